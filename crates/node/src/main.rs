@@ -1,0 +1,2 @@
+//! One binary, one subcommand per task.
+fn main() {}
