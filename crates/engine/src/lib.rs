@@ -3,5 +3,18 @@
 //! The modules stand in reading order. The one rule of driving the engine: hand it one input, drain
 //! its effects, then hand it the next.
 
-pub mod dot;
 pub mod path;
+
+pub mod dot;
+
+pub mod register;
+
+pub mod content;
+
+pub mod entry;
+
+pub mod index;
+
+pub mod observe;
+
+pub mod plan;

@@ -1,0 +1,67 @@
+//! What the disk shows: the observations that `disk::scan` makes and the engine classifies.
+
+use crate::content::Content;
+use crate::entry::Kind;
+use crate::index::{Attributes, Fingerprint};
+use crate::path::RelPath;
+
+/// One look at one path.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Observation {
+    /// Where, from the folder's root.
+    pub path: RelPath,
+    /// What was there.
+    pub found: Found,
+}
+
+/// What a look at a path showed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Found {
+    /// Nothing, and the directory it would be in was readable.
+    Absent,
+    /// A file, directory or symlink.
+    Present(Present),
+    /// A local program has the file open for writing; look again later. Names it if known.
+    Busy(Option<String>),
+    /// Something that is not ours: a mount point, a socket, a FIFO, a device, a nested folder.
+    Foreign(String),
+    /// It could not be read; nothing follows from that but a notice.
+    Unreadable(String),
+}
+
+/// A file, directory or symlink on the disk.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Present {
+    /// Its kind.
+    pub kind: Kind,
+    /// How to recognise it.
+    pub fingerprint: Fingerprint,
+    /// Its attributes.
+    pub attributes: Attributes,
+    /// Its bytes or target. `None` for directories, and for files that need no reading because no
+    /// writer was there since they were last seen.
+    pub content: Option<Content>,
+    /// The content was read where no lease could prove that nobody was writing.
+    pub soft: bool,
+    /// The file has bytes and all are zero: what a power loss leaves.
+    pub zeros: bool,
+}
+
+/// How a batch of observations came about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Source {
+    /// The kernel told of a change.
+    Live,
+    /// A scan came by.
+    Scan,
+}
+
+/// Looks made together. If a name is present whose handle was last seen elsewhere, the batch also
+/// holds a look at that other place, so that a move is not taken for a creation.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Batch {
+    /// How it came about.
+    pub source: Source,
+    /// In path order, each path once.
+    pub looks: Vec<Observation>,
+}
