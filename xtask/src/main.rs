@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 usage: cargo xtask ci [--no-test] [--no-demo]   everything that must hold before a change lands
-       cargo xtask tidy                         budgets, fences, licences, names: what no compiler sees";
+       cargo xtask tidy                         budgets, fences, licences, names, paths";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -1,7 +1,7 @@
 //! The map against the tree: what the documents name must exist, and what exists must be named.
 //!
-//! Called by `tidy.rs` with all files at once. It also finds a Rust file that no `mod` line reaches,
-//! because its tests would never run.
+//! Called by `tidy.rs` with all files at once. It also finds a Rust file that no `mod` line
+//! reaches, because its tests would never run.
 
 use super::{lex, rust, Fault, Source, ARCHITECTURE_LINES_MAX};
 use std::collections::BTreeSet;
