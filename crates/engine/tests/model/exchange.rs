@@ -14,10 +14,11 @@ impl World {
         for id in ids {
             let (mine, theirs) = (me.state.get(&id), peer.state.get(&id));
             let blank = Entry::blank(mine.or(theirs).is_some_and(|e| e.directory));
-            let joined = join_entry(
-                (mine.unwrap_or(&blank), Seen(&me.known, None)),
-                (theirs.unwrap_or(&blank), Seen(&peer.known, None)),
-            );
+            let (mine_or, theirs_or) = (mine.unwrap_or(&blank), theirs.unwrap_or(&blank));
+            let my = Seen(&me.known, mine_or.context.as_ref());
+            let their = Seen(&peer.known, theirs_or.context.as_ref());
+            let mut joined = join_entry((mine_or, my), (theirs_or, their));
+            joined.widen(theirs_or.context.as_ref());
             self.broken |= joined.location.is_empty() && !joined.content.is_empty();
             match joined.is_empty() {
                 false => drop(out.insert(id, joined)),
@@ -28,6 +29,8 @@ impl World {
         me.known.merge(&peer.known);
         me.clock = me.clock.max(peer.clock);
         me.state = out;
+        let known = &me.known;
+        me.state.values_mut().for_each(|e| e.close_context(known));
         for (id, place) in revived {
             let dot = me.mint();
             me.state.get_mut(&id).unwrap().location = BTreeMap::from([(dot, place)]);
@@ -41,11 +44,8 @@ impl World {
     fn split_own_losers(&mut self, at: usize) {
         let node = &self.nodes[at];
         let live = places(&node.state);
-        let mine = |e: &Entry| {
-            e.losers().iter().any(|d| e.content[d].stamp.dot.node == node.node)
-        };
-        let ids: Vec<Id> =
-            live.keys().filter(|id| mine(&node.state[id])).copied().collect();
+        let mine = |e: &Entry| e.losers().iter().any(|d| e.content[d].stamp.dot.node == node.node);
+        let ids: Vec<Id> = live.keys().filter(|id| mine(&node.state[id])).copied().collect();
         for id in ids {
             self.split(at, id);
         }
@@ -78,8 +78,13 @@ impl World {
             let theirs = &peer.state[id];
             let blank = Entry::blank(theirs.directory);
             let mine = me.state.get(id).unwrap_or(&blank);
-            let sides = (Seen(&me.known, None), Seen(&peer.known, None));
-            let joined = join_entry((mine, sides.0), (theirs, sides.1));
+            let my = Seen(&me.known, mine.context.as_ref());
+            let their = Seen(&peer.known, theirs.context.as_ref());
+            let mut joined = join_entry((mine, my), (theirs, their));
+            if self.options.mutant != Mutant::NoContexts {
+                joined.widen(theirs.context.as_ref());
+                joined.widen(Some(&peer.known));
+            }
             match joined.is_empty() {
                 false => drop(me.state.insert(*id, joined)),
                 true => drop(me.state.remove(id)),
@@ -92,19 +97,22 @@ impl World {
             }
         }
         me.clock = me.clock.max(peer.clock);
+        let known = &me.known;
+        me.state.values_mut().for_each(|e| e.close_context(known));
     }
 
     /// Drops tombstones that every active member knows; the mutant drops any of them.
     pub fn collect_tombstones(&mut self) {
         let known: Vec<_> = self.active.iter().map(|a| self.nodes[*a].known.clone()).collect();
-        let dropped = self.is(Mutant::ContextCollected);
         let aged = self.is(Mutant::AgedTombstones);
         for at in self.active.clone() {
             let state = &mut self.nodes[at].state;
             let parents: BTreeSet<Id> =
                 state.values().filter_map(Entry::place).map(|p| p.parent).collect();
-            let open = |e: &Entry| e.context.is_some() && !dropped;
-            let stable = |e: &Entry| !open(e) && e.location.keys().all(|d| known.iter().all(|k| k.contains(*d)));
+            let stable = |e: &Entry| {
+                e.context.is_none()
+                    && e.location.keys().all(|d| known.iter().all(|k| k.contains(*d)))
+            };
             state.retain(|id, e| {
                 e.place().is_some() || parents.contains(id) || !(aged || stable(e))
             });

@@ -57,7 +57,7 @@ impl World {
                 let at = self.random.below(self.nodes.len());
                 self.crash(at);
             }
-            98..100 if self.options.collect => self.collect_tombstones(),
+            98..100 if self.is(Mutant::AgedTombstones) => self.collect_tombstones(),
             _ => {}
         }
     }
@@ -101,22 +101,21 @@ impl World {
 
     fn receive(&mut self, frame: Frame) {
         let clock = self.nodes[frame.from].clock;
-        let (none, keeps) = (self.is(Mutant::NoContexts), self.is(Mutant::ContextKept));
+        let none = self.is(Mutant::NoContexts);
         let node = &mut self.nodes[frame.to];
         let blank = Entry::blank(frame.entry.directory);
         let mine = node.state.get(&frame.id).unwrap_or(&blank);
         let my = Seen(&node.known, mine.context.as_ref());
-        let mut joined =
-            join_entry((mine, my), (&frame.entry, Seen(&frame.context, None)));
-        self.broken |= joined.location.is_empty();
+        let mut joined = join_entry((mine, my), (&frame.entry, Seen(&frame.context, None)));
+        self.broken |= joined.location.is_empty() && !joined.content.is_empty();
         frame.entry.dots().into_iter().for_each(|d| node.known.insert(d));
-        let context = joined.context.get_or_insert_with(Known::default);
-        context.merge(&frame.context);
-        if none || (!keeps && context.is_within(&node.known)) {
-            joined.context = None;
-        }
-        node.state.insert(frame.id, joined);
+        joined.widen(Some(&frame.context).filter(|_| !none));
+        joined.close_context(&node.known);
         node.clock = node.clock.max(clock);
+        match joined.is_empty() {
+            false => drop(node.state.insert(frame.id, joined)),
+            true => drop(node.state.remove(&frame.id)),
+        }
     }
 
     fn start_walk(&self, from: usize, to: usize) -> Walk {
@@ -161,13 +160,10 @@ impl World {
             true => self.nodes[walk.from].known.clone(),
             false => walk.start,
         };
-        let keeps = self.is(Mutant::ContextKept);
         let node = &mut self.nodes[walk.to];
         node.known.merge(&claim);
-        for entry in node.state.values_mut() {
-            let known = &node.known;
-            entry.context = entry.context.take().filter(|c| keeps || !c.is_within(known));
-        }
+        let known = &node.known;
+        node.state.values_mut().for_each(|e| e.close_context(known));
     }
 
     /// A whole uncut walk: what settling is made of.

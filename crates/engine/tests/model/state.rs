@@ -140,6 +140,18 @@ impl Entry {
         self.location.is_empty() && self.content.is_empty()
     }
 
+    /// Adds to the context what a sender of this entry knew.
+    pub fn widen(&mut self, context: Option<&Known>) {
+        if let Some(more) = context {
+            self.context.get_or_insert_with(Known::default).merge(more);
+        }
+    }
+
+    /// Forgets the context when the node's knowledge covers it.
+    pub fn close_context(&mut self, known: &Known) {
+        self.context = self.context.take().filter(|c| !c.is_within(known));
+    }
+
     /// The registers without what is local to one node.
     pub fn registers(&self) -> Entry {
         Entry { context: None, ..self.clone() }

@@ -90,9 +90,8 @@ impl World {
             return Vec::new();
         }
         let state = &self.nodes[at].state;
-        let copies = |e: &Entry, of: Id| {
-            e.losers().iter().any(|d| copy_id(of, e.content[d].token) == id)
-        };
+        let copies =
+            |e: &Entry, of: Id| e.losers().iter().any(|d| copy_id(of, e.content[d].token) == id);
         let owner = match state.get(&id) {
             None => state.iter().find(|(of, e)| copies(e, **of)).map(|(of, _)| *of),
             Some(entry) => (!entry.losers().is_empty()).then_some(id),
@@ -138,8 +137,7 @@ impl World {
         entry.location.insert(dot, Location { stamp, live: true, parent, name });
         let before = node.state.get(&id);
         entry.context = before.and_then(|b| b.context.clone());
-        let tombs: Vec<Dot> =
-            before.into_iter().flat_map(|b| b.location.keys().copied()).collect();
+        let tombs: Vec<Dot> = before.into_iter().flat_map(|b| b.location.keys().copied()).collect();
         let old = self.seen_deletes(tombs.iter());
         if !directory {
             let token = self.record_write(old, dot);

@@ -39,10 +39,6 @@ pub enum Mutant {
     ContextOfWalkStart,
     /// Contexts are lost when a node crashes.
     ContextLostInCrash,
-    /// A stable tombstone is collected though its context is still open.
-    ContextCollected,
-    /// Contexts are never forgotten: not a bug, but the cost of it is measured.
-    ContextKept,
     /// The end of a walk claims what the sender knows by then.
     ClaimAtWalkEnd,
 }
