@@ -17,4 +17,7 @@ pub mod index;
 
 pub mod observe;
 
+pub mod limits;
+pub mod message;
 pub mod plan;
+pub mod wire;

@@ -1,0 +1,94 @@
+//! Every bound in the engine, and the relations between them, checked at compile time.
+
+use crate::entry::{DATA_BASE_MAX, LINK_BYTES_MAX, XATTR_BYTES_MAX};
+use crate::path::NAME_BYTES_MAX;
+
+/// The longest message between two nodes, in bytes, before compression.
+pub const MESSAGE_BYTES_MAX: usize = 1 << 20;
+
+/// A frame of entries is closed at this many bytes of entries, in bytes.
+pub const FRAME_ENTRY_BYTES: usize = 256 << 10;
+
+/// The longest encoding of one entry, in bytes: a longer one is refused where it is made.
+pub const ENTRY_BYTES_MAX: usize = 384 << 10;
+
+/// Entries in one frame.
+pub const FRAME_ENTRIES_MAX: usize = 4096;
+
+/// Concurrent versions in one register that a node accepts from another.
+pub const SIBLINGS_MAX: usize = 1024;
+
+/// Registers of newer programs in one entry.
+pub const OTHER_REGISTERS_MAX: usize = 32;
+
+/// A content of at most this many bytes rides inside a live frame.
+pub const INLINE_BYTES_MAX: usize = 32 << 10;
+
+/// Contents riding inside one live frame, in bytes together.
+pub const FRAME_INLINE_BYTES: usize = 512 << 10;
+
+/// Incarnations and ranges in one Knowledge.
+pub const KNOWLEDGE_RANGES_MAX: usize = 20_000;
+
+/// Contents asked for in one message.
+pub const WANTS_MAX: usize = 512;
+
+/// One piece of content in a data message, in bytes.
+pub const PIECE_BYTES_MAX: usize = 256 << 10;
+
+/// Contents asked for and not yet staged, in files.
+pub const FETCHING_FILES_MAX: usize = 1024;
+
+/// Contents asked for and not yet staged, in bytes; one larger file may be asked for alone.
+pub const FETCHING_BYTES_MAX: u64 = 64 << 20;
+
+/// Operations handed to the disk at once.
+pub const APPLY_BATCH_MAX: usize = 256;
+
+/// Operations under way on the disk.
+pub const APPLYING_MAX: usize = 1024;
+
+/// Pending entries considered at once; the rest waits in the index.
+pub const WINDOW_MAX: usize = 8192;
+
+/// Entries waiting in one peer's stream before the stream starts over with a walk.
+pub const TAIL_MAX: usize = 100_000;
+
+/// Contexts kept beside K.
+pub const CONTEXTS_MAX: usize = 1024;
+
+/// What a peer is known to have and we lack is pulled after this long, in milliseconds.
+pub const PULL_AFTER_MS: u64 = 100;
+
+/// Digests are compared this often after a change, in milliseconds, ...
+pub const GOSSIP_MS_MIN: u64 = 5_000;
+
+/// ... and this often while they agree.
+pub const GOSSIP_MS_MAX: u64 = 60_000;
+
+/// First and last pause before a failed step is tried again, in milliseconds.
+pub const RETRY_MS_MIN: u64 = 50;
+
+/// See [`RETRY_MS_MIN`].
+pub const RETRY_MS_MAX: u64 = 5_000;
+
+/// A replacement waits this long for earlier creates of its author, in milliseconds (decisions A19).
+pub const BARRIER_MS_MAX: u64 = 30_000;
+
+/// How deep a tree may be, in directories: PATH_MAX / 2.
+pub const DEPTH_MAX: usize = 2048;
+
+const _: () = {
+    assert!(FRAME_ENTRY_BYTES + ENTRY_BYTES_MAX + FRAME_INLINE_BYTES > FRAME_ENTRY_BYTES);
+    assert!(FRAME_ENTRY_BYTES + FRAME_INLINE_BYTES < MESSAGE_BYTES_MAX);
+    assert!(ENTRY_BYTES_MAX + FRAME_INLINE_BYTES < MESSAGE_BYTES_MAX);
+    assert!(
+        XATTR_BYTES_MAX + LINK_BYTES_MAX + NAME_BYTES_MAX * 2 + DATA_BASE_MAX * 32
+            < ENTRY_BYTES_MAX
+    );
+    assert!(INLINE_BYTES_MAX <= FRAME_INLINE_BYTES);
+    assert!(PIECE_BYTES_MAX < MESSAGE_BYTES_MAX);
+    assert!(KNOWLEDGE_RANGES_MAX * 40 < MESSAGE_BYTES_MAX);
+    assert!(WANTS_MAX * 64 < MESSAGE_BYTES_MAX);
+    assert!(APPLY_BATCH_MAX <= APPLYING_MAX && APPLYING_MAX <= WINDOW_MAX);
+};

@@ -1,0 +1,100 @@
+//! Everything two nodes can say to each other about one folder.
+
+use crate::content::Digest;
+use crate::dot::{Incarnation, Knowledge};
+use crate::entry::{Entry, Hlc, IncarnationRecord};
+
+/// Names a folder in a cluster: a hash of the cluster's id, the folder's first name and its epoch.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+pub struct FolderId(pub [u8; 16]);
+
+/// The version of this program's messages. A node refuses what is newer than it knows.
+pub const WIRE_VERSION: u32 = 1;
+
+/// One statement of one node to another. All but [`Message::Data`] of one folder go in order on one
+/// connection.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Message {
+    /// Opens the conversation.
+    Hello(Hello),
+    /// What I have seen: send me the rest.
+    Share(Share),
+    /// Entries with complete registers.
+    Frame(Frame),
+    /// You now hold everything in this Knowledge: it was mine when your walk began, and everything
+    /// I committed since has been sent too.
+    DeltaEnd(Knowledge),
+    /// What I have seen and what of it stands on my disk.
+    Ack(Ack),
+    /// Send me these contents.
+    Want(Vec<Want>),
+    /// Pieces of contents.
+    Data(Vec<Piece>),
+    /// I cannot give these contents (any more).
+    Gone(Vec<Digest>),
+}
+
+/// Opens a folder's conversation on a new connection.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Hello {
+    /// The highest message version the sender speaks.
+    pub wire: u32,
+    /// The sender's clock.
+    pub hlc: Hlc,
+}
+
+/// Everything the sender has seen, and whose lives it knows of.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Share {
+    /// What it has seen.
+    pub knowledge: Knowledge,
+    /// The owners of the incarnations in it.
+    pub incarnations: Vec<IncarnationRecord>,
+}
+
+/// Entries as they stand at the sender.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Frame {
+    /// What the sender has seen beyond what it already said on this connection. Together with that
+    /// it is the context of every register here.
+    pub context: Knowledge,
+    /// The entries, registers complete.
+    pub entries: Vec<Entry>,
+    /// Small contents of these entries, in live frames only.
+    pub contents: Vec<(Digest, Vec<u8>)>,
+    /// Owners of incarnations not yet told on this connection.
+    pub incarnations: Vec<IncarnationRecord>,
+}
+
+/// How far the sender is.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Ack {
+    /// What it has seen beyond what it already said on this connection.
+    pub knowledge: Knowledge,
+    /// Of each incarnation: everything up to this counter stands on its disk.
+    pub applied: Vec<(Incarnation, u64)>,
+}
+
+/// Asks for the bytes of one content from an offset on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Want {
+    /// Which.
+    pub digest: Digest,
+    /// How long it is, in bytes.
+    pub size: u64,
+    /// From where, in bytes.
+    pub offset: u64,
+}
+
+/// Some bytes of one content.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Piece {
+    /// Of which.
+    pub digest: Digest,
+    /// How long it is, in bytes.
+    pub size: u64,
+    /// Where these bytes stand in it.
+    pub offset: u64,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+}

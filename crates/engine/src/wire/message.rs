@@ -1,0 +1,277 @@
+//! Messages as protobuf.
+
+use super::entry::{read as read_entry, write as write_entry, WireEntry};
+use super::value::array;
+use super::WireError;
+use crate::content::Digest;
+use crate::dot::{Incarnation, Knowledge, NodeId};
+use crate::entry::{Hlc, IncarnationRecord};
+use crate::limits::{
+    FRAME_ENTRIES_MAX, INLINE_BYTES_MAX, KNOWLEDGE_RANGES_MAX, PIECE_BYTES_MAX, WANTS_MAX,
+};
+use crate::message::{Ack, FolderId, Frame, Hello, Message, Piece, Share, Want};
+use prost::Message as _;
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct WireSeen {
+    #[prost(bytes = "vec", tag = "1")]
+    incarnation: Vec<u8>,
+    /// Pairs of a gap after the last range and a length less one, ascending.
+    #[prost(uint64, repeated, tag = "2")]
+    ranges: Vec<u64>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct WireOwner {
+    #[prost(bytes = "vec", tag = "1")]
+    incarnation: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    node: Vec<u8>,
+    #[prost(bytes = "vec", tag = "3")]
+    signature: Vec<u8>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct WirePiece {
+    #[prost(bytes = "vec", tag = "1")]
+    digest: Vec<u8>,
+    #[prost(uint64, tag = "2")]
+    size: u64,
+    #[prost(uint64, tag = "3")]
+    offset: u64,
+    #[prost(bytes = "vec", tag = "4")]
+    bytes: Vec<u8>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct WireApplied {
+    #[prost(bytes = "vec", tag = "1")]
+    incarnation: Vec<u8>,
+    #[prost(uint64, tag = "2")]
+    counter: u64,
+}
+
+/// One flat shape for all messages: `kind` says which fields mean something.
+#[derive(Clone, PartialEq, prost::Message)]
+struct WireMessage {
+    #[prost(bytes = "vec", tag = "1")]
+    folder: Vec<u8>,
+    #[prost(uint32, tag = "2")]
+    kind: u32,
+    #[prost(uint32, tag = "3")]
+    version: u32,
+    #[prost(fixed64, tag = "4")]
+    hlc: u64,
+    #[prost(message, repeated, tag = "5")]
+    knowledge: Vec<WireSeen>,
+    #[prost(message, repeated, tag = "6")]
+    entries: Vec<WireEntry>,
+    #[prost(message, repeated, tag = "7")]
+    owners: Vec<WireOwner>,
+    #[prost(message, repeated, tag = "8")]
+    pieces: Vec<WirePiece>,
+    #[prost(message, repeated, tag = "9")]
+    applied: Vec<WireApplied>,
+}
+
+const HELLO: u32 = 1;
+const SHARE: u32 = 2;
+const FRAME: u32 = 3;
+const DELTA_END: u32 = 4;
+const ACK: u32 = 5;
+const WANT: u32 = 6;
+const DATA: u32 = 7;
+const GONE: u32 = 8;
+
+fn write_knowledge(knowledge: &Knowledge) -> Vec<WireSeen> {
+    let seen = knowledge.iter().map(|(incarnation, intervals)| {
+        let mut ranges = Vec::new();
+        let mut last = 0;
+        for &(start, end) in intervals.ranges() {
+            ranges.extend([start - last, end - start]);
+            last = end;
+        }
+        WireSeen { incarnation: incarnation.0.to_vec(), ranges }
+    });
+    seen.collect()
+}
+
+fn read_knowledge(wire: &[WireSeen]) -> Result<Knowledge, WireError> {
+    let total: usize = wire.iter().map(|seen| 1 + seen.ranges.len() / 2).sum();
+    if total > KNOWLEDGE_RANGES_MAX {
+        return Err(WireError("knowledge of too many ranges"));
+    }
+    let mut knowledge = Knowledge::default();
+    for seen in wire {
+        let incarnation = Incarnation(array(&seen.incarnation)?);
+        let mut last = 0u64;
+        for pair in seen.ranges.chunks(2) {
+            let &[gap, more] = pair else { return Err(WireError("half a range")) };
+            let start = last.checked_add(gap).ok_or(WireError("a counter beyond 64 bits"))?;
+            let end = start.checked_add(more).ok_or(WireError("a counter beyond 64 bits"))?;
+            if gap == 0 {
+                return Err(WireError("ranges that touch"));
+            }
+            knowledge.insert_range(incarnation, start, end);
+            last = end;
+        }
+    }
+    Ok(knowledge)
+}
+
+fn write_owners(records: &[IncarnationRecord]) -> Vec<WireOwner> {
+    let owners = records.iter().map(|record| WireOwner {
+        incarnation: record.incarnation.0.to_vec(),
+        node: record.node.0.to_vec(),
+        signature: record.signature.clone(),
+    });
+    owners.collect()
+}
+
+fn read_owners(wire: Vec<WireOwner>) -> Result<Vec<IncarnationRecord>, WireError> {
+    if wire.len() > KNOWLEDGE_RANGES_MAX {
+        return Err(WireError("too many incarnations"));
+    }
+    let records = wire.into_iter().map(|owner| {
+        if owner.signature.len() > 64 {
+            return Err(WireError("a signature of the wrong length"));
+        }
+        let incarnation = Incarnation(array(&owner.incarnation)?);
+        let node = NodeId(array(&owner.node)?);
+        Ok(IncarnationRecord { incarnation, node, signature: owner.signature })
+    });
+    records.collect()
+}
+
+fn write_piece(digest: &Digest, size: u64, offset: u64, bytes: &[u8]) -> WirePiece {
+    WirePiece { digest: digest.0.to_vec(), size, offset, bytes: bytes.to_vec() }
+}
+
+pub(super) fn encode(folder: FolderId, message: &Message) -> Vec<u8> {
+    let mut wire = WireMessage { folder: folder.0.to_vec(), ..Default::default() };
+    match message {
+        Message::Hello(hello) => {
+            (wire.kind, wire.version, wire.hlc) = (HELLO, hello.wire, hello.hlc.0);
+        }
+        Message::Share(share) => {
+            wire.kind = SHARE;
+            wire.knowledge = write_knowledge(&share.knowledge);
+            wire.owners = write_owners(&share.incarnations);
+        }
+        Message::Frame(frame) => {
+            wire.kind = FRAME;
+            wire.knowledge = write_knowledge(&frame.context);
+            wire.entries = frame.entries.iter().map(write_entry).collect();
+            let contents = frame.contents.iter();
+            wire.pieces = contents.map(|(d, b)| write_piece(d, b.len() as u64, 0, b)).collect();
+            wire.owners = write_owners(&frame.incarnations);
+        }
+        Message::DeltaEnd(knowledge) => {
+            (wire.kind, wire.knowledge) = (DELTA_END, write_knowledge(knowledge));
+        }
+        Message::Ack(ack) => {
+            (wire.kind, wire.knowledge) = (ACK, write_knowledge(&ack.knowledge));
+            let applied = ack.applied.iter();
+            wire.applied = applied
+                .map(|(i, counter)| WireApplied { incarnation: i.0.to_vec(), counter: *counter })
+                .collect();
+        }
+        Message::Want(wants) => {
+            wire.kind = WANT;
+            let wants = wants.iter();
+            wire.pieces = wants.map(|w| write_piece(&w.digest, w.size, w.offset, &[])).collect();
+        }
+        Message::Data(pieces) => {
+            wire.kind = DATA;
+            let pieces = pieces.iter();
+            wire.pieces =
+                pieces.map(|p| write_piece(&p.digest, p.size, p.offset, &p.bytes)).collect();
+        }
+        Message::Gone(digests) => {
+            wire.kind = GONE;
+            wire.pieces = digests.iter().map(|d| write_piece(d, 0, 0, &[])).collect();
+        }
+    }
+    wire.encode_to_vec()
+}
+
+fn read_piece(wire: WirePiece) -> Result<Piece, WireError> {
+    let end = wire.offset.checked_add(wire.bytes.len() as u64);
+    if wire.bytes.len() > PIECE_BYTES_MAX || end.is_none_or(|end| end > wire.size) {
+        return Err(WireError("a piece that lies outside its content"));
+    }
+    let digest = Digest(array(&wire.digest)?);
+    Ok(Piece { digest, size: wire.size, offset: wire.offset, bytes: wire.bytes })
+}
+
+fn read_frame(wire: WireMessage) -> Result<Frame, WireError> {
+    if wire.entries.len() > FRAME_ENTRIES_MAX || wire.pieces.len() > FRAME_ENTRIES_MAX {
+        return Err(WireError("too many entries in one frame"));
+    }
+    let contents = wire.pieces.into_iter().map(|piece| {
+        let piece = read_piece(piece)?;
+        if piece.offset != 0 || piece.bytes.len() as u64 != piece.size {
+            return Err(WireError("an inline content that is not whole"));
+        }
+        if piece.bytes.len() > INLINE_BYTES_MAX {
+            return Err(WireError("an inline content that is too long"));
+        }
+        Ok((piece.digest, piece.bytes))
+    });
+    Ok(Frame {
+        context: read_knowledge(&wire.knowledge)?,
+        entries: wire.entries.into_iter().map(read_entry).collect::<Result<_, _>>()?,
+        contents: contents.collect::<Result<_, _>>()?,
+        incarnations: read_owners(wire.owners)?,
+    })
+}
+
+fn read_pieces(wire: Vec<WirePiece>) -> Result<Vec<Piece>, WireError> {
+    if wire.len() > FRAME_ENTRIES_MAX {
+        return Err(WireError("too many pieces in one message"));
+    }
+    wire.into_iter().map(read_piece).collect()
+}
+
+fn read_wants(wire: Vec<WirePiece>) -> Result<Vec<Want>, WireError> {
+    if wire.len() > WANTS_MAX {
+        return Err(WireError("too many contents wanted at once"));
+    }
+    let pieces = read_pieces(wire)?.into_iter();
+    Ok(pieces.map(|p| Want { digest: p.digest, size: p.size, offset: p.offset }).collect())
+}
+
+fn read_ack(wire: &WireMessage) -> Result<Ack, WireError> {
+    if wire.applied.len() > KNOWLEDGE_RANGES_MAX {
+        return Err(WireError("too many incarnations"));
+    }
+    let applied = wire.applied.iter();
+    let applied = applied.map(|a| Ok((Incarnation(array(&a.incarnation)?), a.counter)));
+    Ok(Ack {
+        knowledge: read_knowledge(&wire.knowledge)?,
+        applied: applied.collect::<Result<_, _>>()?,
+    })
+}
+
+pub(super) fn decode(bytes: &[u8]) -> Result<(FolderId, Message), WireError> {
+    let wire = WireMessage::decode(bytes).map_err(|_| WireError("not protobuf"))?;
+    let folder = FolderId(array(&wire.folder)?);
+    let message = match wire.kind {
+        HELLO => Message::Hello(Hello { wire: wire.version, hlc: Hlc(wire.hlc) }),
+        SHARE => Message::Share(Share {
+            knowledge: read_knowledge(&wire.knowledge)?,
+            incarnations: read_owners(wire.owners)?,
+        }),
+        FRAME => Message::Frame(read_frame(wire)?),
+        DELTA_END => Message::DeltaEnd(read_knowledge(&wire.knowledge)?),
+        ACK => Message::Ack(read_ack(&wire)?),
+        WANT => Message::Want(read_wants(wire.pieces)?),
+        DATA => Message::Data(read_pieces(wire.pieces)?),
+        GONE => {
+            let pieces = read_pieces(wire.pieces)?;
+            Message::Gone(pieces.into_iter().map(|p| p.digest).collect())
+        }
+        _ => return Err(WireError("an unknown kind of message")),
+    };
+    Ok((folder, message))
+}

@@ -1,0 +1,142 @@
+//! Messages come back as they went, and no bytes whatever do harm.
+
+use super::{decode, encode, Minted};
+use crate::content::{Content, Digest};
+use crate::dot::{Dot, Incarnation, Knowledge, NodeId};
+use crate::entry::{
+    Data, Entry, EntryId, Hlc, IncarnationRecord, Kind, Location, Opaque, Owner, Presence, Rank,
+    Sight, Stamp, Stamped, Timestamp, Xattrs, ROOT,
+};
+use crate::message::{Ack, FolderId, Frame, Hello, Message, Piece, Share, Want};
+use crate::path::Name;
+use crate::register::{Register, Version};
+use proptest::prelude::{any, prop, proptest};
+
+fn dot(n: u64) -> Dot {
+    Dot { incarnation: Incarnation([n as u8; 16]), counter: n + 1 }
+}
+
+fn version<T: Minted>(n: u64, value: T) -> Version<T> {
+    Version { dot: dot(n), minted: value.mint().into(), value }
+}
+
+fn one<T: Minted + Clone>(n: u64, value: T) -> Register<T> {
+    let mut register = Register::default();
+    register.insert(version(n, value));
+    register
+}
+
+fn entry(n: u64) -> Entry {
+    let stamp = Stamp { rank: Rank::Write, hlc: Hlc(n << 20), dot: dot(n) };
+    let kind = [Kind::Dir, Kind::File, Kind::Symlink][n as usize % 3];
+    let name = Name::new(&[b'n', 0xff, b'\n']).unwrap();
+    let mut entry = Entry::new(EntryId([n as u8 | 1; 16]), kind);
+    let state = match n % 4 {
+        0 => Presence::At(None),
+        1 => Presence::At(Some((ROOT, name.clone()))),
+        2 => Presence::Deleted(Sight::Live),
+        _ => Presence::Deleted(Sight::Inferred),
+    };
+    entry.loc = one(n, Location { parent: ROOT, name, stamp, state });
+    let content = match kind {
+        Kind::File => Some(Content::File(Digest([n as u8; 32]), n)),
+        Kind::Symlink => Some(Content::Link(b"../target"[..].into())),
+        Kind::Dir => None,
+    };
+    if let Some(content) = content {
+        entry.data = one(n, Data { content, stamp, base: vec![dot(n + 1)] });
+    }
+    let time = Timestamp { seconds: -5, nanos: 999_999_999 };
+    entry.times = one(n, Stamped { stamp, value: time });
+    entry.mode = one(n, Stamped { stamp, value: 0o7644 });
+    entry.owner = one(n, Stamped { stamp, value: Owner { uid: 33, gid: 0 } });
+    let xattrs: Xattrs = [(b"user.k".to_vec(), vec![0, 1, 2])].into();
+    entry.xattr = one(n, Stamped { stamp, value: xattrs });
+    entry
+}
+
+fn knowledge(ranges: &[(u8, u16, u16)]) -> Knowledge {
+    let mut knowledge = Knowledge::default();
+    for &(i, start, more) in ranges {
+        let start = u64::from(start) + 1;
+        knowledge.insert_range(Incarnation([i % 5; 16]), start, start + u64::from(more));
+    }
+    knowledge
+}
+
+fn messages(n: u64, k: Knowledge) -> Vec<Message> {
+    let owner = IncarnationRecord {
+        incarnation: Incarnation([3; 16]),
+        node: NodeId([4; 32]),
+        signature: vec![5; 64],
+    };
+    let digest = Digest([n as u8; 32]);
+    vec![
+        Message::Hello(Hello { wire: 1, hlc: Hlc(n) }),
+        Message::Share(Share { knowledge: k.clone(), incarnations: vec![owner.clone()] }),
+        Message::Frame(Frame {
+            context: k.clone(),
+            entries: (n..n + 5).map(entry).collect(),
+            contents: vec![(digest, vec![7; 100])],
+            incarnations: vec![owner],
+        }),
+        Message::DeltaEnd(k.clone()),
+        Message::Ack(Ack { knowledge: k, applied: vec![(Incarnation([1; 16]), n)] }),
+        Message::Want(vec![Want { digest, size: 9 + n, offset: 3 }]),
+        Message::Data(vec![Piece { digest, size: 9 + n, offset: 3, bytes: vec![1, 2] }]),
+        Message::Gone(vec![digest]),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn a_message_comes_back_as_it_went(
+        n in 0u64..100,
+        ranges in prop::collection::vec(any::<(u8, u16, u16)>(), 0..9),
+    ) {
+        for message in messages(n, knowledge(&ranges)) {
+            let bytes = encode(FolderId([9; 16]), &message);
+            assert_eq!(decode(&bytes), Ok((FolderId([9; 16]), message)));
+        }
+    }
+
+    #[test]
+    fn random_bytes_are_refused_and_harmless(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        let _ = decode(&bytes);
+    }
+
+    #[test]
+    fn a_message_with_flipped_bytes_is_harmless(
+        n in 0u64..8, flips in prop::collection::vec((any::<usize>(), any::<u8>()), 1..9),
+    ) {
+        for message in messages(n, knowledge(&[(1, 2, 3)])) {
+            let mut bytes = encode(FolderId([9; 16]), &message);
+            for &(at, with) in &flips {
+                let at = at % bytes.len();
+                bytes[at] ^= with;
+            }
+            if let Ok((folder, message)) = decode(&bytes) {
+                assert_eq!(decode(&encode(folder, &message)), Ok((folder, message)));
+            }
+        }
+    }
+}
+
+#[test]
+fn registers_and_fields_of_a_newer_program_are_passed_on_as_they_came() {
+    let mut newer = entry(1);
+    let minted: std::sync::Arc<[u8]> = b"what only the future knows"[..].into();
+    let mut register = Register::default();
+    register.insert(Version { dot: dot(1), value: Opaque, minted: minted.clone() });
+    newer.other.insert(77, register);
+    let mut data = newer.data.versions()[0].clone();
+    let unknown_field = [0xfa, 0x06, 0x01, 0x2a];
+    data.minted = [&data.minted[..], &unknown_field[..]].concat().into();
+    newer.data.insert(data.clone());
+    let frame = Message::Frame(Frame { entries: vec![newer.clone()], ..Frame::default() });
+    let (_, back) = decode(&encode(FolderId([0; 16]), &frame)).unwrap();
+    let Message::Frame(back) = back else { panic!("a frame came back as {back:?}") };
+    assert_eq!(back.entries[0], newer);
+    assert_eq!(back.entries[0].other[&77].versions()[0].minted, minted);
+    assert_eq!(back.entries[0].data.versions()[0].minted, data.minted);
+}
