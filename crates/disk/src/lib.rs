@@ -1,1 +1,6 @@
 //! What is on this machine: blocking.
+
+pub mod fs;
+pub mod linux;
+pub mod watch;
+pub mod settle;
