@@ -20,6 +20,7 @@ pub use record::{
 
 use crate::dot::NodeId;
 use crate::entry::Hlc;
+use crate::message::FolderId;
 use prost::Message;
 use record::{key_of, Key};
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,10 +39,6 @@ const MAP_VERSION: u32 = 1;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClusterId(pub [u8; 16]);
 
-/// Names a folder of a cluster: nodes that add one name at the same time mean one folder.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FolderId(pub [u8; 16]);
-
 impl ClusterId {
     /// The id of the cluster that `founder` makes with 16 random bytes.
     pub fn derive(founder: NodeId, nonce: &[u8; 16]) -> ClusterId {
@@ -55,7 +52,8 @@ impl ClusterId {
 }
 
 impl FolderId {
-    /// The id of the folder first called `first_name`; see decisions A8 for the epoch.
+    /// The id of the folder first called `first_name`: nodes that add one name at the same time
+    /// mean one folder. The epoch rises when a name is removed everywhere and made anew.
     pub fn derive(cluster: ClusterId, first_name: &str, epoch: u32) -> FolderId {
         let mut hasher = blake3::Hasher::new_derive_key("syncline folder id v1");
         hasher.update(&cluster.0);
@@ -82,12 +80,6 @@ impl fmt::Debug for ClusterId {
 impl fmt::Display for FolderId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for FolderId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0[..4].iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
@@ -268,10 +260,10 @@ impl ClusterMap {
         let mut waiting = BTreeSet::new();
         for record in self.records.values() {
             if matches!(record.fact(), Fact::Cluster { .. }) {
-                waiting.insert((Hlc(0), record.signer(), record.signer(), true));
+                waiting.insert((Hlc(0), record.signer(), record.signer()));
             }
         }
-        while let Some((rank, node, by, _)) = waiting.pop_first() {
+        while let Some((rank, node, by)) = waiting.pop_first() {
             let decided = standing.members.contains_key(&node) || standing.removed.contains(&node);
             if decided {
                 continue;
@@ -286,7 +278,7 @@ impl ClusterMap {
             if admin {
                 for (hlc, newcomer) in self.admitted_by(node) {
                     let junior = Hlc(hlc.0.max(rank.0.saturating_add(1)));
-                    waiting.insert((junior, newcomer, node, false));
+                    waiting.insert((junior, newcomer, node));
                 }
             }
         }

@@ -21,3 +21,7 @@ pub mod limits;
 pub mod message;
 pub mod plan;
 pub mod wire;
+
+pub mod cluster_map;
+pub mod ledger;
+pub mod view;

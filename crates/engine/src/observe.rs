@@ -65,3 +65,8 @@ pub struct Batch {
     /// In path order, each path once.
     pub looks: Vec<Observation>,
 }
+
+mod classify;
+mod mint;
+
+pub use classify::{classify, path_of, row_at, Seen};

@@ -169,3 +169,7 @@ pub struct Failure {
     /// Space, quota or descriptors ran out: everything waits, not just this entry.
     pub full: bool,
 }
+
+mod decide;
+
+pub use decide::{decide, Step, Wait};

@@ -3,9 +3,10 @@
 //! Nothing here decides whether a fact counts: that is [`super::ClusterMap`]. A record is passed on
 //! as the bytes that were minted, so that its signature holds whatever program forwards it.
 
-use super::{ClusterId, FolderId};
+use super::ClusterId;
 use crate::dot::NodeId;
 use crate::entry::Hlc;
+use crate::message::FolderId;
 use prost::Message;
 
 /// Longest record, in bytes.

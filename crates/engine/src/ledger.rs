@@ -1,0 +1,298 @@
+//! The one way entries are written: what is derived from them stays true, and whatever may now look
+//! different on this disk is marked pending.
+//!
+//! Called by `observe` (local operations) and `exchange` (what peers send). Decides nothing about
+//! causality: that is `register`.
+
+use crate::dot::{Dot, Knowledge};
+use crate::entry::{Entry, EntryId, Hlc, Kind, ROOT};
+use crate::index::{Index, Meta, PendingRow, Settled, Slot, Stored};
+use crate::limits::CONTEXTS_MAX;
+use crate::path::Name;
+use crate::view;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The folder's small facts, held in memory between turns and written back at the end of one.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// See [`Meta`].
+    pub meta: Meta,
+    /// K.
+    pub knowledge: Knowledge,
+    /// Knowledge beyond K that single entries reflect.
+    pub contexts: BTreeMap<u64, Knowledge>,
+    /// The wall clock of this turn, unix milliseconds.
+    pub wall_ms: u64,
+    /// Entries marked pending since the last look, in order of marking.
+    pub marked: Vec<EntryId>,
+    /// Entries of S written since the last look, in order of writing.
+    pub written: Vec<EntryId>,
+    saved: Option<(Meta, Knowledge)>,
+}
+
+impl Facts {
+    /// Reads the facts out of an index.
+    pub fn load(index: &dyn Index) -> Facts {
+        Facts {
+            meta: index.meta(),
+            knowledge: index.knowledge(),
+            contexts: index.contexts().into_iter().collect(),
+            wall_ms: 0,
+            marked: Vec::new(),
+            written: Vec::new(),
+            saved: None,
+        }
+    }
+
+    /// Writes back what changed, and drops contexts that K has caught up with.
+    pub fn save(&mut self, index: &mut dyn Index) {
+        let caught_up: Vec<u64> = self
+            .contexts
+            .iter()
+            .filter(|(_, context)| context.is_within(&self.knowledge))
+            .map(|(&id, _)| id)
+            .collect();
+        for id in caught_up {
+            self.contexts.remove(&id);
+            index.remove_context(id);
+        }
+        if self.saved.as_ref().is_none_or(|(meta, _)| *meta != self.meta) {
+            index.set_meta(&self.meta);
+        }
+        if self.saved.as_ref().is_none_or(|(_, knowledge)| *knowledge != self.knowledge) {
+            index.set_knowledge(&self.knowledge);
+        }
+        self.saved = Some((self.meta.clone(), self.knowledge.clone()));
+    }
+
+    /// The next dot of this life; it counts as seen at once.
+    pub fn mint(&mut self) -> Dot {
+        self.meta.counter += 1;
+        let dot = Dot { incarnation: self.meta.incarnation, counter: self.meta.counter };
+        assert!(!self.knowledge.contains(dot), "a dot is minted once ({dot:?})");
+        self.knowledge.insert(dot);
+        dot
+    }
+
+    /// The next reading of our clock.
+    pub fn tick(&mut self) -> Hlc {
+        self.meta.hlc = self.meta.hlc.next(self.wall_ms);
+        self.meta.hlc
+    }
+
+    /// A number for a new row of D.
+    pub fn slot(&mut self) -> Slot {
+        self.meta.last_slot += 1;
+        Slot(self.meta.last_slot)
+    }
+
+    /// What this entry's registers reflect: K, and beyond it what its context says.
+    pub fn known_by(&self, context: Option<u64>) -> Knowledge {
+        let mut known = self.knowledge.clone();
+        if let Some(context) = context.and_then(|id| self.contexts.get(&id)) {
+            known.merge(context);
+        }
+        known
+    }
+
+    /// A number for Knowledge that an entry reflects beyond K; `None` if there is nothing beyond.
+    /// Equal contexts share a number. Beyond [`CONTEXTS_MAX`] the entry's older context is dropped,
+    /// which can leave a superseded version standing until the peer is heard again, never lose one.
+    pub fn context(
+        &mut self,
+        index: &mut dyn Index,
+        old: Option<u64>,
+        reflected: &Knowledge,
+    ) -> Option<u64> {
+        if reflected.is_within(&self.knowledge) {
+            return old.filter(|id| self.contexts.contains_key(id));
+        }
+        let mut whole = reflected.clone();
+        if let Some(old) = old.and_then(|id| self.contexts.get(&id)) {
+            if self.contexts.len() < CONTEXTS_MAX {
+                whole.merge(old);
+            }
+        }
+        if let Some((&id, _)) = self.contexts.iter().rev().find(|(_, known)| **known == whole) {
+            return Some(id);
+        }
+        if self.contexts.len() >= CONTEXTS_MAX {
+            return None;
+        }
+        self.meta.last_context += 1;
+        let id = self.meta.last_context;
+        index.put_context(id, &whole);
+        self.contexts.insert(id, whole);
+        Some(id)
+    }
+}
+
+/// Who wrote the entry that is put.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Author {
+    /// A local operation: this disk already shows it.
+    Here,
+    /// A peer: this disk does not show it yet.
+    Elsewhere,
+}
+
+/// Adds or replaces an entry. `arrived` are its dots that are new here.
+pub fn put(
+    facts: &mut Facts,
+    index: &mut dyn Index,
+    entry: Entry,
+    context: Option<u64>,
+    author: Author,
+    arrived: &[Dot],
+) {
+    let id = entry.id;
+    let old = index.entry(id);
+    let live_children = match &old {
+        Some(old) => old.live_children,
+        None if entry.kind == Kind::Dir => count_live_children(index, id),
+        None => 0,
+    };
+    let settled = view::settle(&entry, live_children);
+    let conflicted = !view::losers(&entry.data).is_empty();
+    let was = old.as_ref().and_then(|old| old.settled.clone());
+    let content_changed =
+        old.as_ref().is_none_or(|old| view::winner(&old.entry.data) != view::winner(&entry.data));
+    index.put_entry(&Stored {
+        entry,
+        settled: settled.clone(),
+        live_children,
+        conflicted,
+        context,
+    });
+    facts.written.push(id);
+    if author == Author::Elsewhere || conflicted {
+        mark(facts, index, id, arrived);
+    }
+    if was != settled || content_changed {
+        rivals(facts, index, id, was.as_ref(), settled.as_ref());
+    }
+    recount(facts, index, was, settled);
+}
+
+/// Marks an entry as perhaps not what this disk shows.
+pub fn mark(facts: &mut Facts, index: &mut dyn Index, id: EntryId, arrived: &[Dot]) {
+    let old = index.pending(id);
+    let order = old.as_ref().map_or_else(
+        || {
+            facts.meta.last_order += 1;
+            facts.meta.last_order
+        },
+        |old| old.order,
+    );
+    let mut touched: BTreeMap<_, u64> = BTreeMap::new();
+    let before = old.iter().flat_map(|old| &old.touched);
+    for dot in before.chain(arrived) {
+        let lowest = touched.entry(dot.incarnation).or_insert(dot.counter);
+        *lowest = dot.counter.min(*lowest);
+    }
+    let touched =
+        touched.into_iter().map(|(incarnation, counter)| Dot { incarnation, counter }).collect();
+    let row = PendingRow { entry: id, order, create: create_dot(index, id), touched };
+    if old.as_ref() != Some(&row) {
+        index.put_pending(&row);
+    }
+    facts.marked.push(id);
+}
+
+/// The operation that puts the entry where it is, if this disk does not show the entry at all.
+fn create_dot(index: &dyn Index, id: EntryId) -> Option<Dot> {
+    let stored = index.entry(id).filter(view::is_alive)?;
+    if index.seen_of(id).is_some() {
+        return None;
+    }
+    let versions = stored.entry.loc.versions().iter().map(|version| &version.value);
+    versions.max_by_key(|loc| loc.stamp).map(|loc| loc.stamp.dot)
+}
+
+fn count_live_children(index: &dyn Index, dir: EntryId) -> u32 {
+    let mut count = 0;
+    let mut after: Option<(Name, EntryId)> = None;
+    loop {
+        let page = index.children(dir, after.as_ref().map(|(name, id)| (name, *id)), 1024);
+        for (_, child) in &page {
+            count += u32::from(index.entry(*child).is_some_and(|stored| view::is_alive(&stored)));
+        }
+        match page.into_iter().next_back() {
+            Some(last) => after = Some(last),
+            None => return count,
+        }
+    }
+}
+
+/// Keeps the count of live children true after an entry went from one place to another, upwards for
+/// as long as deleted directories come back or go because of it.
+fn recount(facts: &mut Facts, index: &mut dyn Index, was: Option<Settled>, is: Option<Settled>) {
+    let alive_in = |at: Option<Settled>| at.filter(|at| at.alive).map(|at| at.parent);
+    let (from, to) = (alive_in(was), alive_in(is));
+    if from == to {
+        return;
+    }
+    for (parent, more) in [(from, false), (to, true)] {
+        let Some(mut stored) = parent.filter(|id| *id != ROOT).and_then(|id| index.entry(id))
+        else {
+            continue;
+        };
+        let count = stored.live_children;
+        stored.live_children = if more { count + 1 } else { count.saturating_sub(1) };
+        let was = stored.settled.clone();
+        stored.settled = view::settle(&stored.entry, stored.live_children);
+        let is = stored.settled.clone();
+        let id = stored.entry.id;
+        index.put_entry(&stored);
+        if was != is {
+            mark(facts, index, id, &[]);
+            rivals(facts, index, id, was.as_ref(), is.as_ref());
+            recount(facts, index, was, is);
+        }
+    }
+}
+
+/// Marks whoever claims the same name as an entry that came, went or changed; and where directories
+/// begin or cease to be one, everything in them.
+fn rivals(
+    facts: &mut Facts,
+    index: &mut dyn Index,
+    id: EntryId,
+    was: Option<&Settled>,
+    is: Option<&Settled>,
+) {
+    let mut others = BTreeSet::new();
+    for at in [was, is].into_iter().flatten() {
+        let parents = view::united(index, at.parent).unwrap_or_else(|| vec![at.parent]);
+        others.extend(parents.iter().flat_map(|&parent| index.named(parent, &at.name)));
+    }
+    others.remove(&id);
+    if others.is_empty() {
+        return;
+    }
+    others.insert(id);
+    let is_dir = |id: EntryId| index.entry(id).is_some_and(|s| s.entry.kind == Kind::Dir);
+    let dirs: Vec<EntryId> = others.iter().copied().filter(|&id| is_dir(id)).collect();
+    for other in others {
+        mark(facts, index, other, &[]);
+    }
+    if dirs.len() > 1 {
+        for dir in dirs {
+            mark_children(facts, index, dir);
+        }
+    }
+}
+
+fn mark_children(facts: &mut Facts, index: &mut dyn Index, dir: EntryId) {
+    let mut after: Option<(Name, EntryId)> = None;
+    loop {
+        let page = index.children(dir, after.as_ref().map(|(name, id)| (name, *id)), 1024);
+        for (_, child) in &page {
+            mark(facts, index, *child, &[]);
+        }
+        match page.into_iter().next_back() {
+            Some(last) => after = Some(last),
+            None => return,
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! Looks x what was last seen there -> local operations.
+//!
+//! Files go by path first (an editor's save by rename is an edit), directories by handle first (a
+//! rotated release is a move). Moves are settled before creations, creations before deletions.
+
+use super::mint::Pen;
+use super::{Batch, Found, Observation, Present};
+use crate::entry::{EntryId, Kind, Rank};
+use crate::index::{Index, Phase, SeenRow, Slot, ROOT_SLOT};
+use crate::ledger::{self, Facts};
+use crate::path::{Name, RelPath};
+use crate::view::{self, Shown};
+use std::collections::BTreeMap;
+
+/// What a batch of looks led to, besides local operations.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Seen {
+    /// Paths that must be looked at (again): their directory was not known yet.
+    pub again: Vec<RelPath>,
+    /// What could not be read or is not ours, for the operator.
+    pub notices: Vec<(RelPath, String)>,
+    /// What a power loss did and peers must mend.
+    pub damaged: Vec<RelPath>,
+}
+
+/// The row of D at a path.
+pub fn row_at(index: &dyn Index, path: &RelPath) -> Option<SeenRow> {
+    let mut row = index.seen(ROOT_SLOT)?;
+    for name in path.names() {
+        row = index.seen_named(row.slot, name)?;
+    }
+    Some(row)
+}
+
+/// The path of a row of D.
+pub fn path_of(index: &dyn Index, slot: Slot) -> Option<RelPath> {
+    let mut names: Vec<Name> = Vec::new();
+    let mut slot = slot;
+    while slot != ROOT_SLOT {
+        let row = index.seen(slot)?;
+        names.push(row.name?);
+        slot = row.parent;
+    }
+    names.reverse();
+    Some(RelPath::from_names(names))
+}
+
+/// Turns a batch of looks into local operations. `damaged_boot`: the machine lost power since this
+/// index was last in use, so volatile rows prove nothing. `epoch`: see `index::Volatile`.
+pub fn classify(
+    facts: &mut Facts,
+    index: &mut dyn Index,
+    batch: Batch,
+    damaged_boot: bool,
+    epoch: u64,
+) -> Seen {
+    let rank = if facts.meta.phase == Phase::Member { Rank::Write } else { Rank::Import };
+    let pen = Pen { facts, index, source: batch.source, rank, epoch };
+    let mut desk = Desk { pen, damaged_boot, seen: Seen::default() };
+    let (mut present, mut absent) = (BTreeMap::new(), Vec::new());
+    for Observation { path, found } in batch.looks {
+        match found {
+            Found::Present(found) => {
+                present.insert(path, found);
+            }
+            Found::Absent => absent.push(path),
+            Found::Busy(_) => {}
+            Found::Foreign(what) | Found::Unreadable(what) => desk.seen.notices.push((path, what)),
+        }
+    }
+    absent.sort_unstable();
+    desk.move_known(&present, &absent);
+    for (path, found) in &present {
+        desk.arrive(path, found);
+    }
+    for path in absent.iter().rev() {
+        desk.vanish(path);
+    }
+    desk.seen
+}
+
+struct Desk<'a> {
+    pen: Pen<'a>,
+    damaged_boot: bool,
+    seen: Seen,
+}
+
+impl Desk<'_> {
+    /// Finds what was renamed: a known handle at a new place, whose old place no longer has it.
+    fn move_known(&mut self, present: &BTreeMap<RelPath, Present>, absent: &[RelPath]) {
+        let mut moves: Vec<(SeenRow, RelPath)> = Vec::new();
+        for (path, found) in present {
+            let Some(row) = self.known_elsewhere(path, found) else { continue };
+            let Some(old) = path_of(self.pen.index, row.slot) else { continue };
+            let left = match present.get(&old) {
+                Some(now) => {
+                    row.kind == Kind::Dir && now.fingerprint.handle != found.fingerprint.handle
+                }
+                None => absent.binary_search(&old).is_ok() || self.is_moving(&old, &moves),
+            };
+            if left {
+                moves.push((row, path.clone()));
+            }
+        }
+        self.detach(&moves);
+        for (row, path) in moves {
+            self.attach(&row, &path);
+        }
+    }
+
+    /// The row of D that has this handle at another path, if this path is free for it to own.
+    fn known_elsewhere(&self, path: &RelPath, found: &Present) -> Option<SeenRow> {
+        let index = &*self.pen.index;
+        let here = row_at(index, path);
+        if here.as_ref().is_some_and(|row| row.fingerprint.handle == found.fingerprint.handle) {
+            return None;
+        }
+        let same_kind = |row: &SeenRow| row.kind == found.kind;
+        if found.kind != Kind::Dir && here.as_ref().is_some_and(same_kind) {
+            return None;
+        }
+        index.seen_handle(&found.fingerprint.handle).into_iter().find(same_kind)
+    }
+
+    /// Whether a directory above `old` is itself being moved in this batch.
+    fn is_moving(&self, old: &RelPath, moves: &[(SeenRow, RelPath)]) -> bool {
+        moves.iter().any(|(row, _)| {
+            path_of(&*self.pen.index, row.slot).is_some_and(|from| old.is_within(&from))
+        })
+    }
+
+    /// Takes the moved rows off their names first, so that exchanges and rotations do not collide.
+    fn detach(&mut self, moves: &[(SeenRow, RelPath)]) {
+        for (row, _) in moves {
+            let mut row = row.clone();
+            row.name = None;
+            self.pen.index.put_seen(&row);
+        }
+    }
+
+    fn attach(&mut self, row: &SeenRow, path: &RelPath) {
+        let Some((parent, name)) = self.parent_of(path) else {
+            self.pen.index.put_seen(row);
+            self.seen.again.push(path.clone());
+            return;
+        };
+        if let Some(other) = self.pen.index.seen_named(parent.slot, &name) {
+            self.delete_tree(&other);
+        }
+        self.pen.relocate(row, &parent, &name);
+    }
+
+    /// The row of the directory a path lies in, and its last name.
+    fn parent_of(&self, path: &RelPath) -> Option<(SeenRow, Name)> {
+        let parent = row_at(&*self.pen.index, &path.parent()?)?;
+        let name = path.name()?.clone();
+        (parent.kind == Kind::Dir).then_some((parent, name))
+    }
+
+    fn arrive(&mut self, path: &RelPath, found: &Present) {
+        if path.is_root() {
+            return self.arrive_root(found);
+        }
+        let Some((parent, name)) = self.parent_of(path) else {
+            self.seen.again.extend(path.parent());
+            return;
+        };
+        match self.pen.index.seen_named(parent.slot, &name) {
+            Some(row) if row.kind == found.kind && !replaced_dir(&row, found) => {
+                if self.damaged_boot && is_damage(&row, Some(found)) {
+                    self.mend(path, &row, Some(found));
+                } else {
+                    self.pen.change(&row, found);
+                }
+            }
+            Some(row) => {
+                self.delete_tree(&row);
+                self.make(path, &parent, &name, found);
+            }
+            None => self.make(path, &parent, &name, found),
+        }
+    }
+
+    fn arrive_root(&mut self, found: &Present) {
+        let row = self.pen.index.seen(ROOT_SLOT).expect("the root is known from the start");
+        let first = self.pen.index.entry(row.entry).is_none();
+        if self.pen.rank == Rank::Import && !first {
+            let adopted = SeenRow {
+                fingerprint: found.fingerprint.clone(),
+                attributes: found.attributes.clone(),
+                ..row
+            };
+            self.pen.index.put_seen(&adopted);
+            ledger::mark(self.pen.facts, self.pen.index, adopted.entry, &[]);
+            return;
+        }
+        self.pen.root(&row, found);
+    }
+
+    /// Something new to this disk: what the tree already shows at this place, or a creation.
+    fn make(&mut self, path: &RelPath, parent: &SeenRow, name: &Name, found: &Present) {
+        if found.content.is_none() && found.kind != Kind::Dir {
+            self.seen.again.push(path.clone());
+            return;
+        }
+        match self.shown_at(parent, name, found.kind) {
+            Some(id) => self.pen.adopt(parent, name, id, found),
+            None => {
+                self.pen.create(parent, name, found);
+            }
+        }
+    }
+
+    /// The entry of this kind that the tree shows at `name` in the directory and that has no row yet.
+    fn shown_at(&self, parent: &SeenRow, name: &Name, kind: Kind) -> Option<EntryId> {
+        let index = &*self.pen.index;
+        let parents = view::united(index, parent.entry)?;
+        let claims = parents.iter().flat_map(|&parent| index.named(parent, name));
+        let mut fitting = claims.filter(|&id| {
+            let stored = index.entry(id);
+            stored.is_some_and(|s| s.entry.kind == kind && view::is_alive(&s))
+                && index.seen_of(id).is_none()
+        });
+        fitting
+            .find(|&id| matches!(view::place(index, id), Shown::At { name: n, .. } if n == *name))
+    }
+
+    fn vanish(&mut self, path: &RelPath) {
+        let Some(row) = row_at(&*self.pen.index, path).filter(|_| !path.is_root()) else { return };
+        if self.damaged_boot && is_damage(&row, None) {
+            return self.mend(path, &row, None);
+        }
+        self.delete_tree(&row);
+    }
+
+    /// Deletes a row and everything below it, children first.
+    fn delete_tree(&mut self, row: &SeenRow) {
+        let mut stack = vec![(row.clone(), false)];
+        while let Some((row, emptied)) = stack.pop() {
+            if row.kind == Kind::Dir && !emptied {
+                let slot = row.slot;
+                stack.push((row, true));
+                let children = all_children(&*self.pen.index, slot);
+                stack.extend(children.into_iter().map(|child| (child, false)));
+            } else {
+                self.pen.delete(&row);
+            }
+        }
+    }
+
+    /// A power loss undid something here: nothing is minted, the announced version comes back.
+    fn mend(&mut self, path: &RelPath, row: &SeenRow, found: Option<&Present>) {
+        let entry = row.entry;
+        self.seen.damaged.push(path.clone());
+        match found {
+            None => self.pen.index.remove_seen(row.slot),
+            Some(found) => {
+                let mut row = row.clone();
+                row.fingerprint = found.fingerprint.clone();
+                row.attributes = found.attributes.clone();
+                row.content = found.content.clone().or(row.content);
+                row.soft = true;
+                self.pen.index.put_seen(&row);
+            }
+        }
+        ledger::mark(self.pen.facts, self.pen.index, entry, &[]);
+    }
+}
+
+fn all_children(index: &dyn Index, slot: Slot) -> Vec<SeenRow> {
+    let mut all: Vec<SeenRow> = Vec::new();
+    loop {
+        let after = all.last().and_then(|row| row.name.clone());
+        let page = index.seen_children(slot, after.as_ref(), 1024);
+        if page.is_empty() {
+            return all;
+        }
+        all.extend(page);
+    }
+}
+
+/// A directory that was removed and made again, or put in another's place.
+fn replaced_dir(row: &SeenRow, found: &Present) -> bool {
+    row.kind == Kind::Dir && row.fingerprint.handle != found.fingerprint.handle
+}
+
+/// Whether a power loss explains what is found of a row that was not yet durable (decisions A3).
+fn is_damage(row: &SeenRow, found: Option<&Present>) -> bool {
+    let Some(volatile) = &row.volatile else { return false };
+    let Some(found) = found else { return true };
+    if row.kind == Kind::Dir {
+        return false;
+    }
+    let same = found.content.is_none() || found.content == row.content;
+    let older = volatile.previous.is_some() && found.content == volatile.previous;
+    let shorter = found.fingerprint.size < row.fingerprint.size;
+    !same && (found.zeros || older || shorter)
+}

@@ -1,0 +1,348 @@
+//! A local operation is born: one dot, the registers it concerns, and the row of D that shows it.
+//!
+//! Each supersedes exactly what this disk had shown (decisions A1); values that have not reached
+//! this disk stay as siblings. An edit re-asserts the location, so that a concurrent delete cannot
+//! take it away.
+
+use super::{Present, Source};
+use crate::content::Content;
+use crate::dot::Dot;
+use crate::entry::{
+    Data, Entry, EntryId, Hlc, Kind, Location, Owner, Presence, Rank, Sight, Stamp, Stamped,
+    Timestamp, Xattrs, DATA_BASE_MAX, ROOT,
+};
+use crate::index::{Attributes, Index, SeenDots, SeenRow, Slot, Volatile};
+use crate::ledger::{self, Author, Facts};
+use crate::path::Name;
+use crate::register::{Register, Version};
+use crate::view;
+use crate::wire::Minted;
+
+/// Everything a local operation is written with.
+pub(super) struct Pen<'a> {
+    pub facts: &'a mut Facts,
+    pub index: &'a mut dyn Index,
+    pub source: Source,
+    /// Import or write (decisions A2).
+    pub rank: Rank,
+    /// What a change made now becomes durable with.
+    pub epoch: u64,
+}
+
+fn version<T: Minted>(dot: Dot, value: T) -> Version<T> {
+    Version { dot, minted: value.mint().into(), value }
+}
+
+impl Pen<'_> {
+    /// The clock of a change: now, or for what a scan found the time of its last change, not before
+    /// the last clean stop (a long absence must not make old edits look new).
+    fn time(&mut self, present: Option<&Present>) -> Hlc {
+        match (self.rank, present, self.source) {
+            (Rank::Import, Some(found), _) => Hlc::from_unix_ms(found.attributes.mtime.unix_ms()),
+            (Rank::Write, Some(found), Source::Scan) => {
+                let since = self.facts.meta.clean_stop_ms.unwrap_or(0);
+                let changed = found.fingerprint.ctime.unix_ms();
+                let clipped = changed.clamp(since.min(self.facts.wall_ms), self.facts.wall_ms);
+                let hlc = Hlc::from_unix_ms(clipped);
+                self.facts.meta.hlc = self.facts.meta.hlc.max(hlc);
+                hlc
+            }
+            _ => self.facts.tick(),
+        }
+    }
+
+    fn stamp(&self, hlc: Hlc, dot: Dot) -> Stamp {
+        Stamp { rank: self.rank, hlc, dot }
+    }
+
+    /// A new thing at `name` in the directory of `parent`.
+    pub fn create(&mut self, parent: &SeenRow, name: &Name, found: &Present) -> SeenRow {
+        let hlc = self.time(Some(found));
+        let dot = self.facts.mint();
+        let id = self.fresh_id(parent.entry, found.kind, name, dot);
+        let stored = self.index.entry(id);
+        let context = stored.as_ref().and_then(|stored| stored.context);
+        let mut entry = stored.map_or_else(|| Entry::new(id, found.kind), |stored| stored.entry);
+        let stamp = self.stamp(hlc, dot);
+        let seen: Vec<Dot> = entry.loc.dots().collect();
+        let state = Presence::At(None);
+        let location = Location { parent: parent.entry, name: name.clone(), stamp, state };
+        entry.loc.write(version(dot, location), &seen);
+        let mut dots = SeenDots { loc: vec![dot], ..SeenDots::default() };
+        write_data(&mut entry, &mut dots, found.content.clone(), None, stamp, dot);
+        write_attributes(&mut entry, &mut dots, None, &found.attributes, stamp);
+        let slot = self.facts.slot();
+        let row = self.row(slot, parent.slot, Some(name.clone()), &entry, found, dots, None);
+        self.index.put_seen(&row);
+        self.put(entry, context, dot);
+        row
+    }
+
+    /// The id that the place gives, unless a live entry that was moved away has it.
+    fn fresh_id(&self, parent: EntryId, kind: Kind, name: &Name, dot: Dot) -> EntryId {
+        let derived = EntryId::derive(parent, kind, name, None);
+        let usable = |id: EntryId| {
+            let dead = self.index.entry(id).is_none_or(|stored| !view::is_alive(&stored));
+            dead && self.index.pending(id).is_none() && self.index.seen_of(id).is_none()
+        };
+        if usable(derived) {
+            return derived;
+        }
+        EntryId::derive(parent, kind, name, Some(dot))
+    }
+
+    /// What lies at a place where the tree shows `id` and this disk had nothing yet: equal content
+    /// is that very version; other content is a sibling of what the cluster has (decisions A2).
+    pub fn adopt(&mut self, parent: &SeenRow, name: &Name, id: EntryId, found: &Present) {
+        let stored = self.index.entry(id).expect("an adopted entry is shown");
+        let context = stored.context;
+        let mut entry = stored.entry;
+        let slot = self.facts.slot();
+        let equal = entry.kind == Kind::Dir
+            || found.content == view::winner(&entry.data).map(|data| data.content.clone());
+        let mut dots = SeenDots { loc: entry.loc.dots().collect(), ..SeenDots::default() };
+        if equal {
+            dots.data = entry.data.dots().collect();
+            dots.shown = shown_dots(&entry, found.content.as_ref());
+            let row = self.row(slot, parent.slot, Some(name.clone()), &entry, found, dots, None);
+            self.index.put_seen(&row);
+            ledger::mark(self.facts, self.index, id, &[]);
+            return;
+        }
+        let hlc = self.time(Some(found));
+        let dot = self.facts.mint();
+        let stamp = self.stamp(hlc, dot);
+        self.reassert(&mut entry, &mut dots, dot);
+        write_data(&mut entry, &mut dots, found.content.clone(), None, stamp, dot);
+        write_attributes(&mut entry, &mut dots, None, &found.attributes, stamp);
+        let row = self.row(slot, parent.slot, Some(name.clone()), &entry, found, dots, None);
+        self.index.put_seen(&row);
+        self.put(entry, context, dot);
+        ledger::mark(self.facts, self.index, id, &[dot]);
+    }
+
+    /// New content, or new attributes, or both, at a place that stays.
+    pub fn change(&mut self, row: &SeenRow, found: &Present) {
+        let stored = self.index.entry(row.entry);
+        let context = stored.as_ref().and_then(|stored| stored.context);
+        let mut entry =
+            stored.map_or_else(|| Entry::new(row.entry, row.kind), |stored| stored.entry);
+        let content = found.content.clone().or_else(|| row.content.clone());
+        let edited = content != row.content;
+        let changed = edited || differs(row, &found.attributes);
+        let mut dots = row.dots.clone();
+        let mut previous = None;
+        if changed {
+            let hlc = self.time(Some(found));
+            let dot = self.facts.mint();
+            let stamp = self.stamp(hlc, dot);
+            if edited {
+                previous = row.content.clone();
+                self.reassert(&mut entry, &mut dots, dot);
+                write_data(&mut entry, &mut dots, content.clone(), Some(row), stamp, dot);
+            }
+            write_attributes(&mut entry, &mut dots, Some(row), &found.attributes, stamp);
+            self.put(entry.clone(), context, dot);
+        }
+        let mut next =
+            self.row(row.slot, row.parent, row.name.clone(), &entry, found, dots, previous);
+        next.content = content;
+        next.refused = row.refused.clone().filter(|_| !differs(row, &found.attributes));
+        if !edited {
+            next.volatile = row.volatile.clone();
+        }
+        self.index.put_seen(&next);
+        if self.index.pending(row.entry).is_some() {
+            ledger::mark(self.facts, self.index, row.entry, &[]);
+        }
+    }
+
+    /// The same thing at another place.
+    pub fn relocate(&mut self, row: &SeenRow, parent: &SeenRow, name: &Name) {
+        let Some(stored) = self.index.entry(row.entry) else { return };
+        let mut entry = stored.entry;
+        let hlc = self.time(None);
+        let dot = self.facts.mint();
+        let stamp = self.stamp(hlc, dot);
+        let before = view::settle(&entry, 1).map(|at| (at.parent, at.name));
+        let state = Presence::At(before);
+        let location = Location { parent: parent.entry, name: name.clone(), stamp, state };
+        entry.loc.write(version(dot, location), &row.dots.loc);
+        let mut next = row.clone();
+        (next.parent, next.name) = (parent.slot, Some(name.clone()));
+        next.dots.loc = vec![dot];
+        self.index.put_seen(&next);
+        self.put(entry, stored.context, dot);
+    }
+
+    /// The thing is gone from this disk. Takes away what the disk had shown, nothing else.
+    pub fn delete(&mut self, row: &SeenRow) {
+        self.index.remove_seen(row.slot);
+        let Some(stored) = self.index.entry(row.entry) else { return };
+        if !view::is_alive(&stored) {
+            ledger::mark(self.facts, self.index, row.entry, &[]);
+            return;
+        }
+        let mut entry = stored.entry;
+        let hlc = self.facts.tick();
+        let dot = self.facts.mint();
+        let at = view::settle(&entry, 1).expect("what is not the root has a place");
+        let sight = match self.source {
+            Source::Live => Sight::Live,
+            Source::Scan => Sight::Inferred,
+        };
+        let location = Location {
+            parent: at.parent,
+            name: at.name,
+            stamp: Stamp { rank: Rank::Write, hlc, dot },
+            state: Presence::Deleted(sight),
+        };
+        entry.loc.write(version(dot, location), &row.dots.loc);
+        entry.data.supersede(&row.dots.data);
+        for (register, seen) in [
+            (&mut entry.times as &mut dyn Supersede, &row.dots.times),
+            (&mut entry.mode, &row.dots.mode),
+            (&mut entry.owner, &row.dots.owner),
+            (&mut entry.xattr, &row.dots.xattr),
+        ] {
+            register.take_out(seen);
+        }
+        self.put(entry, stored.context, dot);
+        let alive = self.index.entry(row.entry).is_some_and(|stored| view::is_alive(&stored));
+        if alive {
+            ledger::mark(self.facts, self.index, row.entry, &[dot]);
+        }
+    }
+
+    /// Writes the place that this disk shows once more under the new dot, its stamp as it was.
+    fn reassert(&mut self, entry: &mut Entry, dots: &mut SeenDots, dot: Dot) {
+        let seen = std::mem::take(&mut dots.loc);
+        let shown = entry.loc.versions().iter().filter(|v| seen.contains(&v.dot));
+        let present = shown.filter(|v| matches!(v.value.state, Presence::At(_)));
+        let best = present.max_by_key(|v| v.value.stamp).map(|v| v.value.clone());
+        let Some(location) = best.or_else(|| any_place(entry)) else { return };
+        entry.loc.write(version(dot, location), &seen);
+        dots.loc = vec![dot];
+    }
+
+    fn put(&mut self, entry: Entry, context: Option<u64>, dot: Dot) {
+        ledger::put(self.facts, self.index, entry, context, Author::Here, &[dot]);
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn row(
+        &self,
+        slot: Slot,
+        parent: Slot,
+        name: Option<Name>,
+        entry: &Entry,
+        found: &Present,
+        dots: SeenDots,
+        previous: Option<Content>,
+    ) -> SeenRow {
+        SeenRow {
+            slot,
+            parent,
+            name,
+            entry: entry.id,
+            kind: found.kind,
+            fingerprint: found.fingerprint.clone(),
+            content: found.content.clone(),
+            attributes: found.attributes.clone(),
+            refused: None,
+            dots,
+            soft: found.soft,
+            volatile: Some(Volatile { epoch: self.epoch, previous }),
+        }
+    }
+}
+
+/// Superseding without knowing the value's type.
+trait Supersede {
+    fn take_out(&mut self, seen: &[Dot]);
+}
+
+impl<T: Clone> Supersede for Register<T> {
+    fn take_out(&mut self, seen: &[Dot]) {
+        self.supersede(seen);
+    }
+}
+
+/// The place of an entry that this disk shows although its own location was superseded: where it
+/// last was, present again.
+fn any_place(entry: &Entry) -> Option<Location> {
+    let last = entry.loc.versions().iter().max_by_key(|version| version.value.stamp)?;
+    Some(Location { state: Presence::At(None), ..last.value.clone() })
+}
+
+fn shown_dots(entry: &Entry, content: Option<&Content>) -> Vec<Dot> {
+    let versions = entry.data.versions().iter();
+    versions.filter(|v| Some(&v.value.content) == content).map(|v| v.dot).collect()
+}
+
+/// Writes content over what the file showed; siblings in the conflict store stay.
+fn write_data(
+    entry: &mut Entry,
+    dots: &mut SeenDots,
+    content: Option<Content>,
+    over: Option<&SeenRow>,
+    stamp: Stamp,
+    dot: Dot,
+) {
+    let Some(content) = content else { return };
+    let replaced = over.map_or(&[][..], |row| &row.dots.shown);
+    let origins = entry.data.versions().iter().filter(|v| replaced.contains(&v.dot));
+    let mut base: Vec<Dot> = origins.map(|v| v.value.stamp.dot).collect();
+    base.sort_unstable();
+    base.dedup();
+    base.truncate(DATA_BASE_MAX);
+    entry.data.write(version(dot, Data { content, stamp, base }), replaced);
+    dots.data.retain(|seen| !replaced.contains(seen));
+    dots.data.push(dot);
+    dots.shown = vec![dot];
+}
+
+/// Whether a disk's attributes are not those of the row.
+pub(super) fn differs(row: &SeenRow, found: &Attributes) -> bool {
+    row.attributes != *found
+}
+
+/// Writes the attributes that changed; all of them for something new.
+fn write_attributes(
+    entry: &mut Entry,
+    dots: &mut SeenDots,
+    over: Option<&SeenRow>,
+    found: &Attributes,
+    stamp: Stamp,
+) {
+    let old = over.map(|row| &row.attributes);
+    let dot = stamp.dot;
+    if old.is_none_or(|old| old.mtime != found.mtime) {
+        let value: Stamped<Timestamp> = Stamped { stamp, value: found.mtime };
+        entry.times.write(version(dot, value), &dots.times);
+        dots.times = vec![dot];
+    }
+    if old.is_none_or(|old| old.mode != found.mode) {
+        let value: Stamped<u16> = Stamped { stamp, value: found.mode };
+        entry.mode.write(version(dot, value), &dots.mode);
+        dots.mode = vec![dot];
+    }
+    if old.is_none_or(|old| old.owner != found.owner) {
+        let value: Stamped<Owner> = Stamped { stamp, value: found.owner };
+        entry.owner.write(version(dot, value), &dots.owner);
+        dots.owner = vec![dot];
+    }
+    if old.is_none_or(|old| old.xattrs != found.xattrs) {
+        let value: Stamped<Xattrs> = Stamped { stamp, value: found.xattrs.clone() };
+        entry.xattr.write(version(dot, value), &dots.xattr);
+        dots.xattr = vec![dot];
+    }
+}
+
+impl Pen<'_> {
+    /// The root's own attributes, which the first node gives and every other takes over.
+    pub fn root(&mut self, row: &SeenRow, found: &Present) {
+        assert!(row.entry == ROOT, "only the root is its own parent");
+        self.change(row, found);
+    }
+}

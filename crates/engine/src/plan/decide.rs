@@ -1,0 +1,319 @@
+//! The next step that brings one entry's place on this disk nearer to what the tree shows.
+//!
+//! Pure and local: one entry against its row of D. Steps are taken one at a time; after each the
+//! entry is decided again, so nothing is remembered but the two states (Dropbox Nucleus: persist
+//! observations, not work).
+
+use super::{Act, Expected, Place, Retire};
+use crate::content::{Content, Digest};
+use crate::dot::Dot;
+use crate::entry::{Entry, EntryId, Kind, ROOT};
+use crate::index::{Index, SeenDots, SeenRow, ROOT_SLOT};
+use crate::observe::path_of;
+use crate::path::Name;
+use crate::view::{self, Desired, Shown};
+
+/// What is to happen to an entry next.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// The disk shows what the tree shows.
+    InPlace,
+    /// The disk shows it; only which versions that is has to be written down.
+    Record(Box<SeenRow>),
+    /// A row of D is to show another entry from now on: two directories or equal files became one.
+    Rebind(Box<SeenRow>, EntryId),
+    /// Something else must happen first.
+    Wait(Wait),
+    /// This content must be staged first: digest and length in bytes.
+    Need(Digest, u64),
+    /// This is to be done on the disk; afterwards it shows these versions.
+    Do {
+        /// The operation.
+        act: Box<Act>,
+        /// The versions that the disk will then show.
+        dots: Box<SeenDots>,
+        /// The user operation that this brings, if it must not overtake its author's creations.
+        after_creates_of: Option<Dot>,
+    },
+}
+
+/// What an entry waits for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Wait {
+    /// Its directory must be in place first.
+    Entry(EntryId),
+    /// An ancestor or its content has not arrived.
+    Arrival,
+}
+
+/// See the module's head. `has` says whether a content is staged or kept here.
+pub fn decide(index: &dyn Index, id: EntryId, has: &dyn Fn(&Digest) -> bool) -> Step {
+    let Some(stored) = index.entry(id) else { return Step::InPlace };
+    let entry = stored.entry;
+    let row = index.seen_of(id);
+    let step = match view::place(index, id) {
+        Shown::Root => root(index, &entry),
+        Shown::Orphan => return Step::Wait(Wait::Arrival),
+        Shown::Gone => row.map_or(Step::InPlace, |row| remove(index, &entry, &row)),
+        Shown::As(other) => row.map_or(Step::InPlace, |row| give_way(index, &entry, &row, other)),
+        Shown::At { parent, name } => at(index, &entry, row, parent, &name, has),
+    };
+    if step == Step::InPlace {
+        keep_losers(index, &entry, has)
+    } else {
+        step
+    }
+}
+
+/// The versions an entry holds now: what its place shows once it is right.
+fn dots_of(entry: &Entry) -> SeenDots {
+    let content = view::winner(&entry.data).map(|data| &data.content);
+    let versions = entry.data.versions().iter();
+    SeenDots {
+        loc: entry.loc.dots().collect(),
+        data: entry.data.dots().collect(),
+        shown: versions.filter(|v| Some(&v.value.content) == content).map(|v| v.dot).collect(),
+        times: entry.times.dots().collect(),
+        mode: entry.mode.dots().collect(),
+        owner: entry.owner.dots().collect(),
+        xattr: entry.xattr.dots().collect(),
+    }
+}
+
+/// What the disk is expected to show for a row.
+fn expected(row: &SeenRow) -> Expected {
+    Expected::Exactly {
+        kind: row.kind,
+        fingerprint: row.fingerprint.clone(),
+        content: row.content.clone(),
+        soft: row.soft,
+    }
+}
+
+/// `name` in the directory of `dir`.
+fn place_in(index: &dyn Index, dir: &SeenRow, name: &Name) -> Option<Place> {
+    let path = path_of(index, dir.slot)?;
+    Some(Place { dir: path, dir_handle: dir.fingerprint.handle.clone(), name: name.clone() })
+}
+
+fn place_of(index: &dyn Index, row: &SeenRow) -> Option<Place> {
+    place_in(index, &index.seen(row.parent)?, row.name.as_ref()?)
+}
+
+fn root(index: &dyn Index, entry: &Entry) -> Step {
+    let Some(row) = index.seen(ROOT_SLOT) else { return Step::InPlace };
+    let Some(desired) = view::desired(entry) else { return Step::InPlace };
+    attributes(None, entry, &row, &desired)
+}
+
+/// Content is right: are the attributes, and is it written down?
+fn attributes(at: Option<Place>, entry: &Entry, row: &SeenRow, desired: &Desired) -> Step {
+    let dots = dots_of(entry);
+    let wanted = &desired.attributes;
+    let settled = row.attributes == *wanted || row.refused.as_ref() == Some(wanted);
+    if !settled {
+        let act = Act::SetAttributes { at, expected: expected(row), attributes: wanted.clone() };
+        return Step::Do { act: Box::new(act), dots: Box::new(dots), after_creates_of: None };
+    }
+    if row.dots == dots {
+        return Step::InPlace;
+    }
+    Step::Record(Box::new(SeenRow { dots, ..row.clone() }))
+}
+
+/// The entry is not part of the tree: away with what this disk shows of it.
+fn remove(index: &dyn Index, entry: &Entry, row: &SeenRow) -> Step {
+    if let Some(child) = index.seen_children(row.slot, None, 1).first() {
+        return Step::Wait(Wait::Entry(child.entry));
+    }
+    let Some(at) = place_of(index, row) else { return Step::Wait(Wait::Arrival) };
+    let last = entry.loc.versions().iter().max_by_key(|version| version.value.stamp);
+    Step::Do {
+        act: Box::new(Act::Remove { at, expected: expected(row), retire: retire(entry, row) }),
+        dots: Box::default(),
+        after_creates_of: last.map(|version| version.dot),
+    }
+}
+
+/// Where the bytes go that a row shows: to the conflict store if they lost to a sibling.
+fn retire(entry: &Entry, row: &SeenRow) -> Retire {
+    let lost = view::losers(&entry.data).iter().any(|l| Some(&l.content) == row.content.as_ref());
+    if lost && row.kind == Kind::File {
+        Retire::Keep
+    } else {
+        Retire::Trash
+    }
+}
+
+/// The entry is shown as `other`. A row that stands where `other` belongs becomes its row; anything
+/// else goes once it is empty.
+fn give_way(index: &dyn Index, entry: &Entry, row: &SeenRow, other: EntryId) -> Step {
+    if index.seen_of(other).is_none() && stands_at(index, row, other) {
+        return Step::Rebind(Box::new(row.clone()), other);
+    }
+    if index.seen_of(other).is_none() {
+        return Step::Wait(Wait::Entry(other));
+    }
+    remove(index, entry, row)
+}
+
+fn stands_at(index: &dyn Index, row: &SeenRow, id: EntryId) -> bool {
+    let Shown::At { parent, name } = view::place(index, id) else { return false };
+    let dir = index.seen_of(parent);
+    dir.is_some_and(|dir| dir.slot == row.parent) && row.name.as_ref() == Some(&name)
+}
+
+/// The entry is shown at `name` in the directory represented by `parent`.
+fn at(
+    index: &dyn Index,
+    entry: &Entry,
+    row: Option<SeenRow>,
+    parent: EntryId,
+    name: &Name,
+    has: &dyn Fn(&Digest) -> bool,
+) -> Step {
+    let Some(desired) = view::desired(entry) else { return Step::Wait(Wait::Arrival) };
+    let dir = if parent == ROOT { index.seen(ROOT_SLOT) } else { index.seen_of(parent) };
+    let Some(dir) = dir else { return Step::Wait(Wait::Entry(parent)) };
+    let Some(here) = place_in(index, &dir, name) else { return Step::Wait(Wait::Arrival) };
+    let occupant = index.seen_named(dir.slot, name);
+    match row {
+        None => match occupant {
+            Some(other) => occupied(index, entry, &other),
+            None => create(entry, here, &desired, has),
+        },
+        Some(row) if row.parent != dir.slot || row.name.as_ref() != Some(name) => {
+            rename(index, entry, &row, here, occupant)
+        }
+        Some(row) => content(entry, &row, here, &desired, has),
+    }
+}
+
+/// Another row has the name. If its entry is shown as this one, it is this one's row.
+fn occupied(index: &dyn Index, entry: &Entry, other: &SeenRow) -> Step {
+    if view::place(index, other.entry) == Shown::As(entry.id) {
+        return Step::Rebind(Box::new(other.clone()), entry.id);
+    }
+    Step::Wait(Wait::Entry(other.entry))
+}
+
+fn create(entry: &Entry, at: Place, desired: &Desired, has: &dyn Fn(&Digest) -> bool) -> Step {
+    let attributes = desired.attributes.clone();
+    let act = match &desired.content {
+        None => Act::MakeDir { at, attributes },
+        Some(Content::File(digest, size)) if !has(digest) => return Step::Need(*digest, *size),
+        Some(content) => {
+            let (content, expected, retire) = (content.clone(), Expected::Nothing, Retire::Trash);
+            Act::Install { at, expected, content, attributes, retire }
+        }
+    };
+    Step::Do { act: Box::new(act), dots: Box::new(dots_of(entry)), after_creates_of: None }
+}
+
+/// The row is elsewhere: rename it, or swap it with whoever is in the way and must go too.
+fn rename(
+    index: &dyn Index,
+    entry: &Entry,
+    row: &SeenRow,
+    to: Place,
+    occupant: Option<SeenRow>,
+) -> Step {
+    let Some(from) = place_of(index, row) else { return Step::Wait(Wait::Arrival) };
+    let newest = entry.loc.versions().iter().max_by_key(|version| version.value.stamp);
+    let dots = SeenDots { loc: entry.loc.dots().collect(), ..row.dots.clone() };
+    let act = match occupant {
+        None => Act::Move { from, expected: expected(row), to },
+        Some(other) if waits_in_a_circle(index, row, &other) => Act::Exchange {
+            a: from,
+            a_expected: expected(row),
+            b: to,
+            b_expected: expected(&other),
+        },
+        Some(other) => return occupied_by(index, entry, row, &other),
+    };
+    Step::Do {
+        act: Box::new(act),
+        dots: Box::new(dots),
+        after_creates_of: newest.map(|version| version.dot),
+    }
+}
+
+fn occupied_by(index: &dyn Index, entry: &Entry, row: &SeenRow, other: &SeenRow) -> Step {
+    let united = view::place(index, other.entry) == Shown::As(entry.id);
+    if united && index.seen_children(row.slot, None, 1).is_empty() && row.kind == Kind::Dir {
+        return remove(index, entry, row);
+    }
+    Step::Wait(Wait::Entry(other.entry))
+}
+
+/// Follows who stands in whose way; true if it leads back to `row`.
+fn waits_in_a_circle(index: &dyn Index, row: &SeenRow, first: &SeenRow) -> bool {
+    let mut other = first.clone();
+    for _ in 0..16 {
+        let Shown::At { parent, name } = view::place(index, other.entry) else { return false };
+        let dir = if parent == ROOT { index.seen(ROOT_SLOT) } else { index.seen_of(parent) };
+        let Some(dir) = dir else { return false };
+        match index.seen_named(dir.slot, &name) {
+            Some(next) if next.slot == row.slot => return true,
+            Some(next) if next.slot != other.slot => other = next,
+            _ => return false,
+        }
+    }
+    false
+}
+
+/// The row is where it belongs: does it hold what it should?
+fn content(
+    entry: &Entry,
+    row: &SeenRow,
+    at: Place,
+    desired: &Desired,
+    has: &dyn Fn(&Digest) -> bool,
+) -> Step {
+    if desired.content == row.content {
+        return attributes(Some(at), entry, row, desired);
+    }
+    let content = desired.content.clone().expect("a directory's row holds no content either");
+    if let Content::File(digest, size) = &content {
+        if !has(digest) {
+            return Step::Need(*digest, *size);
+        }
+    }
+    let newest = entry.data.versions().iter().max_by_key(|version| version.value.stamp);
+    Step::Do {
+        act: Box::new(Act::Install {
+            at,
+            expected: expected(row),
+            content,
+            attributes: desired.attributes.clone(),
+            retire: retire(entry, row),
+        }),
+        dots: Box::new(dots_of(entry)),
+        after_creates_of: newest.map(|version| version.dot),
+    }
+}
+
+/// The place is right; the conflict store must hold what lost, and nothing else.
+fn keep_losers(index: &dyn Index, entry: &Entry, has: &dyn Fn(&Digest) -> bool) -> Step {
+    let losers = view::losers(&entry.data);
+    let lost: Vec<(Digest, u64)> = losers
+        .iter()
+        .filter_map(|data| match data.content {
+            Content::File(digest, size) => Some((digest, size)),
+            Content::Link(_) => None,
+        })
+        .collect();
+    let kept = index.kept_of(entry.id);
+    let step = |act| Step::Do { act: Box::new(act), dots: Box::default(), after_creates_of: None };
+    for &(digest, size) in &lost {
+        if !kept.contains(&digest) {
+            let ready = has(&digest) || index.is_kept(&digest);
+            return if ready { step(Act::Keep { digest }) } else { Step::Need(digest, size) };
+        }
+    }
+    let over = kept.into_iter().find(|digest| !lost.iter().any(|(lost, _)| lost == digest));
+    over.map_or(Step::InPlace, |digest| step(Act::Release { digest }))
+}
+
+#[cfg(test)]
+mod tests;

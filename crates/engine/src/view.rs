@@ -1,0 +1,265 @@
+//! Entries -> the one tree that every node must show: pure, total, deterministic.
+//!
+//! Everything is local: [`place`] reads one entry, its ancestors and the entries that claim its name,
+//! never the whole tree. Liveness, names and winners follow replication.md B2 in the conflict store
+//! mode (decisions A17).
+
+use crate::content::Content;
+use crate::dot::Dot;
+use crate::entry::{
+    Data, Entry, EntryId, Kind, Location, Owner, Presence, Stamped, Timestamp, Xattrs, ROOT,
+};
+use crate::index::{Attributes, Index, Settled, Stored};
+use crate::limits::DEPTH_MAX;
+use crate::path::Name;
+use crate::register::Register;
+use std::collections::BTreeSet;
+
+mod names;
+
+pub use names::suffixed;
+
+/// Where the tree shows an entry.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Shown {
+    /// As `name` in a directory; `parent` is the entry that represents that directory.
+    At {
+        /// The directory's representative.
+        parent: EntryId,
+        /// The name shown, which may carry a suffix.
+        name: Name,
+    },
+    /// It is the root.
+    Root,
+    /// Nowhere: deleted, and no live child needs it.
+    Gone,
+    /// At another entry's place, as that entry: a united directory or an equal file.
+    As(EntryId),
+    /// An ancestor has not arrived yet.
+    Orphan,
+}
+
+/// Where the location register alone puts an entry; `live_children` says whether a deleted directory
+/// is still needed.
+pub fn settle(entry: &Entry, live_children: u32) -> Option<Settled> {
+    let best = |deleted: bool| {
+        let versions = entry.loc.versions().iter().map(|version| &version.value);
+        let fitting =
+            versions.filter(move |loc| matches!(loc.state, Presence::Deleted(_)) == deleted);
+        fitting.max_by_key(|loc| loc.stamp)
+    };
+    let settled =
+        |loc: &Location, alive| Settled { parent: loc.parent, name: loc.name.clone(), alive };
+    let needed = entry.kind == Kind::Dir && live_children > 0;
+    best(false).map(|loc| settled(loc, true)).or_else(|| best(true).map(|l| settled(l, needed)))
+}
+
+/// Whether the entry is part of the tree at all.
+pub fn is_alive(stored: &Stored) -> bool {
+    stored.entry.id == ROOT || stored.settled.as_ref().is_some_and(|at| at.alive)
+}
+
+/// Where the tree shows the entry called `id`.
+pub fn place(index: &dyn Index, id: EntryId) -> Shown {
+    if id == ROOT {
+        return Shown::Root;
+    }
+    let Some(stored) = index.entry(id) else { return Shown::Gone };
+    if !is_alive(&stored) {
+        return Shown::Gone;
+    }
+    let Some(at) = location(index, &stored) else { return Shown::Orphan };
+    let Some(parents) = united(index, at.parent) else { return Shown::Orphan };
+    if at.relocated {
+        return Shown::At { parent: parents[0], name: at.name };
+    }
+    names::among(index, &stored, &parents, &at.name)
+}
+
+/// The directories that the tree shows as one with `dir`, smallest id first, which represents them.
+/// `None` while an ancestor is missing.
+pub fn united(index: &dyn Index, dir: EntryId) -> Option<Vec<EntryId>> {
+    if dir == ROOT {
+        return Some(vec![ROOT]);
+    }
+    let stored = live_dir(index, dir)?;
+    let at = location(index, &stored)?;
+    if at.relocated {
+        return Some(vec![dir]);
+    }
+    let parents = match climb(index, dir, at.parent) {
+        Climb::Root => united_below_root(index, at.parent)?,
+        Climb::Cycle(_) => united(index, at.parent)?,
+        Climb::Missing => return None,
+    };
+    Some(group(index, dir, &parents, &at.name))
+}
+
+/// The same for a directory from which settled places lead to the root without a cycle.
+fn united_below_root(index: &dyn Index, dir: EntryId) -> Option<Vec<EntryId>> {
+    if dir == ROOT {
+        return Some(vec![ROOT]);
+    }
+    let at = live_dir(index, dir)?.settled?;
+    let parents = united_below_root(index, at.parent)?;
+    Some(group(index, dir, &parents, &at.name))
+}
+
+/// The live directories called `name` in any of `parents`, ascending; `dir` is one of them.
+fn group(index: &dyn Index, dir: EntryId, parents: &[EntryId], name: &Name) -> Vec<EntryId> {
+    let named = parents.iter().flat_map(|&parent| index.named(parent, name));
+    let mut group: Vec<_> = named.filter(|&id| id == dir || is_plain_live_dir(index, id)).collect();
+    group.sort_unstable();
+    group
+}
+
+fn live_dir(index: &dyn Index, id: EntryId) -> Option<Stored> {
+    index.entry(id).filter(|stored| stored.entry.kind == Kind::Dir && is_alive(stored))
+}
+
+fn is_plain_live_dir(index: &dyn Index, id: EntryId) -> bool {
+    let Some(stored) = index.entry(id) else { return false };
+    stored.entry.kind == Kind::Dir
+        && is_alive(&stored)
+        && location(index, &stored).is_some_and(|at| !at.relocated)
+}
+
+struct Located {
+    parent: EntryId,
+    name: Name,
+    /// Taken out of a cycle: shown under a name of its own that nobody else can claim.
+    relocated: bool,
+}
+
+/// The settled place, or another one if the entry is the directory whose move closed a cycle.
+/// `None` while an ancestor is missing.
+fn location(index: &dyn Index, stored: &Stored) -> Option<Located> {
+    let at = stored.settled.as_ref()?;
+    let plain = Located { parent: at.parent, name: at.name.clone(), relocated: false };
+    if stored.entry.kind != Kind::Dir {
+        return Some(plain);
+    }
+    match climb(index, stored.entry.id, at.parent) {
+        Climb::Root => Some(plain),
+        Climb::Missing => None,
+        Climb::Cycle(members) if !members.contains(&stored.entry.id) => Some(plain),
+        Climb::Cycle(members) if latest(index, &members) != stored.entry.id => Some(plain),
+        Climb::Cycle(_) => Some(put_back(index, stored)),
+    }
+}
+
+enum Climb {
+    Root,
+    Missing,
+    Cycle(BTreeSet<EntryId>),
+}
+
+/// Follows settled places upwards from `id`, whose directory is `parent`.
+fn climb(index: &dyn Index, id: EntryId, parent: EntryId) -> Climb {
+    let mut path = vec![id];
+    let mut next = parent;
+    while next != ROOT {
+        if let Some(start) = path.iter().position(|&seen| seen == next) {
+            return Climb::Cycle(path[start..].iter().copied().collect());
+        }
+        let settled = index.entry(next).and_then(|stored| stored.settled);
+        let Some(at) = settled.filter(|_| path.len() <= DEPTH_MAX) else { return Climb::Missing };
+        path.push(next);
+        next = at.parent;
+    }
+    Climb::Root
+}
+
+/// The directory of a cycle that was moved last: its move is the one undone.
+fn latest(index: &dyn Index, cycle: &BTreeSet<EntryId>) -> EntryId {
+    let stamp = |id: EntryId| {
+        let entry = index.entry(id).map(|stored| stored.entry);
+        entry.and_then(|e| e.loc.versions().iter().map(|v| v.value.stamp).max())
+    };
+    let last = cycle.iter().copied().max_by_key(|&id| (stamp(id), id));
+    last.expect("a cycle has members")
+}
+
+/// Where a directory goes whose move closed a cycle: back to its previous place, or to the root.
+fn put_back(index: &dyn Index, stored: &Stored) -> Located {
+    let id = stored.entry.id;
+    let versions = stored.entry.loc.versions().iter().map(|version| &version.value);
+    let previous = versions.max_by_key(|loc| loc.stamp).and_then(|loc| match &loc.state {
+        Presence::At(previous) => previous.clone(),
+        Presence::Deleted(_) => None,
+    });
+    let here = stored.settled.as_ref().map(|at| at.name.clone());
+    let reachable = |parent: EntryId| {
+        parent == ROOT
+            || (parent != id
+                && index.entry(parent).is_some_and(|p| is_alive(&p))
+                && matches!(climb(index, id, parent), Climb::Root))
+    };
+    let (parent, name) = match (previous, here) {
+        (Some((parent, name)), _) if reachable(parent) => (parent, name),
+        (_, Some(name)) => (ROOT, name),
+        (Some((_, name)), None) => (ROOT, name),
+        (None, None) => unreachable!("an entry in a cycle has a place"),
+    };
+    Located { parent, name: suffixed(&name, &hex(&id.0[..4])), relocated: true }
+}
+
+/// Lower-case hex digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What the registers say a thing is, where it is shown.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Desired {
+    /// The winning content; `None` for directories.
+    pub content: Option<Content>,
+    /// The winning attributes.
+    pub attributes: Attributes,
+}
+
+/// What an entry is to look like on every disk; `None` for a file or symlink whose content has not
+/// arrived.
+pub fn desired(entry: &Entry) -> Option<Desired> {
+    let content = winner(&entry.data).map(|data| data.content.clone());
+    if entry.kind != Kind::Dir && content.is_none() {
+        return None;
+    }
+    let mode = newest(&entry.mode).unwrap_or(if entry.kind == Kind::Dir { 0o755 } else { 0o644 });
+    Some(Desired {
+        content,
+        attributes: Attributes {
+            mtime: newest::<Timestamp>(&entry.times).unwrap_or_default(),
+            mode: if entry.kind == Kind::Symlink { 0o777 } else { mode },
+            owner: newest::<Owner>(&entry.owner).unwrap_or_default(),
+            xattrs: newest::<Xattrs>(&entry.xattr).unwrap_or_default(),
+        },
+    })
+}
+
+fn newest<T: Clone>(register: &Register<Stamped<T>>) -> Option<T> {
+    let versions = register.versions().iter().map(|version| &version.value);
+    versions.max_by_key(|stamped| stamped.stamp).map(|stamped| stamped.value.clone())
+}
+
+/// The content that keeps the name: the latest stamp. A total order that does not ask who is alive.
+pub fn winner(data: &Register<Data>) -> Option<&Data> {
+    data.versions().iter().map(|version| &version.value).max_by_key(|data| data.stamp)
+}
+
+/// Contents that lost to the winner and nobody has replaced: what the conflict store keeps. Equal
+/// bytes are no conflict, and neither is what another sibling names as replaced. Latest first.
+pub fn losers(data: &Register<Data>) -> Vec<&Data> {
+    let Some(winner) = winner(data) else { return Vec::new() };
+    let all = || data.versions().iter().map(|version| &version.value);
+    let replaced = |dot: Dot| all().any(|other| other.base.contains(&dot));
+    let mut losers: Vec<&Data> =
+        all().filter(|data| data.content != winner.content && !replaced(data.stamp.dot)).collect();
+    losers.sort_by_key(|data| std::cmp::Reverse(data.stamp));
+    let mut seen = BTreeSet::new();
+    losers.retain(|data| seen.insert(data.content.clone()));
+    losers
+}
+
+#[cfg(test)]
+mod tests;
