@@ -1,0 +1,184 @@
+//! The network layer: opaque frames between authenticated nodes. It decides nothing about folders.
+//!
+//! The daemon starts it, says who the peers are, sends payloads and takes events; what a payload
+//! means is the engine's affair and who may connect is asked of the daemon ([`Authority`]).
+//!
+//! A *session* with a peer is one control connection, strictly ordered, and a few data connections
+//! over which data frames spread. It lives and dies as a whole: when any of its connections ends, all
+//! end, and `Disconnected` says that whatever was in flight may be lost.
+//!
+//! In reading order: `frame` and `hello` are the bytes, `identity` and `tls` the keys, `invite` and
+//! `join` the way in, `lane` what is queued, `connection` one TLS stream, `listen` and `dial` its two
+//! beginnings, `peer` the one task per peer that picks among them, `session` the running of it, `pool`
+//! all peers together.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use engine::dot::NodeId;
+
+pub mod compress;
+mod connection;
+mod dial;
+pub mod frame;
+pub mod hello;
+pub mod identity;
+pub mod invite;
+pub mod join;
+mod lane;
+pub mod limits;
+mod listen;
+mod peer;
+mod pool;
+mod session;
+pub mod tls;
+
+pub use pool::{Net, NetHandle};
+
+use identity::Identity;
+use invite::{JoinGrant, JoinRefusal, JoinRequest};
+
+/// Names a cluster for ever: 128 random bits.
+pub type ClusterId = [u8; 16];
+
+/// What [`Net::start`] needs to know.
+#[derive(Clone, Debug)]
+pub struct NetConfig {
+    /// This node's key.
+    pub identity: Arc<Identity>,
+    /// The cluster: connections of any other are refused.
+    pub cluster: ClusterId,
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// This node's name as peers are shown it.
+    pub name: String,
+    /// Deadlines and intervals.
+    pub timing: limits::Timing,
+}
+
+/// What the daemon is asked. Implementations must not call back into the network layer.
+pub trait Authority: Send + Sync + 'static {
+    /// Whether this node is a member now. Asked right after the handshake: must be quick.
+    fn admit(&self, peer: &NodeId) -> bool;
+
+    /// A newcomer with a code; may block (it runs on a blocking thread). What it grants must be
+    /// durable before it returns. `Invites::redeem` checks the proof.
+    ///
+    /// # Errors
+    /// Why not: told to the newcomer.
+    fn join(&self, request: JoinRequest) -> Result<JoinGrant, JoinRefusal>;
+}
+
+/// Which of a session's connections a payload takes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Lane {
+    /// Strictly in order; never behind content.
+    Control,
+    /// Content: in no order.
+    Data,
+}
+
+/// A member and where it may be reached.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PeerAddress {
+    /// Its key.
+    pub peer: NodeId,
+    /// `host:port`, tried in turn; empty if this node only waits to be dialled.
+    pub addresses: Vec<String>,
+}
+
+/// What the daemon is told. For one peer: `Connected`, then frames, then `Disconnected`, in order.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum NetEvent {
+    /// A session is complete: sends are possible.
+    Connected {
+        /// Who.
+        peer: NodeId,
+        /// Its name for itself.
+        name: String,
+        /// The protocol version both speak.
+        version: u32,
+        /// The other end of the control connection.
+        address: SocketAddr,
+    },
+    /// The session is over; what was sent and not answered may be lost.
+    Disconnected {
+        /// Who.
+        peer: NodeId,
+        /// Why, for logs and status.
+        reason: String,
+    },
+    /// A payload arrived.
+    Frame {
+        /// From whom.
+        peer: NodeId,
+        /// On which lane.
+        lane: Lane,
+        /// At most [`limits::PAYLOAD_BYTES_MAX`] bytes.
+        payload: Bytes,
+    },
+    /// A lane that was full takes payloads again. May arrive after `Disconnected`: then ignore it.
+    Drained {
+        /// Who.
+        peer: NodeId,
+        /// Which lane.
+        lane: Lane,
+        /// Bytes still queued.
+        queued: usize,
+    },
+}
+
+/// Why the network layer could not start; nothing is running then.
+#[derive(Debug, thiserror::Error)]
+pub enum NetError {
+    /// Somebody else listens there.
+    #[error(
+        "{address} is in use by another program (a second daemon?); stop it or choose another \
+             address with --listen"
+    )]
+    AddressInUse {
+        /// The address asked for.
+        address: SocketAddr,
+    },
+    /// The system does not let us listen there.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the system answered.
+        source: std::io::Error,
+    },
+    /// The name cannot be told to peers.
+    #[error("{name:?} is no node name: 1 to 64 bytes without control characters")]
+    Name {
+        /// The name asked for.
+        name: String,
+    },
+    /// The TLS library refused the configuration.
+    #[error("cannot set up TLS: {0}")]
+    Tls(#[from] rustls::Error),
+}
+
+/// Why a payload was not queued.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum SendError {
+    /// There is no session.
+    #[error("not connected")]
+    NotConnected,
+    /// The lane is full; `Drained` will be told.
+    #[error("queue full with {queued} bytes")]
+    Full {
+        /// Bytes queued.
+        queued: usize,
+    },
+    /// More than a frame holds.
+    #[error("payload of {length} bytes where a frame holds {} ", limits::PAYLOAD_BYTES_MAX)]
+    TooLarge {
+        /// Its bytes.
+        length: usize,
+    },
+}
+
+#[cfg(test)]
+mod tests;

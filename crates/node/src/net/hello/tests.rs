@@ -1,0 +1,94 @@
+//! What is said is what is heard; what is malformed is refused without a panic.
+
+use proptest::prelude::{any, proptest, ProptestConfig};
+use proptest::{collection, prop_assert, prop_assert_eq};
+
+use super::{Hello, JoinAnswer, JoinAsk, Purpose, Refusal};
+use crate::net::invite::{InviteId, JoinRefusal};
+use crate::net::limits::REASON_BYTES_MAX;
+
+fn hello() -> Hello {
+    Hello {
+        versions: (1, 1),
+        cluster: [1; 16],
+        purpose: Purpose::Data,
+        session: [2; 16],
+        process: [3; 16],
+        attempt: 4,
+        name: "web-1".into(),
+    }
+}
+
+#[test]
+fn what_is_said_is_what_is_heard() {
+    assert_eq!(Hello::decode(&hello().encode()), Ok(hello()));
+    let ask = JoinAsk {
+        invite: InviteId([5; 16]),
+        proof: [6; 32],
+        addresses: vec!["10.0.0.1:7420".into(), "web.example:7420".into()],
+    };
+    assert_eq!(JoinAsk::decode(&ask.encode()), Ok(ask));
+    let refusals = [
+        Refusal::Version,
+        Refusal::OtherCluster,
+        Refusal::NotMember,
+        Refusal::Busy,
+        Refusal::Other("disk full".into()),
+        Refusal::Join(JoinRefusal::WrongCode),
+        Refusal::Join(JoinRefusal::UsedUp),
+        Refusal::Join(JoinRefusal::Expired),
+        Refusal::Join(JoinRefusal::Refused("name taken".into())),
+    ];
+    for refusal in refusals {
+        assert_eq!(Refusal::decode(&refusal.encode()), Ok(refusal));
+    }
+}
+
+#[test]
+fn versions_meet_at_the_highest_common_one_or_not_at_all() {
+    assert_eq!(Hello { versions: (1, 9), ..hello() }.version(), Some(1));
+    assert_eq!(Hello { versions: (2, 9), ..hello() }.version(), None);
+    assert_eq!(Hello { versions: (0, 0), ..hello() }.version(), None);
+}
+
+#[test]
+fn names_and_reasons_cannot_forge_log_lines() {
+    for name in ["", "a\nb", "\u{1b}[2J", &"x".repeat(65)] {
+        let bytes = Hello { name: name.into(), ..hello() }.encode();
+        assert!(Hello::decode(&bytes).is_err(), "{name:?}");
+    }
+    let loud = Refusal::Other(format!("a\nb{}", "é".repeat(1000)));
+    let Ok(Refusal::Other(heard)) = Refusal::decode(&loud.encode()) else { panic!("not other") };
+    assert!(heard.starts_with("ab") && heard.len() <= REASON_BYTES_MAX);
+}
+
+#[test]
+fn a_request_with_too_many_addresses_is_refused() {
+    let ask =
+        JoinAsk { invite: InviteId([5; 16]), proof: [6; 32], addresses: vec!["a:1".into(); 5] };
+    assert!(JoinAsk::decode(&ask.encode()).is_err());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_and_damaged_bytes_never_panic(
+        noise in collection::vec(any::<u8>(), 0..300),
+        at in any::<proptest::sample::Index>(),
+        byte in any::<u8>(),
+    ) {
+        let mut damaged = hello().encode();
+        let at = at.index(damaged.len());
+        damaged[at] = byte;
+        for bytes in [&noise, &damaged] {
+            if let Ok(heard) = Hello::decode(bytes) {
+                prop_assert_eq!(Hello::decode(&heard.encode()), Ok(heard));
+            }
+            if let Ok(heard) = JoinAsk::decode(bytes) {
+                prop_assert!(heard.addresses.len() <= 4);
+            }
+            drop((Refusal::decode(bytes), JoinAnswer::decode(bytes)));
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! All peers together: starting and stopping the layer, the daemon's handle, the table of peers.
+//!
+//! What happens with one peer is in `peer`; here is only who there is and how to reach its task.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use aws_lc_rs::rand;
+use bytes::Bytes;
+use engine::dot::NodeId;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch, Semaphore};
+use tokio::task::JoinHandle;
+use tokio::time::{timeout_at, Duration, Instant};
+use tokio_rustls::TlsAcceptor;
+
+use super::hello::{is_valid_name, Hello, Purpose};
+use super::limits::{JOINS_AT_ONCE_MAX, VERSIONS};
+use super::peer::{Incoming, LaneSlot, PeerTask, Wanted};
+use super::{listen, tls, Authority, Lane, NetConfig, NetError, NetEvent, PeerAddress, SendError};
+
+/// Greeted connections that may wait for one peer's task.
+const INCOMING_MAX: usize = 8;
+/// Beyond the flush of a session, how long the end of all tasks may take.
+const STOP_SLACK: Duration = Duration::from_secs(1);
+
+/// The network layer; see [`Net::start`].
+pub struct Net;
+
+/// What the tasks of the layer share.
+pub(super) struct Shared {
+    pub(super) config: NetConfig,
+    pub(super) authority: Arc<dyn Authority>,
+    pub(super) events: mpsc::Sender<NetEvent>,
+    pub(super) joins: Semaphore,
+    process: [u8; 16],
+    attempts: AtomicU64,
+    stop: watch::Sender<bool>,
+    peers: Mutex<BTreeMap<NodeId, Peer>>,
+}
+
+struct Peer {
+    incoming: mpsc::Sender<Incoming>,
+    wanted: watch::Sender<Wanted>,
+    lanes: LaneSlot,
+    task: JoinHandle<()>,
+}
+
+/// The daemon's end of the layer. Clones are the same layer.
+#[derive(Clone)]
+pub struct NetHandle {
+    shared: Arc<Shared>,
+    listener: Arc<Mutex<Option<JoinHandle<()>>>>,
+    address: SocketAddr,
+}
+
+impl Net {
+    /// Binds the port and starts accepting; peers are dialled once [`NetHandle::set_peers`] names
+    /// them. `events` should hold a few dozen: while it is full, peers are not read.
+    ///
+    /// # Errors
+    /// The port is taken or not ours to take, or the name is none; nothing runs then.
+    pub async fn start(
+        config: NetConfig,
+        authority: Arc<dyn Authority>,
+        events: mpsc::Sender<NetEvent>,
+    ) -> Result<NetHandle, NetError> {
+        if !is_valid_name(&config.name) {
+            return Err(NetError::Name { name: config.name });
+        }
+        let acceptor = TlsAcceptor::from(tls::server_config(&config.identity)?);
+        let address = config.listen;
+        let refused = |source: std::io::Error| match source.kind() {
+            std::io::ErrorKind::AddrInUse => NetError::AddressInUse { address },
+            _ => NetError::Listen { address, source },
+        };
+        let listener = TcpListener::bind(address).await.map_err(refused)?;
+        let address = listener.local_addr().map_err(refused)?;
+        let shared = Arc::new(Shared {
+            config,
+            authority,
+            events,
+            joins: Semaphore::new(JOINS_AT_ONCE_MAX),
+            process: random_token(),
+            attempts: AtomicU64::new(0),
+            stop: watch::Sender::new(false),
+            peers: Mutex::default(),
+        });
+        let accepting = tokio::spawn(listen::accept(listener, shared.clone(), acceptor));
+        let listener = Arc::new(Mutex::new(Some(accepting)));
+        Ok(NetHandle { shared, listener, address })
+    }
+}
+
+impl NetHandle {
+    /// Where it listens, with the port that was taken.
+    pub fn local_address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Says who all the members are: new ones are dialled, connections of those not named end at
+    /// once. This node itself may be among them.
+    pub fn set_peers(&self, peers: Vec<PeerAddress>) {
+        let me = self.shared.config.identity.node_id();
+        let mut named: BTreeMap<NodeId, Vec<String>> =
+            peers.into_iter().map(|p| (p.peer, p.addresses)).collect();
+        named.remove(&me);
+        let mut table = self.shared.lock();
+        for (id, peer) in table.iter() {
+            if !named.contains_key(id) {
+                *peer.lanes.lock().expect("no code panics while it holds this lock") = None;
+                peer.want(|wanted| {
+                    wanted.member = false;
+                    wanted.addresses.clear();
+                });
+            }
+        }
+        for (id, addresses) in named {
+            let peer = self.shared.entry(&mut table, id);
+            peer.want(|wanted| {
+                wanted.member = true;
+                wanted.addresses = addresses;
+            });
+        }
+    }
+
+    /// Queues a payload and returns how many bytes the lane holds now.
+    ///
+    /// # Errors
+    /// Nothing was queued: no session, a full lane (`Drained` will follow), or too large.
+    pub fn send(
+        &self,
+        peer: &NodeId,
+        lane: Lane,
+        payload: impl Into<Bytes>,
+    ) -> Result<usize, SendError> {
+        let slot = self.shared.lock().get(peer).map(|p| p.lanes.clone());
+        let slot = slot.ok_or(SendError::NotConnected)?;
+        let lanes = slot.lock().expect("no code panics while it holds this lock").clone();
+        lanes.ok_or(SendError::NotConnected)?.send(lane, payload.into())
+    }
+
+    /// Ends the session with a peer; it is dialled again if it is still a member with an address.
+    pub fn close(&self, peer: &NodeId) {
+        if let Some(peer) = self.shared.lock().get(peer) {
+            peer.want(|wanted| wanted.closes += 1);
+        }
+    }
+
+    /// Stops: no more connections, what is queued is flushed for a moment, all tasks end. Returns
+    /// when they have. The events channel should still be read meanwhile.
+    pub async fn shutdown(&self) {
+        self.shared.stop.send_replace(true);
+        let deadline = Instant::now() + self.shared.config.timing.flush + STOP_SLACK;
+        let accepting =
+            self.listener.lock().expect("no code panics while it holds this lock").take();
+        let peers = std::mem::take(&mut *self.shared.lock());
+        let tasks = accepting.into_iter().chain(peers.into_values().map(|peer| peer.task));
+        for mut task in tasks {
+            if timeout_at(deadline, &mut task).await.is_err() {
+                task.abort();
+            }
+        }
+    }
+}
+
+impl Peer {
+    fn want(&self, change: impl FnOnce(&mut Wanted)) {
+        self.wanted.send_if_modified(|wanted| {
+            let before = wanted.clone();
+            change(wanted);
+            *wanted != before
+        });
+    }
+}
+
+impl Shared {
+    /// Returns when the layer stops.
+    pub(super) async fn stopped(&self) {
+        // The sender lives in `self`: waiting cannot fail.
+        let _ = self.stop.subscribe().wait_for(|stop| *stop).await;
+    }
+
+    /// What this node says first on a connection.
+    pub(super) fn hello(&self, purpose: Purpose, session: [u8; 16]) -> Hello {
+        Hello {
+            versions: VERSIONS,
+            cluster: self.config.cluster,
+            purpose,
+            session,
+            process: self.process,
+            attempt: self.attempts.load(Ordering::SeqCst),
+            name: self.config.name.clone(),
+        }
+    }
+
+    /// Called before each proposal, so that its HELLO carries a number of its own.
+    pub(super) fn count_attempt(&self) {
+        self.attempts.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Hands an admitted connection to its peer's task.
+    pub(super) async fn deliver(self: &Arc<Self>, incoming: Incoming) {
+        let sender = {
+            let mut table = self.lock();
+            if *self.stop.borrow() {
+                return;
+            }
+            let peer = self.entry(&mut table, incoming.connection.peer);
+            peer.want(|wanted| wanted.member = true);
+            peer.incoming.clone()
+        };
+        if sender.send(incoming).await.is_err() {
+            tracing::debug!("a connection arrived while the layer stops");
+        }
+    }
+
+    fn entry<'a>(
+        self: &Arc<Self>,
+        table: &'a mut BTreeMap<NodeId, Peer>,
+        id: NodeId,
+    ) -> &'a mut Peer {
+        table.entry(id).or_insert_with(|| {
+            let (sender, incoming) = mpsc::channel(INCOMING_MAX);
+            let wanted = watch::Sender::new(Wanted::default());
+            let lanes = LaneSlot::default();
+            let task = PeerTask::new(self.clone(), id, incoming, wanted.subscribe(), lanes.clone());
+            Peer { incoming: sender, wanted, lanes, task: tokio::spawn(task.run()) }
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<NodeId, Peer>> {
+        self.peers.lock().expect("no code panics while it holds this lock")
+    }
+}
+
+/// 128 random bits that name a session or a process.
+pub(super) fn random_token() -> [u8; 16] {
+    let mut token = [0; 16];
+    rand::fill(&mut token).expect("the system's random source does not fail after start");
+    token
+}

@@ -1,0 +1,78 @@
+//! Much data: intact, bounded, and never in the way of control frames.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+
+use super::pair;
+use crate::net::limits::{DATA_HIGH_BYTES, PAYLOAD_BYTES_MAX};
+use crate::net::{Lane, NetEvent, SendError};
+
+/// Content that tells its number and fails to compare when damaged; half of it compresses well.
+fn block(n: u32) -> Vec<u8> {
+    let mut out = vec![n as u8; 1 << 20];
+    if n.is_multiple_of(2) {
+        aws_lc_rs::rand::fill(&mut out).unwrap();
+    }
+    out[..4].copy_from_slice(&n.to_be_bytes());
+    let sum = sum(&out[..(1 << 20) - 32]);
+    out[(1 << 20) - 32..].copy_from_slice(&sum);
+    out
+}
+
+fn sum(bytes: &[u8]) -> [u8; 32] {
+    aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes).as_ref().try_into().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifty_megabytes_arrive_intact_over_the_data_lane() {
+    let (mut a, mut b) = pair().await;
+    let to = b.id();
+    let sending = tokio::spawn(async move {
+        for n in 0..50u32 {
+            let block = Bytes::from(block(n));
+            while let Err(refused) = a.net.send(&to, Lane::Data, block.clone()) {
+                assert!(matches!(refused, SendError::Full { .. }), "{refused}");
+                assert!(matches!(a.event().await, NetEvent::Drained { lane: Lane::Data, .. }));
+            }
+        }
+        a
+    });
+    let mut seen = BTreeSet::new();
+    while seen.len() < 50 {
+        let (lane, payload) = b.frame().await;
+        assert_eq!(lane, Lane::Data);
+        let (body, tail) = payload.split_at(payload.len() - 32);
+        assert_eq!(tail, sum(body));
+        assert!(seen.insert(u32::from_be_bytes(body[..4].try_into().unwrap())));
+    }
+    assert_eq!(seen, (0..50).collect());
+    sending.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_that_does_not_read_fills_one_budget_and_no_more() {
+    let (mut a, mut b) = pair().await;
+    let block = Bytes::from(vec![5; 1 << 20]);
+    let mut sent = 0;
+    // What fits in b's channel, the sockets and a's queue is far under this.
+    let refused = loop {
+        match a.net.send(&b.id(), Lane::Data, block.clone()) {
+            Ok(queued) => assert!(queued <= DATA_HIGH_BYTES + PAYLOAD_BYTES_MAX),
+            Err(refused) => break refused,
+        }
+        sent += 1;
+        assert!(sent < 1000, "nothing pushes back");
+        tokio::task::yield_now().await;
+    };
+    let SendError::Full { queued } = refused else { panic!("{refused}") };
+    assert!(queued <= DATA_HIGH_BYTES + PAYLOAD_BYTES_MAX);
+    for _ in 0..sent {
+        assert_eq!(b.frame().await.1.len(), 1 << 20);
+    }
+    assert!(matches!(a.event().await, NetEvent::Drained { lane: Lane::Data, .. }));
+    assert!(a.events.try_recv().is_err(), "drained is told once");
+    let large = vec![0; PAYLOAD_BYTES_MAX + 1];
+    let length = large.len();
+    assert_eq!(a.net.send(&b.id(), Lane::Data, large), Err(SendError::TooLarge { length }));
+}

@@ -1,0 +1,124 @@
+//! Sessions begin, carry frames in order, end, and come back.
+
+use super::{any_port, config, identity, pair, quick, Book, Node};
+use crate::net::{Lane, Net, NetError, NetEvent, PeerAddress, SendError};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_nodes_exchange_control_frames_in_order() {
+    let (mut a, mut b) = pair().await;
+    for n in 0..2000u32 {
+        a.net.send(&b.id(), Lane::Control, n.to_be_bytes().to_vec()).unwrap();
+        b.net.send(&a.id(), Lane::Control, (n + 7).to_be_bytes().to_vec()).unwrap();
+    }
+    for n in 0..2000u32 {
+        assert_eq!(b.frame().await, (Lane::Control, n.to_be_bytes().to_vec().into()));
+        assert_eq!(a.frame().await, (Lane::Control, (n + 7).to_be_bytes().to_vec().into()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn both_dial_at_once_and_one_session_carries_frames_both_ways() {
+    for _ in 0..10 {
+        let (mut a, mut b) = (Node::start().await, Node::start().await);
+        a.admit(&b);
+        b.admit(&a);
+        a.net.set_peers(vec![b.address()]);
+        b.net.set_peers(vec![a.address()]);
+        assert_eq!(a.connected().await, b.id());
+        assert_eq!(b.connected().await, a.id());
+        a.net.send(&b.id(), Lane::Control, "to b").unwrap();
+        assert_eq!(b.frame().await, (Lane::Control, "to b".into()));
+        b.net.send(&a.id(), Lane::Control, "to a").unwrap();
+        assert_eq!(a.frame().await, (Lane::Control, "to a".into()));
+        a.net.shutdown().await;
+        assert!(!b.disconnected().await.is_empty());
+        assert_eq!(a.disconnected().await, "this node stops");
+    }
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_an_error_that_names_it() {
+    let a = Node::start().await;
+    let taken = a.net.local_address();
+    let (sender, _events) = mpsc::channel(1);
+    let config = config(&identity(), taken, quick());
+    let Err(error) = Net::start(config, Arc::new(Book::default()), sender).await else {
+        panic!("it started")
+    };
+    assert!(matches!(error, NetError::AddressInUse { address } if address == taken));
+    assert!(error.to_string().contains(&taken.to_string()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_that_restarts_on_its_port_is_connected_again() {
+    let (mut a, b) = pair().await;
+    let (identity, address) = (b.identity.clone(), b.net.local_address());
+    b.net.shutdown().await;
+    drop(b);
+    a.disconnected().await;
+    assert_eq!(a.net.send(&identity.node_id(), Lane::Control, "x"), Err(SendError::NotConnected));
+    let mut b = Node::start_as(identity, address, quick()).await;
+    b.admit(&a);
+    assert_eq!(a.connected().await, b.id());
+    assert_eq!(b.connected().await, a.id());
+    b.net.send(&a.id(), Lane::Data, "back").unwrap();
+    assert_eq!(a.frame().await, (Lane::Data, "back".into()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_second_address_is_tried_when_the_first_is_dead() {
+    let (mut a, b) = (Node::start().await, Node::start().await);
+    a.admit(&b);
+    b.admit(&a);
+    let dead = std::net::TcpListener::bind(any_port()).unwrap().local_addr().unwrap();
+    let mut addresses = vec![dead.to_string()];
+    addresses.extend(b.address().addresses);
+    a.net.set_peers(vec![PeerAddress { peer: b.id(), addresses }]);
+    assert_eq!(a.connected().await, b.id());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_removed_peer_is_cut_off_at_once_and_cannot_come_back() {
+    let (mut a, mut b) = pair().await;
+    a.book.members.lock().unwrap().clear();
+    a.net.set_peers(Vec::new());
+    assert_eq!(a.net.send(&b.id(), Lane::Control, "x"), Err(SendError::NotConnected));
+    assert_eq!(a.disconnected().await, "the peer is no member any more");
+    b.disconnected().await;
+    b.net.set_peers(vec![a.address()]);
+    // A third node gets in after b was refused: nothing of b shows in between.
+    let mut c = Node::start().await;
+    c.admit(&a);
+    a.admit(&c);
+    c.net.set_peers(vec![a.address()]);
+    assert_eq!(a.connected().await, c.id());
+    assert_eq!(c.connected().await, a.id());
+    b.net.shutdown().await;
+    assert!(b.events.try_recv().is_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_closed_session_is_dialled_again() {
+    let (mut a, mut b) = pair().await;
+    a.net.close(&b.id());
+    assert_eq!(a.disconnected().await, "closed by this node");
+    b.disconnected().await;
+    assert_eq!(a.connected().await, b.id());
+    assert_eq!(b.connected().await, a.id());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_queued_at_shutdown_arrives() {
+    let (a, mut b) = pair().await;
+    for n in 0..200u32 {
+        a.net.send(&b.id(), Lane::Control, vec![n as u8; 1000]).unwrap();
+    }
+    let stopping = tokio::spawn(async move { a.net.shutdown().await });
+    for n in 0..200u32 {
+        assert_eq!(b.frame().await.1[..], vec![n as u8; 1000][..]);
+    }
+    assert!(matches!(b.event().await, NetEvent::Disconnected { .. }));
+    stopping.await.unwrap();
+}
