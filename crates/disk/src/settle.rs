@@ -21,6 +21,9 @@ const BUSY_MS_MAX: u64 = 5_000;
 const TREES_MAX: usize = 1_024;
 /// A directory is worth collapsing from this many waiting names on; below, all become one tree.
 const COLLAPSE_NAMES_MIN: usize = 16;
+/// Hints are numbered from here; below are the numbers of busy paths, which were hinted before every
+/// cookie that still waits.
+const HEARD_START: u64 = 1 << 48;
 /// Barriers waiting at once; a caller beyond it runs into its own time-out.
 const COOKIES_MAX: usize = 1_024;
 
@@ -90,6 +93,7 @@ pub struct Settle {
     lost: bool,
     paces: Paces,
     last_heard: u64,
+    last_busy: u64,
 }
 
 impl Settle {
@@ -105,7 +109,8 @@ impl Settle {
             cookies: VecDeque::new(),
             lost: false,
             paces: Paces::default(),
-            last_heard: 0,
+            last_heard: HEARD_START,
+            last_busy: 0,
         }
     }
 
@@ -132,7 +137,8 @@ impl Settle {
             return;
         }
         let wait_ms = self.paces.next_wait_ms(now_ms, &path, BUSY_MS_MIN, BUSY_MS_MAX);
-        let turn = (now_ms.saturating_add(wait_ms), self.next_heard());
+        self.last_busy += 1;
+        let turn = (now_ms.saturating_add(wait_ms), self.last_busy);
         self.insert(path, Waiting { turn, what: Touched::empty(), busy: true });
         self.bound(now_ms);
     }
@@ -195,16 +201,18 @@ impl Settle {
             return;
         }
         let held_back = self.drop_name(&path);
-        let parent = path.parent();
-        if parent.is_some_and(|parent| self.tree_over(&parent)) {
+        // A tree that waits covers it, unless it was held back since before that tree was hinted.
+        let covered = || path.parent().is_some_and(|parent| self.tree_over(&parent));
+        if held_back.is_none() && covered() {
             return;
         }
         // Held back until now: it has waited enough.
         let delay_ms = if held_back.is_some() { 0 } else { self.options.delay_ms };
+        // It keeps its number: closed after a cookie was made, it was still written before it.
+        let heard = held_back.map_or_else(|| self.next_heard(), |waiting| waiting.turn.1);
         let due = now_ms.saturating_add(delay_ms);
         let due = due.max(self.paces.not_before(&path));
-        let turn = (due, self.next_heard());
-        self.insert(path, Waiting { turn, what, busy: false });
+        self.insert(path, Waiting { turn: (due, heard), what, busy: false });
         self.bound(now_ms);
     }
 

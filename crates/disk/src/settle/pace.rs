@@ -53,7 +53,7 @@ impl Paces {
             (pace.window_start_ms, pace.deliveries) = (now_ms, 0);
         }
         pace.deliveries += 1;
-        if pace.deliveries > FREE_DELIVERIES {
+        if pace.deliveries >= FREE_DELIVERIES {
             pace.interval_ms = INTERVAL_MS_MIN;
         }
     }
