@@ -23,5 +23,6 @@ pub mod plan;
 pub mod wire;
 
 pub mod cluster_map;
+pub mod exchange;
 pub mod ledger;
 pub mod view;
