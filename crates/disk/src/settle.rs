@@ -21,8 +21,8 @@ const BUSY_MS_MAX: u64 = 5_000;
 const TREES_MAX: usize = 1_024;
 /// A directory is worth collapsing from this many waiting names on; below, all become one tree.
 const COLLAPSE_NAMES_MIN: usize = 16;
-/// Hints are numbered from here; below are the numbers of busy paths, which were hinted before every
-/// cookie that still waits.
+/// Hints are numbered from here; below are the numbers of busy paths, which were hinted before
+/// every cookie that still waits.
 const HEARD_START: u64 = 1 << 48;
 /// Barriers waiting at once; a caller beyond it runs into its own time-out.
 const COOKIES_MAX: usize = 1_024;

@@ -1,7 +1,7 @@
 //! Real changes on a real filesystem, on both rungs; a cookie after each change is the barrier, so
 //! nothing sleeps. As root on a tmpfs of its own; fanotify is skipped, and says so, without root.
 
-mod lab;
+pub(super) mod lab;
 mod limits;
 mod moves;
 mod speed;

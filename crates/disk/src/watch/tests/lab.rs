@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -49,6 +50,12 @@ impl Seen {
     }
 }
 
+/// Says so past the test harness, which would swallow what a passing test prints.
+pub(in super::super) fn skipped(why: &str) {
+    let line = format!("SKIPPED on {why}\n");
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
+}
+
 /// Dropped in this order: the watcher, then the mount, then the directory.
 pub(super) struct Lab {
     pub(super) watcher: Watcher,
@@ -92,7 +99,7 @@ impl Lab {
     ) -> Option<Lab> {
         let is_root = rustix::process::geteuid().is_root();
         if rung == Rung::FanotifyFilesystem && !is_root {
-            eprintln!("SKIPPED on fanotify: a filesystem mark needs root");
+            skipped("fanotify: a filesystem mark needs root");
             return None;
         }
         let dir = tempfile::tempdir().unwrap();

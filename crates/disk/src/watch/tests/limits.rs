@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{mkdirat, openat, Mode, OFlags};
 
 use super::super::{Options, Rung, Touched};
-use super::lab::{on_each_rung, Lab};
+use super::lab::{on_each_rung, skipped, Lab};
 
 /// More than the 16,384 events that the default queues of both rungs hold.
 const TOO_MANY: usize = 40_000;
@@ -17,7 +17,7 @@ fn an_overflowing_queue_says_that_events_are_lost_and_goes_on_afterwards() {
         let options = Options { keep_own: true, small_queue: true, ..Options::default() };
         let Some(mut lab) = Lab::open(rung, options) else { continue };
         if queue_max(rung) >= TOO_MANY {
-            eprintln!("SKIPPED on {rung:?}: this machine's queue is longer than usual");
+            skipped(&format!("{rung:?}: this machine's queue is longer than usual"));
             continue;
         }
         for n in 0..TOO_MANY {

@@ -5,7 +5,7 @@ use std::fs;
 use rustix::fs::{renameat_with, RenameFlags, CWD};
 
 use super::super::Touched;
-use super::lab::{on_each_rung, Mount};
+use super::lab::{on_each_rung, skipped, Mount};
 
 #[test]
 fn a_renamed_file_is_hinted_at_both_names() {
@@ -143,7 +143,7 @@ fn a_name_that_is_removed_and_made_again_before_we_look_is_still_watched() {
 #[test]
 fn another_filesystem_mounted_inside_the_tree_gives_no_hints() {
     if !rustix::process::geteuid().is_root() {
-        eprintln!("SKIPPED: a mount inside the tree needs root");
+        skipped("both rungs: a mount inside the tree needs root");
         return;
     }
     on_each_rung(|lab| {

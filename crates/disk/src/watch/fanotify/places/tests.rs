@@ -2,12 +2,14 @@
 
 use std::fs;
 
+use crate::watch::tests::lab::skipped;
+
 use super::{beneath, sys, AsFd, OwnedFd, Places, RelPath, Where, REMEMBERED_MAX};
 
 fn places(dir: &std::path::Path) -> Option<Places> {
     let opened = Places::open(OwnedFd::from(fs::File::open(dir).unwrap()));
     if !rustix::process::geteuid().is_root() {
-        eprintln!("SKIPPED: open_by_handle_at needs root");
+        skipped("fanotify: open_by_handle_at needs root");
         assert!(opened.is_err_and(|reason| reason.contains("handle")));
         return None;
     }
