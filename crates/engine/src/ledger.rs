@@ -25,8 +25,8 @@ pub struct Facts {
     pub wall_ms: u64,
     /// Entries marked pending since the last look, in order of marking.
     pub marked: Vec<EntryId>,
-    /// Entries of S written since the last look, in order of writing.
-    pub written: Vec<EntryId>,
+    /// Entries of S written since the last look, in order of writing, and by whom.
+    pub written: Vec<(EntryId, Author)>,
     saved: Option<(Meta, Knowledge)>,
 }
 
@@ -164,7 +164,7 @@ pub fn put(
         conflicted,
         context,
     });
-    facts.written.push(id);
+    facts.written.push((id, author));
     if author == Author::Elsewhere || conflicted {
         mark(facts, index, id, arrived);
     }

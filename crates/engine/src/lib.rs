@@ -23,6 +23,9 @@ pub mod plan;
 pub mod wire;
 
 pub mod cluster_map;
+pub mod engine;
 pub mod exchange;
+pub mod fetch;
 pub mod ledger;
+pub mod pending;
 pub mod view;

@@ -70,3 +70,4 @@ mod classify;
 mod mint;
 
 pub use classify::{classify, path_of, row_at, Seen};
+pub use mint::publish_beside;

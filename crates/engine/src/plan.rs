@@ -128,6 +128,23 @@ pub enum Act {
     },
 }
 
+impl Act {
+    /// The paths whose names it touches.
+    pub fn paths(&self) -> Vec<RelPath> {
+        match self {
+            Act::MakeDir { at, .. } | Act::Install { at, .. } | Act::Remove { at, .. } => {
+                vec![at.path()]
+            }
+            Act::SetAttributes { at, .. } => {
+                vec![at.as_ref().map_or_else(RelPath::root, Place::path)]
+            }
+            Act::Move { from, to, .. } => vec![from.path(), to.path()],
+            Act::Exchange { a, b, .. } => vec![a.path(), b.path()],
+            Act::Keep { .. } | Act::Release { .. } => Vec::new(),
+        }
+    }
+}
+
 /// An operation under way.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Operation {

@@ -257,6 +257,28 @@ impl Pen<'_> {
     }
 }
 
+/// Publishes bytes that an operation displaced and nobody had seen: an edit of what this disk showed,
+/// concurrent to everything else. They are in the conflict store; the tree does not show them.
+pub fn publish_beside(
+    facts: &mut Facts,
+    index: &mut dyn Index,
+    before: &SeenRow,
+    content: Content,
+    hlc: Hlc,
+) {
+    let Some(stored) = index.entry(before.entry) else { return };
+    let mut entry = stored.entry;
+    let dot = facts.mint();
+    let stamp = Stamp { rank: Rank::Write, hlc, dot };
+    let epoch = 0;
+    let mut pen = Pen { facts, index, source: Source::Live, rank: Rank::Write, epoch };
+    let mut dots = before.dots.clone();
+    pen.reassert(&mut entry, &mut dots, dot);
+    write_data(&mut entry, &mut dots, Some(content), Some(before), stamp, dot);
+    pen.put(entry, stored.context, dot);
+    ledger::mark(pen.facts, pen.index, before.entry, &[dot]);
+}
+
 /// Superseding without knowing the value's type.
 trait Supersede {
     fn take_out(&mut self, seen: &[Dot]);

@@ -1,0 +1,536 @@
+//! One folder's engine: inputs in, effects out. A switchboard that owns no knowledge of its own.
+//!
+//! The rule of driving it: any number of [`FolderEngine::handle`], then one [`FolderEngine::turn`],
+//! then [`Index::commit`], and only when that has succeeded the effects of
+//! [`FolderEngine::take_effects`] may be carried out: nothing is announced that is not durable.
+//! Then sleep until [`FolderEngine::deadline`] or the next input.
+
+use crate::content::{Content, Digest};
+use crate::dot::{Incarnation, NodeId};
+use crate::entry::{EntryId, IncarnationRecord, ROOT};
+use crate::exchange::{Exchange, Offence, Outgoing};
+use crate::fetch::Fetch;
+use crate::index::{Fingerprint, Index, Meta, Phase, SeenDots, SeenRow, Slot, ROOT_SLOT};
+use crate::ledger::Facts;
+use crate::message::{Message, Want};
+use crate::observe::{self, Batch, Present};
+use crate::path::RelPath;
+use crate::pending::{Pending, Traffic, Wake};
+use crate::plan::{OpId, Operation, Outcome};
+
+mod work;
+
+/// The time of an input: monotonic milliseconds since any start, and the wall clock's.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub struct Now {
+    /// Never goes back.
+    pub mono_ms: u64,
+    /// Unix milliseconds; data, never causality.
+    pub wall_ms: u64,
+}
+
+/// Everything that can happen to a folder.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Input {
+    /// A member that holds the folder is connected.
+    PeerUp(NodeId),
+    /// It is gone.
+    PeerDown(NodeId),
+    /// Its transport has no room for more frames, or has again.
+    Congested(NodeId, bool),
+    /// It said something ([`Message::Data`] goes to the stage, not here).
+    Message(NodeId, Message),
+    /// The disk was looked at; the first look began at this monotonic millisecond.
+    Observed(u64, Batch),
+    /// A whole scan has ended, completely or not.
+    Scanned(bool),
+    /// Operations have ended.
+    Applied(Vec<(OpId, Outcome)>),
+    /// Contents are whole, verified and staged.
+    Staged(Vec<Digest>),
+    /// Contents that did not come: the peer broke off, the bytes were wrong, the disk is full.
+    NotStaged(Vec<Digest>),
+    /// A sync of the folder's filesystem that began after `Effect::Sync` of this number is done.
+    Synced(u64),
+    /// Nothing is looked at and nothing applied until further notice.
+    Paused(bool),
+    /// Look at everything again.
+    Rescan,
+    /// A deadline has come.
+    Tick,
+}
+
+/// Everything a folder can want done.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Effect {
+    /// Send this.
+    Send(Outgoing),
+    /// Send these contents to a peer; each may lie at the place given.
+    Serve(NodeId, Vec<(Want, Origin)>),
+    /// Stage content that lies elsewhere on this disk.
+    Copy(Digest, u64, RelPath, Fingerprint),
+    /// Do these; each answers with an outcome.
+    Apply(Vec<Operation>),
+    /// Look at these paths.
+    Observe(Vec<RelPath>),
+    /// Look at everything; answer with [`Input::Scanned`].
+    Scan,
+    /// Sync the folder's filesystem; answer with [`Input::Synced`].
+    Sync(u64),
+    /// Break off with a peer.
+    Refuse(NodeId, &'static str),
+    /// For the record: what happened to which path.
+    Happened(Event),
+    /// For the operator: what is wrong with which path.
+    Notice(RelPath, String),
+}
+
+/// Where a content lies on this machine.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Origin {
+    /// In the tree, as last seen.
+    Tree(RelPath, Fingerprint),
+    /// In the conflict store.
+    Kept,
+    /// Staged.
+    Staged,
+}
+
+/// One line of the folder's log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Event {
+    /// Where.
+    pub path: RelPath,
+    /// What.
+    pub what: Happening,
+    /// Whose operation, where one operation is the cause.
+    pub by: Option<Incarnation>,
+}
+
+/// What can happen to a path.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Happening {
+    /// A program here changed, made, moved or deleted it.
+    Local,
+    /// Made here for a peer.
+    Created,
+    /// Replaced here for a peer.
+    Replaced,
+    /// Given other attributes for a peer.
+    Attributes,
+    /// Renamed here for a peer.
+    Moved,
+    /// Removed here for a peer.
+    Removed,
+    /// A version lost a conflict and is in the conflict store.
+    Conflict,
+    /// A version was found under an operation and published.
+    Rescued,
+    /// Undone by a power loss; its announced version is fetched from peers.
+    Damaged,
+}
+
+/// How a folder is opened.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    /// The machine boot.
+    pub boot: [u8; 16],
+    /// A life that was never used, signed: taken if the last one must not go on.
+    pub fresh: IncarnationRecord,
+    /// The root directory as it is now.
+    pub root: Present,
+    /// The root holds nothing that could be imported.
+    pub empty: bool,
+}
+
+/// See the module's head.
+#[derive(Clone, Debug)]
+pub struct FolderEngine {
+    facts: Facts,
+    exchange: Exchange,
+    fetch: Fetch,
+    pending: Pending,
+    traffic: Traffic,
+    effects: Vec<Effect>,
+    now: Now,
+    /// The machine lost power since the index was last in use, and no scan has looked since.
+    damaged_boot: bool,
+    /// The tree was empty when the folder was first taken up: nothing to import, nothing in the way.
+    empty: bool,
+    paused: bool,
+    scanning: bool,
+    epoch: u64,
+    /// Since when rows are volatile, if any are.
+    volatile_since_ms: Option<u64>,
+    syncing: bool,
+    woken: bool,
+}
+
+/// Rows are made durable this long after the first became volatile (decisions A3: 1 to 5 s).
+const SYNC_AFTER_MS: u64 = 1_000;
+
+impl FolderEngine {
+    /// Opens the folder that `index` remembers. A first opening writes down the root.
+    pub fn open(index: &mut dyn Index, opening: Opening) -> FolderEngine {
+        let mut facts = Facts::load(index);
+        let same_boot = facts.meta.boot == opening.boot;
+        let crashed = facts.meta.clean_stop_ms.is_none();
+        let first = index.seen(ROOT_SLOT).is_none();
+        if first || !same_boot {
+            facts.meta.incarnation = opening.fresh.incarnation;
+            facts.meta.counter = 0;
+            index.put_incarnation(&opening.fresh);
+        }
+        facts.meta.boot = opening.boot;
+        if first {
+            index.put_seen(&root_row(&opening.root));
+        }
+        let mut exchange = Exchange::default();
+        exchange.resume(&facts, index);
+        let volatile = !index.volatile(Slot(0), 1).is_empty();
+        let mut engine = FolderEngine {
+            facts,
+            exchange,
+            fetch: Fetch::default(),
+            pending: Pending::default(),
+            traffic: Traffic::default(),
+            effects: Vec::new(),
+            now: Now::default(),
+            damaged_boot: !first && !same_boot && crashed,
+            empty: first && opening.empty,
+            paused: false,
+            scanning: false,
+            epoch: 1,
+            volatile_since_ms: volatile.then_some(0),
+            syncing: false,
+            woken: true,
+        };
+        engine.settle_old_epochs(index);
+        engine.start_scan();
+        engine
+    }
+
+    /// Rows of an earlier run carry numbers that mean nothing now: all are of the first sync.
+    fn settle_old_epochs(&mut self, index: &mut dyn Index) {
+        let mut after = Slot(0);
+        loop {
+            let page = index.volatile(after, 1024);
+            let Some(last) = page.last() else { return };
+            after = last.slot;
+            for mut row in page {
+                if let Some(volatile) = &mut row.volatile {
+                    volatile.epoch = self.epoch;
+                }
+                index.put_seen(&row);
+            }
+        }
+    }
+
+    /// Takes one input in.
+    pub fn handle(&mut self, now: Now, index: &mut dyn Index, input: Input) {
+        self.now = now;
+        self.facts.wall_ms = now.wall_ms;
+        match input {
+            Input::PeerUp(peer) => {
+                let out = self.exchange.up(&self.facts, index, peer);
+                self.effects.extend(out.into_iter().map(Effect::Send));
+                self.pending.wake(index, Wake::Room);
+            }
+            Input::PeerDown(peer) => self.peer_down(index, peer),
+            Input::Congested(peer, congested) => self.exchange.congestion(peer, congested),
+            Input::Message(peer, message) => {
+                if let Err(Offence(why)) = self.hear(index, peer, message) {
+                    self.effects.push(Effect::Refuse(peer, why));
+                    self.peer_down(index, peer);
+                }
+            }
+            Input::Observed(began_ms, batch) => self.observed(index, began_ms, batch),
+            Input::Scanned(complete) => self.scanned(complete),
+            Input::Applied(outcomes) => self.applied(index, outcomes),
+            Input::Staged(digests) => {
+                for digest in digests {
+                    self.fetch.arrived(digest);
+                    self.pending.wake(index, Wake::Content(digest));
+                    self.pending.wake_for_room(index, 2);
+                }
+            }
+            Input::NotStaged(digests) => self.not_staged(index, &digests),
+            Input::Synced(epoch) => {
+                index.settle_volatile(epoch);
+                self.syncing = false;
+                let left = !index.volatile(Slot(0), 1).is_empty();
+                self.volatile_since_ms = left.then_some(now.mono_ms);
+            }
+            Input::Paused(paused) => self.paused = paused,
+            Input::Rescan => self.start_scan(),
+            Input::Tick => {}
+        }
+        self.woken = true;
+    }
+
+    /// Ends a turn: what the inputs led to is decided and put into effects.
+    pub fn turn(&mut self, now: Now, index: &mut dyn Index) {
+        self.now = now;
+        self.facts.wall_ms = now.wall_ms;
+        self.traffic.forget(now.mono_ms);
+        self.pending.expire(index, now.mono_ms);
+        self.work(index);
+        let written = std::mem::take(&mut self.facts.written);
+        self.exchange.written(&self.facts, &written);
+        self.facts.save(index);
+        let out = self.exchange.speak(&self.facts, index, now.mono_ms);
+        self.effects.extend(out.into_iter().map(Effect::Send));
+        for (peer, wants) in self.fetch.take_unsent() {
+            let message = Message::Want(wants);
+            self.effects.push(Effect::Send(Outgoing { peer, message, inline: Vec::new() }));
+        }
+        let again = self.traffic.take_deferred();
+        if !again.is_empty() && !self.paused {
+            self.effects.push(Effect::Observe(again));
+        }
+        self.sync();
+        self.woken = false;
+    }
+
+    /// What is to be carried out once the index is committed.
+    pub fn take_effects(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    /// When [`Input::Tick`] is due, in monotonic milliseconds; now, if more waits to be done.
+    pub fn deadline(&self) -> Option<u64> {
+        let streaming = self.exchange.peers().any(|(_, peer)| peer.is_streaming());
+        if self.woken || streaming || (self.pending.is_ready() && self.may_work()) {
+            return Some(self.now.mono_ms);
+        }
+        let sync = self.volatile_since_ms.filter(|_| !self.syncing).map(|ms| ms + SYNC_AFTER_MS);
+        [self.pending.deadline(), self.exchange.deadline(), sync].into_iter().flatten().min()
+    }
+
+    /// An orderly stop: everything minted is durable, and the next start need not suspect damage.
+    pub fn stop(&mut self, now: Now, index: &mut dyn Index) {
+        self.facts.meta.clean_stop_ms = Some(now.wall_ms);
+        self.facts.save(index);
+    }
+
+    /// The folder's facts, for views.
+    pub fn meta(&self) -> &Meta {
+        &self.facts.meta
+    }
+
+    /// All conversations, for views and barriers.
+    pub fn exchange(&self) -> &Exchange {
+        &self.exchange
+    }
+
+    /// What this node has seen.
+    pub fn knowledge(&self) -> &crate::dot::Knowledge {
+        &self.facts.knowledge
+    }
+
+    /// Contents and bytes under way to this node.
+    pub fn fetching(&self) -> (usize, u64) {
+        self.fetch.under_way()
+    }
+
+    /// Whether a scan is running or due.
+    pub fn is_scanning(&self) -> bool {
+        self.scanning
+    }
+
+    /// Whether a joining folder still waits for its first member's entries.
+    pub fn is_joining(&self) -> bool {
+        self.facts.meta.phase == Phase::Joining
+    }
+
+    fn start_scan(&mut self) {
+        if self.facts.meta.phase != Phase::Joining && !self.scanning && !self.paused {
+            self.scanning = true;
+            self.effects.push(Effect::Scan);
+        }
+    }
+
+    fn peer_down(&mut self, index: &mut dyn Index, peer: NodeId) {
+        self.exchange.down(peer);
+        for digest in self.fetch.peer_down(peer) {
+            self.pending.wake(index, Wake::Content(digest));
+        }
+        self.pending.wake_for_room(index, usize::MAX);
+    }
+
+    fn hear(
+        &mut self,
+        index: &mut dyn Index,
+        peer: NodeId,
+        message: Message,
+    ) -> Result<(), Offence> {
+        match message {
+            Message::Hello(hello) => {
+                self.facts.meta.hlc = self.facts.meta.hlc.met(hello.hlc, self.now.wall_ms);
+                Ok(())
+            }
+            Message::Share(share) => self.exchange.share(&self.facts, index, peer, share),
+            Message::Frame(frame) => {
+                self.exchange.frame(&mut self.facts, index, peer, frame)?;
+                self.pending.wake(index, Wake::Arrival);
+                self.pending.wake_for_room(index, 64);
+                Ok(())
+            }
+            Message::DeltaEnd(claimed) => {
+                self.exchange.delta_end(&mut self.facts, peer, &claimed)?;
+                if self.facts.meta.phase == Phase::Joining {
+                    self.facts.meta.phase = Phase::Importing;
+                    self.start_scan();
+                }
+                Ok(())
+            }
+            Message::Ack(ack) => {
+                self.exchange.ack(&self.facts, peer, ack)?;
+                self.pending.wake_for_room(index, 64);
+                Ok(())
+            }
+            Message::Want(wants) => {
+                self.serve(index, peer, wants);
+                Ok(())
+            }
+            Message::Gone(digests) => {
+                self.not_staged(index, &digests);
+                Ok(())
+            }
+            Message::Data(_) => Err(Offence("it sends contents where only index frames go")),
+        }
+    }
+
+    fn not_staged(&mut self, index: &mut dyn Index, digests: &[Digest]) {
+        for digest in digests {
+            if self.fetch.failed(digest) {
+                self.pending.wake(index, Wake::Content(*digest));
+                self.pending.wake_for_room(index, 2);
+            }
+        }
+    }
+
+    /// Finds where each content lies; what lies nowhere is refused at once.
+    fn serve(&mut self, index: &dyn Index, peer: NodeId, wants: Vec<Want>) {
+        let (mut found, mut gone) = (Vec::new(), Vec::new());
+        for want in wants {
+            match self.origin(index, &want.digest) {
+                Some(origin) => found.push((want, origin)),
+                None => gone.push(want.digest),
+            }
+        }
+        if !found.is_empty() {
+            self.effects.push(Effect::Serve(peer, found));
+        }
+        if !gone.is_empty() {
+            let message = Message::Gone(gone);
+            self.effects.push(Effect::Send(Outgoing { peer, message, inline: Vec::new() }));
+        }
+    }
+
+    fn origin(&self, index: &dyn Index, digest: &Digest) -> Option<Origin> {
+        if let Some(row) = index.seen_digest(digest) {
+            let path = observe::path_of(index, row.slot)?;
+            return Some(Origin::Tree(path, row.fingerprint));
+        }
+        if index.is_kept(digest) {
+            return Some(Origin::Kept);
+        }
+        self.fetch.has(digest).then_some(Origin::Staged)
+    }
+
+    fn observed(&mut self, index: &mut dyn Index, began_ms: u64, mut batch: Batch) {
+        if self.facts.meta.phase == Phase::Joining || self.paused {
+            return;
+        }
+        batch.looks.retain(|look| !self.traffic.defer(&look.path, began_ms));
+        if batch.looks.is_empty() {
+            return;
+        }
+        let paths: Vec<RelPath> = batch.looks.iter().map(|look| look.path.clone()).collect();
+        let before = self.facts.meta.counter;
+        let seen = observe::classify(&mut self.facts, index, batch, self.damaged_boot, self.epoch);
+        let minted = self.facts.meta.counter != before;
+        for path in paths {
+            self.traffic.settled(path.clone(), self.now.mono_ms);
+            if minted {
+                self.happened(path, Happening::Local, Some(self.facts.meta.incarnation));
+            }
+        }
+        self.volatile_since_ms.get_or_insert(self.now.mono_ms);
+        for path in seen.damaged {
+            self.happened(path, Happening::Damaged, None);
+        }
+        for (path, what) in seen.notices {
+            self.effects.push(Effect::Notice(path, what));
+        }
+        if !seen.again.is_empty() {
+            self.effects.push(Effect::Observe(seen.again));
+        }
+    }
+
+    fn scanned(&mut self, complete: bool) {
+        self.scanning = false;
+        if !complete {
+            return;
+        }
+        self.damaged_boot = false;
+        if self.facts.meta.phase == Phase::Importing {
+            self.facts.meta.phase = Phase::Member;
+        }
+        self.facts.meta.clean_stop_ms = None;
+    }
+
+    fn happened(&mut self, path: RelPath, what: Happening, by: Option<Incarnation>) {
+        self.effects.push(Effect::Happened(Event { path, what, by }));
+    }
+
+    fn sync(&mut self) {
+        let Some(since) = self.volatile_since_ms.filter(|_| !self.syncing) else { return };
+        if self.now.mono_ms >= since + SYNC_AFTER_MS {
+            self.syncing = true;
+            self.effects.push(Effect::Sync(self.epoch));
+            self.epoch += 1;
+        }
+    }
+
+    fn may_work(&self) -> bool {
+        let ready = self.facts.meta.phase == Phase::Member || self.empty;
+        ready && !self.paused && !self.damaged_boot
+    }
+}
+
+/// The root's row before anything is known of it.
+fn root_row(found: &Present) -> SeenRow {
+    SeenRow {
+        slot: ROOT_SLOT,
+        parent: ROOT_SLOT,
+        name: None,
+        entry: ROOT,
+        kind: found.kind,
+        fingerprint: found.fingerprint.clone(),
+        content: None,
+        attributes: Default::default(),
+        refused: None,
+        dots: SeenDots::default(),
+        soft: false,
+        volatile: None,
+    }
+}
+
+/// The digest of a file's content.
+fn digest_of(content: Option<&Content>) -> Option<Digest> {
+    match content {
+        Some(Content::File(digest, _)) => Some(*digest),
+        _ => None,
+    }
+}
+
+/// Which entry an operation was for, for the log.
+fn entry_life(index: &dyn Index, id: EntryId) -> Option<Incarnation> {
+    let stored = index.entry(id)?;
+    stored.entry.dots().last().map(|dot| dot.incarnation)
+}
+
+#[cfg(test)]
+mod tests;

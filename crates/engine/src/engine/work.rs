@@ -1,0 +1,384 @@
+//! Entries that are not in place are decided, operations go out and come back.
+
+use super::{digest_of, entry_life, Effect, FolderEngine, Happening};
+use crate::content::{Content, Digest};
+use crate::dot::{Dot, NodeId};
+use crate::entry::EntryId;
+use crate::fetch::Asked;
+use crate::index::{Attributes, Index, SeenDots, SeenRow, Slot, Volatile};
+use crate::ledger;
+use crate::limits::{APPLYING_MAX, APPLY_BATCH_MAX, BARRIER_MS_MAX};
+use crate::observe::{self, Present};
+use crate::path::RelPath;
+use crate::pending::{Flight, Wake};
+use crate::plan::{decide, Act, OpId, Operation, Outcome, Place, Retire, Step, Wait};
+
+/// Entries decided in one turn at most: a turn must end so that its effects can start.
+const DECISIONS_PER_TURN: usize = 4096;
+
+impl FolderEngine {
+    /// Decides what is ready, and hands the disk what is decided.
+    pub(super) fn work(&mut self, index: &mut dyn Index) {
+        let marked = std::mem::take(&mut self.facts.marked);
+        self.pending.marked(index, &marked);
+        if !self.may_work() {
+            return;
+        }
+        let mut batch = Vec::new();
+        for _ in 0..DECISIONS_PER_TURN {
+            if self.pending.flights() >= APPLYING_MAX {
+                break;
+            }
+            self.pending.refill(index);
+            let Some(id) = self.pending.next() else { break };
+            self.step(index, id, &mut batch);
+            let marked = std::mem::take(&mut self.facts.marked);
+            self.pending.marked(index, &marked);
+            if batch.len() == APPLY_BATCH_MAX {
+                self.effects.push(Effect::Apply(std::mem::take(&mut batch)));
+            }
+        }
+        if !batch.is_empty() {
+            self.effects.push(Effect::Apply(batch));
+        }
+    }
+
+    fn step(&mut self, index: &mut dyn Index, id: EntryId, batch: &mut Vec<Operation>) {
+        let fetch = &self.fetch;
+        match decide(index, id, &|digest: &Digest| fetch.has(digest)) {
+            Step::InPlace => {
+                index.remove_pending(id);
+                self.pending.done(id);
+                self.in_place(index, id);
+            }
+            Step::Record(row) => {
+                index.put_seen(&row);
+                self.pending.again(index, id);
+            }
+            Step::Rebind(row, other) => {
+                self.rebind(index, &row, id, other);
+            }
+            Step::Wait(Wait::Entry(other)) => {
+                if index.pending(other).is_none() {
+                    ledger::mark(&mut self.facts, index, other, &[]);
+                }
+                self.pending.wait(id, Wake::Entry(other));
+            }
+            Step::Wait(Wait::Arrival) => self.pending.wait(id, Wake::Arrival),
+            Step::Need(digest, size) => self.need(index, id, digest, size),
+            Step::Do { act, dots, after_creates_of } => {
+                if let Some(dot) = after_creates_of.filter(|dot| self.is_barred(index, id, *dot)) {
+                    self.pending.wait(id, Wake::Barrier(dot.incarnation));
+                    return;
+                }
+                self.traffic.begin(&act);
+                let flight = Flight { entry: id, act: (*act).clone(), dots: *dots };
+                let id = self.pending.launch(flight);
+                batch.push(Operation { id, act: *act });
+            }
+        }
+    }
+
+    /// Whoever waited for this entry may go on.
+    fn in_place(&mut self, index: &mut dyn Index, id: EntryId) {
+        self.pending.wake(index, Wake::Entry(id));
+        for incarnation in self.pending.barriers() {
+            self.pending.wake(index, Wake::Barrier(incarnation));
+        }
+    }
+
+    /// Whether an earlier creation of the same author is still to come (decisions A19). Held for a
+    /// limited time: its content may never come.
+    fn is_barred(&mut self, index: &dyn Index, id: EntryId, dot: Dot) -> bool {
+        let open = index.create_floor(dot.incarnation).is_some_and(|floor| floor < dot.counter);
+        if !open {
+            return false;
+        }
+        let since = self.pending.barred_since(id, self.now.mono_ms);
+        if self.now.mono_ms < since + BARRIER_MS_MAX {
+            return true;
+        }
+        if let Some(row) = index.seen_of(id) {
+            if let Some(path) = observe::path_of(index, row.slot) {
+                let what = "applied before earlier files of its author: their content did not come";
+                self.effects.push(Effect::Notice(path, what.to_string()));
+            }
+        }
+        false
+    }
+
+    /// Content comes from this disk if it is here under any name, else from a peer that knows of it.
+    fn need(&mut self, index: &mut dyn Index, id: EntryId, digest: Digest, size: u64) {
+        let local = index.seen_digest(&digest);
+        let path = local.as_ref().and_then(|row| observe::path_of(index, row.slot));
+        let asked = match (local, path) {
+            (Some(row), Some(path)) => {
+                let under_way = self.fetch.is_under_way(&digest);
+                let asked = self.fetch.copying(digest, size);
+                if asked == Asked::UnderWay && !under_way {
+                    self.effects.push(Effect::Copy(digest, size, path, row.fingerprint));
+                }
+                asked
+            }
+            _ => {
+                let holders = self.holders(index, id, &digest);
+                self.fetch.ask(digest, size, &holders)
+            }
+        };
+        match asked {
+            Asked::UnderWay => self.pending.wait(id, Wake::Content(digest)),
+            Asked::Full => self.pending.wait(id, Wake::Room),
+            Asked::Nobody => {
+                self.pending.wait(id, Wake::Room);
+                self.pending.retry(id, self.now.mono_ms);
+            }
+        }
+    }
+
+    fn holders(&self, index: &dyn Index, id: EntryId, digest: &Digest) -> Vec<NodeId> {
+        let stored = index.entry(id);
+        let versions = stored.iter().flat_map(|stored| stored.entry.data.versions());
+        let with = versions.filter(|v| digest_of(Some(&v.value.content)) == Some(*digest));
+        let mut holders: Vec<_> = with.flat_map(|v| self.exchange.holders(v.dot)).collect();
+        holders.sort_unstable();
+        holders.dedup();
+        holders
+    }
+
+    /// A row stands for another entry from now on.
+    fn rebind(&mut self, index: &mut dyn Index, row: &SeenRow, from: EntryId, to: EntryId) {
+        let old = row.entry;
+        let next = SeenRow { entry: to, dots: SeenDots::default(), ..row.clone() };
+        index.remove_seen(row.slot);
+        index.put_seen(&next);
+        for id in [from, old, to] {
+            ledger::mark(&mut self.facts, index, id, &[]);
+        }
+    }
+
+    /// Operations have ended.
+    pub(super) fn applied(&mut self, index: &mut dyn Index, outcomes: Vec<(OpId, Outcome)>) {
+        for (op, outcome) in outcomes {
+            let Some(flight) = self.pending.land(op) else { continue };
+            self.traffic.end(&flight.act, self.now.mono_ms);
+            self.land(index, flight, outcome);
+        }
+    }
+
+    fn land(&mut self, index: &mut dyn Index, flight: Flight, outcome: Outcome) {
+        let id = flight.entry;
+        match outcome {
+            Outcome::Done { now, refused, displaced } => {
+                let before = index.seen_of(id);
+                self.record(index, &flight, &now, refused);
+                if let Some(found) = displaced {
+                    self.rescue(index, &flight, before, &found);
+                }
+                self.pending.again(index, id);
+                self.pending.wake(index, Wake::Entry(id));
+            }
+            Outcome::NotAsExpected => {
+                self.effects.push(Effect::Observe(flight.act.paths()));
+                self.pending.retry(id, self.now.mono_ms);
+            }
+            Outcome::Busy(who) => {
+                let who = who.map_or_else(|| "a program".to_string(), |who| who);
+                let what = format!("waits: {who} has it open for writing");
+                self.notice(&flight.act, what);
+                self.pending.retry(id, self.now.mono_ms);
+            }
+            Outcome::NotStaged => {
+                if let Some(digest) = staged_content(&flight.act) {
+                    self.fetch.consumed(&digest);
+                }
+                self.pending.again(index, id);
+            }
+            Outcome::Failed(failure) => {
+                self.notice(&flight.act, failure.what);
+                self.pending.retry(id, self.now.mono_ms);
+            }
+        }
+    }
+
+    fn notice(&mut self, act: &Act, what: String) {
+        let path = act.paths().pop().unwrap_or_else(RelPath::root);
+        self.effects.push(Effect::Notice(path, what));
+    }
+
+    /// Writes down what the disk shows after an operation.
+    fn record(
+        &mut self,
+        index: &mut dyn Index,
+        flight: &Flight,
+        now: &[Present],
+        refused: Option<Attributes>,
+    ) {
+        let id = flight.entry;
+        let by = entry_life(index, id);
+        self.volatile_since_ms.get_or_insert(self.now.mono_ms);
+        match &flight.act {
+            Act::MakeDir { at, attributes } => {
+                self.appear(index, flight, at, None, attributes, &now[0]);
+                self.happened(at.path(), Happening::Created, by);
+            }
+            Act::Install { at, expected: _, content, attributes, retire } => {
+                let old = index.seen_of(id);
+                if let Some(digest) = digest_of(Some(content)) {
+                    self.fetch.consumed(&digest);
+                }
+                let lost = old.as_ref().and_then(|row| digest_of(row.content.as_ref()));
+                if let (Retire::Keep, Some(lost)) = (retire, lost) {
+                    index.put_kept(id, &lost);
+                    self.happened(at.path(), Happening::Conflict, by);
+                }
+                let what = if old.is_some() { Happening::Replaced } else { Happening::Created };
+                self.appear(index, flight, at, Some(content.clone()), attributes, &now[0]);
+                self.happened(at.path(), what, by);
+            }
+            Act::SetAttributes { at, attributes, .. } => {
+                let Some(row) = index.seen_of(id).or_else(|| index.seen(Slot(1))) else { return };
+                let path = at.as_ref().map_or_else(RelPath::root, Place::path);
+                let refused = refused.or_else(|| refused_by(attributes, &now[0]));
+                let row = SeenRow { refused, dots: flight.dots.clone(), ..row };
+                self.update(index, row, &now[0]);
+                self.happened(path, Happening::Attributes, by);
+            }
+            Act::Move { to, .. } => {
+                self.move_row(index, id, to, &now[0], Some(&flight.dots));
+                self.happened(to.path(), Happening::Moved, by);
+            }
+            Act::Exchange { a, b, .. } => self.swap(index, flight, a, b, now),
+            Act::Remove { at, retire, .. } => {
+                let Some(row) = index.seen_of(id) else { return };
+                if let (Retire::Keep, Some(lost)) = (retire, digest_of(row.content.as_ref())) {
+                    index.put_kept(id, &lost);
+                }
+                index.remove_seen(row.slot);
+                self.happened(at.path(), Happening::Removed, by);
+            }
+            Act::Keep { digest } => {
+                self.fetch.consumed(digest);
+                index.put_kept(id, digest);
+            }
+            Act::Release { digest } => index.remove_kept(id, digest),
+        }
+    }
+
+    /// Something stands at a place where an operation put it.
+    fn appear(
+        &mut self,
+        index: &mut dyn Index,
+        flight: &Flight,
+        at: &Place,
+        content: Option<Content>,
+        wanted: &Attributes,
+        now: &Present,
+    ) {
+        let old = index.seen_of(flight.entry);
+        let parent = observe::row_at(index, &at.dir);
+        let Some(parent) = parent.filter(|row| row.fingerprint.handle == at.dir_handle) else {
+            self.effects.push(Effect::Observe(vec![at.path()]));
+            return;
+        };
+        let slot = old.as_ref().map_or_else(|| self.facts.slot(), |row| row.slot);
+        let previous = old.and_then(|row| row.content);
+        let row = SeenRow {
+            slot,
+            parent: parent.slot,
+            name: Some(at.name.clone()),
+            entry: flight.entry,
+            kind: now.kind,
+            fingerprint: now.fingerprint.clone(),
+            content,
+            attributes: now.attributes.clone(),
+            refused: refused_by(wanted, now),
+            dots: flight.dots.clone(),
+            soft: now.soft,
+            volatile: Some(Volatile { epoch: self.epoch, previous }),
+        };
+        index.put_seen(&row);
+    }
+
+    fn update(&mut self, index: &mut dyn Index, row: SeenRow, now: &Present) {
+        let volatile = row.volatile.clone();
+        let volatile =
+            volatile.or(Some(Volatile { epoch: self.epoch, previous: row.content.clone() }));
+        index.put_seen(&SeenRow {
+            fingerprint: now.fingerprint.clone(),
+            attributes: now.attributes.clone(),
+            volatile,
+            ..row
+        });
+    }
+
+    fn move_row(
+        &mut self,
+        index: &mut dyn Index,
+        id: EntryId,
+        to: &Place,
+        now: &Present,
+        dots: Option<&SeenDots>,
+    ) {
+        let (Some(mut row), Some(dir)) = (index.seen_of(id), observe::row_at(index, &to.dir))
+        else {
+            return;
+        };
+        (row.parent, row.name) = (dir.slot, Some(to.name.clone()));
+        if let Some(dots) = dots {
+            row.dots = dots.clone();
+        }
+        self.update(index, row, now);
+    }
+
+    fn swap(
+        &mut self,
+        index: &mut dyn Index,
+        flight: &Flight,
+        a: &Place,
+        b: &Place,
+        now: &[Present],
+    ) {
+        let other = observe::row_at(index, &b.path());
+        let Some(other) = other.filter(|row| row.entry != flight.entry) else { return };
+        let mut parked = other.clone();
+        parked.name = None;
+        index.put_seen(&parked);
+        self.move_row(index, flight.entry, b, &now[1], Some(&flight.dots));
+        self.move_row(index, other.entry, a, &now[0], None);
+        ledger::mark(&mut self.facts, index, other.entry, &[]);
+        let by = entry_life(index, flight.entry);
+        self.happened(b.path(), Happening::Moved, by);
+    }
+
+    /// User bytes came to light that nobody had seen: they are published as an edit of what this
+    /// disk showed before, concurrent to what took their place, and are in the conflict store.
+    fn rescue(
+        &mut self,
+        index: &mut dyn Index,
+        flight: &Flight,
+        before: Option<SeenRow>,
+        found: &Present,
+    ) {
+        let (Some(content), Some(before)) = (found.content.clone(), before) else { return };
+        let hlc = self.facts.tick();
+        observe::publish_beside(&mut self.facts, index, &before, content.clone(), hlc);
+        if let Some(digest) = digest_of(Some(&content)) {
+            index.put_kept(flight.entry, &digest);
+        }
+        let path = flight.act.paths().pop().unwrap_or_else(RelPath::root);
+        self.happened(path, Happening::Rescued, Some(self.facts.meta.incarnation));
+    }
+}
+
+/// What was asked for and is not so: the disk cannot, and is not asked again.
+fn refused_by(wanted: &Attributes, now: &Present) -> Option<Attributes> {
+    (now.attributes != *wanted).then(|| wanted.clone())
+}
+
+fn staged_content(act: &Act) -> Option<Digest> {
+    match act {
+        Act::Install { content, .. } => digest_of(Some(content)),
+        Act::Keep { digest } => Some(*digest),
+        _ => None,
+    }
+}

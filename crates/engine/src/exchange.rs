@@ -1,0 +1,504 @@
+//! Two nodes: what each has said, what each still lacks; catch-up after absence, and then live.
+//!
+//! Everything a node sends about a folder's entries is one ordered stream: first a walk over the dots
+//! the peer lacks, then everything committed since, then the walk's Knowledge as a claim (DELTA_END),
+//! and from then on what is minted here (LIVE is the tail of the same stream, decisions A4). Other
+//! nodes' news is not pushed on: an acknowledgement tells that it is here, and who still lacks it
+//! after a moment asks (decisions A14). So any connected topology converges.
+//!
+//! Only dots that are held are claimed, and every entry remembers what its registers reflect beyond
+//! that (`index::Stored::context`); why is in docs/decisions/0001.
+
+use crate::content::{Content, Digest};
+use crate::dot::{Dot, Incarnation, Knowledge, NodeId};
+use crate::entry::{Entry, EntryId, Hlc};
+use crate::index::{Index, Phase};
+use crate::ledger::{self, Author, Facts};
+use crate::limits::{
+    FRAME_ENTRIES_MAX, FRAME_ENTRY_BYTES, FRAME_INLINE_BYTES, INLINE_BYTES_MAX, PULL_AFTER_MS,
+    TAIL_MAX,
+};
+use crate::message::{Ack, Frame, Hello, Message, Share, WIRE_VERSION};
+use crate::wire::entry_bytes;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// A message on its way out.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Outgoing {
+    /// To whom.
+    pub peer: NodeId,
+    /// What.
+    pub message: Message,
+    /// Contents that may ride inside, if their bytes are at hand.
+    pub inline: Vec<Digest>,
+}
+
+/// What a peer sent that an honest peer does not send; the conversation ends, nothing was kept.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Offence(pub &'static str);
+
+/// All conversations about one folder.
+#[derive(Clone, Debug, Default)]
+pub struct Exchange {
+    peers: BTreeMap<NodeId, Peer>,
+    /// Claims of whole Knowledges while entries were pending: applied once those are in place.
+    claims: VecDeque<Claim>,
+}
+
+#[derive(Clone, Debug)]
+struct Claim {
+    /// The last pending order when it was claimed.
+    order: u64,
+    floors: BTreeMap<Incarnation, u64>,
+}
+
+/// One conversation.
+#[derive(Clone, Debug, Default)]
+pub struct Peer {
+    /// What we have told it that we know.
+    said: Knowledge,
+    said_applied: BTreeMap<Incarnation, u64>,
+    said_lives: BTreeSet<Incarnation>,
+    /// What it has told us that it knows.
+    pub knows: Knowledge,
+    /// What it has told us stands on its disk.
+    pub applied: BTreeMap<Incarnation, u64>,
+    /// It has told us what it lacks: the stream may run.
+    open: bool,
+    walk: Option<Walk>,
+    tail: VecDeque<EntryId>,
+    in_tail: BTreeSet<EntryId>,
+    /// The transport has no room for now.
+    congested: bool,
+    /// We asked and it has not finished telling.
+    pulling: bool,
+    /// Since when it knows something that we do not.
+    behind_since_ms: Option<u64>,
+}
+
+/// Over the dots that the peer lacked when it asked.
+#[derive(Clone, Debug)]
+struct Walk {
+    target: Knowledge,
+    lacking: Knowledge,
+    rest: VecDeque<(Incarnation, u64, u64)>,
+}
+
+impl Exchange {
+    /// The conversation with a connected peer.
+    pub fn peer(&self, peer: NodeId) -> Option<&Peer> {
+        self.peers.get(&peer)
+    }
+
+    /// All connected peers.
+    pub fn peers(&self) -> impl Iterator<Item = (NodeId, &Peer)> {
+        self.peers.iter().map(|(&id, peer)| (id, peer))
+    }
+
+    /// A peer that holds the folder is connected.
+    pub fn up(&mut self, facts: &Facts, index: &dyn Index, peer: NodeId) -> Vec<Outgoing> {
+        let mut state = Peer { pulling: true, ..Peer::default() };
+        let hello = Message::Hello(Hello { wire: WIRE_VERSION, hlc: facts.meta.hlc });
+        let share = share(facts, index, &mut state);
+        self.peers.insert(peer, state);
+        [hello, share]
+            .into_iter()
+            .map(|message| Outgoing { peer, message, inline: Vec::new() })
+            .collect()
+    }
+
+    /// The peer is gone.
+    pub fn down(&mut self, peer: NodeId) {
+        self.peers.remove(&peer);
+    }
+
+    /// Whether the transport takes more for this peer.
+    pub fn congestion(&mut self, peer: NodeId, congested: bool) {
+        if let Some(state) = self.peers.get_mut(&peer) {
+            state.congested = congested;
+        }
+    }
+
+    /// What a peer asks for by telling what it has.
+    pub fn share(
+        &mut self,
+        facts: &Facts,
+        index: &mut dyn Index,
+        peer: NodeId,
+        share: Share,
+    ) -> Result<(), Offence> {
+        let state = self.peers.get_mut(&peer).ok_or(Offence("it speaks before it is connected"))?;
+        learn_lives(index, &share.incarnations)?;
+        own_life(facts, &share.knowledge)?;
+        state.knows.merge(&share.knowledge);
+        state.start_walk(facts, &share.knowledge);
+        Ok(())
+    }
+
+    /// Entries from a peer.
+    pub fn frame(
+        &mut self,
+        facts: &mut Facts,
+        index: &mut dyn Index,
+        peer: NodeId,
+        frame: Frame,
+    ) -> Result<(), Offence> {
+        let state = self.peers.get_mut(&peer).ok_or(Offence("it speaks before it is connected"))?;
+        learn_lives(index, &frame.incarnations)?;
+        own_life(facts, &frame.context)?;
+        state.knows.merge(&frame.context);
+        let dots: Vec<Vec<Dot>> = frame.entries.iter().map(Entry::dots).collect();
+        if dots.iter().flatten().any(|dot| !state.knows.contains(*dot)) {
+            return Err(Offence("it sends operations that it does not claim to know"));
+        }
+        let before = facts.knowledge.clone();
+        for dot in dots.iter().flatten() {
+            facts.knowledge.insert(*dot);
+        }
+        for (theirs, dots) in frame.entries.iter().zip(&dots) {
+            let new: Vec<Dot> = dots.iter().copied().filter(|d| !before.contains(*d)).collect();
+            join(facts, index, &before, theirs, &state.knows, &new)?;
+        }
+        Ok(())
+    }
+
+    /// The peer has sent everything in this Knowledge.
+    pub fn delta_end(
+        &mut self,
+        facts: &mut Facts,
+        peer: NodeId,
+        claimed: &Knowledge,
+    ) -> Result<(), Offence> {
+        let state = self.peers.get_mut(&peer).ok_or(Offence("it speaks before it is connected"))?;
+        own_life(facts, claimed)?;
+        state.knows.merge(claimed);
+        (state.pulling, state.behind_since_ms) = (false, None);
+        let gained = claimed.minus(&facts.knowledge);
+        let floors = gained
+            .iter()
+            .filter_map(|(incarnation, ranges)| Some((incarnation, ranges.ranges().first()?.0)));
+        let floors: BTreeMap<_, _> = floors.collect();
+        if !floors.is_empty() {
+            self.claims.push_back(Claim { order: facts.meta.last_order, floors });
+        }
+        facts.knowledge.merge(claimed);
+        Ok(())
+    }
+
+    /// How far the peer is.
+    pub fn ack(&mut self, facts: &Facts, peer: NodeId, ack: Ack) -> Result<(), Offence> {
+        let state = self.peers.get_mut(&peer).ok_or(Offence("it speaks before it is connected"))?;
+        own_life(facts, &ack.knowledge)?;
+        state.knows.merge(&ack.knowledge);
+        state.applied.extend(ack.applied);
+        Ok(())
+    }
+
+    /// Entries that this turn wrote: into the streams of those who must hear of them.
+    pub fn written(&mut self, facts: &Facts, written: &[(EntryId, Author)]) {
+        for state in self.peers.values_mut().filter(|state| state.open) {
+            let walking = state.walk.is_some();
+            for &(id, author) in written {
+                if (walking || author == Author::Here) && state.in_tail.insert(id) {
+                    state.tail.push_back(id);
+                }
+            }
+            if state.tail.len() > TAIL_MAX {
+                let knows = state.knows.clone();
+                state.start_walk(facts, &knows);
+            }
+        }
+    }
+
+    /// What goes out at the end of a turn: frames, then claims, acknowledgements and questions.
+    pub fn speak(&mut self, facts: &Facts, index: &dyn Index, now_ms: u64) -> Vec<Outgoing> {
+        let applied = self.applied(facts, index);
+        let mut out = Vec::new();
+        for (&peer, state) in &mut self.peers {
+            let mut say = |message, inline| out.push(Outgoing { peer, message, inline });
+            state.stream(facts, index, &mut say);
+            state.acknowledge(facts, &applied, &mut say);
+            state.question(facts, index, now_ms, &mut say);
+        }
+        out
+    }
+
+    /// When a peer that knows more is to be asked.
+    pub fn deadline(&self) -> Option<u64> {
+        let waiting = self.peers.values().filter(|state| !state.pulling);
+        waiting.filter_map(|state| state.behind_since_ms).map(|ms| ms + PULL_AFTER_MS).min()
+    }
+
+    /// Of each incarnation: everything up to this counter stands on this disk.
+    pub fn applied(&mut self, facts: &Facts, index: &dyn Index) -> BTreeMap<Incarnation, u64> {
+        let oldest = index.pending_after(0, 1).first().map_or(u64::MAX, |row| row.order);
+        self.claims.retain(|claim| claim.order >= oldest);
+        let claimed = |incarnation| {
+            let floors = self.claims.iter().filter_map(|c| c.floors.get(&incarnation));
+            floors.min().copied()
+        };
+        let mut applied = BTreeMap::new();
+        for (incarnation, seen) in facts.knowledge.iter() {
+            let open = index.touched_floor(incarnation).into_iter().chain(claimed(incarnation));
+            let below = open.min().map_or(u64::MAX, |floor| floor - 1);
+            applied.insert(incarnation, seen.prefix().min(below));
+        }
+        applied
+    }
+
+    /// After a start with entries still pending, nothing known counts as applied before they are.
+    pub fn resume(&mut self, facts: &Facts, index: &dyn Index) {
+        if index.pending_count() == 0 {
+            return;
+        }
+        let floors = facts.knowledge.iter().map(|(incarnation, _)| (incarnation, 1)).collect();
+        self.claims.push_back(Claim { order: facts.meta.last_order, floors });
+    }
+
+    /// Whether this peer's disk shows every operation of `incarnation` up to `counter`.
+    pub fn has_applied(&self, peer: NodeId, incarnation: Incarnation, counter: u64) -> bool {
+        let applied = self.peers.get(&peer).and_then(|p| p.applied.get(&incarnation));
+        counter == 0 || applied.is_some_and(|&applied| applied >= counter)
+    }
+
+    /// Connected peers that know the operation, the likeliest holders of its content.
+    pub fn holders(&self, dot: Dot) -> Vec<NodeId> {
+        let knowing = self.peers.iter().filter(|(_, state)| state.knows.contains(dot));
+        knowing.map(|(&id, _)| id).collect()
+    }
+}
+
+/// Joins one entry of a peer into ours. `before` is K before the frame; `known` is the peer's.
+fn join(
+    facts: &mut Facts,
+    index: &mut dyn Index,
+    before: &Knowledge,
+    theirs: &Entry,
+    known: &Knowledge,
+    arrived: &[Dot],
+) -> Result<(), Offence> {
+    let old = index.entry(theirs.id);
+    if old.as_ref().is_some_and(|old| old.entry.kind != theirs.kind) {
+        return Err(Offence("it gives one entry two kinds"));
+    }
+    let old_context = old.as_ref().and_then(|old| old.context);
+    let mut entry = old.map_or_else(|| Entry::new(theirs.id, theirs.kind), |old| old.entry);
+    let beyond = old_context.and_then(|id| facts.contexts.get(&id)).map(|context| {
+        let mut mine = before.clone();
+        mine.merge(context);
+        mine
+    });
+    let changed = entry.join(beyond.as_ref().unwrap_or(before), theirs, known);
+    let context = facts.context(index, old_context, known);
+    for version in theirs.loc.versions() {
+        meet(facts, version.value.stamp.hlc);
+    }
+    for version in theirs.data.versions() {
+        meet(facts, version.value.stamp.hlc);
+    }
+    if entry.is_blank() {
+        return Ok(());
+    }
+    if changed || context != old_context {
+        ledger::put(facts, index, entry, context, Author::Elsewhere, arrived);
+    }
+    Ok(())
+}
+
+fn meet(facts: &mut Facts, hlc: Hlc) {
+    facts.meta.hlc = facts.meta.hlc.met(hlc, facts.wall_ms);
+}
+
+/// Nobody can know more of our life than we do, unless our index is older than our announcements.
+fn own_life(facts: &Facts, claimed: &Knowledge) -> Result<(), Offence> {
+    let seen = claimed.of(facts.meta.incarnation).map_or(0, |ranges| ranges.max());
+    if seen > facts.meta.counter {
+        return Err(Offence("it knows changes of this node that this node's index does not"));
+    }
+    Ok(())
+}
+
+fn learn_lives(
+    index: &mut dyn Index,
+    lives: &[crate::entry::IncarnationRecord],
+) -> Result<(), Offence> {
+    if lives.is_empty() {
+        return Ok(());
+    }
+    let known: BTreeMap<Incarnation, NodeId> =
+        index.incarnations().into_iter().map(|life| (life.incarnation, life.node)).collect();
+    for life in lives {
+        match known.get(&life.incarnation) {
+            None => index.put_incarnation(life),
+            Some(node) if *node == life.node => {}
+            Some(_) => return Err(Offence("it gives one incarnation two owners")),
+        }
+    }
+    Ok(())
+}
+
+fn share(facts: &Facts, index: &dyn Index, state: &mut Peer) -> Message {
+    state.said.merge(&facts.knowledge);
+    let incarnations = index.incarnations();
+    state.said_lives.extend(incarnations.iter().map(|life| life.incarnation));
+    Message::Share(Share { knowledge: facts.knowledge.clone(), incarnations })
+}
+
+impl Peer {
+    fn start_walk(&mut self, facts: &Facts, has: &Knowledge) {
+        let lacking = facts.knowledge.minus(has);
+        let rest = lacking
+            .iter()
+            .flat_map(|(i, seen)| seen.ranges().iter().map(move |&(from, to)| (i, from, to)));
+        let rest = rest.collect();
+        self.open = true;
+        self.tail.clear();
+        self.in_tail.clear();
+        self.walk = Some(Walk { target: facts.knowledge.clone(), lacking, rest });
+    }
+
+    fn stream(
+        &mut self,
+        facts: &Facts,
+        index: &dyn Index,
+        say: &mut impl FnMut(Message, Vec<Digest>),
+    ) {
+        const FRAMES_PER_TURN: usize = 4;
+        for _ in 0..FRAMES_PER_TURN {
+            if self.congested || !self.open {
+                return;
+            }
+            let walked = self.walk.as_ref().is_none_or(|walk| walk.rest.is_empty());
+            if walked && self.tail.is_empty() {
+                if let Some(walk) = self.walk.take() {
+                    self.said.merge(&walk.target);
+                    say(Message::DeltaEnd(walk.target), Vec::new());
+                }
+                return;
+            }
+            let (entries, inline) =
+                if walked { self.from_tail(index) } else { (self.from_walk(index), Vec::new()) };
+            if !entries.is_empty() {
+                say(Message::Frame(self.frame(facts, index, entries)), inline);
+            }
+        }
+    }
+
+    /// More is waiting to be said at once.
+    pub fn is_streaming(&self) -> bool {
+        self.open && !self.congested && (self.walk.is_some() || !self.tail.is_empty())
+    }
+
+    fn frame(&mut self, facts: &Facts, index: &dyn Index, entries: Vec<Entry>) -> Frame {
+        let context = facts.knowledge.minus(&self.said);
+        self.said.merge(&context);
+        let unsaid = facts.knowledge.iter().any(|(life, _)| !self.said_lives.contains(&life));
+        let mut incarnations = if unsaid { index.incarnations() } else { Vec::new() };
+        incarnations.retain(|life| self.said_lives.insert(life.incarnation));
+        Frame { context, entries, contents: Vec::new(), incarnations }
+    }
+
+    /// The next entries of the walk. An entry that holds several lacking dots goes with the first.
+    fn from_walk(&mut self, index: &dyn Index) -> Vec<Entry> {
+        const PAGE: usize = 256;
+        let walk = self.walk.as_mut().expect("a walk is under way");
+        let (mut entries, mut bytes) = (Vec::new(), 0);
+        while let Some((life, from, to)) = walk.rest.pop_front() {
+            let page = index.dots(life, from, to, PAGE);
+            let full = page.len() == PAGE;
+            let mut next = page.last().map_or(to, |&(counter, _)| counter) + 1;
+            for (counter, id) in page {
+                if bytes >= FRAME_ENTRY_BYTES || entries.len() >= FRAME_ENTRIES_MAX {
+                    next = counter;
+                    break;
+                }
+                let Some(stored) = index.entry(id) else { continue };
+                let dot = Dot { incarnation: life, counter };
+                let first = stored.entry.dots().into_iter().find(|d| walk.lacking.contains(*d));
+                if first == Some(dot) {
+                    bytes += entry_bytes(&stored.entry);
+                    entries.push(stored.entry);
+                }
+            }
+            let stopped = bytes >= FRAME_ENTRY_BYTES || entries.len() >= FRAME_ENTRIES_MAX;
+            if next <= to && (full || stopped) {
+                walk.rest.push_front((life, next, to));
+            }
+            if stopped || (full && entries.len() >= PAGE) {
+                break;
+            }
+        }
+        entries
+    }
+
+    /// The next entries of the tail, and which small contents may ride along.
+    fn from_tail(&mut self, index: &dyn Index) -> (Vec<Entry>, Vec<Digest>) {
+        let (mut entries, mut bytes) = (Vec::new(), 0);
+        let (mut inline, mut room) = (Vec::new(), FRAME_INLINE_BYTES as u64);
+        while bytes < FRAME_ENTRY_BYTES && entries.len() < FRAME_ENTRIES_MAX {
+            let Some(id) = self.tail.pop_front() else { break };
+            self.in_tail.remove(&id);
+            let Some(stored) = index.entry(id) else { continue };
+            let live = self.walk.is_none();
+            if let (true, Some((digest, size))) = (live, newest_file(&stored.entry)) {
+                if size <= room.min(INLINE_BYTES_MAX as u64) {
+                    inline.push(digest);
+                    room -= size;
+                }
+            }
+            bytes += entry_bytes(&stored.entry);
+            entries.push(stored.entry);
+        }
+        (entries, inline)
+    }
+
+    fn acknowledge(
+        &mut self,
+        facts: &Facts,
+        applied: &BTreeMap<Incarnation, u64>,
+        say: &mut impl FnMut(Message, Vec<Digest>),
+    ) {
+        let unsaid = applied.iter().filter(|(i, n)| self.said_applied.get(i) != Some(n));
+        let unsaid: Vec<_> = unsaid.map(|(&incarnation, &n)| (incarnation, n)).collect();
+        let knowledge = facts.knowledge.minus(&self.said);
+        if knowledge.is_empty() && unsaid.is_empty() {
+            return;
+        }
+        self.said.merge(&knowledge);
+        self.said_applied.extend(unsaid.iter().copied());
+        say(Message::Ack(Ack { knowledge, applied: unsaid }), Vec::new());
+    }
+
+    fn question(
+        &mut self,
+        facts: &Facts,
+        index: &dyn Index,
+        now_ms: u64,
+        say: &mut impl FnMut(Message, Vec<Digest>),
+    ) {
+        if self.pulling {
+            return;
+        }
+        if self.knows.is_within(&facts.knowledge) {
+            self.behind_since_ms = None;
+            return;
+        }
+        let since = *self.behind_since_ms.get_or_insert(now_ms);
+        if now_ms >= since + PULL_AFTER_MS {
+            self.pulling = true;
+            say(share(facts, index, self), Vec::new());
+        }
+    }
+}
+
+fn newest_file(entry: &Entry) -> Option<(Digest, u64)> {
+    match crate::view::winner(&entry.data)?.content {
+        Content::File(digest, size) => Some((digest, size)),
+        Content::Link(_) => None,
+    }
+}
+
+/// Whether a folder may mint: a joiner holds one member's entries first (decisions A2).
+pub fn may_mint(facts: &Facts) -> bool {
+    facts.meta.phase != Phase::Joining
+}

@@ -1,0 +1,148 @@
+//! Which content, from which peer, when: requests, their bounds, and what to do when one fails.
+//!
+//! Contents are asked for by digest, many in one message, up to a bound of files and bytes under way.
+//! Not the bytes themselves: those go from the session to `disk::stage`, which reports here.
+
+use crate::content::Digest;
+use crate::dot::NodeId;
+use crate::limits::{FETCHING_BYTES_MAX, FETCHING_FILES_MAX, WANTS_MAX};
+use crate::message::Want;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Contents under way to this node and contents that have arrived.
+#[derive(Clone, Debug, Default)]
+pub struct Fetch {
+    staged: BTreeSet<Digest>,
+    under_way: BTreeMap<Digest, Request>,
+    bytes: u64,
+    unsent: BTreeMap<NodeId, Vec<Want>>,
+    /// Who could not give a content, until everybody has been asked.
+    refused: BTreeMap<Digest, BTreeSet<NodeId>>,
+}
+
+#[derive(Clone, Debug)]
+struct Request {
+    size: u64,
+    /// `None`: copied from this disk.
+    from: Option<NodeId>,
+}
+
+/// What came of asking for a content.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Asked {
+    /// It is on its way.
+    UnderWay,
+    /// Too much is under way; ask again when something has arrived.
+    Full,
+    /// No connected peer has it.
+    Nobody,
+}
+
+impl Fetch {
+    /// Whether the content lies staged here.
+    pub fn has(&self, digest: &Digest) -> bool {
+        self.staged.contains(digest)
+    }
+
+    /// Asks for a content from one of `holders`; they are taken in turn by digest, so that load
+    /// spreads, and a peer that refused is passed over until all have.
+    pub fn ask(&mut self, digest: Digest, size: u64, holders: &[NodeId]) -> Asked {
+        if self.under_way.contains_key(&digest) {
+            return Asked::UnderWay;
+        }
+        if self.is_full(size) {
+            return Asked::Full;
+        }
+        let refused = self.refused.get(&digest);
+        let willing = holders.iter().filter(|peer| refused.is_none_or(|r| !r.contains(peer)));
+        let willing: Vec<NodeId> = willing.copied().collect();
+        if willing.is_empty() {
+            self.refused.remove(&digest);
+            return Asked::Nobody;
+        }
+        let from = willing[usize::from(digest.0[0]) % willing.len()];
+        self.start(digest, size, Some(from));
+        self.unsent.entry(from).or_default().push(Want { digest, size, offset: 0 });
+        Asked::UnderWay
+    }
+
+    /// The content is being copied on this disk.
+    pub fn copying(&mut self, digest: Digest, size: u64) -> Asked {
+        if self.under_way.contains_key(&digest) {
+            return Asked::UnderWay;
+        }
+        if self.is_full(size) {
+            return Asked::Full;
+        }
+        self.start(digest, size, None);
+        Asked::UnderWay
+    }
+
+    fn is_full(&self, size: u64) -> bool {
+        let alone = self.under_way.is_empty();
+        self.under_way.len() >= FETCHING_FILES_MAX
+            || (!alone && self.bytes.saturating_add(size) > FETCHING_BYTES_MAX)
+    }
+
+    fn start(&mut self, digest: Digest, size: u64, from: Option<NodeId>) {
+        self.bytes += size;
+        self.under_way.insert(digest, Request { size, from });
+    }
+
+    fn end(&mut self, digest: &Digest) -> Option<Request> {
+        let request = self.under_way.remove(digest)?;
+        self.bytes -= request.size;
+        Some(request)
+    }
+
+    /// The content is whole, verified and staged.
+    pub fn arrived(&mut self, digest: Digest) {
+        self.end(&digest);
+        self.refused.remove(&digest);
+        self.staged.insert(digest);
+    }
+
+    /// The content was installed or is not staged any more.
+    pub fn consumed(&mut self, digest: &Digest) {
+        self.staged.remove(digest);
+    }
+
+    /// A peer cannot give it, or what came was not it. Whether it was on its way at all.
+    pub fn failed(&mut self, digest: &Digest) -> bool {
+        let Some(request) = self.end(digest) else { return false };
+        if let Some(from) = request.from {
+            self.refused.entry(*digest).or_default().insert(from);
+        }
+        true
+    }
+
+    /// A peer is gone: what it was to send must be asked for again.
+    pub fn peer_down(&mut self, peer: NodeId) -> Vec<Digest> {
+        self.unsent.remove(&peer);
+        let lost = self.under_way.iter().filter(|(_, request)| request.from == Some(peer));
+        let lost: Vec<Digest> = lost.map(|(&digest, _)| digest).collect();
+        for digest in &lost {
+            self.end(digest);
+        }
+        lost
+    }
+
+    /// Requests to be sent now, in messages of at most [`WANTS_MAX`].
+    pub fn take_unsent(&mut self) -> Vec<(NodeId, Vec<Want>)> {
+        let mut out = Vec::new();
+        for (peer, wants) in std::mem::take(&mut self.unsent) {
+            out.extend(wants.chunks(WANTS_MAX).map(|chunk| (peer, chunk.to_vec())));
+        }
+        out
+    }
+
+    /// Whether the content is on its way.
+    pub fn is_under_way(&self, digest: &Digest) -> bool {
+        self.under_way.contains_key(digest)
+    }
+
+    /// Contents and bytes under way.
+    pub fn under_way(&self) -> (usize, u64) {
+        (self.under_way.len(), self.bytes)
+    }
+}

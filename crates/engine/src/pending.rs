@@ -1,0 +1,300 @@
+//! What is not yet in place on this disk: which entry is taken up when, what it waits for, and what is
+//! under way.
+//!
+//! The entries themselves wait in the index; here is only a bounded window over them, so a crash
+//! loses nothing but time. `plan::decide` says what an entry's next step is.
+
+use crate::content::Digest;
+use crate::dot::Incarnation;
+use crate::entry::EntryId;
+use crate::index::{Index, SeenDots};
+use crate::limits::{RETRY_MS_MAX, RETRY_MS_MIN, WINDOW_MAX};
+use crate::path::RelPath;
+use crate::plan::{Act, OpId};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What wakes a waiting entry.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Wake {
+    /// Another entry came into place, or out of the way.
+    Entry(EntryId),
+    /// Something arrived from a peer.
+    Arrival,
+    /// This content is staged, or will not come.
+    Content(Digest),
+    /// There is room for another request, or another peer to ask.
+    Room,
+    /// An earlier creation of this life is in place.
+    Barrier(Incarnation),
+}
+
+/// An operation under way on the disk.
+#[derive(Clone, Debug)]
+pub struct Flight {
+    /// For which entry.
+    pub entry: EntryId,
+    /// What.
+    pub act: Act,
+    /// The versions that the disk shows once it is done.
+    pub dots: SeenDots,
+}
+
+/// The window over what is pending.
+#[derive(Clone, Debug, Default)]
+pub struct Pending {
+    /// Entries taken up, whatever they wait for.
+    taken: BTreeSet<EntryId>,
+    /// Entries to be decided now, in arrival order.
+    ready: BTreeSet<(u64, EntryId)>,
+    waiting: BTreeMap<Wake, BTreeSet<EntryId>>,
+    retries: BTreeSet<(u64, EntryId)>,
+    attempts: BTreeMap<EntryId, u32>,
+    /// Since when an entry has waited for earlier creations.
+    barred_since_ms: BTreeMap<EntryId, u64>,
+    flights: BTreeMap<OpId, Flight>,
+    flying: BTreeSet<EntryId>,
+    last_op: u64,
+    /// Everything up to this arrival order has been taken up.
+    cursor: u64,
+}
+
+impl Pending {
+    /// Entries were marked: those already taken up are decided again.
+    pub fn marked(&mut self, index: &dyn Index, ids: &[EntryId]) {
+        for &id in ids {
+            let Some(row) = index.pending(id) else { continue };
+            if row.order <= self.cursor {
+                self.taken.insert(id);
+                self.ready.insert((row.order, id));
+            }
+        }
+    }
+
+    /// Takes up more entries while the window has room.
+    pub fn refill(&mut self, index: &dyn Index) {
+        while self.taken.len() < WINDOW_MAX {
+            let room = WINDOW_MAX - self.taken.len();
+            let rows = index.pending_after(self.cursor, room.min(1024));
+            let Some(last) = rows.last() else { return };
+            self.cursor = last.order;
+            for row in rows {
+                self.taken.insert(row.entry);
+                self.ready.insert((row.order, row.entry));
+            }
+        }
+    }
+
+    /// The next entry to decide.
+    pub fn next(&mut self) -> Option<EntryId> {
+        loop {
+            let (_, id) = self.ready.pop_first()?;
+            if self.taken.contains(&id) && !self.flying.contains(&id) {
+                return Some(id);
+            }
+        }
+    }
+
+    /// Whether anything can be decided now.
+    pub fn is_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// The entry is in place.
+    pub fn done(&mut self, id: EntryId) {
+        self.taken.remove(&id);
+        self.attempts.remove(&id);
+        self.barred_since_ms.remove(&id);
+    }
+
+    /// The entry waits.
+    pub fn wait(&mut self, id: EntryId, wake: Wake) {
+        self.waiting.entry(wake).or_default().insert(id);
+    }
+
+    /// Since when the entry has waited for earlier creations; from now, if it had not.
+    pub fn barred_since(&mut self, id: EntryId, now_ms: u64) -> u64 {
+        *self.barred_since_ms.entry(id).or_insert(now_ms)
+    }
+
+    /// Wakes who waits for this.
+    pub fn wake(&mut self, index: &dyn Index, wake: Wake) {
+        for id in self.waiting.remove(&wake).unwrap_or_default() {
+            self.again(index, id);
+        }
+    }
+
+    /// Wakes some of those who wait for room: as many as a request's end makes room for.
+    pub fn wake_for_room(&mut self, index: &dyn Index, most: usize) {
+        for _ in 0..most {
+            let Some(waiting) = self.waiting.get_mut(&Wake::Room) else { return };
+            let Some(id) = waiting.pop_first() else { return };
+            self.again(index, id);
+        }
+    }
+
+    /// Decides the entry again as soon as may be.
+    pub fn again(&mut self, index: &dyn Index, id: EntryId) {
+        if let Some(row) = index.pending(id) {
+            self.taken.insert(id);
+            self.ready.insert((row.order, id));
+        } else {
+            self.done(id);
+        }
+    }
+
+    /// The entry is tried again after a pause that doubles each time.
+    pub fn retry(&mut self, id: EntryId, now_ms: u64) {
+        let attempts = self.attempts.entry(id).or_default();
+        let pause = RETRY_MS_MIN.saturating_mul(1 << (*attempts).min(16)).min(RETRY_MS_MAX);
+        *attempts += 1;
+        self.retries.insert((now_ms + pause, id));
+    }
+
+    /// Takes up again whose pause is over, and whom the barrier has held too long to hold on.
+    pub fn expire(&mut self, index: &dyn Index, now_ms: u64) {
+        while let Some(&(at, id)) = self.retries.first().filter(|(at, _)| *at <= now_ms) {
+            self.retries.remove(&(at, id));
+            self.again(index, id);
+        }
+    }
+
+    /// When the next pause is over.
+    pub fn deadline(&self) -> Option<u64> {
+        self.retries.first().map(|&(at, _)| at)
+    }
+
+    /// An operation goes to the disk.
+    pub fn launch(&mut self, flight: Flight) -> OpId {
+        self.last_op += 1;
+        let id = OpId(self.last_op);
+        self.flying.insert(flight.entry);
+        self.flights.insert(id, flight);
+        id
+    }
+
+    /// An operation has come back.
+    pub fn land(&mut self, op: OpId) -> Option<Flight> {
+        let flight = self.flights.remove(&op)?;
+        self.flying.remove(&flight.entry);
+        Some(flight)
+    }
+
+    /// How many operations are under way.
+    pub fn flights(&self) -> usize {
+        self.flights.len()
+    }
+
+    /// Incarnations whose creations somebody waits for.
+    pub fn barriers(&self) -> Vec<Incarnation> {
+        let wakes = self.waiting.keys();
+        let barriers = wakes.filter_map(|wake| match wake {
+            Wake::Barrier(incarnation) => Some(*incarnation),
+            _ => None,
+        });
+        barriers.collect()
+    }
+}
+
+/// Which paths operations are at work on, and when they last were: looks made meanwhile prove nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Traffic {
+    /// Paths of operations under way.
+    at_work: BTreeMap<RelPath, u32>,
+    /// Directories whose entries operations under way change.
+    around: BTreeMap<RelPath, u32>,
+    /// When an operation on the path ended: looks at it and below it must have begun later.
+    changed_ms: BTreeMap<RelPath, u64>,
+    /// When the path itself was last settled: looks at it must have begun later.
+    settled_ms: BTreeMap<RelPath, u64>,
+    /// Looks that began before this are too old to judge.
+    horizon_ms: u64,
+    deferred: BTreeSet<RelPath>,
+}
+
+/// How long it is remembered when a path was last at work, in milliseconds.
+const MEMORY_MS: u64 = 10_000;
+
+impl Traffic {
+    /// An operation begins.
+    pub fn begin(&mut self, act: &Act) {
+        for path in act.paths() {
+            if let Some(dir) = path.parent() {
+                *self.around.entry(dir).or_default() += 1;
+            }
+            *self.at_work.entry(path).or_default() += 1;
+        }
+    }
+
+    /// It has ended.
+    pub fn end(&mut self, act: &Act, now_ms: u64) {
+        for path in act.paths() {
+            if let Some(dir) = path.parent() {
+                decrease(&mut self.around, &dir);
+                self.settled_ms.insert(dir, now_ms);
+            }
+            decrease(&mut self.at_work, &path);
+            self.changed_ms.insert(path, now_ms);
+        }
+    }
+
+    /// Whether a look at `path` that began at `began_ms` says nothing certain. If so it is to be
+    /// repeated.
+    pub fn defer(&mut self, path: &RelPath, began_ms: u64) -> bool {
+        let stale = |when: Option<&u64>| when.is_some_and(|&when| began_ms <= when);
+        let mut doubtful = began_ms < self.horizon_ms
+            || self.around.contains_key(path)
+            || stale(self.settled_ms.get(path));
+        let mut above = Some(path.clone());
+        while let (false, Some(here)) = (doubtful, above) {
+            doubtful = self.at_work.contains_key(&here) || stale(self.changed_ms.get(&here));
+            above = here.parent();
+        }
+        if doubtful {
+            self.deferred.insert(path.clone());
+        }
+        doubtful
+    }
+
+    /// The path was looked at and is understood.
+    pub fn settled(&mut self, path: RelPath, now_ms: u64) {
+        self.settled_ms.insert(path, now_ms);
+    }
+
+    /// Paths to look at again, now that nothing is at work on or around them.
+    pub fn take_deferred(&mut self) -> Vec<RelPath> {
+        let busy = |path: &RelPath| {
+            let mut above = Some(path.clone());
+            while let Some(here) = above {
+                if self.at_work.contains_key(&here) {
+                    return true;
+                }
+                above = here.parent();
+            }
+            self.around.contains_key(path)
+        };
+        let (busy, free) = self.deferred.iter().cloned().partition(busy);
+        self.deferred = busy;
+        let free: BTreeSet<RelPath> = free;
+        free.into_iter().collect()
+    }
+
+    /// Forgets what no look under way can have begun before.
+    pub fn forget(&mut self, now_ms: u64) {
+        const KEPT_MAX: usize = 200_000;
+        let horizon = now_ms.saturating_sub(MEMORY_MS);
+        if horizon < self.horizon_ms + MEMORY_MS / 2 && self.changed_ms.len() < KEPT_MAX {
+            return;
+        }
+        self.horizon_ms = horizon;
+        self.changed_ms.retain(|_, when| *when >= horizon);
+        self.settled_ms.retain(|_, when| *when >= horizon);
+    }
+}
+
+fn decrease(counts: &mut BTreeMap<RelPath, u32>, path: &RelPath) {
+    let count = counts.get_mut(path).expect("what ends has begun");
+    *count -= 1;
+    if *count == 0 {
+        counts.remove(path);
+    }
+}
