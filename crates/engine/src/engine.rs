@@ -68,7 +68,7 @@ pub enum Effect {
     /// Send these contents to a peer; each may lie at the place given.
     Serve(NodeId, Vec<(Want, Origin)>),
     /// Stage content that lies elsewhere on this disk.
-    Copy(Digest, u64, RelPath, Fingerprint),
+    Copy(Digest, u64, Origin),
     /// Do these; each answers with an outcome.
     Apply(Vec<Operation>),
     /// Look at these paths.
@@ -428,7 +428,7 @@ impl FolderEngine {
         }
     }
 
-    fn origin(&self, index: &dyn Index, digest: &Digest) -> Option<Origin> {
+    pub(super) fn origin(&self, index: &dyn Index, digest: &Digest) -> Option<Origin> {
         if let Some(row) = index.seen_digest(digest) {
             let path = observe::path_of(index, row.slot)?;
             return Some(Origin::Tree(path, row.fingerprint));

@@ -11,8 +11,8 @@
 
 use crate::content::{Content, Digest};
 use crate::dot::{Dot, Incarnation, Knowledge, NodeId};
-use crate::entry::{Entry, EntryId, Hlc};
-use crate::index::{Index, Phase};
+use crate::entry::{Entry, EntryId, Hlc, IncarnationRecord};
+use crate::index::{Index, Stored};
 use crate::ledger::{self, Author, Facts};
 use crate::limits::{
     FRAME_ENTRIES_MAX, FRAME_ENTRY_BYTES, FRAME_INLINE_BYTES, INLINE_BYTES_MAX, PULL_AFTER_MS,
@@ -155,9 +155,17 @@ impl Exchange {
         for dot in dots.iter().flatten() {
             facts.knowledge.insert(*dot);
         }
-        for (theirs, dots) in frame.entries.iter().zip(&dots) {
+        let beyond: BTreeMap<u32, Knowledge> = frame.beyond.into_iter().collect();
+        for (position, (theirs, dots)) in (0u32..).zip(frame.entries.iter().zip(&dots)) {
             let new: Vec<Dot> = dots.iter().copied().filter(|d| !before.contains(*d)).collect();
-            join(facts, index, &before, theirs, &state.knows, &new)?;
+            match beyond.get(&position) {
+                None => join(facts, index, &before, theirs, &state.knows, &new)?,
+                Some(beyond) => {
+                    let mut known = state.knows.clone();
+                    known.merge(beyond);
+                    join(facts, index, &before, theirs, &known, &new)?;
+                }
+            }
         }
         Ok(())
     }
@@ -318,10 +326,7 @@ fn own_life(facts: &Facts, claimed: &Knowledge) -> Result<(), Offence> {
     Ok(())
 }
 
-fn learn_lives(
-    index: &mut dyn Index,
-    lives: &[crate::entry::IncarnationRecord],
-) -> Result<(), Offence> {
+fn learn_lives(index: &mut dyn Index, lives: &[IncarnationRecord]) -> Result<(), Offence> {
     if lives.is_empty() {
         return Ok(());
     }
@@ -389,17 +394,24 @@ impl Peer {
         self.open && !self.congested && (self.walk.is_some() || !self.tail.is_empty())
     }
 
-    fn frame(&mut self, facts: &Facts, index: &dyn Index, entries: Vec<Entry>) -> Frame {
+    fn frame(&mut self, facts: &Facts, index: &dyn Index, stored: Vec<Stored>) -> Frame {
         let context = facts.knowledge.minus(&self.said);
         self.said.merge(&context);
         let unsaid = facts.knowledge.iter().any(|(life, _)| !self.said_lives.contains(&life));
         let mut incarnations = if unsaid { index.incarnations() } else { Vec::new() };
         incarnations.retain(|life| self.said_lives.insert(life.incarnation));
-        Frame { context, entries, contents: Vec::new(), incarnations }
+        let contexts = (0u32..).zip(&stored).filter_map(|(position, stored)| {
+            let context = stored.context.and_then(|id| facts.contexts.get(&id))?;
+            let beyond = context.minus(&facts.knowledge);
+            (!beyond.is_empty()).then_some((position, beyond))
+        });
+        let beyond = contexts.collect();
+        let entries = stored.into_iter().map(|stored| stored.entry).collect();
+        Frame { context, entries, beyond, contents: Vec::new(), incarnations }
     }
 
     /// The next entries of the walk. An entry that holds several lacking dots goes with the first.
-    fn from_walk(&mut self, index: &dyn Index) -> Vec<Entry> {
+    fn from_walk(&mut self, index: &dyn Index) -> Vec<Stored> {
         const PAGE: usize = 256;
         let walk = self.walk.as_mut().expect("a walk is under way");
         let (mut entries, mut bytes) = (Vec::new(), 0);
@@ -417,7 +429,7 @@ impl Peer {
                 let first = stored.entry.dots().into_iter().find(|d| walk.lacking.contains(*d));
                 if first == Some(dot) {
                     bytes += entry_bytes(&stored.entry);
-                    entries.push(stored.entry);
+                    entries.push(stored);
                 }
             }
             let stopped = bytes >= FRAME_ENTRY_BYTES || entries.len() >= FRAME_ENTRIES_MAX;
@@ -432,7 +444,7 @@ impl Peer {
     }
 
     /// The next entries of the tail, and which small contents may ride along.
-    fn from_tail(&mut self, index: &dyn Index) -> (Vec<Entry>, Vec<Digest>) {
+    fn from_tail(&mut self, index: &dyn Index) -> (Vec<Stored>, Vec<Digest>) {
         let (mut entries, mut bytes) = (Vec::new(), 0);
         let (mut inline, mut room) = (Vec::new(), FRAME_INLINE_BYTES as u64);
         while bytes < FRAME_ENTRY_BYTES && entries.len() < FRAME_ENTRIES_MAX {
@@ -447,7 +459,7 @@ impl Peer {
                 }
             }
             bytes += entry_bytes(&stored.entry);
-            entries.push(stored.entry);
+            entries.push(stored);
         }
         (entries, inline)
     }
@@ -496,9 +508,4 @@ fn newest_file(entry: &Entry) -> Option<(Digest, u64)> {
         Content::File(digest, size) => Some((digest, size)),
         Content::Link(_) => None,
     }
-}
-
-/// Whether a folder may mint: a joiner holds one member's entries first (decisions A2).
-pub fn may_mint(facts: &Facts) -> bool {
-    facts.meta.phase != Phase::Joining
 }

@@ -60,6 +60,8 @@ pub struct Frame {
     pub context: Knowledge,
     /// The entries, registers complete.
     pub entries: Vec<Entry>,
+    /// What single entries reflect beyond that, by their position here (docs/decisions/0001).
+    pub beyond: Vec<(u32, Knowledge)>,
     /// Small contents of these entries, in live frames only.
     pub contents: Vec<(Digest, Vec<u8>)>,
     /// Owners of incarnations not yet told on this connection.

@@ -109,18 +109,16 @@ impl FolderEngine {
 
     /// Content comes from this disk if it is here under any name, else from a peer that knows of it.
     fn need(&mut self, index: &mut dyn Index, id: EntryId, digest: Digest, size: u64) {
-        let local = index.seen_digest(&digest);
-        let path = local.as_ref().and_then(|row| observe::path_of(index, row.slot));
-        let asked = match (local, path) {
-            (Some(row), Some(path)) => {
+        let asked = match self.origin(index, &digest) {
+            Some(origin) => {
                 let under_way = self.fetch.is_under_way(&digest);
                 let asked = self.fetch.copying(digest, size);
                 if asked == Asked::UnderWay && !under_way {
-                    self.effects.push(Effect::Copy(digest, size, path, row.fingerprint));
+                    self.effects.push(Effect::Copy(digest, size, origin));
                 }
                 asked
             }
-            _ => {
+            None => {
                 let holders = self.holders(index, id, &digest);
                 self.fetch.ask(digest, size, &holders)
             }

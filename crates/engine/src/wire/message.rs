@@ -31,6 +31,15 @@ struct WireOwner {
     signature: Vec<u8>,
 }
 
+/// What the entry at this position reflects beyond the frame's context.
+#[derive(Clone, PartialEq, prost::Message)]
+struct WireBeyond {
+    #[prost(uint32, tag = "1")]
+    position: u32,
+    #[prost(message, repeated, tag = "2")]
+    knowledge: Vec<WireSeen>,
+}
+
 #[derive(Clone, PartialEq, prost::Message)]
 struct WirePiece {
     #[prost(bytes = "vec", tag = "1")]
@@ -72,6 +81,8 @@ struct WireMessage {
     pieces: Vec<WirePiece>,
     #[prost(message, repeated, tag = "9")]
     applied: Vec<WireApplied>,
+    #[prost(message, repeated, tag = "10")]
+    beyond: Vec<WireBeyond>,
 }
 
 const HELLO: u32 = 1;
@@ -162,6 +173,13 @@ pub(super) fn encode(folder: FolderId, message: &Message) -> Vec<u8> {
             wire.kind = FRAME;
             wire.knowledge = write_knowledge(&frame.context);
             wire.entries = frame.entries.iter().map(write_entry).collect();
+            let beyond = frame.beyond.iter();
+            wire.beyond = beyond
+                .map(|(position, knowledge)| WireBeyond {
+                    position: *position,
+                    knowledge: write_knowledge(knowledge),
+                })
+                .collect();
             let contents = frame.contents.iter();
             wire.pieces = contents.map(|(d, b)| write_piece(d, b.len() as u64, 0, b)).collect();
             wire.owners = write_owners(&frame.incarnations);
@@ -218,8 +236,19 @@ fn read_frame(wire: WireMessage) -> Result<Frame, WireError> {
         }
         Ok((piece.digest, piece.bytes))
     });
+    if wire.beyond.len() > wire.entries.len() {
+        return Err(WireError("more contexts than entries"));
+    }
+    let entries = wire.entries.len();
+    let beyond = wire.beyond.iter().map(|beyond| {
+        if beyond.position as usize >= entries {
+            return Err(WireError("a context for no entry"));
+        }
+        Ok((beyond.position, read_knowledge(&beyond.knowledge)?))
+    });
     Ok(Frame {
         context: read_knowledge(&wire.knowledge)?,
+        beyond: beyond.collect::<Result<_, _>>()?,
         entries: wire.entries.into_iter().map(read_entry).collect::<Result<_, _>>()?,
         contents: contents.collect::<Result<_, _>>()?,
         incarnations: read_owners(wire.owners)?,

@@ -77,6 +77,7 @@ fn messages(n: u64, k: Knowledge) -> Vec<Message> {
         Message::Frame(Frame {
             context: k.clone(),
             entries: (n..n + 5).map(entry).collect(),
+            beyond: vec![(3, knowledge(&[(4, 1, 1)]))],
             contents: vec![(digest, vec![7; 100])],
             incarnations: vec![owner],
         }),
