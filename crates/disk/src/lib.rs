@@ -4,3 +4,4 @@ pub mod fs;
 pub mod linux;
 pub mod watch;
 pub mod settle;
+pub mod store;

@@ -1,0 +1,231 @@
+//! From memory into SQLite: what waits in the overlay, in the order of its rowids, then the facts; and
+//! the commit.
+//!
+//! Called by `store::index` when a transaction ends or grows beyond its bound.
+
+use super::overlay::{digest_of, EntryChange, PendingChange, SeenChange};
+use super::record::{
+    content_bytes, counts_bytes, entry_bytes, entry_dots, knowledge_bytes, meta_bytes,
+    pending_bytes, seen_bytes,
+};
+use super::rows::signed;
+use super::{fact, ReadError, Store};
+use engine::entry::EntryId;
+use engine::index::{IndexError, Slot};
+use rusqlite::Connection;
+use std::collections::BTreeSet;
+
+/// Writes one of the folder's single records.
+pub fn save_fact(connection: &Connection, key: i64, value: &[u8]) -> rusqlite::Result<()> {
+    let sql = "INSERT OR REPLACE INTO fact (key, value) VALUES (?1, ?2)";
+    connection.prepare_cached(sql)?.execute((key, value)).map(drop)
+}
+
+impl Store {
+    /// Opens SQLite's transaction if it is not open.
+    pub(super) fn begin(&mut self) -> rusqlite::Result<()> {
+        if !self.in_transaction {
+            self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+            self.in_transaction = true;
+        }
+        Ok(())
+    }
+
+    /// Keeps the overlay within its bound.
+    pub(super) fn spill(&mut self) {
+        if self.overlay.len() >= self.overlay_rows_max && self.failed.borrow().is_none() {
+            if let Err(error) = self.flush() {
+                self.fail("write", error);
+            }
+        }
+    }
+
+    /// Moves the overlay into the open transaction.
+    fn flush(&mut self) -> Result<(), ReadError> {
+        self.begin()?;
+        let overlay = std::mem::take(&mut self.overlay);
+        self.looked.borrow_mut().clear();
+        self.floors.borrow_mut().clear();
+        self.hidden_below.set(0);
+        let mut entries: Vec<EntryChange> = overlay.entries.into_values().collect();
+        entries.sort_unstable_by_key(|change| change.seq);
+        for change in &entries {
+            self.flush_entry(change)?;
+        }
+        self.flush_seen(overlay.seen)?;
+        let mut pending: Vec<_> = overlay.pending.into_iter().collect();
+        pending.sort_unstable_by_key(|(_, change)| change.row.as_ref().map(|row| row.order));
+        self.flush_pending(&pending)
+    }
+
+    fn flush_entry(&mut self, change: &EntryChange) -> Result<(), ReadError> {
+        let stored = &change.stored;
+        let bytes = entry_bytes(&mut self.lives, stored);
+        let parent = stored.settled.as_ref().map(|at| at.parent.0);
+        let name = stored.settled.as_ref().map(|at| at.name.as_bytes());
+        let sql = if change.base.is_some() {
+            "UPDATE entry SET id = ?2, parent = ?3, name = ?4, conflicted = ?5, row = ?6 \
+             WHERE seq = ?1"
+        } else {
+            "INSERT INTO entry (seq, id, parent, name, conflicted, row) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+        };
+        let id = stored.entry.id.0;
+        let row = (change.seq, id, parent, name, stored.conflicted, &bytes);
+        self.connection.prepare_cached(sql)?.execute(row)?;
+        let now = entry_dots(&bytes)?;
+        let before = change.base.as_ref().map_or(&[][..], |base| &base.dots);
+        let gone = before.iter().filter(|dot| now.binary_search(dot).is_err());
+        let sql = "DELETE FROM dot WHERE life = ?1 AND counter = ?2 AND seq = ?3";
+        for &(life, counter) in gone {
+            let key = (life, signed(counter), change.seq);
+            self.connection.prepare_cached(sql)?.execute(key)?;
+        }
+        let sql = "INSERT OR IGNORE INTO dot (life, counter, seq) VALUES (?1, ?2, ?3)";
+        for &(life, counter) in now.iter().filter(|dot| before.binary_search(dot).is_err()) {
+            let key = (life, signed(counter), change.seq);
+            self.connection.prepare_cached(sql)?.execute(key)?;
+        }
+        Ok(())
+    }
+
+    fn flush_seen(
+        &mut self,
+        changes: std::collections::BTreeMap<Slot, SeenChange>,
+    ) -> Result<(), ReadError> {
+        let connection = &self.connection;
+        let mut insert = connection.prepare_cached(
+            "INSERT INTO seen (slot, parent, name, entry, handle, digest, row) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?;
+        let mut update = connection.prepare_cached(
+            "UPDATE seen SET parent = ?2, name = ?3, entry = ?4, handle = ?5, digest = ?6, \
+             row = ?7 WHERE slot = ?1",
+        )?;
+        let mut delete = connection.prepare_cached("DELETE FROM seen WHERE slot = ?1")?;
+        let mut mark = connection.prepare_cached(
+            "INSERT OR REPLACE INTO volatile (slot, epoch, previous) VALUES (?1, ?2, ?3)",
+        )?;
+        let mut settle = connection.prepare_cached("DELETE FROM volatile WHERE slot = ?1")?;
+        for (slot, change) in changes {
+            let key = signed(slot.0);
+            if let Some(row) = &change.row {
+                let bytes = seen_bytes(&mut self.lives, row);
+                let name = row.name.as_ref().map(|name| name.as_bytes());
+                let digest = digest_of(row).map(|digest| digest.0);
+                let handle = &row.fingerprint.handle.0;
+                let statement = if change.in_file { &mut update } else { &mut insert };
+                let parent = signed(row.parent.0);
+                statement.execute((key, parent, name, row.entry.0, handle, digest, bytes))?;
+                self.top_slot = self.top_slot.max(slot.0);
+            } else if change.in_file {
+                delete.execute([key])?;
+            }
+            if let Some(volatile) = change.row.as_ref().and_then(|row| row.volatile.as_ref()) {
+                let previous = volatile.previous.as_ref().map(content_bytes);
+                mark.execute((key, signed(volatile.epoch), previous))?;
+            } else if change.in_file {
+                settle.execute([key])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removals first: an order may pass from one entry to another.
+    fn flush_pending(&mut self, changes: &[(EntryId, PendingChange)]) -> Result<(), ReadError> {
+        for (_, change) in changes {
+            let Some(base) = &change.base else { continue };
+            let order = signed(base.order);
+            let sql = "DELETE FROM pending WHERE place = ?1";
+            self.connection.prepare_cached(sql)?.execute([order])?;
+            let sql = "DELETE FROM touched WHERE life = ?1 AND counter = ?2 AND place = ?3";
+            for dot in &base.touched {
+                let key = (self.lives.number(dot.incarnation), signed(dot.counter), order);
+                self.connection.prepare_cached(sql)?.execute(key)?;
+            }
+            let sql = "DELETE FROM creating WHERE life = ?1 AND counter = ?2 AND place = ?3";
+            if let Some(dot) = base.create {
+                let key = (self.lives.number(dot.incarnation), signed(dot.counter), order);
+                self.connection.prepare_cached(sql)?.execute(key)?;
+            }
+        }
+        for (entry, change) in changes {
+            let Some(row) = &change.row else { continue };
+            let order = signed(row.order);
+            let bytes = pending_bytes(&mut self.lives, row);
+            let sql = "INSERT INTO pending (place, entry, row) VALUES (?1, ?2, ?3)";
+            self.connection.prepare_cached(sql)?.execute((order, entry.0, bytes))?;
+            let sql = "INSERT OR IGNORE INTO touched (life, counter, place) VALUES (?1, ?2, ?3)";
+            for dot in &row.touched {
+                let key = (self.lives.number(dot.incarnation), signed(dot.counter), order);
+                self.connection.prepare_cached(sql)?.execute(key)?;
+            }
+            let sql = "INSERT OR IGNORE INTO creating (life, counter, place) VALUES (?1, ?2, ?3)";
+            if let Some(dot) = row.create {
+                let key = (self.lives.number(dot.incarnation), signed(dot.counter), order);
+                self.connection.prepare_cached(sql)?.execute(key)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn save_facts(&mut self) -> rusqlite::Result<()> {
+        if std::mem::take(&mut self.facts.meta_unsaved) {
+            save_fact(&self.connection, fact::META, &meta_bytes(&self.facts.meta))?;
+        }
+        if std::mem::take(&mut self.facts.knowledge_unsaved) {
+            let bytes = knowledge_bytes(&mut self.lives, &self.facts.knowledge);
+            save_fact(&self.connection, fact::KNOWLEDGE, &bytes)?;
+        }
+        for id in std::mem::take(&mut self.facts.contexts_unsaved) {
+            let key = signed(id);
+            if let Some(knowledge) = self.facts.contexts.get(&id) {
+                let bytes = knowledge_bytes(&mut self.lives, knowledge);
+                let sql = "INSERT OR REPLACE INTO context (id, knowledge) VALUES (?1, ?2)";
+                self.connection.prepare_cached(sql)?.execute((key, bytes))?;
+            } else {
+                let sql = "DELETE FROM context WHERE id = ?1";
+                self.connection.prepare_cached(sql)?.execute([key])?;
+            }
+        }
+        save_fact(&self.connection, fact::COUNTS, &counts_bytes(&self.facts.counts))?;
+        self.lives.save(&self.connection)
+    }
+
+    fn is_unchanged(&self) -> bool {
+        !self.in_transaction
+            && self.overlay.len() == 0
+            && !self.facts.meta_unsaved
+            && !self.facts.knowledge_unsaved
+            && self.facts.contexts_unsaved == BTreeSet::new()
+            && !self.lives.is_unsaved()
+    }
+
+    fn try_commit(&mut self) -> Result<(), ReadError> {
+        self.flush()?;
+        self.save_facts()?;
+        self.connection.prepare_cached("COMMIT")?.execute([])?;
+        self.in_transaction = false;
+        Ok(())
+    }
+
+    /// See [`engine::index::Index::commit`]. After a failure the store answers and commits nothing
+    /// more: what is in memory may not be what is in the file.
+    pub(super) fn commit_all(&mut self) -> Result<(), IndexError> {
+        if self.failed.borrow().is_none() {
+            if self.is_unchanged() {
+                return Ok(());
+            }
+            match self.try_commit() {
+                Ok(()) => return Ok(()),
+                Err(error) => self.fail("commit to", error),
+            }
+        }
+        if std::mem::take(&mut self.in_transaction) {
+            // SQLite may have rolled back by itself; then there is nothing left to roll back.
+            let _ = self.connection.execute_batch("ROLLBACK");
+        }
+        let failed = self.failed.borrow().clone();
+        Err(failed.expect("only failures come here"))
+    }
+}
