@@ -62,7 +62,8 @@ impl World {
         }
     }
 
-    fn push(&mut self, from: usize, changed: &[Id]) {
+    /// Sends what `from` changed to all others, most of the time.
+    pub fn push(&mut self, from: usize, changed: &[Id]) {
         for to in (0..self.nodes.len()).filter(|to| *to != from) {
             for id in changed {
                 if self.random.chance(70) {
@@ -85,7 +86,8 @@ impl World {
         Frame { from, to, id, entry: entry.registers(), context }
     }
 
-    fn deliver(&mut self) {
+    /// One frame under way arrives.
+    pub fn deliver(&mut self) {
         if self.wire.flight.is_empty() {
             return;
         }
@@ -127,7 +129,7 @@ impl World {
     }
 
     /// Starts a walk, or takes one under way a step further, or cuts it.
-    fn walk(&mut self) {
+    pub fn walk(&mut self) {
         if self.wire.walks.is_empty() || self.random.chance(20) {
             let mut both: Vec<usize> = (0..self.nodes.len()).collect();
             self.random.shuffle(&mut both);
@@ -168,8 +170,12 @@ impl World {
 
     /// A whole uncut walk: what settling is made of.
     pub fn walk_to_the_end(&mut self, to: usize, from: usize) {
-        self.wire.flight.clear();
-        self.wire.walks.clear();
+        self.wire = Wire::default();
+        self.walk_uncut(to, from);
+    }
+
+    /// A whole walk while other things are under way.
+    pub fn walk_uncut(&mut self, to: usize, from: usize) {
         let mut walk = self.start_walk(from, to);
         for id in std::mem::take(&mut walk.rest) {
             let frame = self.frame(from, to, id, Some(&walk.start));
