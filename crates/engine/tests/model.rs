@@ -1,6 +1,6 @@
 //! The executable model of the replication core, with its known-bad variants.
 //!
-//! An independent specification: it shares no code with the engine. Each world is a handful of nodes
+//! An independent specification: it shares no code with the engine. Each world is some nodes
 //! and users under one seed; at the end nothing may be lost, and all must show the same. Every rule
 //! that can be left out has a variant that leaves it out, and a test that this is noticed. The
 //! figures are printed: `cargo test -p engine --test model -- --nocapture`.
@@ -162,8 +162,8 @@ fn claiming_at_the_end_of_a_walk_is_caught() {
 
 /// Worlds with disks. Open: with kills, seed 672 of the first 1,000 is not clean.
 const DISK_SEEDS: u64 = 400;
-/// Of a hundred worlds with power losses, how many may still end wrong. Open: the healthy variant is
-/// not clean here (about 1 world in 100, first seed 25), so faults are judged seed by seed.
+/// Of a hundred worlds with power losses, how many may still end wrong. Open: the healthy variant
+/// is not clean here (about 1 world in 100, first seed 25), so faults are judged seed by seed.
 const POWER_OPEN_PERCENT: u64 = 2;
 
 const PLAIN: Plan =

@@ -1,4 +1,4 @@
-//! A disk per node beside its state: what lies there, what was last seen there, and how the two meet.
+//! A disk per node beside its state: what lies there, what was last seen there.
 //!
 //! The tree is flat: names and files. Users act on the disk and are observed later; `apply` brings
 //! one entry at a time from the state to the disk and checks what it would displace.
