@@ -208,11 +208,12 @@ pub struct Traffic {
     settled_ms: BTreeMap<RelPath, u64>,
     /// Looks that began before this are too old to judge.
     horizon_ms: u64,
+    forgot_ms: u64,
     deferred: BTreeSet<RelPath>,
 }
 
 /// How long it is remembered when a path was last at work, in milliseconds.
-const MEMORY_MS: u64 = 10_000;
+const MEMORY_MS: u64 = 60_000;
 
 impl Traffic {
     /// An operation begins.
@@ -281,13 +282,18 @@ impl Traffic {
     /// Forgets what no look under way can have begun before.
     pub fn forget(&mut self, now_ms: u64) {
         const KEPT_MAX: usize = 200_000;
-        let horizon = now_ms.saturating_sub(MEMORY_MS);
-        if horizon < self.horizon_ms + MEMORY_MS / 2 && self.changed_ms.len() < KEPT_MAX {
+        let full = self.changed_ms.len().max(self.settled_ms.len()) > KEPT_MAX;
+        if !full && now_ms < self.forgot_ms + MEMORY_MS {
             return;
         }
-        self.horizon_ms = horizon;
-        self.changed_ms.retain(|_, when| *when >= horizon);
-        self.settled_ms.retain(|_, when| *when >= horizon);
+        self.forgot_ms = now_ms;
+        let keep = if full { MEMORY_MS / 8 } else { MEMORY_MS };
+        let horizon = now_ms.saturating_sub(keep);
+        for times in [&mut self.changed_ms, &mut self.settled_ms] {
+            let newest = times.values().filter(|when| **when < horizon).max().copied();
+            self.horizon_ms = self.horizon_ms.max(newest.map_or(0, |when| when + 1));
+            times.retain(|_, when| *when >= horizon);
+        }
     }
 }
 
