@@ -294,5 +294,6 @@ fn is_damage(row: &SeenRow, found: Option<&Present>) -> bool {
     let same = found.content.is_none() || found.content == row.content;
     let older = volatile.previous.is_some() && found.content == volatile.previous;
     let shorter = found.fingerprint.size < row.fingerprint.size;
-    !same && (found.zeros || older || shorter)
+    let earlier = found.attributes.mtime < row.attributes.mtime;
+    !same && (found.zeros || older || shorter || earlier)
 }

@@ -14,7 +14,7 @@ use crate::entry::{
 use crate::index::{Attributes, Index, SeenDots, SeenRow, Slot, Volatile};
 use crate::ledger::{self, Author, Facts};
 use crate::path::Name;
-use crate::register::{Register, Version};
+use crate::register::Version;
 use crate::view;
 use crate::wire::Minted;
 
@@ -68,7 +68,8 @@ impl Pen<'_> {
         let state = Presence::At(None);
         let location = Location { parent: parent.entry, name: name.clone(), stamp, state };
         entry.loc.write(version(dot, location), &seen);
-        let mut dots = SeenDots { loc: vec![dot], ..SeenDots::default() };
+        let mut dots = bury(&mut entry);
+        dots.loc = vec![dot];
         write_data(&mut entry, &mut dots, found.content.clone(), None, stamp, dot);
         write_attributes(&mut entry, &mut dots, None, &found.attributes, stamp);
         let slot = self.facts.slot();
@@ -129,6 +130,9 @@ impl Pen<'_> {
             stored.map_or_else(|| Entry::new(row.entry, row.kind), |stored| stored.entry);
         let content = found.content.clone().or_else(|| row.content.clone());
         let edited = content != row.content;
+        if edited && self.is_applied(&entry, row, found) {
+            return;
+        }
         let changed = edited || differs(row, &found.attributes);
         let mut dots = row.dots.clone();
         let mut previous = None;
@@ -157,6 +161,26 @@ impl Pen<'_> {
         }
     }
 
+    /// Content that S already knows as a version of this entry: an operation of ours that was done
+    /// and not written down before a crash, or a program that wrote the very same. Nothing is minted.
+    fn is_applied(&mut self, entry: &Entry, row: &SeenRow, found: &Present) -> bool {
+        let shown = shown_dots(entry, found.content.as_ref());
+        if shown.is_empty() {
+            return false;
+        }
+        let mut dots = row.dots.clone();
+        dots.data.extend(shown.iter().filter(|dot| !row.dots.data.contains(dot)));
+        dots.loc
+            .extend(entry.loc.dots().filter(|d| shown.contains(d) && !row.dots.loc.contains(d)));
+        dots.shown = shown;
+        let previous = row.content.clone();
+        let name = row.name.clone();
+        let next = self.row(row.slot, row.parent, name, entry, found, dots, previous);
+        self.index.put_seen(&next);
+        ledger::mark(self.facts, self.index, row.entry, &[]);
+        true
+    }
+
     /// The same thing at another place.
     pub fn relocate(&mut self, row: &SeenRow, parent: &SeenRow, name: &Name) {
         let Some(stored) = self.index.entry(row.entry) else { return };
@@ -171,11 +195,13 @@ impl Pen<'_> {
         let mut next = row.clone();
         (next.parent, next.name) = (parent.slot, Some(name.clone()));
         next.dots.loc = vec![dot];
+        reassert_data(&mut entry, &mut next.dots, dot);
         self.index.put_seen(&next);
         self.put(entry, stored.context, dot);
     }
 
-    /// The thing is gone from this disk. Takes away what the disk had shown, nothing else.
+    /// The thing is gone from this disk. Takes away the place and content that the disk had shown,
+    /// nothing else; attributes stay with the tombstone, for an edit or move may keep it alive.
     pub fn delete(&mut self, row: &SeenRow) {
         self.index.remove_seen(row.slot);
         let Some(stored) = self.index.entry(row.entry) else { return };
@@ -199,14 +225,6 @@ impl Pen<'_> {
         };
         entry.loc.write(version(dot, location), &row.dots.loc);
         entry.data.supersede(&row.dots.data);
-        for (register, seen) in [
-            (&mut entry.times as &mut dyn Supersede, &row.dots.times),
-            (&mut entry.mode, &row.dots.mode),
-            (&mut entry.owner, &row.dots.owner),
-            (&mut entry.xattr, &row.dots.xattr),
-        ] {
-            register.take_out(seen);
-        }
         self.put(entry, stored.context, dot);
         let alive = self.index.entry(row.entry).is_some_and(|stored| view::is_alive(&stored));
         if alive {
@@ -279,15 +297,29 @@ pub fn publish_beside(
     ledger::mark(pen.facts, pen.index, before.entry, &[dot]);
 }
 
-/// Superseding without knowing the value's type.
-trait Supersede {
-    fn take_out(&mut self, seen: &[Dot]);
+/// A tombstone's id is used again: what is left in its registers is history. Returns the dots that the
+/// new writes supersede.
+fn bury(entry: &mut Entry) -> SeenDots {
+    let data: Vec<Dot> = entry.data.dots().collect();
+    entry.data.supersede(&data);
+    SeenDots {
+        times: entry.times.dots().collect(),
+        mode: entry.mode.dots().collect(),
+        owner: entry.owner.dots().collect(),
+        xattr: entry.xattr.dots().collect(),
+        ..SeenDots::default()
+    }
 }
 
-impl<T: Clone> Supersede for Register<T> {
-    fn take_out(&mut self, seen: &[Dot]) {
-        self.supersede(seen);
-    }
+/// A moved file takes its content along under the new dot, stamp and origin as they were: a
+/// concurrent delete takes away the content it saw, and the file must live on at its new place.
+fn reassert_data(entry: &mut Entry, dots: &mut SeenDots, dot: Dot) {
+    let shown = entry.data.versions().iter().filter(|v| dots.shown.contains(&v.dot));
+    let Some(data) = shown.max_by_key(|v| v.value.stamp).map(|v| v.value.clone()) else { return };
+    entry.data.write(version(dot, data), &dots.shown);
+    dots.data.retain(|seen| !dots.shown.contains(seen));
+    dots.data.push(dot);
+    dots.shown = vec![dot];
 }
 
 /// The place of an entry that this disk shows although its own location was superseded: where it
