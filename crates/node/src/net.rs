@@ -4,13 +4,13 @@
 //! means is the engine's affair and who may connect is asked of the daemon ([`Authority`]).
 //!
 //! A *session* with a peer is one control connection, strictly ordered, and a few data connections
-//! over which data frames spread. It lives and dies as a whole: when any of its connections ends, all
-//! end, and `Disconnected` says that whatever was in flight may be lost.
+//! over which data frames spread. It lives and dies as a whole: when one of its connections ends,
+//! all end, and `Disconnected` says that whatever was in flight may be lost.
 //!
 //! In reading order: `frame` and `hello` are the bytes, `identity` and `tls` the keys, `invite` and
-//! `join` the way in, `lane` what is queued, `connection` one TLS stream, `listen` and `dial` its two
-//! beginnings, `peer` the one task per peer that picks among them, `session` the running of it, `pool`
-//! all peers together.
+//! `join` the way in, `lane` what is queued, `connection` one TLS stream, `listen` and `dial` its
+//! two beginnings, `peer` the one task per peer that picks among them, `session` the running of it,
+//! `pool` all peers together.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

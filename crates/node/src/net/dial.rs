@@ -1,4 +1,4 @@
-//! Reaching a peer: resolve, connect, TLS handshake with a pinned key; and how long to wait between.
+//! Reaching a peer: resolve, connect, TLS handshake with a pinned key; how long to wait between.
 //!
 //! Who is dialled, and whether the connection is wanted, is decided in `peer` and `join`.
 

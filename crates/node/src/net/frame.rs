@@ -117,7 +117,7 @@ pub fn take(buffer: &mut BytesMut, bound: usize) -> Result<Option<Frame>, FrameE
     Ok(Some(Frame { kind: known, payload }))
 }
 
-/// Compresses a payload into the form that [`FLAG_ZSTD`] announces; `None` if it does not get smaller.
+/// Compresses a payload into the form that [`FLAG_ZSTD`] announces; `None` if it gets no smaller.
 pub fn pack(payload: &[u8]) -> Option<Bytes> {
     let mut out = vec![0; payload.len()];
     out[..4].copy_from_slice(&(payload.len() as u32).to_be_bytes());

@@ -1,13 +1,15 @@
 //! What two nodes say before anything else: HELLO, refusal, join request and answer, as bytes.
 //!
-//! The wire structs are private to this file; the rest of `net` sees checked values. No socket here.
+//! The wire structs are private to this file; the rest of `net` sees checked values. No socket.
 //! Called by `listen`, `dial`, `peer` and `join`.
 
 use engine::dot::NodeId;
 use prost::Message;
 
 use super::invite::{InviteId, JoinRefusal};
-use super::limits::{ADDRESSES_MAX, HOST_BYTES_MAX, NAME_BYTES_MAX, REASON_BYTES_MAX, VERSIONS};
+use super::limits::{
+    ADDRESSES_MAX, DATA_CONNECTIONS_MAX, HOST_BYTES_MAX, NAME_BYTES_MAX, REASON_BYTES_MAX, VERSIONS,
+};
 use super::ClusterId;
 
 /// What a connection is for.
@@ -30,6 +32,8 @@ pub(super) struct Hello {
     pub process: [u8; 16],
     /// How many control connections this process had proposed when it said this.
     pub attempt: u64,
+    /// How many data connections the session will have, as its dialler says.
+    pub data_connections: usize,
     pub name: String,
 }
 
@@ -94,6 +98,8 @@ struct WireHello {
     attempt: u64,
     #[prost(string, tag = "8")]
     name: String,
+    #[prost(uint32, tag = "9")]
+    data_connections: u32,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -138,6 +144,7 @@ impl Hello {
             process: self.process.to_vec(),
             attempt: self.attempt,
             name: self.name.clone(),
+            data_connections: self.data_connections as u32,
         }
         .encode_to_vec()
     }
@@ -157,6 +164,7 @@ impl Hello {
             session: sized(&wire.session, "session in hello")?,
             process: sized(&wire.process, "process in hello")?,
             attempt: wire.attempt,
+            data_connections: checked_count(purpose, wire.data_connections)?,
             name: checked_name(wire.name)?,
         })
     }
@@ -241,6 +249,14 @@ impl JoinAnswer {
 /// Whether a name is one that a node may have: 1 to 64 bytes, no control characters.
 pub fn is_valid_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= NAME_BYTES_MAX && is_plain(name)
+}
+
+fn checked_count(purpose: Purpose, data_connections: u32) -> Result<usize, Malformed> {
+    let least = usize::from(purpose == Purpose::Control);
+    usize::try_from(data_connections)
+        .ok()
+        .filter(|count| (least..=DATA_CONNECTIONS_MAX).contains(count))
+        .ok_or(Malformed("number of data connections"))
 }
 
 fn checked_name(name: String) -> Result<String, Malformed> {

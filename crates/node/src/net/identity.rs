@@ -110,7 +110,7 @@ impl Identity {
             .and_then(|()| file.sync_all())
             .and_then(|()| File::open(home)?.sync_all());
         if let Err(source) = written {
-            // The error that is reported is the first one; a leftover would be called corrupt later.
+            // The first error is the one to report; a leftover would be called corrupt later.
             drop(std::fs::remove_file(&path));
             return Err(IdentityError::Io { action: "write", path, source });
         }

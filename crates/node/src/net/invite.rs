@@ -1,9 +1,9 @@
 //! Join codes and the inviter's book of them: who may become a member (decisions C2).
 //!
-//! Plain data and pure functions: the clock is an argument and the daemon keeps the book. The secret
-//! itself never travels and is not kept: both sides prove that they know it by an HMAC over the TLS
-//! exporter, so a proof is worth nothing on another connection. Called by `join`, `listen` and the
-//! daemon's `Authority`.
+//! Plain data and pure functions: the clock is an argument and the daemon keeps the book. The
+//! secret itself never travels and is not kept: both sides prove that they know it by an HMAC over
+//! the TLS exporter, so a proof is worth nothing on another connection. Called by `join`, `listen`
+//! and the daemon's `Authority`.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -125,14 +125,12 @@ impl JoinCode {
 
     /// What both sides derive from the secret.
     pub fn invite_id(&self) -> InviteId {
-        InviteId(
-            derive(b"syncline invite id v1", &*self.secret)[..16].try_into().expect("16 of 32"),
-        )
+        InviteId(derive(b"syncline invite id v1", &self.secret)[..16].try_into().expect("16 of 32"))
     }
 
     /// The newcomer's key for the proofs.
     pub fn key(&self) -> InviteKey {
-        InviteKey(derive(b"syncline invite key v1", &*self.secret))
+        InviteKey(derive(b"syncline invite key v1", &self.secret))
     }
 }
 
@@ -333,7 +331,8 @@ impl Invites {
         Ok(Redeemed { admin: invite.admin, proof, again })
     }
 
-    /// Forgets invites that ended more than `keep_ms` ago: until then people learn why they are refused.
+    /// Forgets invites that ended more than `keep_ms` ago; until then people learn why they are
+    /// refused.
     pub fn prune(&mut self, now_unix_ms: u64, keep_ms: u64) {
         self.open.retain(|invite| invite.expires_unix_ms.saturating_add(keep_ms) > now_unix_ms);
     }

@@ -1,8 +1,8 @@
 //! The way into a cluster: the newcomer's call with a code, and the inviter's answer to it.
 //!
-//! Over one TLS connection whose server key the code pins: HELLO, the newcomer's proof, the inviter's
-//! proof with whatever the daemon grants. What is in the grant is not known here. [`join`] is called
-//! by the `join` subcommand, [`serve`] by `listen`.
+//! Over one TLS connection whose server key the code pins: HELLO, the newcomer's proof, the
+//! inviter's proof with whatever the daemon grants. What is in the grant is not known here.
+//! [`join`] is called by the `join` subcommand, `serve` by `listen`.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -173,6 +173,7 @@ async fn ask(
         session: [0; 16],
         process: [0; 16],
         attempt: 0,
+        data_connections: 0,
         name: newcomer.name.to_owned(),
     };
     let transcript = Transcript {

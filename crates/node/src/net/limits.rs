@@ -16,6 +16,8 @@ pub const PREAUTH_CONNECTIONS_MAX: usize = 64;
 pub const JOINS_AT_ONCE_MAX: usize = 4;
 /// Data connections of one session, beside its control connection.
 pub const DATA_CONNECTIONS: usize = 2;
+/// Most data connections that a peer may ask for.
+pub const DATA_CONNECTIONS_MAX: usize = 16;
 /// Longest name of a node, in bytes.
 pub const NAME_BYTES_MAX: usize = 64;
 /// Longest reason that is sent to or shown from a peer, in bytes.
@@ -83,4 +85,5 @@ pub const DATA_PING_FACTOR: u32 = 6;
 
 const _: () = assert!(PREAUTH_PAYLOAD_BYTES_MAX < PAYLOAD_BYTES_MAX);
 const _: () = assert!(CONTROL_LOW_BYTES < CONTROL_HIGH_BYTES && DATA_LOW_BYTES < DATA_HIGH_BYTES);
+const _: () = assert!(0 < DATA_CONNECTIONS && DATA_CONNECTIONS <= DATA_CONNECTIONS_MAX);
 const _: () = assert!(COMPRESS_BYTES_MIN <= COMPRESS_PROBE_BYTES);

@@ -154,7 +154,7 @@ impl PeerTask {
             return Step::Idle;
         }
         let mut data = Vec::new();
-        while data.len() < DATA_CONNECTIONS {
+        while data.len() < hello.data_connections {
             let mut incoming = match timeout_at(deadline, self.incoming.recv()).await {
                 Err(_) => {
                     self.failures.fetch_add(1, Ordering::Relaxed);
@@ -235,6 +235,10 @@ impl PeerTask {
             tokio::select! {
                 ended = tasks.join_next() => {
                     let reason = match ended {
+                        Some(Ok(LinkError::Closed)) => {
+                            self.drain(tasks, lanes).await;
+                            LinkError::Closed.to_string()
+                        }
                         Some(Ok(error)) => error.to_string(),
                         _ => "a task of the session failed".to_owned(),
                     };
@@ -257,13 +261,20 @@ impl PeerTask {
                     }
                 }
                 () = shared.stopped() => {
-                    lanes.finish();
-                    let all = async { while tasks.join_next().await.is_some() {} };
-                    // What the peer does not take in time is lost, as with any end of a session.
-                    let _ = timeout(self.shared.config.timing.flush, all).await;
+                    self.drain(tasks, lanes).await;
                     return ("this node stops".to_owned(), Step::Stop);
                 }
             }
+        }
+    }
+
+    /// An orderly end: both sides write what they have queued and read until the other is done.
+    /// What is not through in time is lost, as with any end of a session.
+    async fn drain(&self, tasks: &mut JoinSet<LinkError>, lanes: &Lanes) {
+        lanes.finish();
+        let all = async { while tasks.join_next().await.is_some() {} };
+        if timeout(self.shared.config.timing.flush, all).await.is_err() {
+            tracing::debug!(peer = short(&self.peer), "the session ended with frames in flight");
         }
     }
 

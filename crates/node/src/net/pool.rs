@@ -17,7 +17,7 @@ use tokio::time::{timeout_at, Duration, Instant};
 use tokio_rustls::TlsAcceptor;
 
 use super::hello::{is_valid_name, Hello, Purpose};
-use super::limits::{JOINS_AT_ONCE_MAX, VERSIONS};
+use super::limits::{DATA_CONNECTIONS, JOINS_AT_ONCE_MAX, VERSIONS};
 use super::peer::{Incoming, LaneSlot, PeerTask, Wanted};
 use super::{listen, tls, Authority, Lane, NetConfig, NetError, NetEvent, PeerAddress, SendError};
 
@@ -154,12 +154,13 @@ impl NetHandle {
     pub async fn shutdown(&self) {
         self.shared.stop.send_replace(true);
         let deadline = Instant::now() + self.shared.config.timing.flush + STOP_SLACK;
-        let accepting =
+        let mut accepting =
             self.listener.lock().expect("no code panics while it holds this lock").take();
-        let peers = std::mem::take(&mut *self.shared.lock());
-        let tasks = accepting.into_iter().chain(peers.into_values().map(|peer| peer.task));
-        for mut task in tasks {
-            if timeout_at(deadline, &mut task).await.is_err() {
+        // Kept until the end: a task whose channels close would take this for a removal.
+        let mut peers = std::mem::take(&mut *self.shared.lock());
+        let tasks = peers.values_mut().map(|peer| &mut peer.task);
+        for task in accepting.iter_mut().chain(tasks) {
+            if timeout_at(deadline, &mut *task).await.is_err() {
                 task.abort();
             }
         }
@@ -192,6 +193,7 @@ impl Shared {
             session,
             process: self.process,
             attempt: self.attempts.load(Ordering::SeqCst),
+            data_connections: DATA_CONNECTIONS,
             name: self.config.name.clone(),
         }
     }

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use engine::dot::NodeId;
-use tokio::io::{AsyncWriteExt, WriteHalf};
+use tokio::io::{AsyncWrite, AsyncWriteExt, WriteHalf};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{timeout, Duration};
@@ -137,7 +137,11 @@ impl Ends {
     }
 
     /// Writes until the lane is finished.
-    async fn drain(&self, lane: Lane, writer: &mut Writer) -> Result<(), LinkError> {
+    async fn drain(
+        &self,
+        lane: Lane,
+        writer: &mut Writer<WriteHalf<Stream>>,
+    ) -> Result<(), LinkError> {
         let ping_idle = self.patience(lane, self.timing.ping_idle);
         let queue = self.lanes.queue(lane);
         loop {
@@ -165,14 +169,14 @@ impl Ends {
     }
 }
 
-struct Writer {
-    half: WriteHalf<Stream>,
+struct Writer<W> {
+    half: W,
     scratch: BytesMut,
     rate: WriteRate,
     kind: Kind,
 }
 
-impl Writer {
+impl<W: AsyncWrite + Unpin> Writer<W> {
     async fn ping(&mut self) -> Result<(), LinkError> {
         frame::put_header(&mut self.scratch, Kind::Ping, 0, 0);
         self.flush().await
@@ -225,3 +229,6 @@ impl Writer {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

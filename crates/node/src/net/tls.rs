@@ -1,8 +1,8 @@
-//! TLS 1.3 with raw public keys (RFC 7250): both sides prove an ed25519 key, nothing is a certificate.
+//! TLS 1.3 with raw public keys (RFC 7250): both sides prove an ed25519 key, no certificates.
 //!
 //! The client pins whom it means to reach; the server takes any ed25519 key and hands the proven
-//! [`NodeId`] up: whether that node may speak is asked right after the handshake, not here. Called by
-//! `dial`, `listen` and `join`.
+//! [`NodeId`] up: whether that node may speak is asked right after the handshake, not here. Called
+//! by `dial`, `listen` and `join`.
 
 use std::io;
 use std::sync::Arc;

@@ -15,6 +15,7 @@ fn hello() -> Hello {
         session: [2; 16],
         process: [3; 16],
         attempt: 4,
+        data_connections: 2,
         name: "web-1".into(),
     }
 }
@@ -60,6 +61,19 @@ fn names_and_reasons_cannot_forge_log_lines() {
     let loud = Refusal::Other(format!("a\nb{}", "é".repeat(1000)));
     let Ok(Refusal::Other(heard)) = Refusal::decode(&loud.encode()) else { panic!("not other") };
     assert!(heard.starts_with("ab") && heard.len() <= REASON_BYTES_MAX);
+}
+
+#[test]
+fn a_session_has_at_least_one_data_connection_and_not_too_many() {
+    for (purpose, count, good) in [
+        (Purpose::Control, 0, false),
+        (Purpose::Control, 1, true),
+        (Purpose::Control, 17, false),
+        (Purpose::Join, 0, true),
+    ] {
+        let said = Hello { purpose, data_connections: count, ..hello() };
+        assert_eq!(Hello::decode(&said.encode()).is_ok(), good, "{purpose:?} {count}");
+    }
 }
 
 #[test]

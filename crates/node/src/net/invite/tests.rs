@@ -139,7 +139,10 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn random_text_never_panics(text in any::<String>(), bytes in collection::vec(any::<u8>(), 0..90)) {
+    fn random_text_never_panics(
+        text in any::<String>(),
+        bytes in collection::vec(any::<u8>(), 0..90),
+    ) {
         prop_assert!(JoinCode::decode(&text).is_err());
         let mut summed = vec![1];
         summed.extend(&bytes);

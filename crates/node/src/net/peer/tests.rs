@@ -13,6 +13,7 @@ fn proposal(process: u8, attempt: u64, purpose: Purpose) -> Hello {
         session: [0; 16],
         process: [process; 16],
         attempt,
+        data_connections: 2,
         name: "a".into(),
     }
 }

@@ -1,6 +1,5 @@
 //! Strangers, impostors, garbage and stallers: refused, and nobody else notices.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -25,6 +24,7 @@ fn hello(purpose: Purpose) -> Hello {
         session: [1; 16],
         process: [2; 16],
         attempt: 1,
+        data_connections: 2,
         name: "stranger".into(),
     }
 }
@@ -171,6 +171,33 @@ async fn a_silent_peer_counts_as_dead_and_pings_keep_a_quiet_one_alive() {
     }
     assert!(a.events.try_recv().is_err(), "twenty pings outlast the deadline of silence");
     assert_eq!(a.disconnected().await, "nothing heard for 400ms");
-    let unused: SocketAddr = any_port();
-    assert_eq!(unused.port(), 0);
+}
+
+async fn session_of(member: &Identity, to: &Node, process: u8, attempt: u64) -> Vec<Connection> {
+    let mut connections = Vec::new();
+    for purpose in [Purpose::Control, Purpose::Data, Purpose::Data] {
+        let mut connection = raw(member, to).await;
+        let said = Hello { process: [process; 16], attempt, ..hello(purpose) };
+        answer(&mut connection, &said).await.unwrap();
+        connections.push(connection);
+    }
+    connections
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_that_lost_its_session_takes_over_from_it_but_a_late_proposal_does_not() {
+    let mut a = Node::start().await;
+    let member = identity();
+    a.book.members.lock().unwrap().insert(member.node_id());
+    let mut first = session_of(&member, &a, 1, 5).await;
+    assert_eq!(a.connected().await, member.node_id());
+    let mut late = raw(&member, &a).await;
+    let said = Hello { process: [1; 16], attempt: 4, ..hello(Purpose::Control) };
+    let refused = answer(&mut late, &said).await;
+    assert!(matches!(refused, Err(LinkError::Refused(Refusal::Busy))), "{refused:?}");
+    let _second = session_of(&member, &a, 9, 1).await;
+    assert_eq!(a.disconnected().await, "the peer connected anew");
+    assert_eq!(a.connected().await, member.node_id());
+    hangs_up(&mut first[0]).await;
+    a.net.send(&member.node_id(), Lane::Control, "to the second").unwrap();
 }
