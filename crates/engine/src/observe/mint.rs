@@ -161,13 +161,15 @@ impl Pen<'_> {
         }
     }
 
-    /// Content that S already knows as a version of this entry: an operation of ours that was done
-    /// and not written down before a crash, or a program that wrote the very same. Nothing is minted.
+    /// The very content that the tree is to show: an operation of ours that was done and not written
+    /// down before a crash, or a program that wrote the same. Nothing is minted. The bytes of a
+    /// loser are not meant: who writes those decides the conflict anew.
     fn is_applied(&mut self, entry: &Entry, row: &SeenRow, found: &Present) -> bool {
-        let shown = shown_dots(entry, found.content.as_ref());
-        if shown.is_empty() {
+        let winner = view::winner(&entry.data).map(|data| &data.content);
+        if winner.is_none() || winner != found.content.as_ref() {
             return false;
         }
+        let shown = shown_dots(entry, found.content.as_ref());
         let mut dots = row.dots.clone();
         dots.data.extend(shown.iter().filter(|dot| !row.dots.data.contains(dot)));
         dots.loc
