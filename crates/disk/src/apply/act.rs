@@ -1,0 +1,387 @@
+//! Each act, from its expectation to its outcome.
+//!
+//! Used by `apply` only.
+
+use super::prepare::Job;
+use super::{attributes, certify, done, left, stop, Apply, Spot, Step, Stop, Was};
+use crate::fs::{Fs, Lease, On};
+use crate::stage::read_whole;
+use engine::content::{Content, Digest};
+use engine::entry::{Kind, Xattrs};
+use engine::index::Attributes;
+use engine::observe::Present;
+use engine::path::RelPath;
+use engine::plan::{Act, Expected, Outcome, Place, Retire};
+use std::io;
+
+/// Up to this size a file whose times were set is read again, so that a write in that very instant
+/// is seen; a larger one is marked soft instead.
+const REREAD_BYTES_MAX: u64 = 1 << 20;
+
+impl<F: Fs> Apply<F> {
+    pub(super) fn act(&mut self, act: &Act, job: &mut Job<F>) -> Result<Outcome, Stop> {
+        match act {
+            Act::MakeDir { at, attributes } => self.make_dir(at, attributes),
+            Act::Install { at, expected, attributes, retire, .. } => {
+                self.install(at, expected, attributes, *retire, job)
+            }
+            Act::SetAttributes { at, expected, attributes } => {
+                self.set_attributes(at.as_ref(), expected, attributes)
+            }
+            Act::Move { from, expected, to } => self.rename(from, expected, to),
+            Act::Exchange { a, a_expected, b, b_expected } => {
+                self.exchange((a, a_expected), (b, b_expected))
+            }
+            Act::Remove { at, expected, retire } => self.remove(at, expected, *retire, job),
+            Act::Keep { digest } => self.keep(digest),
+            Act::Release { digest } => self.release(digest, job),
+        }
+    }
+
+    fn make_dir(&mut self, at: &Place, wanted: &Attributes) -> Result<Outcome, Stop> {
+        let spot = self.spot(at)?;
+        let failed = |error: io::Error| stop("make the directory", &spot.path, &error);
+        self.fs.make_dir(&spot.dir, &spot.name).map_err(failed)?;
+        let dir = self.fs.open_child(&spot.dir, &spot.name).map_err(failed)?;
+        let before = self.fs.stat_dir(&dir).map_err(failed)?;
+        let inherited = self.fs.xattrs(On::Dir(&dir)).map_err(failed)?;
+        let before = before.attributes(inherited);
+        attributes::dress(&*self.fs, On::Dir(&dir), &before, wanted).map_err(failed)?;
+        self.step(Step::Swapped);
+        let now = self.present_dir(&dir).map_err(failed)?;
+        Ok(with_refused(now, wanted))
+    }
+
+    fn install(
+        &mut self,
+        at: &Place,
+        expected: &Expected,
+        wanted: &Attributes,
+        retire: Retire,
+        job: &mut Job<F>,
+    ) -> Result<Outcome, Stop> {
+        let dressed = job.take()?;
+        let number = job.number.expect("installs are numbered");
+        let staged = self.aside(left::SWAP, number);
+        let tried = self.try_install(at, expected, retire, &staged, number, &dressed);
+        let displaced = match tried {
+            Ok(displaced) => displaced,
+            Err((stop, true)) => {
+                job.untake(dressed);
+                return Err(stop);
+            }
+            Err((stop, false)) => return Err(stop),
+        };
+        let after = match &dressed.file {
+            Some(file) => self.fs.stat_file(file),
+            None => self
+                .spot(at)
+                .and_then(|spot| {
+                    let look = |error: io::Error| stop("look at", &spot.path, &error);
+                    self.fs.stat(&spot.dir, &spot.name).map_err(look)
+                })
+                .map_err(|_| io::Error::from_raw_os_error(libc::ENOENT)),
+        };
+        let now = dressed.present(after.unwrap_or_else(|_| dressed.stat.clone()));
+        let refused = dressed.refused(wanted);
+        Ok(Outcome::Done { now: vec![now], refused, displaced })
+    }
+
+    /// The error says whether what was staged is still unseen in staging.
+    fn try_install(
+        &mut self,
+        at: &Place,
+        expected: &Expected,
+        retire: Retire,
+        staged: &Spot<F>,
+        number: u64,
+        dressed: &super::Dressed<F>,
+    ) -> Result<Option<Present>, (Stop, bool)> {
+        let spot = self.spot(at).map_err(|stop| (stop, true))?;
+        let Some(was) = self.check(&spot, expected).map_err(|stop| (stop, true))? else {
+            self.step(Step::Checked);
+            self.put_new(staged, &spot).map_err(|stop| (stop, true))?;
+            self.step(Step::Swapped);
+            return Ok(None);
+        };
+        self.step(Step::Checked);
+        let displaced = self.swap(staged, &spot, number).map_err(|stop| (stop, true))?;
+        self.step(Step::Swapped);
+        match self.settle(&displaced, number, &was, retire) {
+            Ok(Ok(found)) => Ok(found),
+            Ok(Err(stop)) => {
+                let back = self.unswap(&displaced, &spot, dressed, number);
+                Err((stop, back))
+            }
+            // It cannot be told now what it is: it stays in staging, and the install stands.
+            Err(_) => {
+                self.leave(&displaced, number, &spot.path);
+                Ok(None)
+            }
+        }
+    }
+
+    fn remove(
+        &mut self,
+        at: &Place,
+        expected: &Expected,
+        retire: Retire,
+        job: &Job<F>,
+    ) -> Result<Outcome, Stop> {
+        let spot = self.spot(at)?;
+        let was = self.check(&spot, expected)?.ok_or(Stop::NotAsExpected)?;
+        let failed = |error: io::Error| stop("remove", &spot.path, &error);
+        self.step(Step::Checked);
+        if was.kind == Kind::Dir {
+            self.fs.remove_dir(&spot.dir, &spot.name).map_err(failed)?;
+            self.step(Step::Swapped);
+            return Ok(done(Vec::new()));
+        }
+        let number = job.number.expect("removals are numbered");
+        let aside = self.aside(left::ASIDE, number);
+        self.fs.rename_new(spot.at(), aside.at()).map_err(failed)?;
+        self.step(Step::Swapped);
+        // Something else than expected goes back to its name; only if that is taken is it kept.
+        let verdict = self.verify(&aside.name, &was);
+        let settled = match verdict {
+            Ok(certify::Verdict::Certified) => {
+                self.step(Step::Verified);
+                self.retire(&aside, number, &was, retire)
+            }
+            Ok(certify::Verdict::Writer(who)) => {
+                self.bring_back(&aside, &spot, number);
+                return Err(Stop::Busy(who));
+            }
+            Ok(certify::Verdict::Differs) | Err(_) => {
+                self.bring_back(&aside, &spot, number);
+                return Err(Stop::NotAsExpected);
+            }
+        };
+        if settled.is_err() {
+            self.leave(&aside, number, &spot.path);
+        }
+        Ok(done(Vec::new()))
+    }
+
+    /// Only which inode it is matters: a rename harms no writer and no bytes.
+    fn check_inode(&self, spot: &Spot<F>, expected: &Expected) -> Result<(), Stop> {
+        let Expected::Exactly { fingerprint, .. } = expected else {
+            return Err(Stop::NotAsExpected);
+        };
+        let look = |error: io::Error| stop("look at", &spot.path, &error);
+        let stat = self.fs.stat(&spot.dir, &spot.name).map_err(look)?;
+        if stat.handle == fingerprint.handle {
+            return Ok(());
+        }
+        Err(Stop::NotAsExpected)
+    }
+
+    fn rename(&mut self, from: &Place, expected: &Expected, to: &Place) -> Result<Outcome, Stop> {
+        let (source, target) = (self.spot(from)?, self.spot(to)?);
+        self.check_inode(&source, expected)?;
+        self.step(Step::Checked);
+        let failed = |error: io::Error| stop("rename", &source.path, &error);
+        self.fs.rename_new(source.at(), target.at()).map_err(failed)?;
+        self.step(Step::Swapped);
+        if let Err(stop) = self.check_inode(&target, expected) {
+            // What was moved is not what was meant. If its name was taken meanwhile it stays here,
+            // visible; the next look finds it.
+            let _ = self.fs.rename_new(target.at(), source.at());
+            return Err(stop);
+        }
+        let now = self.present(&target, &was_of(expected)?)?;
+        Ok(done(vec![now]))
+    }
+
+    fn exchange(
+        &mut self,
+        (a, a_expected): (&Place, &Expected),
+        (b, b_expected): (&Place, &Expected),
+    ) -> Result<Outcome, Stop> {
+        let (first, second) = (self.spot(a)?, self.spot(b)?);
+        self.check_inode(&first, a_expected)?;
+        self.check_inode(&second, b_expected)?;
+        self.step(Step::Checked);
+        let failed = |error: io::Error| stop("swap", &first.path, &error);
+        self.fs.exchange(first.at(), second.at()).map_err(failed)?;
+        self.step(Step::Swapped);
+        let swapped = self.check_inode(&first, b_expected);
+        if let Err(stop) = swapped.and_then(|()| self.check_inode(&second, a_expected)) {
+            let _ = self.fs.exchange(first.at(), second.at());
+            return Err(stop);
+        }
+        let at_a = self.present(&first, &was_of(b_expected)?)?;
+        let at_b = self.present(&second, &was_of(a_expected)?)?;
+        Ok(done(vec![at_a, at_b]))
+    }
+
+    fn set_attributes(
+        &mut self,
+        at: Option<&Place>,
+        expected: &Expected,
+        wanted: &Attributes,
+    ) -> Result<Outcome, Stop> {
+        let Some(at) = at else {
+            let root = self.root.clone();
+            return self.dress_dir(&root, &RelPath::root(), expected, wanted);
+        };
+        let spot = self.spot(at)?;
+        let was: Was<'_, F> = was_of(expected)?;
+        let failed = |error: io::Error| stop("set attributes of", &spot.path, &error);
+        if was.kind == Kind::Dir {
+            let dir = self.fs.open_child(&spot.dir, &spot.name).map_err(failed)?;
+            return self.dress_dir(&dir, &spot.path, expected, wanted);
+        }
+        let was = self.check_quiet(&spot, expected, wanted)?;
+        self.step(Step::Checked);
+        let on = match &was.file {
+            Some(file) => On::File(file),
+            None => On::Link(&spot.dir, &spot.name),
+        };
+        let stat = match &was.file {
+            Some(file) => self.fs.stat_file(file),
+            None => self.fs.stat(&spot.dir, &spot.name),
+        };
+        let before = stat.and_then(|stat| Ok(stat.attributes(self.fs.xattrs(on)?)));
+        let before = before.map_err(failed)?;
+        attributes::dress(&*self.fs, on, &before, wanted).map_err(failed)?;
+        self.step(Step::Swapped);
+        let timed = wanted.mtime != before.mtime;
+        let now = self.present_dressed(&spot, &was, timed).map_err(failed)?;
+        Ok(with_refused(now, wanted))
+    }
+
+    /// As [`Apply::check`], but a writer is no hindrance unless the time is to be set, which would
+    /// hide what it writes.
+    fn check_quiet<'a>(
+        &self,
+        spot: &Spot<F>,
+        expected: &'a Expected,
+        wanted: &Attributes,
+    ) -> Result<Was<'a, F>, Stop> {
+        let mut was = was_of(expected)?;
+        if was.kind != Kind::File || wanted.mtime != was.fingerprint.mtime {
+            return self.check(spot, expected)?.ok_or(Stop::NotAsExpected);
+        }
+        let look = |error: io::Error| stop("look at", &spot.path, &error);
+        let file = self.fs.open_file(&spot.dir, &spot.name).map_err(look)?;
+        if self.fs.stat_file(&file).map_err(look)?.fingerprint() != *was.fingerprint {
+            return Err(Stop::NotAsExpected);
+        }
+        was.file = Some(file);
+        Ok(was)
+    }
+
+    /// A file or symlink after its attributes were set. A write in the same instant as the setting
+    /// of its time would be invisible ever after: so it is read again, or marked soft.
+    fn present_dressed(
+        &self,
+        spot: &Spot<F>,
+        was: &Was<'_, F>,
+        timed: bool,
+    ) -> io::Result<Present> {
+        let (stat, xattrs) = match &was.file {
+            Some(file) => (self.fs.stat_file(file)?, self.fs.xattrs(On::File(file))?),
+            None => (self.fs.stat(&spot.dir, &spot.name)?, Xattrs::new()),
+        };
+        let mut same = stat.size == was.fingerprint.size
+            && stat.handle == was.fingerprint.handle
+            && (timed || stat.mtime == was.fingerprint.mtime);
+        let mut soft = was.soft;
+        if let Some(file) = &was.file {
+            soft |= self.fs.probe(file) != Lease::Free;
+            if timed && stat.size <= REREAD_BYTES_MAX {
+                let digest = read_whole(&*self.fs, file)?.0;
+                same &= certify::file_digest(was.content).is_none_or(|then| then == digest);
+            } else if timed {
+                soft = true;
+            }
+        }
+        Ok(Present {
+            kind: was.kind,
+            fingerprint: if same { stat.fingerprint() } else { was.fingerprint.clone() },
+            attributes: stat.attributes(xattrs),
+            content: was.content.cloned(),
+            soft,
+            zeros: false,
+        })
+    }
+
+    fn dress_dir(
+        &mut self,
+        dir: &F::Dir,
+        path: &RelPath,
+        expected: &Expected,
+        wanted: &Attributes,
+    ) -> Result<Outcome, Stop> {
+        let failed = |error: io::Error| stop("set attributes of", path, &error);
+        let was: Was<'_, F> = was_of(expected)?;
+        let stat = self.fs.stat_dir(dir).map_err(failed)?;
+        if stat.handle != was.fingerprint.handle {
+            return Err(Stop::NotAsExpected);
+        }
+        self.step(Step::Checked);
+        let xattrs = self.fs.xattrs(On::Dir(dir)).map_err(failed)?;
+        let before = stat.attributes(xattrs);
+        attributes::dress(&*self.fs, On::Dir(dir), &before, wanted).map_err(failed)?;
+        self.step(Step::Swapped);
+        let now = self.present_dir(dir).map_err(failed)?;
+        self.parents.set(&now.fingerprint.handle, now.attributes.mtime);
+        Ok(with_refused(now, wanted))
+    }
+
+    fn present_dir(&self, dir: &F::Dir) -> io::Result<Present> {
+        let stat = self.fs.stat_dir(dir)?;
+        let xattrs = self.fs.xattrs(On::Dir(dir))?;
+        Ok(Present {
+            kind: Kind::Dir,
+            fingerprint: stat.fingerprint(),
+            attributes: stat.attributes(xattrs),
+            content: None,
+            soft: false,
+            zeros: false,
+        })
+    }
+
+    fn keep(&mut self, digest: &Digest) -> Result<Outcome, Stop> {
+        let failed = |error: io::Error| stop("keep a content of", &RelPath::root(), &error);
+        if self.kept.open(digest).is_ok() {
+            return Ok(done(Vec::new()));
+        }
+        let number = self.trash.number();
+        let aside = self.aside(left::SWAP, number);
+        let taken = self.stage.take(digest, &aside.name, false).map_err(failed)?;
+        taken.ok_or(Stop::NotStaged)?;
+        self.kept.put(aside.at(), digest).map_err(failed)?;
+        Ok(done(Vec::new()))
+    }
+
+    fn release(&mut self, digest: &Digest, job: &Job<F>) -> Result<Outcome, Stop> {
+        let failed = |error: io::Error| stop("release a content of", &RelPath::root(), &error);
+        let number = job.number.expect("releases are numbered");
+        let aside = self.aside(left::ASIDE, number);
+        match self.kept.take(digest, aside.at()) {
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {
+                return Ok(done(Vec::new()));
+            }
+            other => other.map_err(failed)?,
+        }
+        self.trash.retire(aside.at(), number).map_err(failed)?;
+        Ok(done(Vec::new()))
+    }
+}
+
+fn was_of<F: Fs>(expected: &Expected) -> Result<Was<'_, F>, Stop> {
+    match expected {
+        Expected::Exactly { kind, fingerprint, content, soft } => {
+            let content: Option<&Content> = content.as_ref();
+            Ok(Was { kind: *kind, fingerprint, content, soft: *soft, file: None })
+        }
+        Expected::Nothing => Err(Stop::NotAsExpected),
+    }
+}
+
+fn with_refused(now: Present, wanted: &Attributes) -> Outcome {
+    let refused = (now.attributes != *wanted).then(|| wanted.clone());
+    Outcome::Done { now: vec![now], refused, displaced: None }
+}

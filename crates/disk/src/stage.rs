@@ -1,0 +1,455 @@
+//! Incoming content -> whole, verified files on the folder's own filesystem; resumable.
+//!
+//! Not a cache: what lies here is waiting to be installed. `<hash>.part` is incomplete and never
+//! holds user data; `<hash>` is complete and its bytes were hashed. A part survives a restart and goes
+//! on at its length. Durability is the installer's business (`apply`, one sync per batch). Called by
+//! the daemon's transfer workers, several at once, and by `apply`.
+
+use crate::fs::Fs;
+use engine::content::Digest;
+use engine::path::Name;
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// Written bytes after which the disk is asked to start writing them back.
+const WRITE_BACK_BYTES: u64 = 8 << 20;
+/// Parts open at once; each holds a descriptor and a hash state.
+pub const PARTS_MAX: usize = 64;
+/// Bytes read in one step while hashing.
+const READ_BYTES: usize = 256 * 1024;
+/// Bytes left free on the filesystem whatever comes in.
+const RESERVE_BYTES: u64 = 64 << 20;
+/// Smaller filesystems than this keep a sixteenth free instead of [`RESERVE_BYTES`].
+const RESERVE_SHARE: u64 = 16;
+
+/// Why content could not be staged. What was staged before is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum StageError {
+    /// It would not fit.
+    #[error("no room for {size} bytes of {digest}: {free} bytes are free; free some space")]
+    Full {
+        /// Which content.
+        digest: Digest,
+        /// Its size in bytes.
+        size: u64,
+        /// Bytes free on the filesystem.
+        free: u64,
+    },
+    /// The piece does not begin where the part ends; nothing was written.
+    #[error("a piece of {digest} begins at {offset}, but {have} bytes are here; send from there")]
+    Gap {
+        /// Which content.
+        digest: Digest,
+        /// Where the piece begins.
+        offset: u64,
+        /// How many bytes are here.
+        have: u64,
+    },
+    /// The piece goes beyond the size that was announced; nothing was written.
+    #[error("a piece of {digest} goes beyond its announced {size} bytes; the sender is wrong")]
+    Beyond {
+        /// Which content.
+        digest: Digest,
+        /// Its announced size in bytes.
+        size: u64,
+    },
+    /// Too many parts are open.
+    #[error("{PARTS_MAX} contents are arriving already; {digest} waits")]
+    Crowded {
+        /// Which content.
+        digest: Digest,
+    },
+    /// The machine refused.
+    #[error("cannot {what} {digest} in the staging directory: {source}")]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// Which content.
+        digest: Digest,
+        /// The kernel's word.
+        source: io::Error,
+    },
+}
+
+impl StageError {
+    /// Whether space, quota or descriptors ran out: everything waits, not just this content.
+    pub fn is_full(&self) -> bool {
+        match self {
+            StageError::Full { .. } => true,
+            StageError::Io { source, .. } => is_full(source),
+            StageError::Gap { .. } | StageError::Beyond { .. } | StageError::Crowded { .. } => {
+                false
+            }
+        }
+    }
+}
+
+/// Whether an error means that the machine ran out of something that all operations need.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    let codes = [libc::ENOSPC, libc::EDQUOT, libc::EMFILE, libc::ENFILE, libc::ENOMEM];
+    error.raw_os_error().is_some_and(|code| codes.contains(&code))
+}
+
+/// How far a content has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Staged {
+    /// This many bytes are here; the next piece begins there.
+    Progress(u64),
+    /// All are here and their hash is right.
+    Complete,
+    /// All were here and their hash was wrong: they are gone.
+    Mismatch,
+}
+
+/// What is known of a complete content.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ready {
+    /// Its length in bytes.
+    pub size: u64,
+    /// It has bytes and all are zero.
+    pub zeros: bool,
+}
+
+struct Part<F: Fs> {
+    file: F::File,
+    hasher: blake3::Hasher,
+    length: u64,
+    written_back: u64,
+    zeros: bool,
+}
+
+impl<F: Fs> Part<F> {
+    fn absorb(&mut self, bytes: &[u8]) {
+        self.hasher.update(bytes);
+        self.zeros = self.zeros && bytes.iter().all(|&byte| byte == 0);
+        self.length += bytes.len() as u64;
+    }
+
+    fn ready(&self) -> Ready {
+        Ready { size: self.length, zeros: self.zeros && self.length > 0 }
+    }
+}
+
+type Parts<F> = BTreeMap<Digest, Arc<Mutex<Part<F>>>>;
+
+/// The staging directory of one folder.
+pub struct Stage<F: Fs> {
+    fs: Arc<F>,
+    dir: F::Dir,
+    parts: Mutex<Parts<F>>,
+    ready: Mutex<BTreeMap<Digest, Ready>>,
+}
+
+fn locked<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn part_name(digest: &Digest) -> Name {
+    Name::new(format!("{digest}.part").as_bytes()).expect("hex and a suffix")
+}
+
+/// The name of complete content: its digest in hex.
+pub(crate) fn whole_name(digest: &Digest) -> Name {
+    Name::new(digest.to_string().as_bytes()).expect("64 hex digits")
+}
+
+/// The digest that a file name of ours spells.
+pub(crate) fn parse_digest(name: &[u8]) -> Option<Digest> {
+    let text = std::str::from_utf8(name).ok().filter(|text| text.len() == 64)?;
+    let mut digest = [0; 32];
+    for (byte, pair) in digest.iter_mut().zip(text.as_bytes().chunks(2)) {
+        let pair = std::str::from_utf8(pair).ok()?;
+        *byte = u8::from_str_radix(pair, 16).ok()?;
+    }
+    Some(Digest(digest)).filter(|digest| digest.to_string() == text)
+}
+
+/// The digest of bytes.
+pub fn digest_of(bytes: &[u8]) -> Digest {
+    Digest(*blake3::hash(bytes).as_bytes())
+}
+
+/// Reads an open file to its end: its digest, and what is known of it.
+pub(crate) fn read_whole<F: Fs>(fs: &F, file: &F::File) -> io::Result<(Digest, Ready)> {
+    let mut hasher = blake3::Hasher::new();
+    let (mut size, mut zeros) = (0, true);
+    let mut buffer = vec![0; READ_BYTES];
+    loop {
+        let count = fs.read_at(file, &mut buffer, size)?;
+        if count == 0 {
+            break;
+        }
+        hasher.update(&buffer[..count]);
+        zeros = zeros && buffer[..count].iter().all(|&byte| byte == 0);
+        size += count as u64;
+    }
+    Ok((Digest(*hasher.finalize().as_bytes()), Ready { size, zeros: zeros && size > 0 }))
+}
+
+impl<F: Fs> Stage<F> {
+    /// Opens `dir`, the staging directory itself. What is complete is hashed again: a power loss may
+    /// have torn what was never synced.
+    pub fn open(fs: Arc<F>, dir: F::Dir) -> io::Result<Stage<F>> {
+        let mut found = Vec::new();
+        fs.list(&dir, &mut |name, _| found.extend(parse_digest(name.as_bytes())))?;
+        let mut ready = BTreeMap::new();
+        for digest in found {
+            let file = fs.open_file(&dir, &whole_name(&digest))?;
+            let (really, content) = read_whole(&*fs, &file)?;
+            if really == digest {
+                ready.insert(digest, content);
+            } else {
+                fs.remove_own(&dir, &whole_name(&digest))?;
+            }
+        }
+        Ok(Stage { fs, dir, parts: Mutex::default(), ready: Mutex::new(ready) })
+    }
+
+    /// The directory.
+    pub fn dir(&self) -> &F::Dir {
+        &self.dir
+    }
+
+    /// All complete contents, ascending.
+    pub fn complete(&self) -> Vec<Digest> {
+        locked(&self.ready).keys().copied().collect()
+    }
+
+    /// Whether this content is here, whole.
+    pub fn is_complete(&self, digest: &Digest) -> bool {
+        locked(&self.ready).contains_key(digest)
+    }
+
+    /// Opens or resumes a part; how many bytes are here. The size comes from a peer: it is compared
+    /// with the free space before anything is written.
+    pub fn begin(&self, digest: Digest, size: u64) -> Result<Staged, StageError> {
+        if self.is_complete(&digest) {
+            return Ok(Staged::Complete);
+        }
+        let part = self.part(digest, size)?;
+        let mut part = locked(&part);
+        self.settle(digest, size, &mut part)
+    }
+
+    /// Writes the piece at `offset`, which must be where the part ends.
+    pub fn append(
+        &self,
+        digest: Digest,
+        size: u64,
+        offset: u64,
+        bytes: &[u8],
+    ) -> Result<Staged, StageError> {
+        if self.is_complete(&digest) {
+            return Ok(Staged::Complete);
+        }
+        let part = self.part(digest, size)?;
+        let mut part = locked(&part);
+        if offset != part.length {
+            return Err(StageError::Gap { digest, offset, have: part.length });
+        }
+        if bytes.len() as u64 > size - offset {
+            return Err(StageError::Beyond { digest, size });
+        }
+        let io = |source| StageError::Io { what: "write", digest, source };
+        self.fs.write_at(&part.file, bytes, offset).map_err(io)?;
+        part.absorb(bytes);
+        if part.length - part.written_back >= WRITE_BACK_BYTES {
+            let (from, length) = (part.written_back, part.length - part.written_back);
+            self.fs.start_write_back(&part.file, from, length);
+            part.written_back = part.length;
+        }
+        self.settle(digest, size, &mut part)
+    }
+
+    /// Stages a small content in one step.
+    pub fn put_whole(&self, digest: Digest, bytes: &[u8]) -> Result<Staged, StageError> {
+        if self.is_complete(&digest) {
+            return Ok(Staged::Complete);
+        }
+        if digest_of(bytes) != digest {
+            return Ok(Staged::Mismatch);
+        }
+        let size = bytes.len() as u64;
+        self.make_room(digest, size)?;
+        let part = part_name(&digest);
+        let io = |what| move |source| StageError::Io { what, digest, source };
+        let file = self.create(&part).map_err(io("create"))?;
+        self.fs.write_at(&file, bytes, 0).map_err(io("write"))?;
+        drop(file);
+        locked(&self.parts).remove(&digest);
+        let zeros = !bytes.is_empty() && bytes.iter().all(|&byte| byte == 0);
+        self.finish(digest, &part, Ready { size, zeros })
+    }
+
+    /// Stages content that was found in a local file: shares its blocks where the filesystem can,
+    /// copies otherwise, and hashes the copy. [`Staged::Mismatch`]: it is not that content.
+    pub fn copy_from(
+        &self,
+        source: &F::File,
+        digest: Digest,
+        size: u64,
+    ) -> Result<Staged, StageError> {
+        if self.is_complete(&digest) {
+            return Ok(Staged::Complete);
+        }
+        self.make_room(digest, size)?;
+        let part = part_name(&digest);
+        let io = |what| move |source| StageError::Io { what, digest, source };
+        locked(&self.parts).remove(&digest);
+        let file = self.create(&part).map_err(io("create"))?;
+        self.fs.copy(source, &file, size).map_err(io("copy into"))?;
+        let (really, ready) = read_whole(&*self.fs, &file).map_err(io("read"))?;
+        if really != digest || ready.size != size {
+            self.fs.remove_own(&self.dir, &part).map_err(io("remove"))?;
+            return Ok(Staged::Mismatch);
+        }
+        drop(file);
+        self.finish(digest, &part, ready)
+    }
+
+    /// Forgets a content, complete or not, there or not.
+    pub fn discard(&self, digest: &Digest) -> io::Result<()> {
+        locked(&self.parts).remove(digest);
+        locked(&self.ready).remove(digest);
+        for name in [part_name(digest), whole_name(digest)] {
+            match self.fs.remove_own(&self.dir, &name) {
+                Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {}
+                other => other?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens a complete content for reading.
+    pub fn open_whole(&self, digest: &Digest) -> io::Result<F::File> {
+        self.fs.open_file(&self.dir, &whole_name(digest))
+    }
+
+    /// Takes a complete content out, to the name `to` in the same directory; `None` if it is not
+    /// here. With `copy`, a copy is taken and the content stays. Empty content is always here.
+    pub(crate) fn take(&self, digest: &Digest, to: &Name, copy: bool) -> io::Result<Option<Ready>> {
+        let ready = if copy {
+            locked(&self.ready).get(digest).copied()
+        } else {
+            locked(&self.ready).remove(digest)
+        };
+        let Some(ready) = ready else {
+            if *digest != digest_of(b"") {
+                return Ok(None);
+            }
+            self.fs.create(&self.dir, to)?;
+            return Ok(Some(Ready { size: 0, zeros: false }));
+        };
+        if !copy {
+            self.fs.rename_over((&self.dir, &whole_name(digest)), (&self.dir, to))?;
+            return Ok(Some(ready));
+        }
+        let source = self.open_whole(digest)?;
+        let file = self.fs.create(&self.dir, to)?;
+        let copied = self.fs.copy(&source, &file, ready.size)?;
+        if copied != ready.size {
+            self.fs.remove_own(&self.dir, to)?;
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(Some(ready))
+    }
+
+    /// Puts back what [`Stage::take`] gave out and nobody has seen.
+    pub(crate) fn give_back(&self, digest: &Digest, ready: Ready, from: &Name) -> io::Result<()> {
+        self.fs.rename_over((&self.dir, from), (&self.dir, &whole_name(digest)))?;
+        locked(&self.ready).insert(*digest, ready);
+        Ok(())
+    }
+
+    fn make_room(&self, digest: Digest, size: u64) -> Result<(), StageError> {
+        let volume = self.fs.volume(&self.dir);
+        let volume = volume.map_err(|source| StageError::Io { what: "measure", digest, source })?;
+        let reserve = RESERVE_BYTES.min(volume.total_bytes / RESERVE_SHARE);
+        if size.saturating_add(reserve) > volume.free_bytes {
+            return Err(StageError::Full { digest, size, free: volume.free_bytes });
+        }
+        Ok(())
+    }
+
+    /// A new file; what an earlier attempt left under the name goes.
+    fn create(&self, part: &Name) -> io::Result<F::File> {
+        match self.fs.create(&self.dir, part) {
+            Err(error) if error.raw_os_error() == Some(libc::EEXIST) => {
+                self.fs.remove_own(&self.dir, part)?;
+                self.fs.create(&self.dir, part)
+            }
+            other => other,
+        }
+    }
+
+    fn part(&self, digest: Digest, size: u64) -> Result<Arc<Mutex<Part<F>>>, StageError> {
+        let mut parts = locked(&self.parts);
+        if let Some(part) = parts.get(&digest) {
+            return Ok(part.clone());
+        }
+        if parts.len() >= PARTS_MAX {
+            return Err(StageError::Crowded { digest });
+        }
+        let io = |source| StageError::Io { what: "open", digest, source };
+        let resumed = self.resume(&digest, size).map_err(io)?;
+        let part = match resumed {
+            Some(part) => part,
+            None => {
+                self.make_room(digest, size)?;
+                let file = self.create(&part_name(&digest)).map_err(io)?;
+                self.fs.preallocate(&file, size).map_err(io)?;
+                let hasher = blake3::Hasher::new();
+                Part { file, hasher, length: 0, written_back: 0, zeros: true }
+            }
+        };
+        let part = Arc::new(Mutex::new(part));
+        parts.insert(digest, part.clone());
+        Ok(part)
+    }
+
+    /// What an earlier life left of this content, hashed again; `None` if there is nothing of use.
+    fn resume(&self, digest: &Digest, size: u64) -> io::Result<Option<Part<F>>> {
+        let file = match self.fs.open_own(&self.dir, &part_name(digest)) {
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => return Ok(None),
+            other => other?,
+        };
+        let hasher = blake3::Hasher::new();
+        let mut part = Part { file, hasher, length: 0, written_back: 0, zeros: true };
+        let mut buffer = vec![0; READ_BYTES];
+        loop {
+            let count = self.fs.read_at(&part.file, &mut buffer, part.length)?;
+            if count == 0 {
+                break;
+            }
+            part.absorb(&buffer[..count]);
+        }
+        part.written_back = part.length;
+        Ok(Some(part).filter(|part| part.length <= size))
+    }
+
+    fn settle(&self, digest: Digest, size: u64, part: &mut Part<F>) -> Result<Staged, StageError> {
+        if part.length < size {
+            return Ok(Staged::Progress(part.length));
+        }
+        locked(&self.parts).remove(&digest);
+        let name = part_name(&digest);
+        if *part.hasher.finalize().as_bytes() == digest.0 {
+            return self.finish(digest, &name, part.ready());
+        }
+        let io = |source| StageError::Io { what: "remove", digest, source };
+        self.fs.remove_own(&self.dir, &name).map_err(io)?;
+        Ok(Staged::Mismatch)
+    }
+
+    fn finish(&self, digest: Digest, part: &Name, ready: Ready) -> Result<Staged, StageError> {
+        let io = |source| StageError::Io { what: "name", digest, source };
+        let whole = whole_name(&digest);
+        self.fs.rename_over((&self.dir, part), (&self.dir, &whole)).map_err(io)?;
+        locked(&self.ready).insert(digest, ready);
+        Ok(Staged::Complete)
+    }
+}
+
+#[cfg(test)]
+mod tests;
