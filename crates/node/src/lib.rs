@@ -3,3 +3,15 @@
 //! The modules stand in reading order.
 
 pub mod net;
+
+pub mod address;
+pub mod config;
+pub mod home;
+pub mod membership;
+
+pub mod control;
+pub mod http;
+pub mod log;
+pub mod view;
+
+pub mod cli;

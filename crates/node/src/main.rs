@@ -1,2 +1,9 @@
 //! One binary, one subcommand per task.
-fn main() {}
+//!
+//! Everything is in the library; this only starts it.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    node::cli::main()
+}

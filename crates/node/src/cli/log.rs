@@ -1,0 +1,83 @@
+//! `syncline log`: what happened to which path, when, from whom.
+
+use std::ops::ControlFlow;
+
+use clap::Args;
+use serde_json::Value;
+
+use super::print::{self, Output};
+use super::{Answer, CliError, Exit0, Globals};
+use crate::control::Request;
+use crate::view::{LogEntry, LogEvent};
+
+/// Arguments of `log`.
+#[derive(Args, Clone, Debug)]
+pub struct Arguments {
+    /// Go on with what happens from now on
+    #[arg(short, long)]
+    follow: bool,
+    /// Only this folder
+    #[arg(long)]
+    folder: Option<String>,
+    /// Only these paths: `*` within a name, `**` across directories
+    #[arg(long, value_name = "GLOB")]
+    path: Option<String>,
+}
+
+/// Prints the log, oldest first.
+///
+/// # Errors
+/// No daemon.
+pub fn run(globals: &Globals, output: &Output, arguments: Arguments) -> Answer {
+    let Arguments { follow, folder, path: glob } = arguments;
+    let mut shown = ControlFlow::Continue(());
+    let request = Request::Log { follow, folder, glob };
+    let _end: Value = globals.ask_items(&request, |entry: LogEntry| {
+        if shown.is_continue() {
+            let printed = match output.is_json() {
+                true => output.json(&entry),
+                false => output.line(&line(&entry)),
+            };
+            if let Err(error) = printed {
+                end_if_closed(&error);
+                shown = ControlFlow::Break(error);
+            }
+        }
+    })?;
+    match shown {
+        ControlFlow::Continue(()) => Ok(Exit0::Done),
+        ControlFlow::Break(error) => Err(CliError::Output(error)),
+    }
+}
+
+/// A reader that has gone (`log -f | head`) ends the command at once: with `-f` nothing else would.
+fn end_if_closed(error: &std::io::Error) {
+    if error.kind() == std::io::ErrorKind::BrokenPipe {
+        std::process::exit(0);
+    }
+}
+
+fn line(entry: &LogEntry) -> String {
+    let event = match entry.event {
+        LogEvent::Create => "create",
+        LogEvent::Edit => "edit",
+        LogEvent::Attributes => "attributes",
+        LogEvent::Rename => "rename",
+        LogEvent::Delete => "delete",
+        LogEvent::Conflict => "conflict",
+        LogEvent::Notice => "notice",
+    };
+    let mut out = format!("{} {} ", print::time(entry.time_ms), entry.folder);
+    out.push_str(&format!("{:<12} {event:<10} ", entry.node));
+    if let Some(from) = &entry.from {
+        out.push_str(&format!("{from} -> "));
+    }
+    out.push_str(&entry.path);
+    if let Some(bytes) = entry.bytes {
+        out.push_str(&format!(" ({})", print::bytes(bytes)));
+    }
+    if let Some(detail) = &entry.detail {
+        out.push_str(&format!(": {detail}"));
+    }
+    out
+}

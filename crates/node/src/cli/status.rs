@@ -1,0 +1,151 @@
+//! `syncline status`: what is going on, what is wrong, what to do about it.
+
+use std::io::{self, IsTerminal};
+use std::time::Duration;
+
+use clap::Args;
+
+use super::print::{self, Output};
+use super::{runtime, Answer, CliError, Exit0, Globals};
+use crate::control::Request;
+use crate::view::{FolderState, FolderStatus, PeerStatus, Progress, Status};
+
+const WATCH_EVERY: Duration = Duration::from_secs(1);
+
+/// Arguments of `status`.
+#[derive(Args, Clone, Debug)]
+pub struct Arguments {
+    /// Go on until interrupted, once a second
+    #[arg(long, conflicts_with = "check")]
+    watch: bool,
+    /// Print nothing: answer with the exit code alone
+    #[arg(long)]
+    check: bool,
+}
+
+/// Asks and shows.
+///
+/// # Errors
+/// No daemon.
+pub fn run(globals: &Globals, output: &Output, arguments: &Arguments) -> Answer {
+    loop {
+        let status: Status = globals.ask(&Request::Status {})?;
+        if arguments.watch && !output.is_json() && io::stdout().is_terminal() {
+            output.line("\x1b[H\x1b[2J")?;
+        }
+        if !arguments.check {
+            show(output, &status)?;
+        }
+        if !arguments.watch {
+            return Ok(if status.healthy { Exit0::Done } else { Exit0::No });
+        }
+        runtime()?.block_on(tokio::time::sleep(WATCH_EVERY));
+    }
+}
+
+fn show(output: &Output, status: &Status) -> Result<(), CliError> {
+    if output.is_json() {
+        return Ok(output.json(status)?);
+    }
+    let node = &status.node;
+    output.line(&format!(
+        "node {}  cluster {}  listens on {}  up {}",
+        node.name,
+        status.cluster.get(..8).unwrap_or(&status.cluster),
+        node.listen,
+        print::span(node.uptime_ms)
+    ))?;
+    let rows: Vec<Vec<String>> = status.folders.iter().map(folder_row).collect();
+    let head = ["folder", "state", "entries", "size", "to apply", "conflicts", "watch", "path"];
+    output.line("")?;
+    output.table(&head, &rows, "no folders; share one with `syncline folder add NAME PATH`")?;
+    let rows: Vec<Vec<String>> = status.peers.iter().map(peer_row).collect();
+    output.line("")?;
+    output.table(&["peer", "state", "in sync", "behind", "address"], &rows, "no other nodes")?;
+    details(output, status)
+}
+
+fn details(output: &Output, status: &Status) -> Result<(), CliError> {
+    for folder in &status.folders {
+        if let Some(reason) = &folder.rung_reason {
+            output.line(&format!("{}: watched by {}: {reason}", folder.name, folder.rung))?;
+        }
+        for notice in &folder.notices {
+            output.line(&format!("{}: {}: {}", folder.name, notice.path, notice.text))?;
+        }
+    }
+    for problem in &status.problems {
+        output.line(&format!("! {problem}"))?;
+    }
+    if status.healthy {
+        output.line("all is well")?;
+    }
+    Ok(())
+}
+
+fn folder_row(folder: &FolderStatus) -> Vec<String> {
+    vec![
+        folder.name.clone(),
+        state(folder),
+        folder.entries.to_string(),
+        print::bytes(folder.bytes),
+        match (folder.pending, folder.pending_bytes) {
+            (0, _) => "-".to_owned(),
+            (count, 0) => count.to_string(),
+            (count, bytes) => format!("{count} ({})", print::bytes(bytes)),
+        },
+        folder.conflicts.to_string(),
+        folder.rung.clone(),
+        folder.path.clone(),
+    ]
+}
+
+fn state(folder: &FolderStatus) -> String {
+    let word = match folder.state {
+        FolderState::Scanning => "scanning",
+        FolderState::Syncing => "syncing",
+        FolderState::Idle => "idle",
+        FolderState::Paused => "paused",
+        FolderState::Stopped => "STOPPED",
+    };
+    match &folder.scan {
+        Some(scan) => format!("{word} ({})", progress(scan)),
+        None => word.to_owned(),
+    }
+}
+
+/// Counts, bytes, rate and time left of some long work, as far as they are known.
+pub fn progress(progress: &Progress) -> String {
+    let count = match progress.total {
+        Some(total) => format!("{} of {total}", progress.done),
+        None => progress.done.to_string(),
+    };
+    let mut out = format!("{count}, {}", print::bytes(progress.bytes));
+    if progress.elapsed_ms >= 1000 {
+        let rate = progress.bytes / (progress.elapsed_ms / 1000);
+        out.push_str(&format!(", {}/s", print::bytes(rate)));
+        let left = progress.bytes_total.map(|total| total.saturating_sub(progress.bytes));
+        if let Some(left) = left.filter(|_| rate > 0) {
+            out.push_str(&format!(", {} left", print::span(left / rate * 1000)));
+        }
+    }
+    out
+}
+
+fn peer_row(peer: &PeerStatus) -> Vec<String> {
+    let state = match (&peer.reason, peer.connected) {
+        (_, true) => "connected".to_owned(),
+        (Some(reason), false) => format!("not connected: {reason}"),
+        (None, false) => "not connected".to_owned(),
+    };
+    vec![
+        peer.name.clone(),
+        state,
+        if peer.in_sync { "yes" } else { "no" }.to_owned(),
+        peer.behind.to_string(),
+        peer.address.clone(),
+    ]
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+//! Founding, letting in, refusing, and surviving a restart; the network is left out.
+
+use super::{found, now_unix_ms, Authority, Fact, Members, MembershipError, Profile};
+use crate::home::Home;
+use crate::net::identity::Identity;
+use crate::net::invite::{InviteTerms, JoinCode, JoinRefusal, JoinRequest, Transcript};
+use engine::cluster_map::{ClusterId, ClusterMap, Outcome};
+use engine::dot::NodeId;
+
+fn profile(name: &str) -> Profile {
+    Profile { name: name.to_owned(), addresses: vec!["10.0.0.1:7420".to_owned()] }
+}
+
+fn founded(dir: &std::path::Path) -> (Home, Members) {
+    let home = Home::create(&dir.join("a")).unwrap();
+    found(&home, profile("a")).unwrap();
+    let members = Members::open(&home).unwrap();
+    (home, members)
+}
+
+fn code(members: &Members, uses: u32, admin: bool) -> JoinCode {
+    let terms = InviteTerms { uses, expires_unix_ms: now_unix_ms() + 60_000, admin };
+    let text = members.invite(vec!["10.0.0.1:7420".to_owned()], terms).unwrap();
+    JoinCode::decode(&text).unwrap()
+}
+
+fn request(code: &JoinCode, newcomer: NodeId, inviter: NodeId) -> JoinRequest {
+    let transcript = Transcript { exporter: [3; 32], newcomer, inviter };
+    JoinRequest {
+        name: "b".to_owned(),
+        addresses: vec!["10.0.0.2:7420".to_owned()],
+        invite: code.invite_id(),
+        proof: transcript.newcomer_proof(&code.key()),
+        transcript,
+    }
+}
+
+#[test]
+fn a_home_is_founded_once_and_opens_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let empty = Home::create(&dir.path().join("e")).unwrap();
+    assert!(matches!(Members::open(&empty), Err(MembershipError::NotInitialised(_))));
+    let (home, members) = founded(dir.path());
+    let again = found(&home, profile("z")).unwrap_err().to_string();
+    assert!(again.contains("already node \"a\""), "{again}");
+    let id = members.identity().node_id();
+    members.with(|map| assert!(map.members()[&id].admin));
+    assert!(members.admit(&id) && !members.admit(&NodeId([1; 32])));
+}
+
+#[test]
+fn a_code_lets_in_as_many_as_it_says_also_across_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let (home, members) = founded(dir.path());
+    let me = members.identity().node_id();
+    let code = code(&members, 1, false);
+    drop(members);
+    let members = Members::open(&home).unwrap();
+    let changes = members.changes();
+    let mut wrong = request(&code, NodeId([2; 32]), me);
+    wrong.proof = [0; 32];
+    assert_eq!(members.join(wrong), Err(JoinRefusal::WrongCode));
+    let asked = request(&code, NodeId([2; 32]), me);
+    let grant = members.join(asked.clone()).unwrap();
+    let cluster = ClusterId(code.cluster);
+    let map = ClusterMap::decode(cluster, &grant.payload, &super::Ed25519).unwrap();
+    assert_eq!(map.members()[&NodeId([2; 32])].profile.name, "b");
+    assert!(changes.has_changed().unwrap() && members.admit(&NodeId([2; 32])));
+    drop(members);
+    let members = Members::open(&home).unwrap();
+    assert!(members.join(asked).is_ok(), "the same node may ask again");
+    let third = request(&code, NodeId([3; 32]), me);
+    assert_eq!(members.join(third), Err(JoinRefusal::UsedUp));
+}
+
+#[test]
+fn a_guest_speaks_for_itself_but_not_for_the_cluster() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_home, first) = founded(dir.path());
+    let home = Home::create(&dir.path().join("b")).unwrap();
+    let guest = Identity::create(home.path()).unwrap().node_id();
+    let code = code(&first, 1, false);
+    let grant = first.join(request(&code, guest, first.identity().node_id())).unwrap();
+    let stored = [code.cluster.as_slice(), &grant.payload].concat();
+    home.write_cluster_map(&stored).unwrap();
+    let second = Members::open(&home).unwrap();
+    let folder = Fact::Folder {
+        first_name: "web".to_owned(),
+        epoch: 0,
+        label: "web".to_owned(),
+        removed: false,
+    };
+    assert!(matches!(second.say(folder.clone()), Err(MembershipError::NotAdmin)));
+    second.say(Fact::Profile(profile("b2"))).unwrap();
+    first.say(folder).unwrap();
+    for (from, to) in [(&first, &second), (&second, &first)] {
+        let records = from.with(|map| map.record_bytes().map(<[u8]>::to_vec).collect::<Vec<_>>());
+        for bytes in records {
+            let outcome = to.apply(&bytes).unwrap();
+            assert!(matches!(outcome, Outcome::Applied | Outcome::Stale));
+        }
+    }
+    assert_eq!(first.with(ClusterMap::digest), second.with(ClusterMap::digest));
+    first.with(|map| assert_eq!(map.members()[&guest].profile.name, "b2"));
+}

@@ -1,0 +1,327 @@
+//! What people and programs are shown: the only serde types, with keys that stay.
+//!
+//! Plain data, filled by the daemon, printed by the commands and, with `--json`, passed on as it is.
+//! A key is never renamed or given another meaning; new ones may come. Ids are lower-case hex, times
+//! unix milliseconds, sizes bytes, durations milliseconds. A name or path is text with what is not
+//! UTF-8, and control characters, escaped.
+
+use serde::{Deserialize, Serialize};
+
+/// The answer to `status`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// Whether nothing is behind and nothing is wrong: exit code 0 or 3.
+    pub healthy: bool,
+    /// Why not, one line each; empty if healthy.
+    pub problems: Vec<String>,
+    /// This node.
+    pub node: NodeStatus,
+    /// The cluster's id.
+    pub cluster: String,
+    /// The folders held here, by name.
+    pub folders: Vec<FolderStatus>,
+    /// The other members, by name.
+    pub peers: Vec<PeerStatus>,
+}
+
+/// This node and its daemon.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NodeStatus {
+    /// Its key.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// The program's version.
+    pub version: String,
+    /// The daemon's process id.
+    pub pid: u32,
+    /// The home directory.
+    pub home: String,
+    /// Where it listens, with the real port.
+    pub listen: String,
+    /// Where `/healthz` answers, or `off`.
+    pub http: String,
+    /// How long the daemon has been running.
+    pub uptime_ms: u64,
+}
+
+/// What a folder is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FolderState {
+    /// Reading the tree for the first time since the start.
+    Scanning,
+    /// Has work to do: changes to send or to apply.
+    Syncing,
+    /// Nothing to do.
+    Idle,
+    /// Waits for `folder resume`.
+    Paused,
+    /// Stopped itself: see `state_reason`.
+    Stopped,
+}
+
+/// One folder held here.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FolderStatus {
+    /// Its name.
+    pub name: String,
+    /// Its id.
+    pub id: String,
+    /// Where its tree lies here.
+    pub path: String,
+    /// What it is doing.
+    pub state: FolderState,
+    /// Why, and what to do about it; only where the state asks for it.
+    pub state_reason: Option<String>,
+    /// How changes are noticed: `fanotify`, `inotify` or `scan`.
+    pub rung: String,
+    /// Why not by a better way.
+    pub rung_reason: Option<String>,
+    /// Files, directories and symlinks that are there.
+    pub entries: u64,
+    /// Bytes in those files.
+    pub bytes: u64,
+    /// Operations and contents that are still to be applied here.
+    pub pending: u64,
+    /// Bytes of content still to be fetched.
+    pub pending_bytes: u64,
+    /// Hints of local changes that are not yet looked at.
+    pub backlog: u64,
+    /// Conflicts whose losers wait in the store.
+    pub conflicts: u64,
+    /// The scan that is running.
+    pub scan: Option<Progress>,
+    /// The oldest change that is not yet applied here: how long it is known.
+    pub lag_ms: u64,
+    /// Trouble with single paths, newest last; bounded.
+    pub notices: Vec<Notice>,
+}
+
+/// How far some long work is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Things done.
+    pub done: u64,
+    /// Things in all, where known.
+    pub total: Option<u64>,
+    /// Bytes done.
+    pub bytes: u64,
+    /// Bytes in all, where known.
+    pub bytes_total: Option<u64>,
+    /// For how long it has been going on.
+    pub elapsed_ms: u64,
+}
+
+/// Trouble with one path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// When.
+    pub time_ms: u64,
+    /// Relative to the folder; empty for the folder itself.
+    pub path: String,
+    /// What is wrong and what to do.
+    pub text: String,
+}
+
+/// Another member.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PeerStatus {
+    /// Its name.
+    pub name: String,
+    /// Its key.
+    pub id: String,
+    /// Whether there is a session with it.
+    pub connected: bool,
+    /// The other end's address, or the first one known.
+    pub address: String,
+    /// Why there is no session, in short.
+    pub reason: Option<String>,
+    /// Whether it is known to hold everything that this node holds.
+    pub in_sync: bool,
+    /// Operations that it does not hold yet, over all common folders.
+    pub behind: u64,
+}
+
+/// One line of `node list`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    /// Its name.
+    pub name: String,
+    /// Its key.
+    pub id: String,
+    /// Whether it is this node.
+    pub is_self: bool,
+    /// Whether it may admit others.
+    pub admin: bool,
+    /// Whether there is a session with it (true for this node).
+    pub connected: bool,
+    /// Where it says that it listens.
+    pub addresses: Vec<String>,
+    /// Names of the folders it holds.
+    pub folders: Vec<String>,
+}
+
+/// One line of `folder list`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Folder {
+    /// Its name.
+    pub name: String,
+    /// Its id; unknown (`None`) while no daemon runs.
+    pub id: Option<String>,
+    /// Where it lies here; `None` if this node does not hold it.
+    pub path: Option<String>,
+    /// Whether it is paused here.
+    pub paused: bool,
+    /// How long a change rests before it is sent.
+    pub delay_ms: u64,
+    /// Names of the nodes that hold it.
+    pub holders: Vec<String>,
+}
+
+/// The answer to `invite`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invited {
+    /// The join code.
+    pub code: String,
+    /// How many nodes it lets in.
+    pub uses: u32,
+    /// Until when.
+    pub expires_ms: u64,
+}
+
+/// The answer to `wait`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waited {
+    /// How long it took.
+    pub elapsed_ms: u64,
+    /// Members that answered, by name.
+    pub members: Vec<String>,
+    /// Files still open for writing here: their last bytes are not covered.
+    pub open_files: Vec<String>,
+}
+
+/// The answer to `verify`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verified {
+    /// Whether all nodes that answered hold the same.
+    pub identical: bool,
+    /// Entries compared.
+    pub entries: u64,
+    /// Bytes read and hashed on this node.
+    pub bytes: u64,
+    /// Nodes compared, by name.
+    pub nodes: Vec<String>,
+    /// Members that hold the folder and did not answer.
+    pub missing: Vec<String>,
+    /// What differs; bounded.
+    pub differences: Vec<Difference>,
+}
+
+/// One path that is not the same everywhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Difference {
+    /// The folder's name.
+    pub folder: String,
+    /// The path in it.
+    pub path: String,
+    /// What differs: `content`, `mode`, `missing`, ...
+    pub what: String,
+    /// The nodes that hold something else than this node, or lack it.
+    pub nodes: Vec<String>,
+}
+
+/// One line of the event log: what happened to which path, when, from whom.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogEntry {
+    /// When it happened here.
+    pub time_ms: u64,
+    /// The folder's name.
+    pub folder: String,
+    /// What happened.
+    pub event: LogEvent,
+    /// The path, escaped.
+    pub path: String,
+    /// Where it was before, for a rename.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// The node whose user did it: its name, or its short id.
+    pub node: String,
+    /// The size of a file's content.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// More, for conflicts and notices.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// What can happen to a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogEvent {
+    /// Is new.
+    Create,
+    /// Has other content.
+    Edit,
+    /// Mode, owner, times or attributes changed.
+    Attributes,
+    /// Has another path.
+    Rename,
+    /// Is gone.
+    Delete,
+    /// Two concurrent edits: the loser is kept.
+    Conflict,
+    /// Something is wrong with it.
+    Notice,
+}
+
+/// One conflict: the loser of two concurrent edits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conflict {
+    /// Names it for `conflicts show`.
+    pub id: String,
+    /// The folder's name.
+    pub folder: String,
+    /// The path that it lost.
+    pub path: String,
+    /// The node that wrote the loser.
+    pub node: String,
+    /// When that node wrote it.
+    pub time_ms: u64,
+    /// The loser's size.
+    pub bytes: u64,
+    /// The loser's content hash.
+    pub hash: String,
+    /// The node that wrote the winner.
+    pub winner_node: String,
+    /// Whether the bytes are in this node's conflict store already.
+    pub available: bool,
+}
+
+/// The answer to `conflicts show`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConflictShown {
+    /// The conflict.
+    pub conflict: Conflict,
+    /// Where its bytes can be read on this node; `None` until they have arrived.
+    pub stored_at: Option<String>,
+}
+
+/// What the event stream tells.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Event {
+    /// A folder's figures or state changed.
+    Folder(FolderStatus),
+    /// A peer came, went, or caught up.
+    Peer(PeerStatus),
+    /// Something happened to a path.
+    Log(LogEntry),
+}
+
+/// The answer to commands that only do something.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Done {
+    /// One line for the person who asked.
+    pub message: String,
+}
