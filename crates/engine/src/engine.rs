@@ -333,6 +333,11 @@ impl FolderEngine {
         self.fetch.under_way()
     }
 
+    /// Whether looks at changed paths were put off because operations are at work there.
+    pub fn has_deferred_looks(&self) -> bool {
+        self.traffic.has_deferred()
+    }
+
     /// Whether a scan is running or due.
     pub fn is_scanning(&self) -> bool {
         self.scanning

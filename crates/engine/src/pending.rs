@@ -279,6 +279,11 @@ impl Traffic {
         free.into_iter().collect()
     }
 
+    /// Whether looks were put off and not yet asked for again.
+    pub fn has_deferred(&self) -> bool {
+        !self.deferred.is_empty()
+    }
+
     /// Forgets what no look under way can have begun before.
     pub fn forget(&mut self, now_ms: u64) {
         const KEPT_MAX: usize = 200_000;
