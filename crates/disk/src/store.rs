@@ -17,7 +17,6 @@ use record::Counts;
 use rusqlite::Connection;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 mod schema;
@@ -190,7 +189,7 @@ pub struct Store {
     floors: RefCell<HashMap<(bool, u32), u64>>,
     failed: RefCell<Option<IndexError>>,
     /// Held for its lock: one process at a time.
-    _owner: File,
+    _owner: schema::Owner,
 }
 
 impl Store {
@@ -230,7 +229,7 @@ impl Store {
         Store::open_owned(path, owner)
     }
 
-    fn open_owned(path: &Path, owner: File) -> Result<Store, StoreError> {
+    fn open_owned(path: &Path, owner: schema::Owner) -> Result<Store, StoreError> {
         let mut connection = schema::connect(path)?;
         schema::migrate(&mut connection, path)?;
         let sql = |source| StoreError::sql(path, "read", source);

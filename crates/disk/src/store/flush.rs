@@ -73,7 +73,7 @@ impl Store {
         let id = stored.entry.id.0;
         let row = (change.seq, id, parent, name, stored.conflicted, &bytes);
         self.connection.prepare_cached(sql)?.execute(row)?;
-        let now = entry_dots(&bytes)?;
+        let now = entry_dots(&mut self.lives, &stored.entry);
         let before = change.base.as_ref().map_or(&[][..], |base| &base.dots);
         let gone = before.iter().filter(|dot| now.binary_search(dot).is_err());
         let sql = "DELETE FROM dot WHERE life = ?1 AND counter = ?2 AND seq = ?3";

@@ -3,7 +3,7 @@
 //! Rows of the file whose key waits in the overlay are passed over. Called by the engine.
 
 use super::overlay::{floor, EntryBase, EntryChange, PendingChange, SeenChange};
-use super::record::{entry_dots, read_entry, read_pending, EntryColumns};
+use super::record::{read_entry, read_entry_dots, read_pending, EntryColumns};
 use super::rows::{self, bytes, name, signed, unsigned};
 use super::{ReadError, Store};
 use engine::content::Digest;
@@ -53,7 +53,7 @@ impl Store {
             let place = parent.zip(bytes(row, 2)?.map(name).transpose()?);
             let columns = EntryColumns { id, place, conflicted: row.get(3)? };
             let content = bytes(row, 4)?.unwrap_or_default();
-            base = Some(EntryBase { seq: row.get(0)?, dots: entry_dots(content)? });
+            base = Some(EntryBase { seq: row.get(0)?, dots: read_entry_dots(content)? });
             found = Some(read_entry(&self.lives, columns, content)?);
             Ok(false)
         })?;
@@ -72,7 +72,7 @@ impl Store {
         }
         let mut base = None;
         each(self, "SELECT seq, row FROM entry WHERE id = ?1", [id.0], |row| {
-            let dots = entry_dots(bytes(row, 1)?.unwrap_or_default())?;
+            let dots = read_entry_dots(bytes(row, 1)?.unwrap_or_default())?;
             base = Some(EntryBase { seq: row.get(0)?, dots });
             Ok(false)
         })?;

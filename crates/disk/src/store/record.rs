@@ -59,6 +59,23 @@ struct EntryRecord {
     other: Vec<VersionRecord>,
 }
 
+/// [`EntryRecord`] for who wants its dots alone: the rest is passed over unread.
+#[derive(Clone, PartialEq, Message)]
+struct EntryDotsRecord {
+    #[prost(message, repeated, tag = "5")]
+    versions: Vec<VersionDotRecord>,
+    #[prost(message, repeated, tag = "6")]
+    other: Vec<VersionDotRecord>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct VersionDotRecord {
+    #[prost(uint32, tag = "2")]
+    life: u32,
+    #[prost(uint64, tag = "3")]
+    counter: u64,
+}
+
 #[derive(Clone, PartialEq, Message)]
 struct TimeRecord {
     #[prost(sint64, tag = "1")]
@@ -265,9 +282,18 @@ pub fn read_entry(lives: &Lives, columns: EntryColumns, bytes: &[u8]) -> Result<
     })
 }
 
-/// The dots of an entry's bytes, ascending and once, as numbers of lives and counters.
-pub fn entry_dots(bytes: &[u8]) -> Result<Vec<(u32, u64)>, ReadError> {
-    let record = EntryRecord::decode(bytes)?;
+/// The dots of an entry, once each, as numbers of lives and counters. Numbers that are missing are
+/// given.
+pub fn entry_dots(lives: &mut Lives, entry: &Entry) -> Vec<(u32, u64)> {
+    let dots = entry.dots().into_iter();
+    let mut dots: Vec<_> = dots.map(|dot| (lives.number(dot.incarnation), dot.counter)).collect();
+    dots.sort_unstable();
+    dots
+}
+
+/// The same of an entry's bytes.
+pub fn read_entry_dots(bytes: &[u8]) -> Result<Vec<(u32, u64)>, ReadError> {
+    let record = EntryDotsRecord::decode(bytes)?;
     let versions = record.versions.iter().chain(&record.other);
     let mut dots: Vec<_> = versions.map(|version| (version.life, version.counter)).collect();
     dots.sort_unstable();

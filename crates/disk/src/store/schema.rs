@@ -4,6 +4,7 @@
 
 use super::StoreError;
 use rusqlite::{Connection, OpenFlags};
+use rustix::fs::{flock, FlockOperation};
 use std::fs::{File, OpenOptions};
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
@@ -99,9 +100,21 @@ fn lock_path(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Takes the index at `path` for this process, until the returned file is dropped. A lock of its
+/// Holds an index for this process until it is dropped.
+pub struct Owner(File);
+
+impl Drop for Owner {
+    /// Closing alone would not do: a child that another thread is just starting holds a copy of the
+    /// file until its exec.
+    fn drop(&mut self) {
+        // There is nobody to tell; the lock goes with the process at the latest.
+        let _ = flock(&self.0, FlockOperation::Unlock);
+    }
+}
+
+/// Takes the index at `path` for this process, until the returned value is dropped. A lock of its
 /// own, because SQLite's locks come and go with transactions and readers must stay welcome.
-pub fn own(path: &Path) -> Result<File, StoreError> {
+pub fn own(path: &Path) -> Result<Owner, StoreError> {
     let lock = lock_path(path);
     let failed = |source| StoreError::io(&lock, "lock", source);
     let file = OpenOptions::new()
@@ -111,8 +124,8 @@ pub fn own(path: &Path) -> Result<File, StoreError> {
         .mode(0o600)
         .open(&lock)
         .map_err(failed)?;
-    match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Owner(file)),
         Err(rustix::io::Errno::WOULDBLOCK) => Err(StoreError::InUse { path: path.into() }),
         Err(error) => Err(failed(error.into())),
     }

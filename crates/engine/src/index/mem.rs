@@ -1,85 +1,145 @@
 //! The index in memory: for tests, the simulator, and as the oracle that the stored one is held to.
 //!
-//! Keeps the committed state beside the open one, so that a simulated crash can forget what was not
-//! committed.
+//! Remembers what every change since the last commit replaced, so that a simulated crash can forget
+//! what was not committed.
 
 use super::{
     Digest, Dot, EntryId, Handle, Incarnation, IncarnationRecord, Index, IndexError, Knowledge,
     Meta, Name, PendingRow, SeenRow, Slot, Stored,
 };
 use crate::content::Content;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::ops::{Bound, RangeBounds};
 
 /// See the module's head.
 #[derive(Clone, Debug)]
 pub struct MemIndex {
     open: State,
-    committed: State,
 }
 
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug, Default)]
 struct State {
-    meta: Meta,
-    knowledge: Knowledge,
-    contexts: BTreeMap<u64, Knowledge>,
-    incarnations: BTreeMap<Incarnation, IncarnationRecord>,
-    entries: BTreeMap<EntryId, Stored>,
-    by_dot: BTreeMap<Dot, EntryId>,
-    by_place: BTreeSet<(EntryId, Name, EntryId)>,
-    conflicted: BTreeSet<EntryId>,
-    seen: BTreeMap<Slot, SeenRow>,
-    seen_by_entry: BTreeMap<EntryId, Slot>,
-    seen_by_name: BTreeMap<(Slot, Name), Slot>,
-    seen_by_handle: BTreeSet<(Handle, Slot)>,
-    seen_by_digest: BTreeSet<(Digest, Slot)>,
-    volatile: BTreeSet<Slot>,
-    pending: BTreeMap<EntryId, PendingRow>,
-    pending_order: BTreeMap<u64, EntryId>,
-    touched: BTreeSet<(Dot, EntryId)>,
-    creates: BTreeSet<(Dot, EntryId)>,
-    kept: BTreeSet<(EntryId, Digest)>,
+    meta: Table<(), Meta>,
+    knowledge: Table<(), Knowledge>,
+    contexts: Table<u64, Knowledge>,
+    incarnations: Table<Incarnation, IncarnationRecord>,
+    entries: Table<EntryId, Stored>,
+    by_dot: Table<Dot, EntryId>,
+    by_place: Table<(EntryId, Name, EntryId), ()>,
+    conflicted: Table<EntryId, ()>,
+    seen: Table<Slot, SeenRow>,
+    seen_by_entry: Table<EntryId, Slot>,
+    seen_by_name: Table<(Slot, Name), Slot>,
+    seen_by_handle: Table<(Handle, Slot), ()>,
+    seen_by_digest: Table<(Digest, Slot), ()>,
+    volatile: Table<Slot, ()>,
+    pending: Table<EntryId, PendingRow>,
+    pending_order: Table<u64, EntryId>,
+    touched: Table<(Dot, EntryId), ()>,
+    creates: Table<(Dot, EntryId), ()>,
+    kept: Table<(EntryId, Digest), ()>,
+}
+
+/// An ordered map that can go back to where it was: each change notes what it replaced.
+#[derive(Clone, Debug)]
+struct Table<K, V> {
+    rows: BTreeMap<K, V>,
+    undo: Vec<(K, Option<V>)>,
+}
+
+impl<K, V> Default for Table<K, V> {
+    fn default() -> Self {
+        Table { rows: BTreeMap::new(), undo: Vec::new() }
+    }
+}
+
+impl<K: Ord + Clone, V: Clone> Table<K, V> {
+    fn insert(&mut self, key: K, value: V) {
+        let before = self.rows.insert(key.clone(), value);
+        self.undo.push((key, before));
+    }
+
+    fn remove(&mut self, key: &K) -> Option<V> {
+        let before = self.rows.remove(key)?;
+        self.undo.push((key.clone(), Some(before.clone())));
+        Some(before)
+    }
+
+    fn get(&self, key: &K) -> Option<&V> {
+        self.rows.get(key)
+    }
+
+    fn range(&self, range: impl RangeBounds<K>) -> impl Iterator<Item = (&K, &V)> {
+        self.rows.range(range)
+    }
+
+    fn keys_from(&self, key: K) -> impl Iterator<Item = &K> {
+        self.rows.range(key..).map(|(key, _)| key)
+    }
+
+    fn commit(&mut self) {
+        self.undo.clear();
+    }
+
+    fn crash(&mut self) {
+        while let Some((key, before)) = self.undo.pop() {
+            match before {
+                Some(value) => drop(self.rows.insert(key, value)),
+                None => drop(self.rows.remove(&key)),
+            }
+        }
+    }
+}
+
+/// Calls a method of every table.
+macro_rules! each_table {
+    ($state:expr, $method:ident) => {{
+        let state = &mut $state;
+        state.meta.$method();
+        state.knowledge.$method();
+        state.contexts.$method();
+        state.incarnations.$method();
+        state.entries.$method();
+        state.by_dot.$method();
+        state.by_place.$method();
+        state.conflicted.$method();
+        state.seen.$method();
+        state.seen_by_entry.$method();
+        state.seen_by_name.$method();
+        state.seen_by_handle.$method();
+        state.seen_by_digest.$method();
+        state.volatile.$method();
+        state.pending.$method();
+        state.pending_order.$method();
+        state.touched.$method();
+        state.creates.$method();
+        state.kept.$method();
+    }};
 }
 
 impl MemIndex {
     /// An empty index with these facts, committed.
     pub fn new(meta: Meta) -> MemIndex {
-        let state = State {
-            meta,
-            knowledge: Knowledge::default(),
-            contexts: BTreeMap::new(),
-            incarnations: BTreeMap::new(),
-            entries: BTreeMap::new(),
-            by_dot: BTreeMap::new(),
-            by_place: BTreeSet::new(),
-            conflicted: BTreeSet::new(),
-            seen: BTreeMap::new(),
-            seen_by_entry: BTreeMap::new(),
-            seen_by_name: BTreeMap::new(),
-            seen_by_handle: BTreeSet::new(),
-            seen_by_digest: BTreeSet::new(),
-            volatile: BTreeSet::new(),
-            pending: BTreeMap::new(),
-            pending_order: BTreeMap::new(),
-            touched: BTreeSet::new(),
-            creates: BTreeSet::new(),
-            kept: BTreeSet::new(),
-        };
-        MemIndex { open: state.clone(), committed: state }
+        let mut index = MemIndex { open: State::default() };
+        index.open.meta.insert((), meta);
+        index.open.knowledge.insert((), Knowledge::default());
+        each_table!(index.open, commit);
+        index
     }
 
     /// Forgets everything since the last commit, as a crash would.
     pub fn crash(&mut self) {
-        self.open = self.committed.clone();
+        each_table!(self.open, crash);
     }
 
     /// Every entry of S, by id.
     pub fn entries(&self) -> impl Iterator<Item = &Stored> {
-        self.open.entries.values()
+        self.open.entries.rows.values()
     }
 
     /// Every row of D, by slot.
     pub fn seen_rows(&self) -> impl Iterator<Item = &SeenRow> {
-        self.open.seen.values()
+        self.open.seen.rows.values()
     }
 }
 
@@ -133,37 +193,42 @@ impl State {
     }
 }
 
+/// No name sorts before this one: a NUL is in none.
+fn first_name() -> Name {
+    Name::new(&[1]).expect("one byte that is neither NUL, slash nor dot is a name")
+}
+
 /// The lowest counter of an incarnation in a set of dots with their entries.
-fn floor(dots: &BTreeSet<(Dot, EntryId)>, incarnation: Incarnation) -> Option<u64> {
+fn floor(dots: &Table<(Dot, EntryId), ()>, incarnation: Incarnation) -> Option<u64> {
     let from = (Dot { incarnation, counter: 0 }, EntryId([0; 16]));
-    let (dot, _) = dots.range(from..).next()?;
+    let (dot, _) = dots.keys_from(from).next()?;
     (dot.incarnation == incarnation).then_some(dot.counter)
 }
 
 impl Index for MemIndex {
     fn commit(&mut self) -> Result<(), IndexError> {
-        self.committed = self.open.clone();
+        each_table!(self.open, commit);
         Ok(())
     }
 
     fn meta(&self) -> Meta {
-        self.open.meta.clone()
+        self.open.meta.get(&()).expect("new() puts the facts in").clone()
     }
 
     fn set_meta(&mut self, meta: &Meta) {
-        self.open.meta = meta.clone();
+        self.open.meta.insert((), meta.clone());
     }
 
     fn knowledge(&self) -> Knowledge {
-        self.open.knowledge.clone()
+        self.open.knowledge.get(&()).expect("new() puts it in").clone()
     }
 
     fn set_knowledge(&mut self, knowledge: &Knowledge) {
-        self.open.knowledge = knowledge.clone();
+        self.open.knowledge.insert((), knowledge.clone());
     }
 
     fn contexts(&self) -> Vec<(u64, Knowledge)> {
-        self.open.contexts.iter().map(|(&id, k)| (id, k.clone())).collect()
+        self.open.contexts.rows.iter().map(|(&id, k)| (id, k.clone())).collect()
     }
 
     fn put_context(&mut self, id: u64, knowledge: &Knowledge) {
@@ -175,7 +240,7 @@ impl Index for MemIndex {
     }
 
     fn incarnations(&self) -> Vec<IncarnationRecord> {
-        self.open.incarnations.values().cloned().collect()
+        self.open.incarnations.rows.values().cloned().collect()
     }
 
     fn put_incarnation(&mut self, record: &IncarnationRecord) {
@@ -193,17 +258,17 @@ impl Index for MemIndex {
             self.open.by_dot.insert(dot, id);
         }
         if let Some(at) = &stored.settled {
-            self.open.by_place.insert((at.parent, at.name.clone(), id));
+            self.open.by_place.insert((at.parent, at.name.clone(), id), ());
         }
         if stored.conflicted {
-            self.open.conflicted.insert(id);
+            self.open.conflicted.insert(id, ());
         }
         self.open.entries.insert(id, stored.clone());
     }
 
     fn named(&self, parent: EntryId, name: &Name) -> Vec<EntryId> {
         let from = (parent, name.clone(), EntryId([0; 16]));
-        let rows = self.open.by_place.range(from..);
+        let rows = self.open.by_place.keys_from(from);
         rows.take_while(|(p, n, _)| *p == parent && n == name).map(|&(_, _, id)| id).collect()
     }
 
@@ -213,10 +278,13 @@ impl Index for MemIndex {
         after: Option<(&Name, EntryId)>,
         max: usize,
     ) -> Vec<(Name, EntryId)> {
-        let all = self.open.by_place.iter().skip_while(|(p, ..)| *p < parent);
-        let here = all.take_while(|(p, ..)| *p == parent);
-        let rest = here.filter(|(_, n, id)| after.is_none_or(|(m, i)| (n, *id) > (m, i)));
-        rest.take(max).map(|(_, name, id)| (name.clone(), *id)).collect()
+        let from = match after {
+            Some((name, id)) => Bound::Excluded((parent, name.clone(), id)),
+            None => Bound::Included((parent, first_name(), EntryId([0; 16]))),
+        };
+        let rows = self.open.by_place.range((from, Bound::Unbounded)).map(|(key, ())| key);
+        let here = rows.take_while(|(p, ..)| *p == parent);
+        here.take(max).map(|(_, name, id)| (name.clone(), *id)).collect()
     }
 
     fn dots(
@@ -232,12 +300,13 @@ impl Index for MemIndex {
     }
 
     fn conflicts(&self, after: Option<EntryId>, max: usize) -> Vec<EntryId> {
-        let rows = self.open.conflicted.iter().copied();
-        rows.filter(|id| after.is_none_or(|a| *id > a)).take(max).collect()
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let rows = self.open.conflicted.range((from, Bound::Unbounded));
+        rows.take(max).map(|(id, ())| *id).collect()
     }
 
     fn entry_count(&self) -> u64 {
-        self.open.entries.len() as u64
+        self.open.entries.rows.len() as u64
     }
 
     fn seen(&self, slot: Slot) -> Option<SeenRow> {
@@ -253,19 +322,22 @@ impl Index for MemIndex {
     }
 
     fn seen_children(&self, parent: Slot, after: Option<&Name>, max: usize) -> Vec<SeenRow> {
-        let all = self.open.seen_by_name.iter().skip_while(|((p, _), _)| *p < parent);
-        let here = all.take_while(|((p, _), _)| *p == parent);
-        let rest = here.filter(|((_, name), _)| after.is_none_or(|a| name > a));
-        rest.take(max).filter_map(|(_, &slot)| self.seen(slot)).collect()
+        let from = match after {
+            Some(name) => Bound::Excluded((parent, name.clone())),
+            None => Bound::Included((parent, first_name())),
+        };
+        let rows = self.open.seen_by_name.range((from, Bound::Unbounded));
+        let here = rows.take_while(|((p, _), _)| *p == parent);
+        here.take(max).filter_map(|(_, &slot)| self.seen(slot)).collect()
     }
 
     fn seen_handle(&self, handle: &Handle) -> Vec<SeenRow> {
-        let rows = self.open.seen_by_handle.range((handle.clone(), Slot(0))..);
+        let rows = self.open.seen_by_handle.keys_from((handle.clone(), Slot(0)));
         rows.take_while(|(h, _)| h == handle).filter_map(|(_, slot)| self.seen(*slot)).collect()
     }
 
     fn seen_digest(&self, digest: &Digest) -> Option<SeenRow> {
-        let (found, slot) = self.open.seen_by_digest.range((*digest, Slot(0))..).next()?;
+        let (found, slot) = self.open.seen_by_digest.keys_from((*digest, Slot(0))).next()?;
         (found == digest).then(|| self.seen(*slot))?
     }
 
@@ -275,12 +347,12 @@ impl Index for MemIndex {
         if let Some(name) = &row.name {
             self.open.seen_by_name.insert((row.parent, name.clone()), row.slot);
         }
-        self.open.seen_by_handle.insert((row.fingerprint.handle.clone(), row.slot));
+        self.open.seen_by_handle.insert((row.fingerprint.handle.clone(), row.slot), ());
         if let Some(digest) = digest_of(row) {
-            self.open.seen_by_digest.insert((digest, row.slot));
+            self.open.seen_by_digest.insert((digest, row.slot), ());
         }
         if row.volatile.is_some() {
-            self.open.volatile.insert(row.slot);
+            self.open.volatile.insert(row.slot, ());
         }
         self.open.seen.insert(row.slot, row.clone());
     }
@@ -290,21 +362,22 @@ impl Index for MemIndex {
     }
 
     fn seen_count(&self) -> u64 {
-        self.open.seen.len() as u64
+        self.open.seen.rows.len() as u64
     }
 
     fn volatile(&self, after: Slot, max: usize) -> Vec<SeenRow> {
-        let rows = self.open.volatile.range(Slot(after.0 + 1)..);
+        let rows = self.open.volatile.keys_from(Slot(after.0 + 1));
         rows.take(max).filter_map(|slot| self.seen(*slot)).collect()
     }
 
     fn settle_volatile(&mut self, epoch: u64) {
-        for slot in std::mem::take(&mut self.open.volatile) {
-            let row = self.open.seen.get_mut(&slot).expect("volatile rows are rows");
+        let slots: Vec<Slot> = self.open.volatile.rows.keys().copied().collect();
+        for slot in slots {
+            let row = self.open.seen.get(&slot).expect("volatile rows are rows");
             if row.volatile.as_ref().is_some_and(|v| v.epoch <= epoch) {
-                row.volatile = None;
-            } else {
-                self.open.volatile.insert(slot);
+                let settled = SeenRow { volatile: None, ..row.clone() };
+                self.open.seen.insert(slot, settled);
+                self.open.volatile.remove(&slot);
             }
         }
     }
@@ -317,10 +390,10 @@ impl Index for MemIndex {
         self.open.unlink_pending(row.entry);
         self.open.pending_order.insert(row.order, row.entry);
         for dot in &row.touched {
-            self.open.touched.insert((*dot, row.entry));
+            self.open.touched.insert((*dot, row.entry), ());
         }
         if let Some(dot) = row.create {
-            self.open.creates.insert((dot, row.entry));
+            self.open.creates.insert((dot, row.entry), ());
         }
         self.open.pending.insert(row.entry, row.clone());
     }
@@ -331,11 +404,11 @@ impl Index for MemIndex {
 
     fn pending_after(&self, order: u64, max: usize) -> Vec<PendingRow> {
         let rows = self.open.pending_order.range(order + 1..).take(max);
-        rows.map(|(_, entry)| self.open.pending[entry].clone()).collect()
+        rows.map(|(_, entry)| self.open.pending.rows[entry].clone()).collect()
     }
 
     fn pending_count(&self) -> u64 {
-        self.open.pending.len() as u64
+        self.open.pending.rows.len() as u64
     }
 
     fn touched_floor(&self, incarnation: Incarnation) -> Option<u64> {
@@ -347,16 +420,16 @@ impl Index for MemIndex {
     }
 
     fn kept_of(&self, entry: EntryId) -> Vec<Digest> {
-        let rows = self.open.kept.range((entry, Digest([0; 32]))..);
+        let rows = self.open.kept.keys_from((entry, Digest([0; 32])));
         rows.take_while(|(id, _)| *id == entry).map(|&(_, digest)| digest).collect()
     }
 
     fn is_kept(&self, digest: &Digest) -> bool {
-        self.open.kept.iter().any(|(_, kept)| kept == digest)
+        self.open.kept.rows.keys().any(|(_, kept)| kept == digest)
     }
 
     fn put_kept(&mut self, entry: EntryId, digest: &Digest) {
-        self.open.kept.insert((entry, *digest));
+        self.open.kept.insert((entry, *digest), ());
     }
 
     fn remove_kept(&mut self, entry: EntryId, digest: &Digest) {
