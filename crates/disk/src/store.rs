@@ -1,10 +1,10 @@
 //! A folder's index on this disk: the engine's `Index` in one SQLite file, and a reader beside it.
 //!
 //! Nothing is decided here, and no domain type is stored as itself: rows are this module's own
-//! records. Writes gather in memory and reach the file in bulk; [`Index::commit`] makes them durable
-//! (WAL, synchronous=FULL). The daemon's control thread owns the [`Store`]; the scanner looks up what
-//! was last seen through a [`Reader`]. Files of a newer program, foreign or broken files are refused
-//! and left as they are.
+//! records. Writes gather in memory and reach the file in bulk; [`Index::commit`] makes them
+//! durable (WAL, synchronous=FULL). The daemon's control thread owns the [`Store`]; the scanner
+//! looks up what was last seen through a [`Reader`]. Files of a newer program, foreign or broken
+//! files are refused and left as they are.
 //!
 //! [`Index::commit`]: engine::index::Index::commit
 

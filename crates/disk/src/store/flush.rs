@@ -1,5 +1,5 @@
-//! From memory into SQLite: what waits in the overlay, in the order of its rowids, then the facts; and
-//! the commit.
+//! From memory into SQLite: what waits in the overlay, in the order of its rowids, then the facts;
+//! and the commit.
 //!
 //! Called by `store::index` when a transaction ends or grows beyond its bound.
 

@@ -1,7 +1,7 @@
 //! The rows written since they were last flushed into SQLite, with look-ups of their own.
 //!
-//! A row that is here hides the one of its key in the file. Plain bookkeeping without errors: what the
-//! file holds, the store looks up and tells. Called by `store::index` and `store::flush`.
+//! A row that is here hides the one of its key in the file. Plain bookkeeping without errors: what
+//! the file holds, the store looks up and tells. Called by `store::index` and `store::flush`.
 
 use engine::content::{Content, Digest};
 use engine::dot::{Dot, Incarnation};

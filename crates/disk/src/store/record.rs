@@ -1,8 +1,8 @@
-//! The rows of an index file as bytes: the store's own protobuf structs, and the way between them and
-//! the engine's types.
+//! The rows of an index file as bytes: the store's own protobuf structs, and the way between them
+//! and the engine's types.
 //!
-//! Not the wire: register values alone are kept as the bytes that their author minted. What a column
-//! holds (ids, names, handles, digests) is not repeated in the bytes beside it. A field, once
+//! Not the wire: register values alone are kept as the bytes that their author minted. What a
+//! column holds (ids, names, handles, digests) is not repeated in the bytes beside it. A field, once
 //! released, keeps its number and meaning.
 
 use super::lives::Lives;
