@@ -2,8 +2,8 @@
 //! and the engine's types.
 //!
 //! Not the wire: register values alone are kept as the bytes that their author minted. What a
-//! column holds (ids, names, handles, digests) is not repeated in the bytes beside it. A field, once
-//! released, keeps its number and meaning.
+//! column holds (ids, names, handles, digests) is not repeated in the bytes beside it. A field,
+//! once released, keeps its number and meaning.
 
 use super::lives::Lives;
 use super::ReadError;
