@@ -1,0 +1,54 @@
+//! What is left out, and what only looks like it.
+
+use super::{Ignore, MOUNT_POINT};
+use crate::fs::{FileKind, Stat};
+use engine::entry::{Owner, Timestamp};
+use engine::index::Handle;
+use engine::path::RelPath;
+
+fn stat(kind: FileKind, mount: u64) -> Stat {
+    let at = Timestamp::default();
+    Stat {
+        kind,
+        handle: Handle([1].into()),
+        size: 0,
+        mtime: at,
+        ctime: at,
+        mode: 0,
+        owner: Owner::default(),
+        links: 1,
+        inode: 1,
+        device: 1,
+        mount,
+    }
+}
+
+fn path(text: &str) -> RelPath {
+    RelPath::parse(text.as_bytes()).unwrap()
+}
+
+#[test]
+fn our_names_are_ours_only_in_the_root() {
+    let ignore = Ignore::default();
+    for own in [".syncline", ".syncline/trash/x", ".syncline-folder", ".syncline-probe"] {
+        assert!(ignore.is_own(&path(own)), "{own}");
+    }
+    for other in ["", "a/.syncline", ".syncline2", "syncline"] {
+        assert!(!ignore.is_own(&path(other)), "{other}");
+    }
+}
+
+#[test]
+fn mounts_special_files_and_other_folders_are_foreign() {
+    let ignore = Ignore::new([path("a/b")].into());
+    let foreign = |at: &str, kind, mount| ignore.foreign(&path(at), &stat(kind, mount), 7);
+    for kind in [FileKind::Dir, FileKind::File, FileKind::Symlink] {
+        assert_eq!(foreign("a", kind, 7), None);
+        assert_eq!(foreign("a", kind, 8), Some(MOUNT_POINT));
+    }
+    for kind in [FileKind::Fifo, FileKind::Socket, FileKind::Device] {
+        assert!(foreign("a", kind, 7).is_some());
+    }
+    assert!(foreign("a/b", FileKind::Dir, 7).is_some());
+    assert_eq!(foreign("a/b", FileKind::File, 7), None);
+}

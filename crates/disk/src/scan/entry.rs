@@ -1,0 +1,158 @@
+//! One name met, by hint or in a listing: compared with its row, and looked at if it differs.
+//!
+//! Used by `walk` (hints) and `answer` (listings).
+
+use super::jobs::Job;
+use super::look::{unreadable, Looked};
+use super::walk::{is_absent, is_same, Near, Walk};
+use super::Why;
+use crate::fs::{FileKind, Fs, Stat};
+use crate::store::LastSeen;
+use engine::entry::Kind;
+use engine::index::{Fingerprint, SeenRow, Slot, ROOT_SLOT};
+use engine::observe::{Found, Present, Source};
+use engine::path::RelPath;
+use rustix::io::Errno;
+use std::io;
+
+/// A name met: where, what D has there, and what a look shows.
+pub(super) struct Met<'a, F: Fs> {
+    pub(super) dir: &'a F::Dir,
+    /// The row of `dir`, if D knows it.
+    pub(super) parent: Option<Slot>,
+    pub(super) path: RelPath,
+    pub(super) row: Option<SeenRow>,
+    pub(super) stat: Stat,
+    pub(super) why: Why,
+}
+
+impl<F: Fs, L: LastSeen> Walk<'_, F, L> {
+    /// Looks at a path by itself; `deep` walks what is below whether it is new or not.
+    pub(super) fn begin(&mut self, path: &RelPath, why: Why, deep: bool) {
+        if self.eyes.ignore.is_own(path) || !self.begun.insert((path.clone(), deep)) {
+            return;
+        }
+        let Some(parent) = path.parent() else { return self.begin_root(deep) };
+        let name = path.name().expect("only the root has no parent");
+        let (dir, slot) = match self.near(&parent) {
+            Ok((dir, Some(slot))) => (dir, slot),
+            // A directory that D does not know is new, and will be walked with this name in it.
+            Ok((_, None)) => return self.begin(&parent, Why::Changed, false),
+            Err(error) if is_in_the_way(&error) => {
+                return self.begin(&parent, Why::Changed, false);
+            }
+            Err(error) => return self.tell(path.clone(), None, unreadable(&error), None),
+        };
+        let row = self.ask(self.last.seen_named(slot, name));
+        match self.lens.fs.stat(&dir, name) {
+            Ok(stat) => {
+                self.lens.progress.add(&self.lens.progress.entries, 1);
+                let path = path.clone();
+                let met = Met { dir: &dir, parent: Some(slot), path, row, stat, why };
+                self.met(met, true, deep);
+            }
+            Err(error) if is_absent(&error) => {
+                if row.is_some() {
+                    self.absent.push(path.clone());
+                    self.begin(&parent, Why::Changed, false);
+                }
+            }
+            Err(error) => self.tell(path.clone(), Some(slot), unreadable(&error), None),
+        }
+    }
+
+    fn begin_root(&mut self, deep: bool) {
+        let root = RelPath::root();
+        let stat = match self.lens.fs.stat_dir(self.eyes.root) {
+            Ok(stat) => stat,
+            Err(error) => return self.tell(root, None, unreadable(&error), None),
+        };
+        let row = self.ask(self.last.seen(ROOT_SLOT));
+        if !row.is_some_and(|row| is_same(&row, &stat)) {
+            let looked = self.lens.root(self.eyes.root);
+            self.looked(root.clone(), None, looked);
+        }
+        if deep {
+            self.enter(&root, &stat);
+        }
+    }
+
+    /// Opens a directory for a look at a name in it, and finds its row by what it is, not by its
+    /// name: D may not have heard yet that it moved.
+    fn near(&mut self, path: &RelPath) -> io::Result<(F::Dir, Option<Slot>)> {
+        if let Some(near) = self.near.as_ref().filter(|near| near.path == *path) {
+            return Ok((near.dir.clone(), near.slot));
+        }
+        let dir = self.lens.fs.open_dir(self.eyes.root, path)?;
+        let handle = self.lens.fs.stat_dir(&dir)?.handle;
+        let slot = self.slot_of(path, &handle);
+        self.near = Some(Near { path: path.clone(), dir: dir.clone(), slot });
+        Ok((dir, slot))
+    }
+
+    /// Compares what was met with its row. `alone`: it was hinted, so its directory is not being
+    /// listed. `deep`: a directory is walked whether it is new or not.
+    pub(super) fn met(&mut self, met: Met<'_, F>, alone: bool, deep: bool) {
+        let mount = self.lens.root_mount;
+        if let Some(why) = self.eyes.ignore.foreign(&met.path, &met.stat, mount) {
+            return self.tell(met.path, met.parent, Found::Foreign(why.to_owned()), None);
+        }
+        let same = met.row.as_ref().is_some_and(|row| is_same(row, &met.stat));
+        if met.stat.kind == FileKind::Dir {
+            return self.met_dir(met, same, alone, deep);
+        }
+        if same && !self.doubts(&met) {
+            return;
+        }
+        if let (true, Some(above)) = (alone, met.path.parent()) {
+            self.begin(&above, Why::Changed, false);
+        }
+        let known = unread(&met);
+        let (dir, parent) = (met.dir.clone(), met.parent);
+        self.looks.push_back(Job::Look { dir, parent, path: met.path, known });
+    }
+
+    fn met_dir(&mut self, met: Met<'_, F>, same: bool, alone: bool, deep: bool) {
+        let mut entered = deep;
+        if !same {
+            if let (true, Some(above)) = (alone, met.path.parent()) {
+                self.begin(&above, Why::Changed, false);
+            }
+            let looked = self.lens.look(&mut self.reader, met.dir, &met.path, None);
+            match &looked {
+                Looked::Found(Found::Present(Present { kind: Kind::Dir, fingerprint, .. }), _) => {
+                    // One that D knows keeps its contents wherever it goes.
+                    entered |= self.slot_of(&met.path, &fingerprint.handle).is_none();
+                }
+                _ => entered = false,
+            }
+            self.looked(met.path.clone(), met.parent, looked);
+        }
+        if entered {
+            self.enter(&met.path, &met.stat);
+        }
+    }
+
+    /// Whether an unchanged fingerprint is not enough.
+    fn doubts(&self, met: &Met<'_, F>) -> bool {
+        let soft = met.row.as_ref().is_some_and(|row| row.soft);
+        let is_file = met.stat.kind == FileKind::File;
+        let reread = match self.source {
+            Source::Scan => soft && self.eyes.reread_soft,
+            Source::Live => soft || met.why == Why::Closed,
+        };
+        is_file && reread
+    }
+}
+
+/// The fingerprint whose content stands, if nobody is said to have written.
+fn unread<F: Fs>(met: &Met<'_, F>) -> Option<Fingerprint> {
+    let row = met.row.as_ref()?;
+    (met.why == Why::NoWriter && row.kind == Kind::File && !row.soft)
+        .then(|| row.fingerprint.clone())
+}
+
+/// Whether a directory is not there, or something else is: it has to be looked at itself.
+fn is_in_the_way(error: &io::Error) -> bool {
+    is_absent(error) || Errno::from_io_error(error) == Some(Errno::XDEV)
+}

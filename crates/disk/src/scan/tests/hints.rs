@@ -1,0 +1,141 @@
+//! Looks at single paths: what is read, and what is looked at besides.
+
+use super::lab::{lines, linux, record};
+use super::{tree, two_files, OLD};
+use crate::fs::Fs;
+use crate::scan::Why;
+
+#[test]
+fn a_hint_of_an_edit_shows_the_file_alone() {
+    let (mut lab, _home) = linux();
+    tree(&lab);
+    lab.settle();
+    lab.edit("d/e/c", b"edited");
+    assert_eq!(lines(&lab.hint(&[("d/e/c", Why::Closed)])), ["File d/e/c read"]);
+}
+
+#[test]
+fn a_hint_of_nothing_shows_nothing() {
+    let (mut lab, _home) = linux();
+    tree(&lab);
+    lab.settle();
+    let all = [("", Why::Changed), ("d", Why::Changed), ("d/a", Why::Closed), ("no", Why::Changed)];
+    assert!(lab.hint(&all).is_empty());
+}
+
+#[test]
+fn attributes_need_no_reading_unless_a_writer_is_there() {
+    let (mut lab, _home) = linux();
+    two_files(&lab);
+    lab.settle();
+    lab.with("d/a", |fs, on| fs.set_mode(on, 0o600 | 0o044).unwrap());
+    assert_eq!(lines(&lab.hint(&[("d/a", Why::NoWriter)])), ["File d/a"]);
+    let writer = lab.open("d/a");
+    assert_eq!(lines(&lab.hint(&[("d/a", Why::NoWriter)])), ["busy d/a"]);
+    drop(writer);
+    lab.with("d/a", |fs, on| fs.set_mtime(on, OLD).unwrap());
+    assert_eq!(lines(&lab.hint(&[("d/a", Why::NoWriter)])), ["File d/a read"]);
+}
+
+/// A program writes, sets the mtime back, and closes; the attributes are looked at in between.
+#[test]
+fn an_edit_behind_a_look_at_attributes_is_found_when_its_writer_closes() {
+    let (mut lab, _home) = linux();
+    two_files(&lab);
+    lab.with("d/a", |fs, on| fs.set_mtime(on, OLD).unwrap());
+    lab.settle();
+    lab.edit("d/a", b"FIRST");
+    lab.with("d/a", |fs, on| fs.set_mtime(on, OLD).unwrap());
+    let looks = lab.hint(&[("d/a", Why::NoWriter)]);
+    assert_eq!(lines(&looks), ["File d/a"]);
+    looks.iter().for_each(|look| record(&mut lab.index, look));
+    assert_eq!(lines(&lab.hint(&[("d/a", Why::Closed)])), ["File d/a read"]);
+}
+
+#[test]
+fn a_move_is_looked_at_on_both_sides_though_one_was_hinted() {
+    let (mut lab, _home) = linux();
+    tree(&lab);
+    lab.settle();
+    lab.rename("d/a", "d/e/a");
+    let shown = lines(&lab.hint(&[("d/e/a", Why::NoWriter)]));
+    assert_eq!(shown, ["Dir d", "absent d/a", "Dir d/e", "File d/e/a read"]);
+}
+
+#[test]
+fn a_moved_directory_keeps_its_contents_unread_and_a_new_one_is_walked() {
+    let (mut lab, _home) = linux();
+    tree(&lab);
+    lab.settle();
+    lab.rename("d/e", "moved");
+    lab.dir("new");
+    lab.dir("new/deep");
+    lab.file("new/deep/f", b"f");
+    let shown = lines(&lab.hint(&[("moved", Why::Changed), ("new", Why::Changed)]));
+    let expected =
+        ["Dir ", "absent d/e", "Dir moved", "Dir new", "Dir new/deep", "File new/deep/f read"];
+    assert_eq!(shown, expected);
+}
+
+#[test]
+fn a_hint_deep_in_a_new_directory_shows_all_that_is_new() {
+    let (mut lab, _home) = linux();
+    lab.settle();
+    tree(&lab);
+    let shown = lines(&lab.hint(&[("d/e/c", Why::Closed)]));
+    let expected =
+        ["Dir ", "Dir d", "File d/a read", "File d/b read", "Dir d/e", "File d/e/c read"];
+    assert_eq!(shown, expected);
+}
+
+#[test]
+fn a_hint_in_a_directory_that_moved_meanwhile_is_looked_at_where_it_is_now() {
+    let (mut lab, _home) = linux();
+    tree(&lab);
+    lab.settle();
+    lab.rename("d/e", "x");
+    lab.edit("x/c", b"edited");
+    let shown = lines(&lab.hint(&[("d/e", Why::Changed), ("x/c", Why::Closed)]));
+    assert_eq!(shown, ["Dir ", "Dir d", "absent d/e", "Dir x", "File x/c read"]);
+}
+
+#[test]
+fn a_hint_below_something_that_is_gone_shows_its_top_as_absent() {
+    let (mut lab, _home) = linux();
+    tree(&lab);
+    lab.settle();
+    lab.remove("d/e/c");
+    lab.remove_dir("d/e");
+    let shown = lines(&lab.hint(&[("d/e/c", Why::NoWriter)]));
+    assert_eq!(shown, ["Dir d", "absent d/e"]);
+}
+
+#[test]
+fn two_files_that_swapped_names_are_both_shown() {
+    let (mut lab, _home) = linux();
+    two_files(&lab);
+    lab.settle();
+    lab.rename("d/a", "d/t");
+    lab.rename("d/b", "d/a");
+    lab.rename("d/t", "d/b");
+    let shown = lines(&lab.hint(&[("d/a", Why::NoWriter), ("d/b", Why::NoWriter)]));
+    assert_eq!(shown, ["Dir d", "File d/a read", "File d/b read"]);
+}
+
+#[test]
+fn small_contents_come_with_their_bytes_when_seen_live() {
+    let (mut lab, _home) = linux();
+    lab.settle();
+    lab.file("small", &[7; 32 * 1024]);
+    lab.file("large", &[7; 32 * 1024 + 1]);
+    let paths = ["small", "large"].map(|name| (super::path(name), Why::Closed));
+    let mut contents = Vec::new();
+    let hand_on = &mut |report: crate::scan::Report| {
+        contents.extend(report.contents);
+        true
+    };
+    crate::scan::names(&lab.eyes(), &lab.index, &lab.progress, &paths, hand_on).unwrap();
+    assert_eq!(contents.len(), 1);
+    assert_eq!(contents[0].1, [7; 32 * 1024]);
+    assert_eq!(contents[0].0 .0, *blake3::hash(&contents[0].1).as_bytes());
+}

@@ -1,0 +1,198 @@
+//! What goes wrong: writers, permissions, mounts, things that move during the scan, cancellation.
+
+use super::lab::{lines, linux, record};
+use super::{path, tree, two_files};
+use crate::fs::Fs;
+use crate::scan::{trees, Why};
+use std::os::unix::fs::PermissionsExt;
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+#[test]
+fn a_file_open_for_writing_is_busy_until_it_is_closed() {
+    let (mut lab, _home) = linux();
+    two_files(&lab);
+    lab.settle();
+    let writer = lab.open("d/a");
+    lab.fs.write_at(&writer, b"half", 0).unwrap();
+    assert_eq!(lab.shows(), ["busy d/a"]);
+    assert_eq!(lines(&lab.hint(&[("d/a", Why::Changed)])), ["busy d/a"]);
+    drop(writer);
+    assert_eq!(lab.shows(), ["File d/a read"]);
+}
+
+#[test]
+fn a_directory_that_cannot_be_listed_proves_no_absence() {
+    let (mut lab, home) = linux();
+    tree(&lab);
+    lab.settle();
+    if is_root() {
+        eprintln!("skipped: root may list everything");
+        return;
+    }
+    let closed = home.path().join("d/e");
+    lab.remove("d/e/c");
+    std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0)).unwrap();
+    assert_eq!(lab.shows(), ["unreadable d/e"]);
+    std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o700)).unwrap();
+    assert_eq!(lab.shows(), ["Dir d/e", "absent d/e/c"]);
+}
+
+#[test]
+fn sockets_pipes_and_nested_folders_are_foreign_and_not_entered() {
+    let (mut lab, home) = linux();
+    tree(&lab);
+    lab.ignore = crate::ignore::Ignore::new([path("d/e")].into());
+    let _socket = std::os::unix::net::UnixListener::bind(home.path().join("socket")).unwrap();
+    let shown = lab.shows();
+    assert_eq!(
+        shown,
+        [
+            "Dir ",
+            "Dir d",
+            "File d/a read",
+            "File d/b read",
+            "foreign d/e: the root of another folder: synchronised as that folder",
+            "foreign socket: a socket: not synchronised",
+        ]
+    );
+}
+
+#[test]
+fn a_mount_inside_is_foreign_and_hides_without_deleting() {
+    let (mut lab, home) = linux();
+    tree(&lab);
+    lab.settle();
+    let target = home.path().join("d/e");
+    let run = |program: &str, args: &[&str]| {
+        let done = std::process::Command::new(program).args(args).arg(&target).output();
+        done.is_ok_and(|output| output.status.success())
+    };
+    if !is_root() || !run("mount", &["-t", "tmpfs", "none"]) {
+        eprintln!("skipped: may not mount");
+        return;
+    }
+    std::fs::write(target.join("theirs"), b"x").unwrap();
+    let shown = lab.shows();
+    let hinted = lines(&lab.hint(&[("d/e/theirs", Why::Closed), ("d/e/c", Why::NoWriter)]));
+    assert!(run("umount", &[]));
+    let expected = ["foreign d/e: a mount point: left out with all that is below"];
+    assert_eq!(shown, expected);
+    assert_eq!(hinted, expected);
+    assert_eq!(lab.shows(), Vec::<String>::new());
+}
+
+#[test]
+fn owners_are_seen() {
+    let (mut lab, home) = linux();
+    two_files(&lab);
+    lab.settle();
+    if !is_root() {
+        eprintln!("skipped: only root may give files away");
+        return;
+    }
+    std::os::unix::fs::chown(home.path().join("d/a"), Some(4321), Some(1234)).unwrap();
+    let looks = lab.hint(&[("d/a", Why::NoWriter)]);
+    let engine::observe::Found::Present(found) = &looks[0].found else { panic!("{looks:?}") };
+    assert_eq!((found.attributes.owner.uid, found.attributes.owner.gid), (4321, 1234));
+    assert_eq!(found.content, None);
+}
+
+#[test]
+fn extended_attributes_beyond_the_bound_stop_only_their_file() {
+    let (lab, home) = linux();
+    two_files(&lab);
+    let volume = lab.fs.volume(&lab.root).unwrap();
+    let value = vec![7; 40_000];
+    let set = |name: &[u8]| {
+        let file = lab.open("d/a");
+        lab.fs.set_xattr(crate::fs::On::File(&file), name, &value)
+    };
+    if set(b"user.a").and_then(|()| set(b"user.b")).is_err() {
+        eprintln!(
+            "skipped: {} ({:x}) keeps no such attributes",
+            home.path().display(),
+            volume.magic
+        );
+        return;
+    }
+    assert_eq!(lab.shows(), ["Dir ", "Dir d", "unreadable d/a", "File d/b read"]);
+}
+
+#[test]
+fn what_vanishes_during_the_scan_is_told_at_its_end() {
+    let (mut lab, _home) = linux();
+    for n in 0..1500 {
+        lab.file(&format!("{n:04}"), b"");
+    }
+    lab.settle();
+    lab.file("0000-new", b"");
+    for n in 0..1100 {
+        lab.edit(&format!("{n:04}"), b"edited");
+    }
+    let mut shown = Vec::new();
+    let mut first = true;
+    trees(&lab.eyes(), &lab.index, &lab.progress, &[path("")], &mut |report| {
+        if std::mem::take(&mut first) {
+            lab.remove("1499");
+        }
+        shown.extend(lines(&report.batch.looks));
+        true
+    })
+    .unwrap();
+    assert!(!first);
+    assert_eq!(shown.last().map(String::as_str), Some("absent 1499"));
+}
+
+#[test]
+fn what_comes_back_before_the_end_is_not_absent() {
+    let (mut lab, _home) = linux();
+    for n in 0..1500 {
+        lab.file(&format!("{n:04}"), b"");
+    }
+    lab.file("zz", b"");
+    lab.settle();
+    lab.remove("zz");
+    for n in 0..1100 {
+        lab.edit(&format!("{n:04}"), b"edited");
+    }
+    let (mut shown, mut first) = (Vec::new(), true);
+    trees(&lab.eyes(), &lab.index, &lab.progress, &[path("")], &mut |report| {
+        if std::mem::take(&mut first) {
+            lab.file("zz", b"");
+        }
+        shown.extend(lines(&report.batch.looks));
+        true
+    })
+    .unwrap();
+    assert!(!shown.iter().any(|line| line.starts_with("absent")), "{shown:?}");
+}
+
+#[test]
+fn a_cancelled_scan_says_that_it_is_not_complete_and_tells_no_absence() {
+    for workers in [0, 2] {
+        let (mut lab, _home) = linux();
+        lab.workers = workers;
+        for n in 0..3000 {
+            lab.file(&format!("{n:04}"), b"x");
+        }
+        lab.settle();
+        lab.remove("0000");
+        for n in 1..3000 {
+            lab.edit(&format!("{n:04}"), b"y");
+        }
+        let mut looks = Vec::new();
+        let summary = trees(&lab.eyes(), &lab.index, &lab.progress, &[path("")], &mut |report| {
+            looks.extend(report.batch.looks);
+            lab.progress.cancel();
+            true
+        })
+        .unwrap();
+        assert!(!summary.complete);
+        assert!(looks.len() < 3000);
+        assert!(!lines(&looks).iter().any(|line| line.starts_with("absent")));
+        looks.iter().for_each(|look| record(&mut lab.index, look));
+    }
+}
