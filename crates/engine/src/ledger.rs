@@ -5,7 +5,7 @@
 //! causality: that is `register`.
 
 use crate::dot::{Dot, Knowledge};
-use crate::entry::{Entry, EntryId, Hlc, Kind, ROOT};
+use crate::entry::{Entry, EntryId, Hlc, Kind, Presence, ROOT};
 use crate::index::{Index, Meta, PendingRow, Settled, Slot, Stored};
 use crate::limits::CONTEXTS_MAX;
 use crate::path::Name;
@@ -172,6 +172,7 @@ pub fn put(
         rivals(facts, index, id, was.as_ref(), settled.as_ref());
     }
     recount(facts, index, was, settled);
+    collapse(facts, index, id);
 }
 
 /// Marks an entry as perhaps not what this disk shows.
@@ -248,7 +249,35 @@ fn recount(facts: &mut Facts, index: &mut dyn Index, was: Option<Settled>, is: O
             mark(facts, index, id, &[]);
             rivals(facts, index, id, was.as_ref(), is.as_ref());
             recount(facts, index, was, is);
+        } else if !more {
+            collapse(facts, index, id);
         }
+    }
+}
+
+/// Deleted directories that lie in one another in a circle (crossing moves, then deleted) count one
+/// another as live children. Where nothing else needs them, they go.
+fn collapse(facts: &mut Facts, index: &mut dyn Index, id: EntryId) {
+    let needed_only = |stored: &Stored| {
+        let mut versions = stored.entry.loc.versions().iter();
+        stored.live_children == 1 && versions.all(|v| matches!(v.value.state, Presence::Deleted(_)))
+    };
+    if !index.entry(id).is_some_and(|stored| view::is_alive(&stored) && needed_only(&stored)) {
+        return;
+    }
+    let circle = view::circle(index, id).into_iter().flatten();
+    let circle: Vec<Stored> = circle.filter_map(|member| index.entry(member)).collect();
+    if !circle.iter().all(needed_only) {
+        return;
+    }
+    for mut stored in circle {
+        let (id, was) = (stored.entry.id, stored.settled.clone());
+        stored.live_children = 0;
+        stored.settled = view::settle(&stored.entry, 0);
+        let is = stored.settled.clone();
+        index.put_entry(&stored);
+        mark(facts, index, id, &[]);
+        rivals(facts, index, id, was.as_ref(), is.as_ref());
     }
 }
 

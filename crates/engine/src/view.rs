@@ -162,12 +162,22 @@ fn climb(index: &dyn Index, id: EntryId, parent: EntryId) -> Climb {
         if let Some(start) = path.iter().position(|&seen| seen == next) {
             return Climb::Cycle(path[start..].iter().copied().collect());
         }
-        let settled = index.entry(next).and_then(|stored| stored.settled);
+        let dir = index.entry(next).filter(|stored| stored.entry.kind == Kind::Dir);
+        let settled = dir.and_then(|stored| stored.settled);
         let Some(at) = settled.filter(|_| path.len() <= DEPTH_MAX) else { return Climb::Missing };
         path.push(next);
         next = at.parent;
     }
     Climb::Root
+}
+
+/// The directories that lie in one another in a circle with `id`, if it is in one.
+pub(crate) fn circle(index: &dyn Index, id: EntryId) -> Option<BTreeSet<EntryId>> {
+    let at = index.entry(id)?.settled?;
+    match climb(index, id, at.parent) {
+        Climb::Cycle(members) if members.contains(&id) => Some(members),
+        _ => None,
+    }
 }
 
 /// The directory of a cycle that was moved last: its move is the one undone.
@@ -192,7 +202,7 @@ fn put_back(index: &dyn Index, stored: &Stored) -> Located {
     let reachable = |parent: EntryId| {
         parent == ROOT
             || (parent != id
-                && index.entry(parent).is_some_and(|p| is_alive(&p))
+                && live_dir(index, parent).is_some()
                 && matches!(climb(index, id, parent), Climb::Root))
     };
     let (parent, name) = match (previous, here) {
