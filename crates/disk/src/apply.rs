@@ -66,6 +66,8 @@ pub enum Step {
     Verified,
     /// What was displaced is in the trash or the conflict store.
     Retired,
+    /// One operation has come to its outcome.
+    Done,
     /// All operations are done; directory times are put back.
     Finished,
 }
@@ -238,6 +240,7 @@ impl<F: Fs> Apply<F> {
             for place in places(&operation.act) {
                 self.parents.leave(&*self.fs, &place.dir_handle);
             }
+            self.step(Step::Done);
             outcomes.push(outcome);
         }
         self.parents.restore(&*self.fs);

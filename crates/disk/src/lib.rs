@@ -1,6 +1,8 @@
 //! What is on this machine: blocking.
 
 pub mod fs;
+#[cfg(any(test, feature = "fs_suite"))]
+pub mod fs_suite;
 pub mod linux;
 pub mod watch;
 pub mod settle;
@@ -9,3 +11,7 @@ pub mod scan;
 pub mod hash;
 pub mod ignore;
 pub mod store;
+pub mod serve;
+pub mod stage;
+pub mod apply;
+pub mod trash;

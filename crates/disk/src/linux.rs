@@ -358,3 +358,6 @@ fn copy_range(from: &StdFile, to: &StdFile, size: u64) -> io::Result<u64> {
     }
     Ok(done)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,106 @@
-//! Tests.
+//! Whole, verified, resumable; refused when it would not fit.
+
+use super::{digest_of, Stage, StageError, Staged, PARTS_MAX};
+use crate::fs::Fs;
+use crate::linux::Linux;
+use engine::content::Digest;
+use engine::path::Name;
+use std::path::Path;
+use std::sync::Arc;
+
+fn stage(place: &Path) -> Stage<Linux> {
+    let fs = Arc::new(Linux::new());
+    let dir = fs.open_root(place).unwrap();
+    Stage::open(fs, dir).unwrap()
+}
+
+fn names(place: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(place).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+#[test]
+fn pieces_in_order_become_a_whole_under_their_digest() {
+    let place = tempfile::tempdir().unwrap();
+    let stage = stage(place.path());
+    let digest = digest_of(b"onetwo");
+    assert_eq!(stage.begin(digest, 6).unwrap(), Staged::Progress(0));
+    assert_eq!(stage.append(digest, 6, 0, b"one").unwrap(), Staged::Progress(3));
+    assert!(stage.complete().is_empty());
+    assert_eq!(stage.append(digest, 6, 3, b"two").unwrap(), Staged::Complete);
+    assert_eq!(stage.complete(), vec![digest]);
+    assert_eq!(names(place.path()), vec![digest.to_string()]);
+}
+
+#[test]
+fn a_piece_out_of_order_or_too_long_is_refused_and_nothing_written() {
+    let place = tempfile::tempdir().unwrap();
+    let stage = stage(place.path());
+    let digest = digest_of(b"onetwo");
+    stage.append(digest, 6, 0, b"one").unwrap();
+    let gap = stage.append(digest, 6, 4, b"wo");
+    assert!(matches!(gap, Err(StageError::Gap { have: 3, offset: 4, .. })), "{gap:?}");
+    let beyond = stage.append(digest, 6, 3, b"twotwo");
+    assert!(matches!(beyond, Err(StageError::Beyond { .. })), "{beyond:?}");
+    assert_eq!(stage.append(digest, 6, 3, b"two").unwrap(), Staged::Complete);
+}
+
+#[test]
+fn wrong_bytes_never_get_the_name() {
+    let place = tempfile::tempdir().unwrap();
+    let stage = stage(place.path());
+    let digest = digest_of(b"right");
+    assert_eq!(stage.append(digest, 5, 0, b"wrong").unwrap(), Staged::Mismatch);
+    assert_eq!(stage.put_whole(digest, b"wrong").unwrap(), Staged::Mismatch);
+    assert!(names(place.path()).is_empty());
+}
+
+#[test]
+fn a_part_goes_on_at_its_length_after_a_restart_and_a_torn_whole_is_dropped() {
+    let place = tempfile::tempdir().unwrap();
+    let (digest, torn) = (digest_of(b"onetwo"), digest_of(b"torn"));
+    stage(place.path()).append(digest, 6, 0, b"one").unwrap();
+    stage(place.path()).put_whole(torn, b"torn").unwrap();
+    std::fs::write(place.path().join(torn.to_string()), b"to").unwrap();
+    let stage = stage(place.path());
+    assert!(stage.complete().is_empty());
+    assert_eq!(stage.begin(digest, 6).unwrap(), Staged::Progress(3));
+    assert_eq!(stage.append(digest, 6, 3, b"two").unwrap(), Staged::Complete);
+    assert_eq!(self::stage(place.path()).complete(), vec![digest]);
+}
+
+#[test]
+fn content_that_cannot_fit_is_refused_before_anything_is_written() {
+    let place = tempfile::tempdir().unwrap();
+    let stage = stage(place.path());
+    let refused = stage.begin(digest_of(b"x"), u64::MAX).unwrap_err();
+    assert!(refused.is_full(), "{refused}");
+    assert!(names(place.path()).is_empty());
+}
+
+#[test]
+fn a_peer_cannot_open_parts_without_end() {
+    let place = tempfile::tempdir().unwrap();
+    let stage = stage(place.path());
+    for number in 0..PARTS_MAX {
+        stage.begin(Digest([u8::try_from(number).unwrap(); 32]), 10).unwrap();
+    }
+    let crowded = stage.begin(Digest([255; 32]), 10);
+    assert!(matches!(crowded, Err(StageError::Crowded { .. })));
+    stage.discard(&Digest([0; 32])).unwrap();
+    stage.begin(Digest([255; 32]), 10).unwrap();
+}
+
+#[test]
+fn content_found_in_a_local_file_is_copied_and_verified() {
+    let place = tempfile::tempdir().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("f"), b"content").unwrap();
+    let stage = stage(place.path());
+    let fs = Linux::new();
+    let root = fs.open_root(dir.path()).unwrap();
+    let file = fs.open_file(&root, &Name::new(b"f").unwrap()).unwrap();
+    assert_eq!(stage.copy_from(&file, digest_of(b"other"), 7).unwrap(), Staged::Mismatch);
+    assert_eq!(stage.copy_from(&file, digest_of(b"content"), 7).unwrap(), Staged::Complete);
+    assert_eq!(stage.complete(), vec![digest_of(b"content")]);
+}

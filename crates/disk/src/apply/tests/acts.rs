@@ -1,0 +1,260 @@
+//! Each act where nobody interferes: done as asked, or refused with nothing changed.
+
+use super::bed::{attributes, bed, done, when};
+use crate::fs::Fs;
+use crate::stage::digest_of;
+use engine::content::Content;
+use engine::entry::Kind;
+use engine::path::RelPath;
+use engine::plan::{Act, Expected, Outcome, Retire};
+use std::os::unix::fs::{symlink, MetadataExt, PermissionsExt};
+
+fn mtime(path: &std::path::Path) -> (i64, i64) {
+    let meta = std::fs::symlink_metadata(path).unwrap();
+    (meta.mtime(), meta.mtime_nsec())
+}
+
+#[test]
+fn a_new_file_gets_content_mode_and_time_and_its_directory_keeps_its_own_time() {
+    let mut bed = bed();
+    let before = mtime(&bed.root);
+    let act = bed.install("a", Expected::Nothing, b"hello");
+    let now = done(bed.run(act));
+    assert_eq!(bed.read("a"), b"hello");
+    assert_eq!(now[0].attributes, attributes(0o640));
+    assert_eq!(mtime(&bed.path("a")), (when().seconds, 123_456_789));
+    assert_eq!(std::fs::metadata(bed.path("a")).unwrap().permissions().mode() & 0o7777, 0o640);
+    assert_eq!(mtime(&bed.root), before);
+    let Expected::Exactly { fingerprint, content, .. } = bed.seen("a") else { panic!() };
+    assert_eq!((&now[0].fingerprint, &now[0].content), (&fingerprint, &content));
+    assert!(bed.staging().is_empty());
+}
+
+#[test]
+fn a_create_where_something_is_changes_nothing_and_keeps_what_was_staged() {
+    let mut bed = bed();
+    bed.write("a", b"theirs");
+    let act = bed.install("a", Expected::Nothing, b"ours");
+    assert_eq!(bed.run(act), Outcome::NotAsExpected);
+    assert_eq!(bed.read("a"), b"theirs");
+    assert_eq!(bed.apply.stage().complete(), vec![digest_of(b"ours")]);
+}
+
+#[test]
+fn a_replaced_file_lies_in_the_trash_with_its_path() {
+    let mut bed = bed();
+    bed.write("a b\nc", b"old");
+    let act = bed.install("a b\nc", bed.seen("a b\nc"), b"new");
+    done(bed.run(act));
+    assert_eq!(bed.read("a b\nc"), b"new");
+    assert_eq!(bed.trash_bytes(), vec![b"old".to_vec()]);
+    let items = bed.apply.trash().list().unwrap();
+    let line = items[0].line.clone().unwrap();
+    assert_eq!(line.path, RelPath::parse(b"a b\nc").unwrap());
+    assert_eq!(line.expected, Some(digest_of(b"old")));
+}
+
+#[test]
+fn a_replaced_file_that_lost_a_conflict_is_kept_and_can_be_released() {
+    let mut bed = bed();
+    bed.write("a", b"loser");
+    let mut act = bed.install("a", bed.seen("a"), b"winner");
+    if let Act::Install { retire, .. } = &mut act {
+        *retire = Retire::Keep;
+    }
+    done(bed.run(act));
+    assert_eq!(bed.kept_bytes(), vec![b"loser".to_vec()]);
+    done(bed.run(Act::Release { digest: digest_of(b"loser") }));
+    assert!(bed.kept_bytes().is_empty());
+    assert_eq!(bed.trash_bytes(), vec![b"loser".to_vec()]);
+}
+
+#[test]
+fn a_replacement_of_what_changed_since_is_refused() {
+    let mut bed = bed();
+    bed.write("a", b"old");
+    let expected = bed.seen("a");
+    bed.write("a", b"newer");
+    let act = bed.install("a", expected, b"ours");
+    assert_eq!(bed.run(act), Outcome::NotAsExpected);
+    assert_eq!(bed.read("a"), b"newer");
+}
+
+#[test]
+fn a_file_that_a_program_holds_open_for_writing_is_busy_and_names_it() {
+    let mut bed = bed();
+    bed.write("a", b"old");
+    let act = bed.install("a", bed.seen("a"), b"new");
+    let writer = std::fs::OpenOptions::new().append(true).open(bed.path("a")).unwrap();
+    let outcome = bed.run(act.clone());
+    let Outcome::Busy(Some(who)) = outcome else { panic!("{outcome:?}") };
+    assert!(who.contains(&format!("(pid {})", std::process::id())), "{who}");
+    assert_eq!(bed.read("a"), b"old");
+    drop(writer);
+    done(bed.run(act));
+    assert_eq!(bed.read("a"), b"new");
+}
+
+#[test]
+fn content_that_is_not_staged_is_said_to_be_missing() {
+    let mut bed = bed();
+    let content = Content::File(digest_of(b"nowhere"), 7);
+    let act = bed.install_content("a", Expected::Nothing, content);
+    assert_eq!(bed.run(act), Outcome::NotStaged);
+    assert!(!bed.path("a").exists());
+}
+
+#[test]
+fn one_staged_content_serves_all_operations_of_a_batch_and_empty_content_needs_no_staging() {
+    let mut bed = bed();
+    let content = bed.stage(b"same");
+    let mut acts: Vec<Act> = ["a", "b", "c"]
+        .iter()
+        .map(|name| bed.install_content(name, Expected::Nothing, content.clone()))
+        .collect();
+    let empty = Content::File(digest_of(b""), 0);
+    acts.push(bed.install_content("empty", Expected::Nothing, empty));
+    bed.run_all(acts).into_iter().for_each(|outcome| assert_eq!(done(outcome).len(), 1));
+    for name in ["a", "b", "c"] {
+        assert_eq!(bed.read(name), b"same");
+        assert_eq!(std::fs::metadata(bed.path(name)).unwrap().nlink(), 1);
+    }
+    assert_eq!(bed.read("empty"), b"");
+}
+
+#[test]
+fn symlinks_are_made_and_replaced_and_never_followed() {
+    let mut bed = bed();
+    bed.write("target", b"safe");
+    let link = |to: &[u8]| Content::Link(to.into());
+    let mut act = bed.install_content("l", Expected::Nothing, link(b"target"));
+    if let Act::Install { attributes, .. } = &mut act {
+        attributes.mode = 0o777;
+    }
+    let now = done(bed.run(act));
+    assert_eq!(now[0].kind, Kind::Symlink);
+    let act = bed.install("l", bed.seen("l"), b"now a file");
+    done(bed.run(act));
+    assert_eq!(bed.read("l"), b"now a file");
+    assert_eq!(bed.read("target"), b"safe");
+}
+
+#[test]
+fn a_file_replaces_an_empty_directory_and_not_a_full_one() {
+    let mut bed = bed();
+    std::fs::create_dir_all(bed.path("empty")).unwrap();
+    std::fs::create_dir_all(bed.path("full")).unwrap();
+    bed.write("full/x", b"x");
+    let acts = vec![
+        bed.install("empty", bed.seen("empty"), b"1"),
+        bed.install("full", bed.seen("full"), b"2"),
+    ];
+    let mut outcomes = bed.run_all(acts);
+    assert_eq!(outcomes.pop(), Some(Outcome::NotAsExpected));
+    done(outcomes.remove(0));
+    assert_eq!(bed.read("empty"), b"1");
+    assert_eq!(bed.read("full/x"), b"x");
+    assert_eq!(bed.apply.stage().complete(), vec![digest_of(b"2")]);
+}
+
+#[test]
+fn directories_are_made_with_their_time_and_removed_only_when_empty() {
+    let mut bed = bed();
+    let wanted = attributes(0o2750);
+    let now = done(bed.run(Act::MakeDir { at: bed.place("d"), attributes: wanted.clone() }));
+    assert_eq!(now[0].attributes, wanted);
+    let act = bed.install("d/f", Expected::Nothing, b"x");
+    done(bed.run(act));
+    assert_eq!(mtime(&bed.path("d")), (when().seconds, 123_456_789));
+    assert_eq!(bed.run(bed.remove("d")), Outcome::NotAsExpected);
+    done(bed.run(bed.remove("d/f")));
+    assert!(done(bed.run(bed.remove("d"))).is_empty());
+    assert!(!bed.path("d").exists());
+    assert_eq!(bed.trash_bytes(), vec![b"x".to_vec()]);
+}
+
+#[test]
+fn a_directory_that_is_another_one_now_is_not_entered() {
+    let mut bed = bed();
+    std::fs::create_dir(bed.path("d")).unwrap();
+    let act = bed.install("d/f", Expected::Nothing, b"x");
+    std::fs::rename(bed.path("d"), bed.path("e")).unwrap();
+    std::fs::create_dir(bed.path("d")).unwrap();
+    assert_eq!(bed.run(act.clone()), Outcome::NotAsExpected);
+    std::fs::remove_dir(bed.path("d")).unwrap();
+    symlink("e", bed.path("d")).unwrap();
+    assert_eq!(bed.run(act), Outcome::NotAsExpected);
+    assert_eq!(std::fs::read_dir(bed.path("e")).unwrap().count(), 0);
+}
+
+#[test]
+fn moves_keep_the_inode_and_refuse_a_taken_name() {
+    let mut bed = bed();
+    bed.write("a", b"a");
+    bed.write("taken", b"t");
+    let (from, expected) = (bed.place("a"), bed.seen("a"));
+    let to_taken =
+        Act::Move { from: from.clone(), expected: expected.clone(), to: bed.place("taken") };
+    assert_eq!(bed.run(to_taken), Outcome::NotAsExpected);
+    let now = done(bed.run(Act::Move { from, expected, to: bed.place("b") }));
+    assert_eq!((bed.read("b"), bed.read("taken")), (b"a".to_vec(), b"t".to_vec()));
+    let Expected::Exactly { fingerprint, .. } = bed.seen("b") else { panic!() };
+    assert_eq!(now[0].fingerprint, fingerprint);
+}
+
+#[test]
+fn two_directories_change_places_with_all_that_is_in_them() {
+    let mut bed = bed();
+    for name in ["p", "q"] {
+        std::fs::create_dir(bed.path(name)).unwrap();
+        bed.write(&format!("{name}/{name}"), b"");
+    }
+    let (a, b) = (bed.place("p"), bed.place("q"));
+    let (a_expected, b_expected) = (bed.seen("p"), bed.seen("q"));
+    assert_eq!(done(bed.run(Act::Exchange { a, a_expected, b, b_expected })).len(), 2);
+    assert!(bed.path("p/q").exists() && bed.path("q/p").exists());
+}
+
+#[test]
+fn attributes_are_set_and_what_the_user_changed_since_stays() {
+    let mut bed = bed();
+    bed.write("a", b"x");
+    let mut wanted = attributes(0o4711);
+    wanted.xattrs.insert(b"user.k".to_vec(), b"v".to_vec());
+    let set = |bed: &super::bed::Bed, expected| {
+        let attributes = wanted.clone();
+        Act::SetAttributes { at: Some(bed.place("a")), expected, attributes }
+    };
+    let stale = bed.seen("a");
+    let act = set(&bed, stale.clone());
+    let now = done(bed.run(act));
+    assert_eq!(now[0].attributes, wanted);
+    assert!(!now[0].soft, "a small file is read again");
+    let again = set(&bed, stale);
+    assert_eq!(bed.run(again), Outcome::NotAsExpected, "its change time has moved since");
+    bed.set_xattr("a", b"user.other", b"1");
+    let act = set(&bed, bed.seen("a"));
+    assert_eq!(done(bed.run(act))[0].attributes, wanted, "what is not wanted is removed");
+}
+
+#[test]
+fn the_root_and_directories_take_attributes_by_handle() {
+    let mut bed = bed();
+    let root = bed.fs.open_root(&bed.root).unwrap();
+    let fingerprint = bed.fs.stat_dir(&root).unwrap().fingerprint();
+    let expected = Expected::Exactly { kind: Kind::Dir, fingerprint, content: None, soft: false };
+    let act = Act::SetAttributes { at: None, expected, attributes: attributes(0o755) };
+    let create = bed.install("later", Expected::Nothing, b"x");
+    bed.run_all(vec![act, create]).into_iter().for_each(|outcome| drop(done(outcome)));
+    assert_eq!(mtime(&bed.root), (when().seconds, 123_456_789));
+}
+
+#[test]
+fn staged_content_is_kept_on_demand() {
+    let mut bed = bed();
+    bed.stage(b"loser from afar");
+    let digest = digest_of(b"loser from afar");
+    done(bed.run(Act::Keep { digest }));
+    done(bed.run(Act::Keep { digest }));
+    assert_eq!(bed.kept_bytes(), vec![b"loser from afar".to_vec()]);
+}

@@ -1,0 +1,82 @@
+//! What a crash leaves in staging is told apart at the next start: user bytes are never lost, and
+//! what was staged need not come again.
+
+use super::bed::{bed, done};
+use crate::apply::Step;
+use crate::stage::digest_of;
+use engine::plan::Expected;
+use std::panic::{catch_unwind, AssertUnwindSafe};
+
+/// Stops the program's work at a step, as a kill would: what is in memory is forgotten.
+fn crash_at(bed: super::bed::Bed, act: engine::plan::Act, step: Step) -> super::bed::Bed {
+    let mut bed = bed;
+    let crashed =
+        catch_unwind(AssertUnwindSafe(|| bed.run_with(act, step, || panic!("crash on purpose"))));
+    assert!(crashed.is_err(), "the step was not reached");
+    bed.reopen()
+}
+
+#[test]
+fn before_the_exchange_the_staged_content_is_found_again() {
+    for step in [Step::Prepared, Step::Durable, Step::Checked] {
+        let bed = bed();
+        bed.write("a", b"old");
+        let act = bed.install("a", bed.seen("a"), b"new");
+        let bed = crash_at(bed, act, step);
+        assert_eq!(bed.read("a"), b"old", "{step:?}");
+        if step == Step::Checked {
+            assert_eq!(bed.apply.stage().complete(), vec![digest_of(b"new")], "{step:?}");
+            assert!(bed.kept_bytes().is_empty(), "{step:?}");
+        }
+    }
+}
+
+#[test]
+fn after_the_exchange_the_displaced_file_is_certified_by_its_hash_and_retired() {
+    for step in [Step::Swapped, Step::Verified] {
+        let bed = bed();
+        bed.write("a", b"old");
+        let act = bed.install("a", bed.seen("a"), b"new");
+        let mut bed = crash_at(bed, act, step);
+        assert_eq!(bed.read("a"), b"new");
+        assert_eq!(bed.trash_bytes(), vec![b"old".to_vec()]);
+        assert!(bed.apply.strays().is_empty() && bed.kept_bytes().is_empty());
+    }
+}
+
+#[test]
+fn bytes_that_nobody_knew_are_kept_and_reported_with_their_path() {
+    let bed = bed();
+    bed.write("a", b"old");
+    let act = bed.install("a", bed.seen("a"), b"new");
+    let state = bed.state.clone();
+    let mut bed = bed;
+    let crashed = catch_unwind(AssertUnwindSafe(|| {
+        bed.run_with(act, Step::Swapped, move || {
+            let stage = std::fs::read_dir(state.join("stage")).unwrap();
+            let displaced = stage.map(|e| e.unwrap().path()).find(|p| !p.ends_with("CACHEDIR.TAG"));
+            std::fs::write(displaced.unwrap(), b"late bytes").unwrap();
+            panic!("crash on purpose");
+        })
+    }));
+    assert!(crashed.is_err());
+    let mut bed = bed.reopen();
+    assert_eq!(bed.kept_bytes(), vec![b"late bytes".to_vec()]);
+    let strays = bed.apply.strays();
+    assert_eq!(strays.len(), 1);
+    assert_eq!(strays[0].path.as_ref().unwrap().to_string(), "a");
+}
+
+#[test]
+fn after_a_crash_numbers_and_trash_go_on() {
+    let bed = bed();
+    bed.write("a", b"1");
+    let act = bed.install("a", bed.seen("a"), b"2");
+    let mut bed = crash_at(bed, act, Step::Retired);
+    let act = bed.install("a", bed.seen("a"), b"3");
+    done(bed.run(act));
+    let act = bed.install("b", Expected::Nothing, b"4");
+    done(bed.run(act));
+    assert_eq!(bed.trash_bytes(), vec![b"1".to_vec(), b"2".to_vec()]);
+    assert!(bed.apply.trash().list().unwrap().iter().all(|item| item.line.is_some()));
+}

@@ -1,0 +1,67 @@
+//! The suite on what this machine has, and what only Linux shows: mappings, mounts, old kernels.
+
+use super::{ignore_sigio, walk, Linux};
+use crate::fs::{FileKind, Fs};
+use crate::fs_suite::{run, Abilities};
+use engine::path::{Name, RelPath};
+use std::path::Path;
+use std::sync::atomic::Ordering;
+
+fn suite_in(place: &Path, linux: &Linux) {
+    ignore_sigio();
+    let directory = tempfile::tempdir_in(place).unwrap();
+    let base = linux.open_root(directory.path()).unwrap();
+    run(linux, &base, Abilities { leases: true, xattrs: true });
+}
+
+#[test]
+fn the_temporary_directory_keeps_every_promise() {
+    suite_in(&std::env::temp_dir(), &Linux::new());
+}
+
+#[test]
+fn shared_memory_keeps_every_promise() {
+    let place = Path::new("/dev/shm");
+    if place.is_dir() {
+        suite_in(place, &Linux::new());
+    } else {
+        eprintln!("SKIPPED: no tmpfs at /dev/shm");
+    }
+}
+
+#[test]
+fn a_kernel_without_openat2_keeps_every_promise() {
+    let linux = Linux::new();
+    linux.openat2_missing.store(true, Ordering::Relaxed);
+    suite_in(&std::env::temp_dir(), &linux);
+}
+
+#[test]
+fn no_way_leads_onto_another_mount() {
+    let linux = Linux::new();
+    let root = linux.open_root(Path::new("/")).unwrap();
+    let proc = RelPath::parse(b"proc").unwrap();
+    let code = |result: std::io::Result<_>| result.err().unwrap().raw_os_error();
+    assert_eq!(code(linux.open_dir(&root, &proc).map(drop)), Some(libc::EXDEV));
+    assert_eq!(code(walk(&root, &proc).map(drop)), Some(libc::EXDEV));
+    let name = Name::new(b"proc").unwrap();
+    let (inside, outside) = (linux.stat(&root, &name).unwrap(), linux.stat_dir(&root).unwrap());
+    assert_ne!(inside.mount, outside.mount, "a scan tells mount points by this");
+}
+
+#[test]
+fn pipes_and_sockets_are_told_apart_and_not_opened() {
+    let linux = Linux::new();
+    let directory = tempfile::tempdir().unwrap();
+    let base = linux.open_root(directory.path()).unwrap();
+    let socket = Name::new(b"s").unwrap();
+    let _listener = std::os::unix::net::UnixListener::bind(directory.path().join("s")).unwrap();
+    assert_eq!(linux.stat(&base, &socket).unwrap().kind, FileKind::Socket);
+    assert!(linux.open_file(&base, &socket).is_err());
+    let fifo = Name::new(b"p").unwrap();
+    let mode = rustix::fs::Mode::RUSR;
+    rustix::fs::mknodat(&base, fifo.as_bytes(), rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    assert_eq!(linux.stat(&base, &fifo).unwrap().kind, FileKind::Fifo);
+    let code = linux.open_file(&base, &fifo).err().unwrap().raw_os_error();
+    assert_eq!(code, Some(libc::EINVAL));
+}

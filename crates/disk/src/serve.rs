@@ -1,0 +1,159 @@
+//! A content hash a peer asks for -> its bytes, re-verified.
+//!
+//! Not a lookup: the caller says where the content was last seen; a peer never names a path. Small
+//! files are read whole and hashed before a byte leaves. Ranges of large ones are read under a
+//! fingerprint check before and after; the receiver hashes the whole. Called by the daemon's serving
+//! workers.
+
+use crate::apply::kept::Kept;
+use crate::fs::{Fs, Stat};
+use crate::stage::{digest_of, Stage, StageError, Staged};
+use engine::content::Digest;
+use engine::index::Fingerprint;
+use engine::path::RelPath;
+use std::io;
+use std::sync::Arc;
+
+/// Up to this size a content is read whole and hashed before it is served, in bytes.
+pub const WHOLE_BYTES_MAX: u64 = 1 << 20;
+
+/// Where a content was last seen.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Whereabouts {
+    /// In the tree, as D remembers it.
+    Tree {
+        /// From the folder's root.
+        path: RelPath,
+        /// What tells that it is still that file, unchanged.
+        fingerprint: Fingerprint,
+    },
+    /// In the conflict store.
+    Kept,
+    /// In the staging directory, not yet installed.
+    Staged,
+}
+
+/// An answer to a peer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Served {
+    /// The bytes: all that were asked for, fewer only at the content's end.
+    Bytes(Vec<u8>),
+    /// That content is not there any more: look at the place again.
+    Gone,
+}
+
+/// Serves one folder.
+pub struct Serve<F: Fs> {
+    fs: Arc<F>,
+    root: F::Dir,
+    stage: Arc<Stage<F>>,
+    kept: Arc<Kept<F>>,
+}
+
+impl<F: Fs> Serve<F> {
+    /// `root` is the folder's root.
+    pub fn new(fs: Arc<F>, root: F::Dir, stage: Arc<Stage<F>>, kept: Arc<Kept<F>>) -> Serve<F> {
+        Serve { fs, root, stage, kept }
+    }
+
+    /// The bytes of `digest` from `offset`, at most `length` (itself at most [`WHOLE_BYTES_MAX`]; a
+    /// larger wish is cut). `size` is the content's size as the index knows it. An error means that
+    /// the machine could not read it now.
+    pub fn read(
+        &self,
+        digest: &Digest,
+        size: u64,
+        whereabouts: &Whereabouts,
+        offset: u64,
+        length: u64,
+    ) -> io::Result<Served> {
+        let opened = match whereabouts {
+            Whereabouts::Tree { path, .. } => self.open_in_tree(path),
+            Whereabouts::Kept => self.kept.open(digest),
+            Whereabouts::Staged => self.stage.open_whole(digest),
+        };
+        let file = match opened {
+            Err(error) if is_gone(&error) => return Ok(Served::Gone),
+            other => other?,
+        };
+        let before = self.fs.stat_file(&file)?;
+        if before.size != size || !is_as_seen(&before, whereabouts) {
+            return Ok(Served::Gone);
+        }
+        if size <= WHOLE_BYTES_MAX {
+            let bytes = self.read_range(&file, 0, size)?;
+            if digest_of(&bytes) != *digest {
+                return Ok(Served::Gone);
+            }
+            let from = usize::try_from(offset.min(size)).expect("at most WHOLE_BYTES_MAX");
+            let to = usize::try_from(offset.saturating_add(length).min(size)).expect("as above");
+            return Ok(Served::Bytes(bytes[from..to].to_vec()));
+        }
+        let length = length.min(WHOLE_BYTES_MAX).min(size.saturating_sub(offset));
+        let bytes = self.read_range(&file, offset, length)?;
+        if self.fs.stat_file(&file)? != before {
+            return Ok(Served::Gone);
+        }
+        Ok(Served::Bytes(bytes))
+    }
+
+    /// Stages a content that lies elsewhere on this disk: copied, or its blocks shared, and verified.
+    pub fn stage_from(
+        &self,
+        stage: &Stage<F>,
+        digest: &Digest,
+        size: u64,
+        whereabouts: &Whereabouts,
+    ) -> Result<Staged, StageError> {
+        let opened = match whereabouts {
+            Whereabouts::Tree { path, .. } => self.open_in_tree(path),
+            Whereabouts::Kept => self.kept.open(digest),
+            Whereabouts::Staged => return Ok(Staged::Complete),
+        };
+        let io = |source| StageError::Io { what: "open the source of", digest: *digest, source };
+        stage.copy_from(&opened.map_err(io)?, *digest, size)
+    }
+
+    fn open_in_tree(&self, path: &RelPath) -> io::Result<F::File> {
+        let missing = || io::Error::from_raw_os_error(libc::ENOENT);
+        let dir = self.fs.open_dir(&self.root, &path.parent().ok_or_else(missing)?)?;
+        self.fs.open_file(&dir, path.name().ok_or_else(missing)?)
+    }
+
+    fn read_range(&self, file: &F::File, offset: u64, length: u64) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; usize::try_from(length).expect("at most WHOLE_BYTES_MAX")];
+        let mut have = 0;
+        while have < bytes.len() {
+            let count = self.fs.read_at(file, &mut bytes[have..], offset + have as u64)?;
+            if count == 0 {
+                break;
+            }
+            have += count;
+        }
+        bytes.truncate(have);
+        Ok(bytes)
+    }
+}
+
+fn is_as_seen(stat: &Stat, whereabouts: &Whereabouts) -> bool {
+    match whereabouts {
+        Whereabouts::Tree { fingerprint, .. } => stat.fingerprint() == *fingerprint,
+        Whereabouts::Kept | Whereabouts::Staged => true,
+    }
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    let gone = [
+        libc::ENOENT,
+        libc::ENOTDIR,
+        libc::ELOOP,
+        libc::EISDIR,
+        libc::EINVAL,
+        libc::ESTALE,
+        libc::EXDEV,
+    ];
+    error.raw_os_error().is_some_and(|code| gone.contains(&code))
+}
+
+#[cfg(test)]
+mod tests;

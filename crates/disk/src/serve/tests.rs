@@ -1,0 +1,88 @@
+//! Only the bytes of the digest leave, whatever happened to the file.
+
+use super::{Serve, Served, Whereabouts, WHOLE_BYTES_MAX};
+use crate::apply::Apply;
+use crate::fs::Fs;
+use crate::linux::Linux;
+use crate::stage::digest_of;
+use engine::path::{Name, RelPath};
+use std::path::Path;
+use std::sync::Arc;
+
+fn serve(place: &Path) -> (Arc<Linux>, Apply<Linux>, Serve<Linux>) {
+    let fs = Arc::new(Linux::new());
+    std::fs::create_dir_all(place.join("root/d")).unwrap();
+    std::fs::create_dir_all(place.join("state")).unwrap();
+    let root = fs.open_root(&place.join("root")).unwrap();
+    let state = fs.open_root(&place.join("state")).unwrap();
+    let apply = Apply::open(fs.clone(), root.clone(), &state).unwrap();
+    let serve = Serve::new(fs.clone(), root, apply.stage().clone(), apply.kept().clone());
+    (fs, apply, serve)
+}
+
+fn seen(fs: &Linux, place: &Path) -> Whereabouts {
+    let dir = fs.open_root(&place.join("root/d")).unwrap();
+    let fingerprint = fs.stat(&dir, &Name::new(b"f").unwrap()).unwrap().fingerprint();
+    Whereabouts::Tree { path: RelPath::parse(b"d/f").unwrap(), fingerprint }
+}
+
+#[test]
+fn a_small_file_is_served_whole_or_in_part_and_gone_once_it_changed() {
+    let place = tempfile::tempdir().unwrap();
+    let (fs, _apply, serve) = serve(place.path());
+    let file = place.path().join("root/d/f");
+    std::fs::write(&file, b"content").unwrap();
+    let (digest, there) = (digest_of(b"content"), seen(&fs, place.path()));
+    let read = |from, length| serve.read(&digest, 7, &there, from, length).unwrap();
+    assert_eq!(read(0, u64::MAX), Served::Bytes(b"content".to_vec()));
+    assert_eq!(read(3, 2), Served::Bytes(b"te".to_vec()));
+    assert_eq!(read(99, 2), Served::Bytes(Vec::new()));
+    std::fs::write(&file, b"changed").unwrap();
+    assert_eq!(read(0, 7), Served::Gone);
+    let now = seen(&fs, place.path());
+    assert_eq!(serve.read(&digest, 7, &now, 0, 7).unwrap(), Served::Gone, "the hash decides");
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(read(0, 7), Served::Gone);
+}
+
+#[test]
+fn a_large_file_is_served_in_ranges_and_gone_once_it_changed() {
+    let place = tempfile::tempdir().unwrap();
+    let (fs, _apply, serve) = serve(place.path());
+    let file = place.path().join("root/d/f");
+    let size = WHOLE_BYTES_MAX + 5;
+    let bytes = vec![7; usize::try_from(size).unwrap()];
+    std::fs::write(&file, &bytes).unwrap();
+    let (digest, there) = (digest_of(&bytes), seen(&fs, place.path()));
+    let read = |from, length| serve.read(&digest, size, &there, from, length).unwrap();
+    assert_eq!(read(WHOLE_BYTES_MAX, 100), Served::Bytes(vec![7; 5]));
+    let Served::Bytes(most) = read(0, u64::MAX) else { panic!("gone") };
+    assert_eq!(most.len() as u64, WHOLE_BYTES_MAX);
+    std::fs::write(&file, &bytes).unwrap();
+    assert_eq!(read(0, 5), Served::Gone);
+}
+
+#[test]
+fn no_symlink_leads_out_of_the_root() {
+    let place = tempfile::tempdir().unwrap();
+    let (fs, _apply, serve) = serve(place.path());
+    std::fs::create_dir(place.path().join("outside")).unwrap();
+    std::fs::write(place.path().join("outside/f"), b"secret").unwrap();
+    let dir = fs.open_root(&place.path().join("outside")).unwrap();
+    let fingerprint = fs.stat(&dir, &Name::new(b"f").unwrap()).unwrap().fingerprint();
+    std::fs::remove_dir(place.path().join("root/d")).unwrap();
+    std::os::unix::fs::symlink("../outside", place.path().join("root/d")).unwrap();
+    let there = Whereabouts::Tree { path: RelPath::parse(b"d/f").unwrap(), fingerprint };
+    assert_eq!(serve.read(&digest_of(b"secret"), 6, &there, 0, 6).unwrap(), Served::Gone);
+}
+
+#[test]
+fn staged_content_is_served_before_it_is_installed() {
+    let place = tempfile::tempdir().unwrap();
+    let (_fs, apply, serve) = serve(place.path());
+    let digest = digest_of(b"passing on");
+    apply.stage().put_whole(digest, b"passing on").unwrap();
+    let served = serve.read(&digest, 10, &Whereabouts::Staged, 0, 10).unwrap();
+    assert_eq!(served, Served::Bytes(b"passing on".to_vec()));
+    assert_eq!(serve.read(&digest, 10, &Whereabouts::Kept, 0, 10).unwrap(), Served::Gone);
+}
