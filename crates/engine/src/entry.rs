@@ -149,7 +149,8 @@ pub struct Data {
     pub content: Content,
     /// Its place in the total order; `stamp.dot` is the operation that first wrote these bytes.
     pub stamp: Stamp,
-    /// First writers of what this write replaced: such a sibling is no conflict. At most
+    /// First writers of what this write replaced, and of what that had replaced: such a sibling (a
+    /// concurrent move takes its content along) is no conflict. Latest first, at most
     /// [`DATA_BASE_MAX`].
     pub base: Vec<Dot>,
 }

@@ -153,7 +153,8 @@ pub fn put(
         None => 0,
     };
     let settled = view::settle(&entry, live_children);
-    let conflicted = !view::losers(&entry.data).is_empty();
+    let alive = settled.as_ref().is_some_and(|at| at.alive);
+    let conflicted = alive && !view::losers(&entry.data).is_empty();
     let was = old.as_ref().and_then(|old| old.settled.clone());
     let content_changed =
         old.as_ref().is_none_or(|old| view::winner(&old.entry.data) != view::winner(&entry.data));

@@ -8,7 +8,7 @@ use crate::content::Digest;
 use crate::dot::Incarnation;
 use crate::entry::EntryId;
 use crate::index::{Index, SeenDots};
-use crate::limits::{RETRY_MS_MAX, RETRY_MS_MIN, WINDOW_MAX};
+use crate::limits::{BARRIER_MS_MAX, RETRY_MS_MAX, RETRY_MS_MIN, WINDOW_MAX};
 use crate::path::RelPath;
 use crate::plan::{Act, OpId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,6 +38,9 @@ pub struct Flight {
     /// The versions that the disk shows once it is done.
     pub dots: SeenDots,
 }
+
+/// How many waiting entries are asked whether a creation is among them.
+const IN_THE_WAY_MAX: usize = 256;
 
 /// The window over what is pending.
 #[derive(Clone, Debug, Default)]
@@ -111,9 +114,36 @@ impl Pending {
         self.waiting.entry(wake).or_default().insert(id);
     }
 
-    /// Since when the entry has waited for earlier creations; from now, if it had not.
-    pub fn barred_since(&mut self, id: EntryId, now_ms: u64) -> u64 {
-        *self.barred_since_ms.entry(id).or_insert(now_ms)
+    /// Until when the entry waits for earlier creations, counted from the first time it had to. It
+    /// is taken up again then, if nothing wakes it before.
+    pub fn barred_until(&mut self, id: EntryId, now_ms: u64) -> u64 {
+        let until = *self.barred_since_ms.entry(id).or_insert(now_ms) + BARRIER_MS_MAX;
+        if until > now_ms {
+            self.retries.insert((until, id));
+        }
+        until
+    }
+
+    /// Whether a creation waits, perhaps through others, for this entry to be out of its way.
+    pub fn is_in_the_way(&self, index: &dyn Index, id: EntryId) -> bool {
+        let mut met = BTreeSet::from([id]);
+        let mut next = vec![id];
+        while let Some(here) = next.pop() {
+            for &other in self.waiting.get(&Wake::Entry(here)).into_iter().flatten() {
+                if index.pending(other).is_some_and(|row| row.create.is_some()) {
+                    return true;
+                }
+                if met.len() < IN_THE_WAY_MAX && met.insert(other) {
+                    next.push(other);
+                }
+            }
+        }
+        false
+    }
+
+    /// Whether the entry waits for earlier creations.
+    pub fn is_barred(&self, id: EntryId) -> bool {
+        self.barred_since_ms.contains_key(&id)
     }
 
     /// Wakes who waits for this.
@@ -150,7 +180,7 @@ impl Pending {
         self.retries.insert((now_ms + pause, id));
     }
 
-    /// Takes up again whose pause is over, and whom the barrier has held too long to hold on.
+    /// Takes up again whose pause is over, and whom the barrier has held too long.
     pub fn expire(&mut self, index: &dyn Index, now_ms: u64) {
         while let Some(&(at, id)) = self.retries.first().filter(|(at, _)| *at <= now_ms) {
             self.retries.remove(&(at, id));

@@ -7,7 +7,7 @@ use crate::entry::EntryId;
 use crate::fetch::Asked;
 use crate::index::{Attributes, Index, SeenDots, SeenRow, Slot, Volatile};
 use crate::ledger;
-use crate::limits::{APPLYING_MAX, APPLY_BATCH_MAX, BARRIER_MS_MAX};
+use crate::limits::{APPLYING_MAX, APPLY_BATCH_MAX};
 use crate::observe::{self, Present};
 use crate::path::RelPath;
 use crate::pending::{Flight, Wake};
@@ -63,6 +63,9 @@ impl FolderEngine {
                     ledger::mark(&mut self.facts, index, other, &[]);
                 }
                 self.pending.wait(id, Wake::Entry(other));
+                if self.pending.is_barred(other) {
+                    self.pending.again(index, other);
+                }
             }
             Step::Wait(Wait::Arrival) => self.pending.wait(id, Wake::Arrival),
             Step::Need(digest, size) => self.need(index, id, digest, size),
@@ -94,8 +97,10 @@ impl FolderEngine {
         if !open {
             return false;
         }
-        let since = self.pending.barred_since(id, self.now.mono_ms);
-        if self.now.mono_ms < since + BARRIER_MS_MAX {
+        if self.pending.is_in_the_way(index, id) {
+            return false;
+        }
+        if self.now.mono_ms < self.pending.barred_until(id, self.now.mono_ms) {
             return true;
         }
         if let Some(row) = index.seen_of(id) {

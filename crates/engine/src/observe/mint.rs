@@ -348,10 +348,14 @@ fn write_data(
     let Some(content) = content else { return };
     let replaced = over.map_or(&[][..], |row| &row.dots.shown);
     let origins = entry.data.versions().iter().filter(|v| replaced.contains(&v.dot));
-    let mut base: Vec<Dot> = origins.map(|v| v.value.stamp.dot).collect();
-    base.sort_unstable();
-    base.dedup();
-    base.truncate(DATA_BASE_MAX);
+    let origins: Vec<&Data> = origins.map(|version| &version.value).collect();
+    let mut base: Vec<Dot> = Vec::new();
+    let before = origins.iter().flat_map(|data| data.base.iter().copied());
+    for origin in origins.iter().map(|data| data.stamp.dot).chain(before) {
+        if base.len() < DATA_BASE_MAX && !base.contains(&origin) {
+            base.push(origin);
+        }
+    }
     entry.data.write(version(dot, Data { content, stamp, base }), replaced);
     dots.data.retain(|seen| !replaced.contains(seen));
     dots.data.push(dot);

@@ -4,7 +4,7 @@
 //! entry is decided again, so nothing is remembered but the two states (Dropbox Nucleus: persist
 //! observations, not work).
 
-use super::{Act, Expected, Place, Retire};
+use super::{knot, Act, Expected, Place, Retire};
 use crate::content::{Content, Digest};
 use crate::dot::Dot;
 use crate::entry::{Entry, EntryId, Kind, ROOT};
@@ -49,6 +49,7 @@ pub enum Wait {
 /// See the module's head. `has` says whether a content is staged or kept here.
 pub fn decide(index: &dyn Index, id: EntryId, has: &dyn Fn(&Digest) -> bool) -> Step {
     let Some(stored) = index.entry(id) else { return Step::InPlace };
+    let alive = view::is_alive(&stored);
     let entry = stored.entry;
     let row = index.seen_of(id);
     let step = match view::place(index, id) {
@@ -59,7 +60,7 @@ pub fn decide(index: &dyn Index, id: EntryId, has: &dyn Fn(&Digest) -> bool) -> 
         Shown::At { parent, name } => at(index, &entry, row, parent, &name, has),
     };
     if step == Step::InPlace {
-        keep_losers(index, &entry, has)
+        keep_losers(index, &entry, alive, has)
     } else {
         step
     }
@@ -91,12 +92,12 @@ fn expected(row: &SeenRow) -> Expected {
 }
 
 /// `name` in the directory of `dir`.
-fn place_in(index: &dyn Index, dir: &SeenRow, name: &Name) -> Option<Place> {
+pub(super) fn place_in(index: &dyn Index, dir: &SeenRow, name: &Name) -> Option<Place> {
     let path = path_of(index, dir.slot)?;
     Some(Place { dir: path, dir_handle: dir.fingerprint.handle.clone(), name: name.clone() })
 }
 
-fn place_of(index: &dyn Index, row: &SeenRow) -> Option<Place> {
+pub(super) fn place_of(index: &dyn Index, row: &SeenRow) -> Option<Place> {
     place_in(index, &index.seen(row.parent)?, row.name.as_ref()?)
 }
 
@@ -127,11 +128,10 @@ fn remove(index: &dyn Index, entry: &Entry, row: &SeenRow) -> Step {
         return Step::Wait(Wait::Entry(child.entry));
     }
     let Some(at) = place_of(index, row) else { return Step::Wait(Wait::Arrival) };
-    let last = entry.loc.versions().iter().max_by_key(|version| version.value.stamp);
     Step::Do {
         act: Box::new(Act::Remove { at, expected: expected(row), retire: retire(entry, row) }),
         dots: Box::default(),
-        after_creates_of: last.map(|version| version.dot),
+        after_creates_of: last_move(entry),
     }
 }
 
@@ -174,7 +174,9 @@ fn at(
 ) -> Step {
     let Some(desired) = view::desired(entry) else { return Step::Wait(Wait::Arrival) };
     let dir = if parent == ROOT { index.seen(ROOT_SLOT) } else { index.seen_of(parent) };
-    let Some(dir) = dir else { return Step::Wait(Wait::Entry(parent)) };
+    let Some(dir) = dir else {
+        return row.map_or(Step::Wait(Wait::Entry(parent)), |row| wait(index, entry, &row, parent));
+    };
     let Some(here) = place_in(index, &dir, name) else { return Step::Wait(Wait::Arrival) };
     let occupant = index.seen_named(dir.slot, name);
     match row {
@@ -183,7 +185,10 @@ fn at(
             None => create(entry, here, &desired, has),
         },
         Some(row) if row.parent != dir.slot || row.name.as_ref() != Some(name) => {
-            rename(index, entry, &row, here, occupant)
+            match knot::must_leave(index, &row, &dir) {
+                Some(inner) => Step::Wait(Wait::Entry(inner)),
+                None => rename(index, entry, &row, here, occupant),
+            }
         }
         Some(row) => content(entry, &row, here, &desired, has),
     }
@@ -219,7 +224,6 @@ fn rename(
     occupant: Option<SeenRow>,
 ) -> Step {
     let Some(from) = place_of(index, row) else { return Step::Wait(Wait::Arrival) };
-    let newest = entry.loc.versions().iter().max_by_key(|version| version.value.stamp);
     let dots = SeenDots { loc: entry.loc.dots().collect(), ..row.dots.clone() };
     let act = match occupant {
         None => Act::Move { from, expected: expected(row), to },
@@ -234,7 +238,26 @@ fn rename(
     Step::Do {
         act: Box::new(act),
         dots: Box::new(dots),
-        after_creates_of: newest.map(|version| version.dot),
+        after_creates_of: last_move(entry),
+    }
+}
+
+/// The operation that last placed the entry.
+fn last_move(entry: &Entry) -> Option<Dot> {
+    let newest = entry.loc.versions().iter().max_by_key(|version| version.value.stamp);
+    newest.map(|version| version.value.stamp.dot)
+}
+
+/// The row waits for another entry; if that in turn waits for the row, it steps aside.
+fn wait(index: &dyn Index, entry: &Entry, row: &SeenRow, other: EntryId) -> Step {
+    let circle = knot::waits_back(index, entry.id, other);
+    match circle.then(|| knot::aside(index, row)).flatten() {
+        None => Step::Wait(Wait::Entry(other)),
+        Some((from, to)) => Step::Do {
+            act: Box::new(Act::Move { from, expected: expected(row), to }),
+            dots: Box::new(row.dots.clone()),
+            after_creates_of: last_move(entry),
+        },
     }
 }
 
@@ -243,11 +266,14 @@ fn occupied_by(index: &dyn Index, entry: &Entry, row: &SeenRow, other: &SeenRow)
     if united && index.seen_children(row.slot, None, 1).is_empty() && row.kind == Kind::Dir {
         return remove(index, entry, row);
     }
-    Step::Wait(Wait::Entry(other.entry))
+    wait(index, entry, row, other.entry)
 }
 
-/// Follows who stands in whose way; true if it leads back to `row`.
+/// Follows who stands in whose way; true if it leads back to `row` and the two can be swapped.
 fn waits_in_a_circle(index: &dyn Index, row: &SeenRow, first: &SeenRow) -> bool {
+    if knot::is_inside(index, row, first) || knot::is_inside(index, first, row) {
+        return false;
+    }
     let mut other = first.clone();
     for _ in 0..16 {
         let Shown::At { parent, name } = view::place(index, other.entry) else { return false };
@@ -289,13 +315,18 @@ fn content(
             retire: retire(entry, row),
         }),
         dots: Box::new(dots_of(entry)),
-        after_creates_of: newest.map(|version| version.dot),
+        after_creates_of: newest.map(|version| version.value.stamp.dot),
     }
 }
 
 /// The place is right; the conflict store must hold what lost, and nothing else.
-fn keep_losers(index: &dyn Index, entry: &Entry, has: &dyn Fn(&Digest) -> bool) -> Step {
-    let losers = view::losers(&entry.data);
+fn keep_losers(
+    index: &dyn Index,
+    entry: &Entry,
+    alive: bool,
+    has: &dyn Fn(&Digest) -> bool,
+) -> Step {
+    let losers = if alive { view::losers(&entry.data) } else { Vec::new() };
     let lost: Vec<(Digest, u64)> = losers
         .iter()
         .filter_map(|data| match data.content {
