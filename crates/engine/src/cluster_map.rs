@@ -1,15 +1,17 @@
 //! The signed, replicated facts of a cluster: members, folders, and who holds what (decisions C1).
 //!
-//! A map is a set of records, at most one per signer and thing, and a pure function of that set says
-//! what counts. So the order in which records arrive never matters, not even when a record comes
-//! before the one that gives its signer the right. Not a transport and no cryptography: the check of
-//! a signature is handed in. Called by the daemon, which keeps the bytes and talks to other nodes.
+//! A map is a set of records, at most one per signer and thing, and a pure function of that set
+//! says what counts. So the order in which records arrive never matters, not even when a record
+//! comes before the one that gives its signer the right. Not a transport and no cryptography: the
+//! check of a signature is handed in. Called by the daemon, which keeps the bytes and talks to
+//! other nodes.
 //!
-//! Who counts is decided from the founder downwards, by seniority: an admission counts if its signer
-//! is a member that may admit; a removal counts only if its signer is *senior* to whom it removes.
-//! Otherwise two admins that remove one another, or a removed one that dates its records back, could
-//! take a cluster over. Everything a removed member signed is void, whatever its date: who removes a
-//! member signs again, under its own key, what shall stand ([`ClusterMap::removal`]).
+//! Who counts is decided from the founder downwards, by seniority: an admission counts if its
+//! signer is a member that may admit; a removal counts only if its signer is *senior* to whom it
+//! removes. Otherwise two admins that remove one another, or a removed one that dates its records
+//! back, could take a cluster over. Everything a removed member signed is void, whatever its date:
+//! who removes a member signs again, under its own key, what shall stand
+//! ([`ClusterMap::removal`]).
 
 mod record;
 

@@ -192,7 +192,7 @@ impl Globals {
         item: impl FnMut(I),
     ) -> Result<T, CliError> {
         let home = self.home()?;
-        if !home.has_identity() {
+        if home.read_cluster_map()?.is_none() {
             return Err(MembershipError::NotInitialised(home.path().to_owned()).into());
         }
         Ok(runtime()?.block_on(control::call(&home, request, item))?)

@@ -22,6 +22,11 @@ pub const FOLDERS_MAX: usize = 1024;
 /// The longest delay, in milliseconds: one day.
 pub const DELAY_MS_MAX: u64 = 24 * 3600 * 1000;
 
+/// How a config file begins that a command made.
+const OPENING: &str =
+    "# Syncline: the settings of this node alone; `syncline config check` checks \
+                       them.\n";
+
 /// Why the settings cannot be used or changed. The file is as it was before.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -306,6 +311,7 @@ pub struct NodeSettings {
 pub struct ConfigFile {
     path: PathBuf,
     document: toml_edit::DocumentMut,
+    is_new: bool,
 }
 
 impl ConfigFile {
@@ -314,17 +320,13 @@ impl ConfigFile {
     /// # Errors
     /// It cannot be read, or is wrong already.
     pub fn open(path: &Path) -> Result<ConfigFile, ConfigError> {
-        let mut text = read_text(path)?;
+        let text = read_text(path)?;
         Config::parse(&text, path)?;
-        if text.is_empty() {
-            text = "# Syncline: settings of this node alone. Check with: syncline config check\n"
-                .to_owned();
-        }
         let document = text.parse::<toml_edit::DocumentMut>().map_err(|error| {
             let line = error.span().map_or(1, |span| line_of(&text, span.start));
             ConfigError::Syntax { path: path.to_owned(), line, what: error.message().to_owned() }
         })?;
-        Ok(ConfigFile { path: path.to_owned(), document })
+        Ok(ConfigFile { path: path.to_owned(), document, is_new: text.is_empty() })
     }
 
     /// Sets what `settings` has.
@@ -398,7 +400,8 @@ impl ConfigFile {
     /// The change makes no sense, or cannot be written; the file is as before.
     pub fn save(&self) -> Result<Config, ConfigError> {
         let config = self.check()?;
-        let text = self.document.to_string();
+        let opening = if self.is_new { OPENING } else { "" };
+        let text = format!("{opening}{}", self.document);
         home::replace(&self.path, text.as_bytes()).map_err(|error| match error {
             home::HomeError::Io { path, source, .. } => {
                 ConfigError::Io { action: "write", path, source }

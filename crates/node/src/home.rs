@@ -5,13 +5,15 @@
 //!   identity.key           the node's private key (net::identity), 0600
 //!   config.toml            local settings (config)
 //!   cluster.map            the cluster's signed facts (engine::cluster_map), replaced whole
+//!   home.token             16 random bytes that name this home in folders' markers
 //!   invites.json           who may still join by codes made here (membership), 0600
 //!   folders/<folder id>/   index.sqlite, events.jsonl: one directory per folder held here
 //!   control.sock           the daemon's control socket (control), 0600
 //!   lock                   held by the daemon while it runs; holds its process id
 //! ```
 //!
-//! It knows places and exclusive use, not what the files mean. Called by the daemon and every command.
+//! It knows places and exclusive use, not what the files mean. Called by the daemon and every
+//! command.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -25,6 +27,7 @@ use engine::message::FolderId;
 pub const HOME_VARIABLE: &str = "SYNCLINE_HOME";
 const MAP_FILE: &str = "cluster.map";
 const CONFIG_FILE: &str = "config.toml";
+const TOKEN_FILE: &str = "home.token";
 const LOCK_FILE: &str = "lock";
 const SOCKET_FILE: &str = "control.sock";
 
@@ -167,6 +170,29 @@ impl Home {
         match DirBuilder::new().recursive(true).mode(0o700).create(&path) {
             Ok(()) => Ok(path),
             Err(source) => Err(HomeError::Io { action: "make", path, source }),
+        }
+    }
+
+    /// 16 random bytes that name this home, made on first use: with them a folder's marker says
+    /// whose it is.
+    ///
+    /// # Errors
+    /// It cannot be read, or written the first time.
+    pub fn token(&self) -> Result<[u8; 16], HomeError> {
+        let path = self.path.join(TOKEN_FILE);
+        let fail = |action, source| HomeError::Io { action, path: path.clone(), source };
+        match fs::read(&path) {
+            Ok(bytes) => bytes
+                .try_into()
+                .map_err(|_| fail("read", io::Error::new(io::ErrorKind::InvalidData, "damaged"))),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                let mut token = [0; 16];
+                let filled = aws_lc_rs::rand::fill(&mut token);
+                filled.map_err(|_| fail("make", io::Error::other("no random source")))?;
+                replace(&path, &token)?;
+                Ok(token)
+            }
+            Err(source) => Err(fail("read", source)),
         }
     }
 

@@ -1,9 +1,9 @@
 //! What the daemon writes down: its own lines on stderr, and each folder's event log.
 //!
 //! The event log says what happened to which path, when, from whom: JSON lines in the folder's
-//! directory of the home, at most two files of [`FILE_BYTES_MAX`]; the older half is dropped. It is
-//! for people, and nothing is decided from it: a line that cannot be written is a warning. Called by
-//! the daemon; read by `syncline log` through it.
+//! directory of the home, at most two files of [`FILE_BYTES_MAX`]; the older half is dropped. It
+//! is for people, and nothing is decided from it: a line that cannot be written is a warning.
+//! Called by the daemon; read by `syncline log` through it.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};

@@ -1,9 +1,9 @@
 //! What people and programs are shown: the only serde types, with keys that stay.
 //!
-//! Plain data, filled by the daemon, printed by the commands and, with `--json`, passed on as it is.
-//! A key is never renamed or given another meaning; new ones may come. Ids are lower-case hex, times
-//! unix milliseconds, sizes bytes, durations milliseconds. A name or path is text with what is not
-//! UTF-8, and control characters, escaped.
+//! Plain data, filled by the daemon, printed by the commands and, with `--json`, passed on as it
+//! is. A key is never renamed or given another meaning; new ones may come. Ids are lower-case hex,
+//! times unix milliseconds, sizes bytes, durations milliseconds. A name or path is text with what
+//! is not UTF-8, and control characters, escaped.
 
 use serde::{Deserialize, Serialize};
 
@@ -259,18 +259,24 @@ pub struct LogEntry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LogEvent {
-    /// Is new.
+    /// A program on this node made, changed, moved or deleted it.
+    Local,
+    /// Made here for another node.
     Create,
-    /// Has other content.
+    /// Given other content here for another node.
     Edit,
-    /// Mode, owner, times or attributes changed.
+    /// Given another mode, owner, times or attributes here for another node.
     Attributes,
-    /// Has another path.
+    /// Renamed here for another node.
     Rename,
-    /// Is gone.
+    /// Deleted here for another node.
     Delete,
-    /// Two concurrent edits: the loser is kept.
+    /// Two concurrent edits: the loser is in the conflict store.
     Conflict,
+    /// An edit was found under an operation of ours, and published.
+    Rescued,
+    /// Undone by a power loss: the announced version is fetched again.
+    Damaged,
     /// Something is wrong with it.
     Notice,
 }

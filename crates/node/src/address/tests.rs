@@ -6,7 +6,8 @@ use crate::config::Config;
 #[test]
 fn own_addresses_are_found_in_the_kernel_s_table() {
     let table = "Main:\n  +-- 10.0.0.0/24 2 0 2\n     |-- 10.0.0.0\n        /24 link UNICAST\n     \
-                 |-- 10.0.0.7\n        /32 host LOCAL\n     |-- 127.0.0.1\n        /32 host LOCAL\n";
+                 |-- 10.0.0.7\n        /32 host LOCAL\n     |-- 127.0.0.1\n        \
+                 /32 host LOCAL\n";
     let found: Vec<String> = local_ipv4(table).iter().map(ToString::to_string).collect();
     assert_eq!(found, ["10.0.0.7"]);
     let table = "fe800000000000000000000000000001 02 40 20 80 eth0\n\

@@ -14,10 +14,19 @@ use crate::{address, membership};
 
 /// What `init`, `join` and `up` can be told about the node.
 #[derive(Args, Clone, Debug, Default)]
+#[group(skip)]
 pub struct Arguments {
     /// This node's name [default: the host's]
     #[arg(long, env = "SYNCLINE_NAME")]
     pub name: Option<String>,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// Where the node is on the network.
+#[derive(Args, Clone, Debug, Default)]
+#[group(skip)]
+pub struct Place {
     /// Where peers connect to [default: 0.0.0.0:7420]
     #[arg(long, env = "SYNCLINE_LISTEN", value_name = "ADDR:PORT")]
     pub listen: Option<SocketAddr>,
@@ -39,9 +48,9 @@ impl Arguments {
     pub fn settings(&self) -> NodeSettings {
         NodeSettings {
             name: self.name.clone(),
-            listen: self.listen,
-            advertise: self.advertise.clone(),
-            http: self.http,
+            listen: self.place.listen,
+            advertise: self.place.advertise.clone(),
+            http: self.place.http,
         }
     }
 }

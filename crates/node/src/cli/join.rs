@@ -26,6 +26,14 @@ pub struct Arguments {
     /// Hold the cluster's one folder here
     #[arg(conflicts_with = "folder")]
     pub path: Option<PathBuf>,
+    #[command(flatten)]
+    pub with: With,
+}
+
+/// What goes with a join wherever the code comes from.
+#[derive(Args, Clone, Debug)]
+#[group(skip)]
+pub struct With {
     /// Hold this folder here (may be given several times)
     #[arg(long, env = "SYNCLINE_FOLDER", value_name = "NAME=PATH", value_delimiter = ',',
           value_parser = name_and_path)]
@@ -53,10 +61,10 @@ pub fn run(globals: &Globals, output: &Output, arguments: Arguments) -> Answer {
     let home = Home::create(&globals.home_path()?)?;
     let _lock = home.lock()?;
     membership::refuse_if_member(&home)?;
-    let (mut file, config) = init::prepare(&home, &arguments.node)?;
+    let (mut file, config) = init::prepare(&home, &arguments.with.node)?;
     let asked: Vec<(&str, &PathBuf)> = match &arguments.path {
         Some(path) => vec![("", path)],
-        None => arguments.folder.iter().map(|(name, path)| (name.as_str(), path)).collect(),
+        None => arguments.with.folder.iter().map(|(name, path)| (name.as_str(), path)).collect(),
     };
     for (name, path) in &asked {
         check_place(home.path(), &config, name, path)?;

@@ -59,12 +59,15 @@ fn end_if_closed(error: &std::io::Error) {
 
 fn line(entry: &LogEntry) -> String {
     let event = match entry.event {
+        LogEvent::Local => "local",
         LogEvent::Create => "create",
         LogEvent::Edit => "edit",
         LogEvent::Attributes => "attributes",
         LogEvent::Rename => "rename",
         LogEvent::Delete => "delete",
         LogEvent::Conflict => "conflict",
+        LogEvent::Rescued => "rescued",
+        LogEvent::Damaged => "damaged",
         LogEvent::Notice => "notice",
     };
     let mut out = format!("{} {} ", print::time(entry.time_ms), entry.folder);

@@ -45,3 +45,14 @@ fn an_argument_wins_and_becomes_absolute() {
     assert_eq!(locate(Some(Path::new("/x/y"))).unwrap(), Path::new("/x/y"));
     assert!(locate(Some(Path::new("y"))).unwrap().is_absolute());
 }
+
+#[test]
+fn a_home_keeps_its_token_and_no_two_have_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = |name| Home::create(&dir.path().join(name)).unwrap();
+    let token = home("a").token().unwrap();
+    assert_eq!(home("a").token().unwrap(), token);
+    assert_ne!(home("b").token().unwrap(), token);
+    std::fs::write(dir.path().join("a/home.token"), b"short").unwrap();
+    assert!(home("a").token().is_err());
+}

@@ -1,0 +1,91 @@
+//! `syncline demo`: three real nodes on this machine, over TLS, in a temporary directory.
+//!
+//! It starts this very program three times and talks to the three as any client does. With
+//! `--check` it plays the scripted tour and exits 0 only if all nodes end identical. Nothing
+//! outside the temporary directory is touched, and it is removed at the end.
+
+mod lab;
+mod tour;
+mod tree;
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use super::print::{self, Output};
+use super::{runtime, Answer, CliError, Exit0};
+use crate::control::Request;
+use crate::view::Status;
+use lab::Lab;
+
+const PICTURE_EVERY: Duration = Duration::from_secs(1);
+
+/// Arguments of `demo`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Arguments {
+    /// Play a scripted tour and answer with the exit code
+    #[arg(long)]
+    check: bool,
+}
+
+/// Builds the cluster and plays, or lets play.
+///
+/// # Errors
+/// A node did not start or a step of the tour failed: with what each node says.
+pub fn run(output: &Output, arguments: &Arguments) -> Answer {
+    let runtime = runtime()?;
+    let mut lab = Lab::start(output, &runtime)?;
+    if arguments.check {
+        return tour::run(output, &runtime, &mut lab);
+    }
+    output.line("three nodes keep these directories the same; change anything in any of them:")?;
+    for node in &lab.nodes {
+        output.line(&format!("  {}   {}", node.name, node.tree.display()))?;
+    }
+    output.line("press Ctrl-C to end the demo and remove everything\n")?;
+    runtime.block_on(async {
+        tokio::select! {
+            told = tokio::signal::ctrl_c() => told.map_err(CliError::Output),
+            ended = picture(output, &lab) => ended,
+        }
+    })?;
+    Ok(Exit0::Done)
+}
+
+/// One line a node, drawn again and again on a terminal, printed when it changes elsewhere.
+async fn picture(output: &Output, lab: &Lab) -> Result<(), CliError> {
+    let is_terminal = std::io::stdout().is_terminal();
+    let mut last = Vec::new();
+    loop {
+        let mut lines = Vec::new();
+        for node in &lab.nodes {
+            let status: Status = node.ask(&Request::Status {}).await?;
+            lines.push(line(&status));
+        }
+        if is_terminal && !last.is_empty() {
+            output.line(&format!("\x1b[{}A", lines.len() + 1))?;
+        }
+        if is_terminal || lines != last {
+            for line in &lines {
+                output.line(&format!("{line}{}", if is_terminal { "\x1b[K" } else { "" }))?;
+            }
+        }
+        last = lines;
+        tokio::time::sleep(PICTURE_EVERY).await;
+    }
+}
+
+fn line(status: &Status) -> String {
+    let connected = status.peers.iter().filter(|peer| peer.connected).count();
+    let behind: u64 = status.peers.iter().map(|peer| peer.behind).sum();
+    let mut out = format!("  {}   {connected} peers", status.node.name);
+    for folder in &status.folders {
+        out.push_str(&format!(
+            "   {} entries, {}   {} to apply, {behind} behind   {} conflicts",
+            folder.entries,
+            print::bytes(folder.bytes),
+            folder.pending,
+            folder.conflicts
+        ));
+    }
+    out
+}

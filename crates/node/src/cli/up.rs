@@ -1,0 +1,89 @@
+//! `syncline up`: from nothing to a shared directory, in the foreground, with one command.
+//!
+//! It founds what is missing, runs the daemon, and is then a client of it like any other.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::print::Output;
+use super::{daemon, init, runtime, Answer, CliError, Globals};
+use crate::config::{check_place, NodeSettings};
+use crate::control::{self, Request};
+use crate::home::Home;
+use crate::membership;
+use crate::view::{Done, Invited};
+
+const INVITE_USES: u32 = 16;
+const INVITE_MS: u64 = 24 * 3600 * 1000;
+
+/// Arguments of `up`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Arguments {
+    /// The directory to share
+    path: Option<PathBuf>,
+    /// The folder's name in the cluster [default: the directory's name]
+    #[arg(long = "name", value_name = "FOLDER")]
+    folder: Option<String>,
+    #[command(flatten)]
+    place: init::Place,
+}
+
+/// Founds, shares, runs.
+///
+/// # Errors
+/// The home or the place cannot be used, or the daemon cannot run.
+pub fn run(globals: &Globals, output: &Output, arguments: Arguments) -> Answer {
+    let home = Home::create(&globals.home_path()?)?;
+    let share = match &arguments.path {
+        Some(path) => Some(share(&home, path, arguments.folder.as_deref())?),
+        None => None,
+    };
+    if home.read_cluster_map()?.is_none() {
+        let _lock = home.lock()?;
+        // `--name` is the folder's here, so the node's can only come from the environment.
+        let name = std::env::var("SYNCLINE_NAME").ok().filter(|name| !name.is_empty());
+        let asked = init::Arguments { name, place: arguments.place };
+        let (mut file, config) = init::prepare(&home, &asked)?;
+        let name = Some(config.name.clone());
+        file.set_node(&NodeSettings { name, ..NodeSettings::default() });
+        file.save()?;
+        membership::found(&home, init::profile(&config))?;
+    }
+    let output = *output;
+    daemon::run_home(globals, &home, move |home| {
+        let home = home.clone();
+        std::thread::spawn(move || {
+            if let Err(error) = greet(&home, &output, share) {
+                eprintln!("syncline: {error}");
+            }
+        });
+    })
+}
+
+fn share(home: &Home, path: &Path, name: Option<&str>) -> Result<(String, PathBuf), CliError> {
+    let (_, config) = init::prepare(home, &init::Arguments::default())?;
+    let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let own = || real.file_name().map(|name| name.to_string_lossy().into_owned());
+    let name = name.map(str::to_owned).or_else(own).unwrap_or_else(|| "files".to_owned());
+    let place = check_place(home.path(), &config, &name, path)?;
+    Ok((name, place))
+}
+
+/// Shares the directory and prints how others come in.
+fn greet(home: &Home, output: &Output, share: Option<(String, PathBuf)>) -> Result<(), CliError> {
+    let runtime = runtime()?;
+    if let Some((name, path)) = share {
+        let request = Request::FolderAdd { name, path, delay_ms: 0 };
+        let done: Done = runtime.block_on(control::call(home, &request, |_: Value| ()))?;
+        output.note(&done.message);
+    }
+    let request = Request::Invite { uses: INVITE_USES, expires_ms: INVITE_MS, admin: false };
+    let invited: Invited = runtime.block_on(control::call(home, &request, |_: Value| ()))?;
+    if output.is_json() {
+        return Ok(output.json(&invited)?);
+    }
+    output.note("on every other machine, for the next 24 hours:");
+    output.line(&format!("syncline join {} PATH --run", invited.code))?;
+    Ok(())
+}
