@@ -179,9 +179,8 @@ impl DemoNode {
     fn program(&self) -> Result<Command, CliError> {
         let own = std::env::current_exe().map_err(CliError::Output)?;
         let mut command = Command::new(own);
-        let ours = std::env::vars_os().filter(|(name, _)| {
-            name.to_str().is_some_and(|name| name.starts_with("SYNCLINE_"))
-        });
+        let ours = std::env::vars_os()
+            .filter(|(name, _)| name.to_str().is_some_and(|name| name.starts_with("SYNCLINE_")));
         for (name, _) in ours {
             command.env_remove(name);
         }

@@ -91,8 +91,8 @@ impl Tour<'_> {
 
     fn compare(&self, what: &str) -> Result<(), CliError> {
         let read = |node: &DemoNode| {
-            tree::read(&node.tree)
-                .map_err(|error| CliError::Failed(format!("cannot read node {}: {error}", node.name)))
+            let read = tree::read(&node.tree);
+            read.map_err(|error| CliError::Failed(format!("read node {}: {error}", node.name)))
         };
         let first = read(&self.lab.nodes[0])?;
         for node in &self.lab.nodes[1..] {
