@@ -200,7 +200,9 @@ impl<'a, F: Fs, L: LastSeen> Walk<'a, F, L> {
             // Seen a moment ago: whoever removed it is still at it.
             Looked::Gone => {
                 self.summary.again = true;
-                self.absent.push(path);
+                if self.absent.len() < MISSING_MAX {
+                    self.absent.push(path);
+                }
             }
             Looked::Stopped => {}
         }
