@@ -188,5 +188,6 @@ pub struct Failure {
 }
 
 mod decide;
+mod knot;
 
 pub use decide::{decide, Step, Wait};

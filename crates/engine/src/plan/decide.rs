@@ -145,22 +145,13 @@ fn retire(entry: &Entry, row: &SeenRow) -> Retire {
     }
 }
 
-/// The entry is shown as `other`. A row that stands where `other` belongs becomes its row; anything
-/// else goes once it is empty.
+/// The entry is shown as `other`, which takes over the row if it has none yet, and then moves it
+/// to where it belongs; else the row goes once it is empty.
 fn give_way(index: &dyn Index, entry: &Entry, row: &SeenRow, other: EntryId) -> Step {
-    if index.seen_of(other).is_none() && stands_at(index, row, other) {
+    if index.seen_of(other).is_none() {
         return Step::Rebind(Box::new(row.clone()), other);
     }
-    if index.seen_of(other).is_none() {
-        return Step::Wait(Wait::Entry(other));
-    }
     remove(index, entry, row)
-}
-
-fn stands_at(index: &dyn Index, row: &SeenRow, id: EntryId) -> bool {
-    let Shown::At { parent, name } = view::place(index, id) else { return false };
-    let dir = index.seen_of(parent);
-    dir.is_some_and(|dir| dir.slot == row.parent) && row.name.as_ref() == Some(&name)
 }
 
 /// The entry is shown at `name` in the directory represented by `parent`.
@@ -235,11 +226,7 @@ fn rename(
         },
         Some(other) => return occupied_by(index, entry, row, &other),
     };
-    Step::Do {
-        act: Box::new(act),
-        dots: Box::new(dots),
-        after_creates_of: last_move(entry),
-    }
+    Step::Do { act: Box::new(act), dots: Box::new(dots), after_creates_of: last_move(entry) }
 }
 
 /// The operation that last placed the entry.
