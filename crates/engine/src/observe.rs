@@ -69,5 +69,8 @@ pub struct Batch {
 mod classify;
 mod mint;
 
-pub use classify::{classify, path_of, row_at, Seen};
+pub use classify::{classify, handles, path_of, row_at, Seen};
 pub use mint::publish_beside;
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@
 use super::mint::Pen;
 use super::{Batch, Found, Observation, Present};
 use crate::entry::{EntryId, Kind, Rank};
-use crate::index::{Index, Phase, SeenRow, Slot, ROOT_SLOT};
+use crate::index::{Handle, Index, Phase, SeenRow, Slot, ROOT_SLOT};
 use crate::ledger::{self, Facts};
 use crate::path::{Name, RelPath};
 use crate::view::{self, Shown};
@@ -43,6 +43,15 @@ pub fn path_of(index: &dyn Index, slot: Slot) -> Option<RelPath> {
     }
     names.reverse();
     Some(RelPath::from_names(names))
+}
+
+/// The inodes that a look is about: the one found there and the one last seen there.
+pub fn handles(index: &dyn Index, look: &Observation) -> Vec<Handle> {
+    let found = match &look.found {
+        Found::Present(found) => Some(found.fingerprint.handle.clone()),
+        _ => None,
+    };
+    found.into_iter().chain(row_at(index, &look.path).map(|row| row.fingerprint.handle)).collect()
 }
 
 /// Turns a batch of looks into local operations. `damaged_boot`: the machine lost power since this
@@ -104,7 +113,22 @@ impl Desk<'_> {
         }
         self.detach(&moves);
         for (row, path) in moves {
+            self.make_way(&path, present);
             self.attach(&row, &path);
+        }
+    }
+
+    /// Makes the new directories of this batch that something was moved into, top down.
+    fn make_way(&mut self, path: &RelPath, present: &BTreeMap<RelPath, Present>) {
+        let mut above = RelPath::root();
+        for name in path.names() {
+            let known = row_at(&*self.pen.index, &above);
+            let found = present.get(&above).filter(|found| found.kind == Kind::Dir);
+            let stands = |row: &SeenRow, found| row.kind == Kind::Dir && !replaced_dir(row, found);
+            if let Some(found) = found.filter(|f| !known.is_some_and(|row| stands(&row, f))) {
+                self.arrive(&above, found);
+            }
+            above = above.join(name.clone());
         }
     }
 
@@ -253,9 +277,20 @@ impl Desk<'_> {
         let entry = row.entry;
         self.seen.damaged.push(path.clone());
         match found {
-            None => self.pen.index.remove_seen(row.slot),
+            None => {
+                for below in all_children(&*self.pen.index, row.slot) {
+                    self.mend(
+                        &path.join(below.name.clone().expect("a child has a name")),
+                        &below,
+                        None,
+                    );
+                }
+                self.pen.index.remove_seen(row.slot);
+            }
             Some(found) => {
                 let mut row = row.clone();
+                let shown = std::mem::take(&mut row.dots.shown);
+                row.dots.data.retain(|dot| !shown.contains(dot));
                 row.fingerprint = found.fingerprint.clone();
                 row.attributes = found.attributes.clone();
                 row.content = found.content.clone().or(row.content);

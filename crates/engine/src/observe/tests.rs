@@ -1,0 +1,457 @@
+//! From looks to operations, as tables: what the disk showed, what it shows now, what was done.
+
+use super::{classify, row_at, Batch, Found, Observation, Present, Seen, Source};
+use crate::content::{Content, Digest};
+use crate::dot::{Dot, Incarnation};
+use crate::entry::{
+    Data, Entry, EntryId, Hlc, Kind, Location, Presence, Rank, Stamp, Timestamp, ROOT,
+};
+use crate::index::{
+    Attributes, Fingerprint, Handle, Index, MemIndex, Meta, Phase, SeenDots, SeenRow, Volatile,
+    ROOT_SLOT,
+};
+use crate::ledger::{self, Author, Facts};
+use crate::path::{Name, RelPath};
+use crate::register::Version;
+use crate::view;
+use crate::wire::Minted;
+
+/// Wall clock of every batch, unix milliseconds.
+const NOW: u64 = 1_000_000;
+
+fn path(text: &str) -> RelPath {
+    RelPath::parse(text.as_bytes()).unwrap()
+}
+
+fn digest(letter: u8) -> Content {
+    Content::File(Digest([letter; 32]), u64::from(letter))
+}
+
+/// The fixture vocabulary: `dir(handle)`, `file(handle, letter)`, `link`, `.changed(ms)`, `.mode`.
+fn thing(kind: Kind, handle: u8, content: Option<Content>) -> Present {
+    let size = match content {
+        Some(Content::File(_, size)) => size,
+        _ => 0,
+    };
+    let time = Timestamp { seconds: 900, nanos: 0 };
+    let handle = Handle([handle].as_slice().into());
+    Present {
+        kind,
+        fingerprint: Fingerprint { handle, size, mtime: time, ctime: time },
+        attributes: Attributes { mtime: time, mode: 0o644, ..Attributes::default() },
+        content,
+        soft: false,
+        zeros: false,
+    }
+}
+
+fn dir(handle: u8) -> Option<Present> {
+    Some(thing(Kind::Dir, handle, None))
+}
+
+fn file(handle: u8, letter: u8) -> Option<Present> {
+    Some(thing(Kind::File, handle, Some(digest(letter))))
+}
+
+fn link(handle: u8, to: u8) -> Option<Present> {
+    Some(thing(Kind::Symlink, handle, Some(Content::Link([to].as_slice().into()))))
+}
+
+fn at_ms(found: Option<Present>, ms: u64) -> Option<Present> {
+    let time = Timestamp { seconds: (ms / 1000) as i64, nanos: (ms % 1000) as u32 * 1_000_000 };
+    found.map(|mut found| {
+        (found.fingerprint.ctime, found.fingerprint.mtime) = (time, time);
+        found.attributes.mtime = time;
+        found
+    })
+}
+
+fn with_mode(found: Option<Present>, mode: u16) -> Option<Present> {
+    found.map(|mut found| {
+        found.attributes.mode = mode;
+        found
+    })
+}
+
+type Look = (&'static str, Option<Present>);
+
+struct Node {
+    facts: Facts,
+    index: MemIndex,
+    damaged_boot: bool,
+}
+
+impl Node {
+    fn new(phase: Phase) -> Node {
+        let mut index = MemIndex::new(Meta::new(Incarnation([7; 16]), phase, [0; 16]));
+        let root = thing(Kind::Dir, 0, None);
+        index.put_seen(&SeenRow {
+            slot: ROOT_SLOT,
+            parent: ROOT_SLOT,
+            name: None,
+            entry: ROOT,
+            kind: Kind::Dir,
+            fingerprint: root.fingerprint,
+            content: None,
+            attributes: root.attributes,
+            refused: None,
+            dots: SeenDots::default(),
+            soft: false,
+            volatile: None,
+        });
+        Node { facts: Facts::load(&index), index, damaged_boot: false }
+    }
+
+    fn look(&mut self, source: Source, looks: &[Look]) -> Seen {
+        let mut looks: Vec<Observation> = looks
+            .iter()
+            .map(|(at, found)| {
+                let found = found.clone().map_or(Found::Absent, Found::Present);
+                Observation { path: path(at), found }
+            })
+            .collect();
+        looks.sort_by(|a, b| a.path.cmp(&b.path));
+        (self.facts.wall_ms, self.facts.written) = (NOW, Vec::new());
+        let batch = Batch { source, looks };
+        classify(&mut self.facts, &mut self.index, batch, self.damaged_boot, 1)
+    }
+
+    /// What a batch led to, one line an entry, in the order of their paths.
+    fn done(&mut self, source: Source, looks: &[Look]) -> Vec<String> {
+        let before = self.index.clone();
+        let counter = self.facts.meta.counter;
+        self.look(source, looks);
+        let mut lines: Vec<String> = Vec::new();
+        let written: std::collections::BTreeSet<EntryId> =
+            self.facts.written.iter().map(|(id, _)| *id).collect();
+        for &id in &written {
+            lines.push(self.line(before.entry(id).map(|stored| stored.entry), id));
+        }
+        assert!(self.facts.meta.counter - counter >= lines.len() as u64, "no write without a dot");
+        lines.sort();
+        lines
+    }
+
+    fn line(&self, before: Option<Entry>, id: EntryId) -> String {
+        let stored = self.index.entry(id).unwrap();
+        let place = |entry: &Entry| view::settle(entry, 1).map(|at| (at.parent, at.name));
+        let name =
+            |at: Option<(EntryId, Name)>| at.map_or(String::new(), |(_, name)| name.to_string());
+        let here = name(place(&stored.entry));
+        let content = |entry: &Entry| view::winner(&entry.data).map(|data| data.content.clone());
+        let letter = match content(&stored.entry) {
+            Some(Content::File(digest, _)) => format!("={}", char::from(digest.0[0])),
+            Some(Content::Link(to)) => format!(">{}", char::from(to[0])),
+            None if stored.entry.kind == Kind::Dir => "/".to_string(),
+            None => String::new(),
+        };
+        let alive = |entry: &Entry| view::settle(entry, 0).is_some_and(|at| at.alive);
+        match before.filter(alive) {
+            None => format!("{here}{letter} made"),
+            Some(_) if !alive(&stored.entry) => format!("{here} deleted"),
+            Some(old) if place(&old) != place(&stored.entry) => {
+                format!("{} -> {here}", name(place(&old)))
+            }
+            Some(old) if content(&old) != content(&stored.entry) => {
+                format!("{here}{letter} edited")
+            }
+            Some(_) => format!("{here} changed"),
+        }
+    }
+
+    fn entry_at(&self, at: &str) -> Entry {
+        let row = row_at(&self.index, &path(at)).expect("the path has a row");
+        self.index.entry(row.entry).unwrap().entry
+    }
+
+    /// A peer's version arrives in S; this disk does not show it yet.
+    fn arrives(&mut self, entry: Entry) {
+        let dots = entry.dots();
+        self.facts.knowledge.merge(&dots.iter().fold(Default::default(), |mut known, &dot| {
+            crate::dot::Knowledge::insert(&mut known, dot);
+            known
+        }));
+        ledger::put(&mut self.facts, &mut self.index, entry, None, Author::Elsewhere, &dots);
+    }
+
+    /// Everything is on the platter.
+    fn sync(&mut self) {
+        self.index.settle_volatile(u64::MAX);
+    }
+}
+
+/// A dot and stamp of a peer.
+fn theirs(counter: u64) -> Stamp {
+    let dot = Dot { incarnation: Incarnation([9; 16]), counter };
+    Stamp { rank: Rank::Write, hlc: Hlc::from_unix_ms(counter), dot }
+}
+
+fn peer_file(called: &str, counter: u64, letter: u8) -> Entry {
+    let name = Name::new(called.as_bytes()).unwrap();
+    let mut entry = Entry::new(EntryId::derive(ROOT, Kind::File, &name, None), Kind::File);
+    let stamp = theirs(counter);
+    let at = Location { parent: ROOT, name, stamp, state: Presence::At(None) };
+    entry.loc.insert(Version { dot: stamp.dot, minted: at.mint().into(), value: at });
+    peer_write(&mut entry, counter, letter);
+    entry
+}
+
+fn peer_write(entry: &mut Entry, counter: u64, letter: u8) {
+    let stamp = theirs(counter);
+    let data = Data { content: digest(letter), stamp, base: Vec::new() };
+    entry.data.insert(Version { dot: stamp.dot, minted: data.mint().into(), value: data });
+}
+
+/// The one helper: a member's disk showed `before`; a live batch of looks shows `now`; the operations.
+fn check(before: &[Look], now: &[Look], done: &[&str]) {
+    let mut node = Node::new(Phase::Member);
+    node.look(Source::Scan, before);
+    assert_eq!(node.done(Source::Live, now), done);
+    let present: Vec<Look> = now.iter().filter(|(_, found)| found.is_some()).cloned().collect();
+    assert_eq!(node.done(Source::Scan, &present), [""; 0], "what was seen is known");
+}
+
+#[test]
+fn new_things_are_made_and_known_things_change() {
+    check(
+        &[],
+        &[("d", dir(1)), ("d/a", file(2, b'x')), ("l", link(3, b't'))],
+        &["a=x made", "d/ made", "l>t made"],
+    );
+    let tree = [("a", file(2, b'x'))];
+    check(&tree, &tree, &[]);
+    check(&tree, &[("a", file(2, b'y'))], &["a=y edited"]);
+    check(&tree, &[("a", with_mode(file(2, b'x'), 0o600))], &["a changed"]);
+    check(&tree, &[("a", at_ms(file(2, b'x'), 950_000))], &["a changed"]);
+    check(&tree, &[("a", None)], &["a deleted"]);
+}
+
+#[test]
+fn files_go_by_path_first() {
+    let tree = [("a", file(1, b'x')), ("b", file(2, b'y'))];
+    check(&tree, &[("a", file(3, b'z'))], &["a=z edited"]);
+    check(&tree, &[("a", None), ("b", file(1, b'x'))], &["a deleted", "b=x edited"]);
+    check(&tree, &[("a", file(2, b'y')), ("b", file(1, b'x'))], &["a=y edited", "b=x edited"]);
+    check(&tree, &[("a", None), ("c", file(1, b'x'))], &["a -> c"]);
+    check(&tree, &[("a", file(3, b'z')), ("c", file(1, b'x'))], &["a=z edited", "c=x made"]);
+}
+
+#[test]
+fn directories_go_by_handle_first() {
+    let tree = [("current", dir(1)), ("current/a", file(2, b'x')), ("new", dir(3))];
+    check(
+        &tree,
+        &[("current", dir(3)), ("new", None), ("old", dir(1))],
+        &["current -> old", "new -> current"],
+    );
+    check(&tree, &[("current", dir(3)), ("new", dir(1))], &["current -> new", "new -> current"]);
+    check(&tree, &[("current", None), ("moved", dir(1))], &["current -> moved"]);
+}
+
+#[test]
+fn a_replaced_directory_takes_with_it_what_was_in_the_old_one() {
+    let tree = [("d", dir(1)), ("d/a", file(2, b'x'))];
+    check(&tree, &[("d", dir(4)), ("d/b", file(5, b'y'))], &["a deleted", "b=y made", "d changed"]);
+}
+
+#[test]
+fn a_move_with_an_edit_is_both_under_two_dots_of_one_entry() {
+    let mut node = Node::new(Phase::Member);
+    node.look(Source::Scan, &[("a", file(1, b'x'))]);
+    let id = node.entry_at("a").id;
+    node.look(Source::Live, &[("a", None), ("b", file(1, b'y'))]);
+    let entry = node.entry_at("b");
+    assert_eq!((entry.id, node.facts.meta.counter), (id, 3));
+    assert_eq!(view::winner(&entry.data).unwrap().content, digest(b'y'));
+}
+
+#[test]
+fn a_move_into_a_directory_made_in_the_same_batch_stays_a_move() {
+    let tree = [("a", file(1, b'x')), ("d", dir(2)), ("d/b", file(3, b'y'))];
+    check(&tree, &[("a", None), ("n", dir(4)), ("n/a", file(1, b'x'))], &["a -> a", "n/ made"]);
+    check(
+        &tree,
+        &[("d", None), ("n", dir(4)), ("n/m", dir(5)), ("n/m/d", dir(2))],
+        &["d -> d", "m/ made", "n/ made"],
+    );
+}
+
+#[test]
+fn a_vanished_tree_is_one_tombstone_an_entry() {
+    let tree = [("d", dir(1)), ("d/e", dir(2)), ("d/e/a", file(3, b'x'))];
+    check(&tree, &[("d", None)], &["a deleted", "d deleted", "e deleted"]);
+    check(&tree, &[("d/e", None), ("d/e/a", None)], &["a deleted", "e deleted"]);
+}
+
+#[test]
+fn a_type_change_is_a_deletion_and_a_creation() {
+    check(
+        &[("a", file(1, b'x'))],
+        &[("a", dir(2)), ("a/b", file(3, b'y'))],
+        &["a deleted", "a/ made", "b=y made"],
+    );
+    check(&[("a", link(1, b't'))], &[("a", file(2, b'x'))], &["a deleted", "a=x made"]);
+}
+
+#[test]
+fn what_is_made_again_takes_up_its_old_id() {
+    let mut node = Node::new(Phase::Member);
+    node.look(Source::Scan, &[("a", file(1, b'x'))]);
+    let id = node.entry_at("a").id;
+    node.look(Source::Live, &[("a", None)]);
+    node.look(Source::Live, &[("a", file(2, b'y'))]);
+    assert_eq!(node.entry_at("a").id, id);
+    node.look(Source::Live, &[("a", None), ("b", file(2, b'y'))]);
+    node.look(Source::Live, &[("a", file(3, b'z'))]);
+    assert_ne!(node.entry_at("a").id, id, "the id went with the moved file");
+}
+
+#[test]
+fn a_local_operation_supersedes_only_what_this_disk_showed() {
+    let mut node = Node::new(Phase::Member);
+    node.look(Source::Scan, &[("a", file(1, b'x'))]);
+    let seen = node.entry_at("a").data.versions()[0].dot;
+    let mut newer = node.entry_at("a");
+    peer_write(&mut newer, 5, b'n');
+    node.arrives(newer);
+    node.look(Source::Live, &[("a", file(1, b'y'))]);
+    let data = node.entry_at("a").data;
+    assert!(data.get(theirs(5).dot).is_some(), "the version not yet shown here stays");
+    assert!(data.get(seen).is_none(), "the version shown here is superseded");
+    node.look(Source::Live, &[("a", None)]);
+    let id = EntryId::derive(ROOT, Kind::File, &Name::new(b"a").unwrap(), None);
+    let data = node.index.entry(id).unwrap().entry.data;
+    let left: Vec<Dot> = data.dots().collect();
+    assert_eq!(left, [theirs(5).dot], "a delete takes away what was seen, nothing else");
+}
+
+#[test]
+fn an_edit_writes_its_place_again_with_the_old_stamp() {
+    let mut node = Node::new(Phase::Member);
+    node.look(Source::Scan, &[("a", file(1, b'x'))]);
+    let before = node.entry_at("a").loc.versions()[0].clone();
+    node.look(Source::Live, &[("a", file(1, b'y'))]);
+    let after = node.entry_at("a").loc.versions()[0].clone();
+    assert_ne!(before.dot, after.dot);
+    assert_eq!(before.value, after.value);
+    let data = node.entry_at("a").data.versions()[0].value.clone();
+    assert_eq!(data.base, [before.dot], "it names what it replaced");
+}
+
+#[test]
+fn what_lies_where_the_cluster_has_a_file_is_that_file() {
+    let mut node = Node::new(Phase::Importing);
+    node.arrives(peer_file("same", 1, b'x'));
+    node.arrives(peer_file("other", 2, b'x'));
+    node.look(Source::Scan, &[("same", file(1, b'x')), ("other", file(2, b'y'))]);
+    assert_eq!(node.facts.meta.counter, 1, "equal content mints nothing");
+    assert_eq!(row_at(&node.index, &path("same")).unwrap().dots.shown, [theirs(1).dot]);
+    let data = node.entry_at("other").data;
+    assert_eq!(data.versions().len(), 2);
+    assert_eq!(view::winner(&data).unwrap().content, digest(b'x'), "an import beats no write");
+    assert_eq!(view::losers(&data).len(), 1, "and is kept");
+}
+
+#[test]
+fn an_import_is_dated_by_its_mtime() {
+    let mut node = Node::new(Phase::Importing);
+    node.look(Source::Scan, &[("a", at_ms(file(1, b'x'), 123_000))]);
+    let stamp = node.entry_at("a").data.versions()[0].value.stamp;
+    assert_eq!((stamp.rank, stamp.hlc), (Rank::Import, Hlc::from_unix_ms(123_000)));
+}
+
+#[test]
+fn a_change_found_by_a_scan_is_dated_between_the_last_clean_stop_and_now() {
+    for (changed, dated) in [(100_000, 500_000), (700_000, 700_000), (NOW + 5_000, NOW)] {
+        let mut node = Node::new(Phase::Member);
+        node.look(Source::Scan, &[("a", file(1, b'x'))]);
+        node.facts.meta.clean_stop_ms = Some(500_000);
+        node.look(Source::Scan, &[("a", at_ms(file(1, b'y'), changed))]);
+        let hlc = node.entry_at("a").data.versions()[0].value.stamp.hlc;
+        assert_eq!(hlc.unix_ms(), dated);
+    }
+    let mut node = Node::new(Phase::Member);
+    node.look(Source::Live, &[("a", at_ms(file(1, b'x'), 100_000))]);
+    assert_eq!(node.entry_at("a").data.versions()[0].value.stamp.hlc.unix_ms(), NOW);
+}
+
+#[test]
+fn what_cannot_be_judged_is_looked_at_again_and_changes_nothing() {
+    let mut node = Node::new(Phase::Member);
+    node.look(Source::Scan, &[("a", file(1, b'x'))]);
+    let unread = Some(thing(Kind::File, 2, None));
+    let seen = node.look(Source::Live, &[("b", unread), ("no/such/dir", file(3, b'y'))]);
+    assert_eq!(seen.again, [path("b"), path("no/such")]);
+    assert_eq!(node.facts.written, []);
+    let found = [Found::Busy(None), Found::Unreadable("EIO".into()), Found::Foreign("fifo".into())];
+    for found in found {
+        let batch =
+            Batch { source: Source::Live, looks: vec![Observation { path: path("a"), found }] };
+        let before = node.facts.meta.counter;
+        let seen = classify(&mut node.facts, &mut node.index, batch, false, 1);
+        assert_eq!(node.facts.meta.counter, before);
+        assert!(seen.notices.len() <= 1 && row_at(&node.index, &path("a")).is_some());
+    }
+}
+
+/// After a power loss: `a` showed x, then y (volatile or not); what is found; whether it is damage.
+fn check_damage(volatile: bool, found: Option<Present>, damage: bool) {
+    let mut node = Node::new(Phase::Member);
+    node.look(Source::Live, &[("a", at_ms(file(1, b'x'), 800_000))]);
+    node.sync();
+    node.look(Source::Live, &[("a", at_ms(file(1, b'y'), 900_000))]);
+    let row = row_at(&node.index, &path("a")).unwrap();
+    let previous = Some(Volatile { epoch: 1, previous: Some(digest(b'x')) });
+    assert_eq!(row.volatile, previous);
+    if !volatile {
+        node.sync();
+    }
+    node.damaged_boot = true;
+    let before = node.facts.meta.counter;
+    let announced = node.entry_at("a");
+    let seen = node.look(Source::Scan, &[("a", found.clone())]);
+    assert_eq!(seen.damaged.len(), usize::from(damage), "{volatile} {found:?}");
+    assert_eq!(node.facts.meta.counter == before, damage, "{volatile} {found:?}");
+    let now = node.index.entry(announced.id).unwrap().entry;
+    assert_eq!(now == announced, damage);
+    assert_eq!(node.index.pending(announced.id).is_some(), damage, "and is put right");
+}
+
+#[test]
+fn a_power_loss_spreads_nothing() {
+    let zeros = file(1, 0).map(|found| Present { zeros: true, ..found });
+    check_damage(true, None, true);
+    check_damage(true, at_ms(file(1, b'x'), 950_000), true);
+    check_damage(true, at_ms(file(1, b'p'), 950_000), true);
+    check_damage(true, at_ms(zeros.clone(), 950_000), true);
+    check_damage(true, at_ms(file(1, b'z'), 950_000), false);
+    check_damage(false, None, false);
+    check_damage(false, at_ms(file(1, b'x'), 950_000), false);
+    check_damage(false, at_ms(zeros, 950_000), false);
+}
+
+#[test]
+fn a_volatile_directory_that_a_power_loss_took_leaves_no_rows_behind() {
+    let mut node = Node::new(Phase::Member);
+    node.look(Source::Live, &[("d", dir(1)), ("d/a", file(2, b'x'))]);
+    node.damaged_boot = true;
+    let before = node.facts.meta.counter;
+    node.look(Source::Scan, &[("d", None)]);
+    assert_eq!(node.facts.meta.counter, before);
+    assert_eq!(node.index.seen_count(), 1, "only the root is left");
+    assert_eq!(node.index.pending_count(), 2, "both come back");
+    assert!(node.facts.written.is_empty());
+}
+
+#[test]
+fn an_edit_of_a_damaged_file_leaves_the_announced_version() {
+    let mut node = Node::new(Phase::Member);
+    node.look(Source::Live, &[("a", at_ms(file(1, b'y'), 900_000))]);
+    let announced = node.entry_at("a").data.versions()[0].dot;
+    node.damaged_boot = true;
+    node.look(Source::Scan, &[("a", at_ms(file(1, b'b'), 800_000))]);
+    node.damaged_boot = false;
+    node.look(Source::Live, &[("a", at_ms(file(1, b'z'), 990_000))]);
+    let data = node.entry_at("a").data;
+    assert!(data.get(announced).is_some(), "nobody here saw the announced version");
+}
