@@ -10,13 +10,14 @@ use crate::dot::{Incarnation, NodeId};
 use crate::entry::{EntryId, IncarnationRecord, ROOT};
 use crate::exchange::{Exchange, Offence, Outgoing};
 use crate::fetch::Fetch;
-use crate::index::{Fingerprint, Index, Meta, Phase, SeenDots, SeenRow, Slot, ROOT_SLOT};
+use crate::index::{Fingerprint, Handle, Index, Meta, Phase, SeenDots, SeenRow, Slot, ROOT_SLOT};
 use crate::ledger::Facts;
 use crate::message::{Message, Want};
-use crate::observe::{self, Batch, Present};
+use crate::observe::{self, Batch, Observation, Present};
 use crate::path::RelPath;
 use crate::pending::{Pending, Traffic, Wake};
 use crate::plan::{OpId, Operation, Outcome};
+use std::collections::BTreeSet;
 
 mod work;
 
@@ -448,7 +449,7 @@ impl FolderEngine {
         if self.facts.meta.phase == Phase::Joining || self.paused {
             return;
         }
-        batch.looks.retain(|look| !self.traffic.defer(&look.path, began_ms));
+        self.defer(index, began_ms, &mut batch);
         if batch.looks.is_empty() {
             return;
         }
@@ -472,6 +473,25 @@ impl FolderEngine {
         if !seen.again.is_empty() {
             self.effects.push(Effect::Observe(seen.again));
         }
+    }
+
+    /// Takes out the looks that prove nothing because operations were at work there, and those that
+    /// mean something only together with them: the two ends of a move.
+    fn defer(&mut self, index: &dyn Index, began_ms: u64, batch: &mut Batch) {
+        let doubtful = |look: &Observation| self.traffic.defer(&look.path, began_ms);
+        let (mut out, mut rest): (Vec<_>, Vec<_>) = batch.looks.drain(..).partition(doubtful);
+        while !out.is_empty() && !rest.is_empty() {
+            let handles: BTreeSet<Handle> =
+                out.iter().flat_map(|look| observe::handles(index, look)).collect();
+            let related = |look: &Observation| {
+                observe::handles(index, look).iter().any(|handle| handles.contains(handle))
+            };
+            (out, rest) = rest.into_iter().partition(related);
+            for look in &out {
+                self.traffic.put_off(look.path.clone());
+            }
+        }
+        batch.looks = rest;
     }
 
     fn scanned(&mut self, complete: bool) {

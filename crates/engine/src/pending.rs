@@ -286,6 +286,11 @@ impl Traffic {
         doubtful
     }
 
+    /// A look at the path is to be repeated.
+    pub fn put_off(&mut self, path: RelPath) {
+        self.deferred.insert(path);
+    }
+
     /// The path was looked at and is understood.
     pub fn settled(&mut self, path: RelPath, now_ms: u64) {
         self.settled_ms.insert(path, now_ms);

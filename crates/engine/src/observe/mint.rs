@@ -197,7 +197,10 @@ impl Pen<'_> {
         let mut next = row.clone();
         (next.parent, next.name) = (parent.slot, Some(name.clone()));
         next.dots.loc = vec![dot];
-        reassert_data(&mut entry, &mut next.dots, dot);
+        if !reassert_data(&mut entry, &mut next.dots, dot) {
+            // Somebody deleted it meanwhile, and its bytes with it: who moves it wants it to be.
+            write_data(&mut entry, &mut next.dots, row.content.clone(), None, stamp, dot);
+        }
         self.index.put_seen(&next);
         self.put(entry, stored.context, dot);
     }
@@ -315,13 +318,16 @@ fn bury(entry: &mut Entry) -> SeenDots {
 
 /// A moved file takes its content along under the new dot, stamp and origin as they were: a
 /// concurrent delete takes away the content it saw, and the file must live on at its new place.
-fn reassert_data(entry: &mut Entry, dots: &mut SeenDots, dot: Dot) {
+/// Returns whether it is still there to be taken.
+fn reassert_data(entry: &mut Entry, dots: &mut SeenDots, dot: Dot) -> bool {
     let shown = entry.data.versions().iter().filter(|v| dots.shown.contains(&v.dot));
-    let Some(data) = shown.max_by_key(|v| v.value.stamp).map(|v| v.value.clone()) else { return };
+    let data = shown.max_by_key(|v| v.value.stamp).map(|v| v.value.clone());
+    let Some(data) = data else { return entry.kind == Kind::Dir };
     entry.data.write(version(dot, data), &dots.shown);
     dots.data.retain(|seen| !dots.shown.contains(seen));
     dots.data.push(dot);
     dots.shown = vec![dot];
+    true
 }
 
 /// The place of an entry that this disk shows although its own location was superseded: where it
