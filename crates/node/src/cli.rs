@@ -6,6 +6,8 @@
 
 mod config;
 mod conflicts;
+mod daemon;
+mod demo;
 mod folder;
 mod init;
 mod invite;
@@ -14,6 +16,7 @@ mod log;
 mod node;
 mod print;
 mod status;
+mod up;
 mod verify;
 mod wait;
 
@@ -60,6 +63,12 @@ pub struct Globals {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// Three nodes on this machine, to try it out
+    Demo(demo::Arguments),
+    /// Share a directory from here and run in the foreground
+    Up(up::Arguments),
+    /// Run the node in the foreground
+    Daemon(daemon::Arguments),
     /// Join a cluster with a code from `syncline invite`
     Join(join::Arguments),
     /// Create a node and a new cluster in the home
@@ -157,6 +166,9 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli, output: &Output) -> Answer {
     let globals = &cli.globals;
     match cli.command {
+        Command::Demo(arguments) => demo::run(output, &arguments),
+        Command::Up(arguments) => up::run(globals, output, arguments),
+        Command::Daemon(arguments) => daemon::run(globals, output, arguments),
         Command::Join(arguments) => join::run(globals, output, arguments),
         Command::Init(arguments) => init::run(globals, output, arguments),
         Command::Invite(arguments) => invite::run(globals, output, &arguments),

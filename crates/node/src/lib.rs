@@ -14,4 +14,8 @@ pub mod http;
 pub mod log;
 pub mod view;
 
+pub mod daemon;
+pub mod folder;
+pub mod payload;
+
 pub mod cli;

@@ -34,7 +34,7 @@ mod pool;
 mod session;
 pub mod tls;
 
-pub use pool::{Net, NetHandle};
+pub use pool::{random_token, Net, NetHandle};
 
 use identity::Identity;
 use invite::{JoinGrant, JoinRefusal, JoinRequest};

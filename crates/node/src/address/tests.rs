@@ -5,7 +5,8 @@ use crate::config::Config;
 
 #[test]
 fn own_addresses_are_found_in_the_kernel_s_table() {
-    let table = "Main:\n  +-- 10.0.0.0/24 2 0 2\n     |-- 10.0.0.0\n        /24 link UNICAST\n     \
+    let table =
+        "Main:\n  +-- 10.0.0.0/24 2 0 2\n     |-- 10.0.0.0\n        /24 link UNICAST\n     \
                  |-- 10.0.0.7\n        /32 host LOCAL\n     |-- 127.0.0.1\n        \
                  /32 host LOCAL\n";
     let found: Vec<String> = local_ipv4(table).iter().map(ToString::to_string).collect();

@@ -9,8 +9,8 @@ use clap::Args;
 use engine::cluster_map::ClusterMap;
 use serde_json::json;
 
-use super::init;
 use super::print::Output;
+use super::{daemon, init};
 use super::{runtime, Answer, CliError, Exit0, Globals};
 use crate::config::{check_place, Delay, FolderConfig, NodeSettings};
 use crate::home::Home;
@@ -28,6 +28,9 @@ pub struct Arguments {
     pub path: Option<PathBuf>,
     #[command(flatten)]
     pub with: With,
+    /// Stay in the foreground as the node's daemon
+    #[arg(long)]
+    pub run: bool,
 }
 
 /// What goes with a join wherever the code comes from.
@@ -59,7 +62,7 @@ pub fn run(globals: &Globals, output: &Output, arguments: Arguments) -> Answer {
     let code = JoinCode::decode(&arguments.code)
         .map_err(|error| CliError::Usage(format!("{error}; nothing was changed")))?;
     let home = Home::create(&globals.home_path()?)?;
-    let _lock = home.lock()?;
+    let lock = home.lock()?;
     membership::refuse_if_member(&home)?;
     let (mut file, config) = init::prepare(&home, &arguments.with.node)?;
     let asked: Vec<(&str, &PathBuf)> = match &arguments.path {
@@ -87,7 +90,12 @@ pub fn run(globals: &Globals, output: &Output, arguments: Arguments) -> Answer {
     file.save()?;
     let inviter = entered.inviter.clone();
     let map = entered.keep(&home)?;
-    report(output, &config.name, &inviter, &names, &map)
+    report(output, &config.name, &inviter, &names, &map)?;
+    drop(lock);
+    if arguments.run {
+        return daemon::run_home(globals, &home, |_| ());
+    }
+    Ok(Exit0::Done)
 }
 
 fn report(
@@ -96,7 +104,7 @@ fn report(
     inviter: &str,
     folders: &[String],
     map: &ClusterMap,
-) -> Answer {
+) -> Result<(), CliError> {
     if output.is_json() {
         let cluster = map.cluster().to_string();
         output.json(&json!({ "node": name, "cluster": cluster, "folders": folders }))?;
@@ -113,7 +121,7 @@ fn report(
     } else {
         output.note(&format!("holds {}; next: `syncline daemon`", folders.join(", ")));
     }
-    Ok(Exit0::Done)
+    Ok(())
 }
 
 fn labels(map: &ClusterMap) -> String {

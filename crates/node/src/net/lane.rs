@@ -1,6 +1,6 @@
 //! What is queued for a peer on one lane: bounded by bytes, shared by the lane's connections.
 //!
-//! A queue with a memory of having been full, so that `Drained` is told once. It writes nothing.
+//! A queue with a memory of having been more than half full, so that `Drained` is told once. It writes nothing.
 //! Called by `NetHandle::send` on one side and the writers of `session` on the other.
 
 use std::collections::VecDeque;
@@ -58,7 +58,7 @@ impl Queue {
         state.bytes += cost(&payload);
         state.frames.push_back(payload);
         let queued = state.bytes;
-        state.told_full |= queued >= self.high;
+        state.told_full |= queued >= self.high / 2;
         drop(state);
         self.wake.notify_one();
         Ok(queued)

@@ -239,7 +239,7 @@ impl Shared {
 }
 
 /// 128 random bits that name a session or a process.
-pub(super) fn random_token() -> [u8; 16] {
+pub fn random_token() -> [u8; 16] {
     let mut token = [0; 16];
     rand::fill(&mut token).expect("the system's random source does not fail after start");
     token

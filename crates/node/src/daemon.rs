@@ -1,0 +1,381 @@
+//! The daemon: start, the loop over what the network tells, orderly stop.
+//!
+//! It joins the parts and decides nothing: who is a member is the cluster map's affair, what a
+//! folder does is its engine's. Called by `daemon`, `up`, `join --run`, and so by `demo`.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use engine::cluster_map::{Fact, Outcome, Profile};
+use engine::dot::NodeId;
+use engine::message::{FolderId, Message};
+use tokio::signal::unix::{signal, SignalKind};
+use tokio::sync::mpsc;
+
+use crate::address;
+use crate::config::{Config, ConfigError, Http};
+use crate::control::{ControlError, Server};
+use crate::folder::content::Heard;
+use crate::home::{Home, HomeLock};
+use crate::http::{HttpError, HttpServer};
+use crate::membership::{Members, MembershipError};
+use crate::net::limits::Timing;
+use crate::net::{Lane, Net, NetConfig, NetError, NetEvent, NetHandle, PeerAddress};
+use crate::payload::{self, Payload};
+
+mod api;
+mod folders;
+mod show;
+mod verify;
+
+use folders::Folders;
+
+/// Network events waiting for the loop; while it is full, peers are not read.
+const EVENTS_MAX: usize = 32;
+/// Folders that could not be opened are tried again this often.
+const REOPEN_EVERY: Duration = Duration::from_secs(5);
+
+/// Why the daemon cannot run, or ended. Nothing was changed but what is said.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// This node's membership.
+    #[error(transparent)]
+    Membership(#[from] MembershipError),
+    /// Its settings.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The network.
+    #[error(transparent)]
+    Net(#[from] NetError),
+    /// The control socket.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// The health page.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// The runtime.
+    #[error("cannot start the daemon's threads: {0}; nothing was changed")]
+    Runtime(std::io::Error),
+}
+
+/// What is known of a peer's session.
+#[derive(Clone, Debug, Default)]
+pub struct Session {
+    /// The other end, while it is up.
+    pub address: Option<SocketAddr>,
+    /// Why it ended last.
+    pub reason: Option<String>,
+    /// When it ended last.
+    pub lost_at: Option<Instant>,
+}
+
+/// What all parts of the daemon share.
+pub struct Daemon {
+    home: Home,
+    members: Arc<Members>,
+    net: NetHandle,
+    config: Mutex<Config>,
+    folders: Folders,
+    sessions: Mutex<BTreeMap<NodeId, Session>>,
+    verifying: verify::Desk,
+    started: Instant,
+    http: Option<SocketAddr>,
+    stop: tokio::sync::watch::Sender<bool>,
+}
+
+/// Runs a node until it is told to stop (SIGTERM, SIGINT, or the control socket). `ready` is called
+/// once the control socket serves.
+///
+/// # Errors
+/// What is missing, in use or damaged, and what to do.
+pub fn run(home: &Home, lock: HomeLock, ready: impl FnOnce() + Send) -> Result<(), DaemonError> {
+    disk::linux::ignore_sigio();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(DaemonError::Runtime)?;
+    let ended = runtime.block_on(serve(home, ready));
+    drop(lock);
+    ended
+}
+
+async fn serve(home: &Home, ready: impl FnOnce() + Send) -> Result<(), DaemonError> {
+    let config = Config::read(&home.config())?;
+    let members = Arc::new(Members::open(home)?);
+    let (sender, events) = mpsc::channel(EVENTS_MAX);
+    let net_config = NetConfig {
+        identity: members.identity().clone(),
+        cluster: members.with(|map| map.cluster().0),
+        listen: config.listen,
+        name: config.name.clone(),
+        timing: Timing::default(),
+    };
+    let net = Net::start(net_config, members.clone(), sender).await?;
+    let http = match config.http {
+        Http::Off => None,
+        Http::On(address) => Some(HttpServer::bind(address).await?),
+    };
+    let server = Server::bind(home)?;
+    let daemon = Arc::new(Daemon {
+        home: home.clone(),
+        members,
+        net,
+        config: Mutex::new(config),
+        folders: Folders::default(),
+        sessions: Mutex::default(),
+        verifying: verify::Desk::default(),
+        started: Instant::now(),
+        http: http.as_ref().map(HttpServer::address),
+        stop: tokio::sync::watch::Sender::new(false),
+    });
+    daemon.introduce()?;
+    if let Some(http) = http {
+        let (shown, mut stopped) = (daemon.clone(), daemon.stop.subscribe());
+        let health = Arc::new(move || shown.is_healthy());
+        tokio::spawn(http.run(health, async move {
+            drop(stopped.wait_for(|stop| *stop).await);
+        }));
+    }
+    let opening = daemon.clone();
+    // Opening reads disks; nobody is served wrongly meanwhile, only later.
+    drop(tokio::task::spawn_blocking(move || opening.open_folders()).await);
+    tokio::spawn(server.run(Arc::new(api::Control(daemon.clone()))));
+    daemon.dial();
+    ready();
+    tell_service_manager(&[sd_notify::NotifyState::Ready]);
+    daemon.clone().run_loop(events).await;
+    Ok(())
+}
+
+/// Tells systemd, where there is one.
+fn tell_service_manager(state: &[sd_notify::NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        tracing::debug!(%error, "no service manager was told");
+    }
+}
+
+impl Daemon {
+    fn config(&self) -> Config {
+        self.config.lock().expect("no code panics while it holds this lock").clone()
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, BTreeMap<NodeId, Session>> {
+        self.sessions.lock().expect("no code panics while it holds this lock")
+    }
+
+    fn me(&self) -> NodeId {
+        self.members.identity().node_id()
+    }
+
+    /// Says what has changed of this node's own name and addresses.
+    fn introduce(&self) -> Result<(), MembershipError> {
+        let config = self.config();
+        let addresses = address::advertised(&config, self.net.local_address());
+        let profile = Profile { name: config.name.clone(), addresses };
+        let known = self.members.with(|map| map.members().get(&self.me()).cloned());
+        if known.is_some_and(|member| member.profile != profile) {
+            self.members.say(Fact::Profile(profile))?;
+        }
+        Ok(())
+    }
+
+    /// Tells the network who the members are.
+    fn dial(&self) {
+        let peers = self.members.with(|map| {
+            let members = map.members().iter();
+            let peers = members.map(|(&peer, member)| PeerAddress {
+                peer,
+                addresses: member.profile.addresses.clone(),
+            });
+            peers.collect()
+        });
+        self.net.set_peers(peers);
+    }
+
+    /// Opens every configured folder that is not open; what cannot be opened says why in status.
+    fn open_folders(&self) {
+        let config = self.config();
+        for folder in &config.folders {
+            if let Err(error) = self.open_folder(folder) {
+                tracing::error!(folder = %folder.name, %error, "folder stopped");
+            }
+        }
+    }
+
+    async fn run_loop(self: Arc<Self>, mut events: mpsc::Receiver<NetEvent>) {
+        let mut changes = self.members.changes();
+        let mut stopped = self.stop.subscribe();
+        let (Ok(mut term), Ok(mut int), Ok(mut hup)) = (
+            signal(SignalKind::terminate()),
+            signal(SignalKind::interrupt()),
+            signal(SignalKind::hangup()),
+        ) else {
+            tracing::error!("signals cannot be caught; stopping");
+            return;
+        };
+        let mut reopen = tokio::time::interval(REOPEN_EVERY);
+        reopen.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                Some(event) = events.recv() => self.hear(event).await,
+                Ok(()) = changes.changed() => self.members_changed().await,
+                _ = term.recv() => break,
+                _ = int.recv() => break,
+                _ = hup.recv() => self.reload(),
+                _ = stopped.wait_for(|stop| *stop) => break,
+                _ = reopen.tick(), if self.folders.any_stopped() => {
+                    let again = self.clone();
+                    drop(tokio::task::spawn_blocking(move || again.open_folders()).await);
+                    self.connect_folders().await;
+                }
+            }
+        }
+        self.end(events).await;
+    }
+
+    async fn end(self: Arc<Self>, mut events: mpsc::Receiver<NetEvent>) {
+        tell_service_manager(&[sd_notify::NotifyState::Stopping]);
+        self.stop.send_replace(true);
+        let ending = self.clone();
+        drop(tokio::task::spawn_blocking(move || ending.folders.stop_all()).await);
+        let drain = async { while events.recv().await.is_some() {} };
+        tokio::select! {
+            () = self.net.shutdown() => {}
+            () = drain => {}
+        }
+    }
+
+    fn reload(&self) {
+        tell_service_manager(&[sd_notify::NotifyState::Reloading]);
+        match Config::read(&self.home.config()) {
+            Ok(config) => {
+                *self.config.lock().expect("no code panics while it holds this lock") = config;
+                if let Err(error) = self.introduce() {
+                    tracing::error!(%error, "the cluster was not told of the new settings");
+                }
+                self.apply_config();
+            }
+            Err(error) => tracing::error!(%error, "the settings were not read again"),
+        }
+        tell_service_manager(&[sd_notify::NotifyState::Ready]);
+    }
+
+    async fn hear(&self, event: NetEvent) {
+        match event {
+            NetEvent::Connected { peer, name, address, .. } => {
+                tracing::info!(?peer, %name, %address, "connected");
+                let up = Session { address: Some(address), ..Session::default() };
+                self.sessions().insert(peer, up);
+                self.send_map(peer);
+                self.connect_folders().await;
+            }
+            NetEvent::Disconnected { peer, reason } => {
+                tracing::info!(?peer, %reason, "disconnected");
+                let lost_at = Some(Instant::now());
+                let down = Session { address: None, reason: Some(reason), lost_at };
+                self.sessions().insert(peer, down);
+                self.folders.disconnect(peer).await;
+            }
+            NetEvent::Frame { peer, lane, payload } => self.frame(peer, lane, &payload).await,
+            NetEvent::Drained { peer, lane: Lane::Control, .. } => {
+                self.folders.hear_all(|| Heard::Drained(peer)).await;
+            }
+            NetEvent::Drained { lane: Lane::Data, .. } => self.folders.data_drained(),
+        }
+    }
+
+    async fn frame(&self, peer: NodeId, lane: Lane, bytes: &[u8]) {
+        match payload::read(bytes) {
+            Some(Payload::Folder(bytes)) => match payload::message(bytes, peer) {
+                Ok((folder, message)) => self.folder_message(peer, lane, folder, message).await,
+                Err(_) => self.net.close(&peer),
+            },
+            Some(Payload::Record(bytes)) => self.record(peer, bytes).await,
+            Some(Payload::Verify(bytes)) => self.verify_message(peer, bytes).await,
+            None => tracing::debug!(?peer, "a peer speaks of what this version does not know"),
+        }
+    }
+
+    async fn folder_message(&self, peer: NodeId, lane: Lane, id: FolderId, message: Message) {
+        let Some(folder) = self.folders.get(id) else { return };
+        // A folder that has ended hears no more.
+        match (lane, message) {
+            (Lane::Data, Message::Data(pieces)) => drop(folder.data.send(pieces).await),
+            (Lane::Control, message) => {
+                drop(folder.heard.send(Heard::Message(peer, message)).await);
+            }
+            (Lane::Data, _) => self.net.close(&peer),
+        }
+    }
+
+    /// Takes a record of the cluster's facts; what is new is passed on to everybody else.
+    async fn record(&self, from: NodeId, bytes: &[u8]) {
+        match self.members.apply(bytes) {
+            Ok(Outcome::Applied) => {
+                let connected: Vec<NodeId> = self.connected();
+                for peer in connected.into_iter().filter(|peer| *peer != from) {
+                    self.tell(peer, payload::record(bytes));
+                }
+                self.members_changed().await;
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(?from, %error, "a record was not taken"),
+        }
+    }
+
+    /// Members or holders may be others now.
+    async fn members_changed(&self) {
+        self.dial();
+        self.connect_folders().await;
+    }
+
+    fn connected(&self) -> Vec<NodeId> {
+        let sessions = self.sessions();
+        sessions.iter().filter(|(_, s)| s.address.is_some()).map(|(&peer, _)| peer).collect()
+    }
+
+    /// Sends on the control lane. A peer that is not there is told when it comes back.
+    fn tell(&self, peer: NodeId, payload: Vec<u8>) {
+        if let Err(error) = self.net.send(&peer, Lane::Control, payload) {
+            tracing::debug!(?peer, %error, "not told now");
+        }
+    }
+
+    /// Gives a new session all of the cluster's facts.
+    fn send_map(&self, peer: NodeId) {
+        let records: Vec<Vec<u8>> =
+            self.members.with(|map| map.record_bytes().map(payload::record).collect());
+        for record in records {
+            self.tell(peer, record);
+        }
+    }
+
+    /// Tells folders of connected peers that hold them too.
+    async fn connect_folders(&self) {
+        let connected = self.connected();
+        for (id, folder) in self.folders.all() {
+            let holders = self.members.with(|map| map.holders(id));
+            for &peer in connected.iter().filter(|peer| holders.contains(peer)) {
+                if self.folders.connect(id, peer) {
+                    drop(folder.heard.send(Heard::Up(peer)).await);
+                }
+            }
+        }
+    }
+
+    /// Sends this node's own new records to everybody: called after `Members::say`.
+    fn spread(&self) {
+        for peer in self.connected() {
+            self.send_map(peer);
+        }
+    }
+
+    /// The roots of all folders configured here.
+    fn served(&self) -> Vec<PathBuf> {
+        self.config().folders.into_iter().map(|folder| folder.path).collect()
+    }
+}

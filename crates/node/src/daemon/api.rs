@@ -1,0 +1,355 @@
+//! The control socket's requests, one after another: each does one thing and answers.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use engine::dot::NodeId;
+use engine::engine::Input;
+use engine::message::FolderId;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::Daemon;
+use crate::address;
+use crate::config::{check_place, ConfigFile, Delay, FolderConfig};
+use crate::control::{Api, Exit, Failure, Items, Request};
+use crate::folder::barrier::Request as Barrier;
+use crate::folder::control::Event;
+use crate::folder::Folder;
+use crate::log::{self, Filter, Glob};
+use crate::membership::now_unix_ms;
+use crate::net::invite::InviteTerms;
+use crate::view::{Done, Invited, LogEntry, Waited};
+
+/// Members lost no longer ago than this are still waited for.
+const RECENTLY: Duration = Duration::from_secs(30);
+/// How often a follower of the log looks for more.
+const FOLLOW_EVERY: Duration = Duration::from_millis(200);
+
+/// The daemon behind its control socket.
+pub struct Control(pub Arc<Daemon>);
+
+fn value<T: Serialize>(what: &T) -> Result<Value, Failure> {
+    serde_json::to_value(what)
+        .map_err(|error| Failure::new(Exit::Failed, format!("cannot be shown: {error}")))
+}
+
+fn done(message: String) -> Result<Value, Failure> {
+    value(&Done { message })
+}
+
+fn failed(error: impl std::fmt::Display) -> Failure {
+    Failure::new(Exit::Failed, error.to_string())
+}
+
+impl Api for Control {
+    async fn call(&self, request: Request, items: Items) -> Result<Value, Failure> {
+        let daemon = &self.0;
+        match request {
+            Request::Status {} => value(&daemon.status().await),
+            Request::Wait { folder, timeout_ms, all } => {
+                value(&daemon.wait(folder, Duration::from_millis(timeout_ms), all).await?)
+            }
+            Request::Verify { folder } => {
+                let found = daemon.verify(folder, &items).await?;
+                if found.identical {
+                    return value(&found);
+                }
+                let words = "the nodes do not hold the same; nothing was changed";
+                let shown = Some(value(&found)?);
+                Err(Failure { exit: Exit::No, message: words.to_owned(), shown })
+            }
+            Request::FolderAdd { name, path, delay_ms } => {
+                let adding = daemon.clone();
+                let add = move || adding.folder_add(&name, path, delay_ms);
+                let message = tokio::task::spawn_blocking(add).await.map_err(failed)??;
+                daemon.connect_folders().await;
+                done(message)
+            }
+            Request::FolderList {} => {
+                for folder in daemon.show_folders() {
+                    items.send(&folder).await;
+                }
+                done(String::new())
+            }
+            Request::FolderRemove { name } => {
+                let (id, _) = daemon.find(&name)?;
+                let removing = daemon.clone();
+                let remove = move || removing.folder_remove(id, &name);
+                done(tokio::task::spawn_blocking(remove).await.map_err(failed)??)
+            }
+            Request::FolderPause { name } => done(daemon.pause(&name, true)?),
+            Request::FolderResume { name } => done(daemon.pause(&name, false)?),
+            Request::FolderRescan { name } => {
+                let (_, folder) = daemon.open_one(&name)?;
+                folder.input(Input::Rescan);
+                done(format!("folder {name:?} is being read again"))
+            }
+            Request::Invite { uses, expires_ms, admin } => {
+                value(&daemon.invite(uses, expires_ms, admin)?)
+            }
+            Request::NodeList {} => {
+                for node in daemon.show_nodes() {
+                    items.send(&node).await;
+                }
+                done(String::new())
+            }
+            Request::Log { follow, folder, glob } => {
+                daemon.log(follow, folder, glob.as_deref(), &items).await?;
+                done(String::new())
+            }
+            Request::ConflictsList { folder } => {
+                for conflict in daemon.conflicts(folder).await? {
+                    items.send(&conflict).await;
+                }
+                done(String::new())
+            }
+            Request::ConflictsShow { id } => value(&daemon.conflict(&id).await?),
+            Request::Events {} => {
+                daemon.events(&items).await;
+                done(String::new())
+            }
+            Request::Reload {} => {
+                let reloading = daemon.clone();
+                let reload = move || reloading.reload();
+                tokio::task::spawn_blocking(reload).await.map_err(failed)?;
+                daemon.members_changed().await;
+                done("the settings were read again".to_owned())
+            }
+            Request::Shutdown {} => {
+                daemon.stop.send_replace(true);
+                done("the daemon is stopping".to_owned())
+            }
+        }
+    }
+}
+
+impl Daemon {
+    /// A folder configured here, open or not.
+    pub(super) fn find(&self, name: &str) -> Result<(FolderId, Option<Arc<Folder>>), Failure> {
+        let known = self.config().folder(name).is_some();
+        let id = self.members.with(|map| map.folder_called(name).map(|(id, _)| id));
+        match id.filter(|_| known) {
+            Some(id) => Ok((id, self.folders.get(id))),
+            None => Err(Failure::new(
+                Exit::Usage,
+                format!(
+                    "no folder {name:?} is held here (see `syncline folder list`); nothing was \
+                     changed"
+                ),
+            )),
+        }
+    }
+
+    pub(super) fn open_one(&self, name: &str) -> Result<(FolderId, Arc<Folder>), Failure> {
+        let (id, folder) = self.find(name)?;
+        let folder = folder.ok_or_else(|| {
+            Failure::new(
+                Exit::Failed,
+                format!("folder {name:?} is stopped: see `syncline status`; nothing was changed"),
+            )
+        })?;
+        Ok((id, folder))
+    }
+
+    /// The open folders meant by an optional name.
+    pub(super) fn meant(
+        &self,
+        name: Option<String>,
+    ) -> Result<Vec<(FolderId, Arc<Folder>)>, Failure> {
+        match name {
+            Some(name) => Ok(vec![self.open_one(&name)?]),
+            None => Ok(self.folders.all()),
+        }
+    }
+
+    fn folder_add(&self, name: &str, path: PathBuf, delay_ms: u64) -> Result<String, Failure> {
+        let usage = |error: &dyn std::fmt::Display| Failure::new(Exit::Usage, error.to_string());
+        let config = self.config();
+        if let Some(held) = config.folder(name) {
+            let words = format!("folder {name:?} is already held here at {}", held.path.display());
+            return Err(Failure::new(Exit::Usage, format!("{words}; nothing was changed")));
+        }
+        let path = check_place(self.home.path(), &config, name, &path).map_err(|e| usage(&e))?;
+        let folder = FolderConfig {
+            name: name.to_owned(),
+            path: path.clone(),
+            delay: Delay(delay_ms),
+            paused: false,
+        };
+        let mut file = ConfigFile::open(&self.home.config()).map_err(failed)?;
+        file.put_folder(&folder);
+        let next = file.check().map_err(failed)?;
+        let before = std::mem::replace(
+            &mut *self.config.lock().expect("no code panics while it holds this lock"),
+            next,
+        );
+        if let Err(error) = self.open_folder(&folder) {
+            if let Ok((id, _)) = self.find(name) {
+                self.folders.take(id);
+            }
+            *self.config.lock().expect("no code panics while it holds this lock") = before;
+            return Err(failed(error));
+        }
+        file.save().map_err(failed)?;
+        Ok(format!("folder {name:?} is held at {}", path.display()))
+    }
+
+    fn folder_remove(&self, id: FolderId, name: &str) -> Result<String, Failure> {
+        let mut file = ConfigFile::open(&self.home.config()).map_err(failed)?;
+        file.remove_folder(name);
+        let config = file.save().map_err(failed)?;
+        *self.config.lock().expect("no code panics while it holds this lock") = config;
+        self.drop_folder(id).map_err(failed)?;
+        Ok(format!("folder {name:?} is no longer held here; its files stay, here and elsewhere"))
+    }
+
+    fn pause(&self, name: &str, paused: bool) -> Result<String, Failure> {
+        let (_, folder) = self.find(name)?;
+        let mut file = ConfigFile::open(&self.home.config()).map_err(failed)?;
+        if let Some(settings) = self.config().folder(name) {
+            file.put_folder(&FolderConfig { paused, ..settings.clone() });
+        }
+        let config = file.save().map_err(failed)?;
+        *self.config.lock().expect("no code panics while it holds this lock") = config;
+        if let Some(folder) = folder {
+            folder.input(Input::Paused(paused));
+            if !paused {
+                folder.input(Input::Rescan);
+            }
+        }
+        let state =
+            if paused { "paused: nothing is read or applied here" } else { "at work again" };
+        Ok(format!("folder {name:?} is {state}"))
+    }
+
+    fn invite(&self, uses: u32, expires_ms: u64, admin: bool) -> Result<Invited, Failure> {
+        let addresses = address::advertised(&self.config(), self.net.local_address());
+        let expires_unix_ms = now_unix_ms().saturating_add(expires_ms);
+        let terms = InviteTerms { uses, expires_unix_ms, admin };
+        let code = self.members.invite(addresses, terms).map_err(failed)?;
+        Ok(Invited { code, uses, expires_ms: expires_unix_ms })
+    }
+
+    /// Members to wait for in a folder: connected now or a moment ago; all of them with `all`.
+    fn awaited(&self, id: FolderId, all: bool) -> Result<BTreeSet<NodeId>, Failure> {
+        let me = self.me();
+        let mut members = self.members.with(|map| map.holders(id));
+        members.remove(&me);
+        let others = !members.is_empty();
+        if !all {
+            let sessions = self.sessions();
+            members.retain(|peer| {
+                sessions.get(peer).is_some_and(|session| {
+                    session.address.is_some()
+                        || session.lost_at.is_some_and(|at| at.elapsed() < RECENTLY)
+                })
+            });
+        }
+        if others && members.is_empty() {
+            let words = "no other member that holds the folder is connected; nobody can say";
+            return Err(Failure::new(Exit::No, words));
+        }
+        Ok(members)
+    }
+
+    pub(super) async fn wait(
+        &self,
+        name: Option<String>,
+        timeout: Duration,
+        all: bool,
+    ) -> Result<Waited, Failure> {
+        static NUMBERS: AtomicU64 = AtomicU64::new(1);
+        let begun = Instant::now();
+        let mut pending = Vec::new();
+        let mut everybody = BTreeSet::new();
+        for (id, folder) in self.meant(name)? {
+            if let Some(why) = folder.board.halted() {
+                return Err(Failure::new(Exit::No, why));
+            }
+            let members = self.awaited(id, all)?;
+            everybody.extend(members.iter().copied());
+            let (sender, passed) = tokio::sync::oneshot::channel();
+            let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
+            let barrier = Event::Barrier(Barrier { number, members, done: sender });
+            let asked = folder.clone();
+            drop(tokio::task::spawn_blocking(move || asked.tell(barrier)).await);
+            pending.push((id, passed));
+        }
+        let mut open_files = Vec::new();
+        for (id, passed) in pending {
+            let left = timeout.saturating_sub(begun.elapsed());
+            match tokio::time::timeout(left, passed).await {
+                Ok(Ok(passed)) => {
+                    open_files.extend(passed.open.iter().map(|path| path.display().to_string()));
+                }
+                Ok(Err(_)) => return Err(failed("the folder has stopped; see `syncline status`")),
+                Err(_) => return Err(self.too_slow(id, timeout).await),
+            }
+        }
+        let members = everybody.into_iter().map(|peer| self.node_name(peer)).collect();
+        let elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Ok(Waited { elapsed_ms, members, open_files })
+    }
+
+    async fn too_slow(&self, id: FolderId, timeout: Duration) -> Failure {
+        let behind: Vec<String> = self
+            .status()
+            .await
+            .peers
+            .into_iter()
+            .filter(|peer| !peer.in_sync)
+            .map(|peer| peer.name)
+            .collect();
+        let name = self.folder_name(id);
+        let who = if behind.is_empty() { "this node".to_owned() } else { behind.join(", ") };
+        let words = format!(
+            "folder {name:?}: not everywhere after {timeout:?}; still at work: {who}; see \
+             `syncline status`"
+        );
+        Failure::new(Exit::Timeout, words)
+    }
+
+    async fn log(
+        &self,
+        follow: bool,
+        folder: Option<String>,
+        glob: Option<&str>,
+        items: &Items,
+    ) -> Result<(), Failure> {
+        let filter = Filter { folder: folder.clone(), path: glob.map(Glob::new) };
+        let mut shown: Vec<usize> = Vec::new();
+        loop {
+            let mut entries: Vec<LogEntry> = Vec::new();
+            for (nth, (id, _)) in self.meant(folder.clone())?.into_iter().enumerate() {
+                let directory = self.home.folder(id).map_err(failed)?;
+                if shown.len() <= nth {
+                    shown.push(0);
+                }
+                let (skip, mut count) = (shown[nth], 0);
+                log::read(&directory, |entry| {
+                    count += 1;
+                    if count > skip && filter.wants(&entry) {
+                        entries.push(entry);
+                    }
+                    true
+                })
+                .map_err(failed)?;
+                shown[nth] = count;
+            }
+            entries.sort_by_key(|entry| entry.time_ms);
+            for entry in &entries {
+                if !items.send(entry).await {
+                    return Ok(());
+                }
+            }
+            if !follow {
+                return Ok(());
+            }
+            tokio::time::sleep(FOLLOW_EVERY).await;
+        }
+    }
+}

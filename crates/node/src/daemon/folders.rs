@@ -1,0 +1,218 @@
+//! The folders held here: which are open, which stopped and why, and with which peers they talk.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use engine::cluster_map::Fact;
+use engine::dot::NodeId;
+use engine::engine::Input;
+use engine::message::FolderId;
+
+use super::{Daemon, DaemonError};
+use crate::config::FolderConfig;
+use crate::folder::content::Heard;
+use crate::folder::journal::Names;
+use crate::folder::{Folder, FolderError, Wish};
+use crate::membership::MembershipError;
+
+/// Why a folder is not held.
+#[derive(Debug, thiserror::Error)]
+pub enum HoldError {
+    /// The folder itself.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The cluster's facts.
+    #[error(transparent)]
+    Membership(#[from] MembershipError),
+}
+
+/// See the module's head.
+#[derive(Default)]
+pub struct Folders(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    open: BTreeMap<FolderId, Arc<Folder>>,
+    /// Configured and not open: the name, the root, and why.
+    stopped: BTreeMap<FolderId, (String, PathBuf, String)>,
+    talking: BTreeSet<(FolderId, NodeId)>,
+}
+
+impl Folders {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().expect("no code panics while it holds this lock")
+    }
+
+    /// An open folder.
+    pub fn get(&self, id: FolderId) -> Option<Arc<Folder>> {
+        self.lock().open.get(&id).cloned()
+    }
+
+    /// All open folders.
+    pub fn all(&self) -> Vec<(FolderId, Arc<Folder>)> {
+        self.lock().open.iter().map(|(&id, folder)| (id, folder.clone())).collect()
+    }
+
+    /// Those that are configured and not open, with name, root and reason.
+    pub fn stopped(&self) -> Vec<(FolderId, (String, PathBuf, String))> {
+        self.lock().stopped.iter().map(|(&id, why)| (id, why.clone())).collect()
+    }
+
+    /// Whether some folder waits to be opened again.
+    pub fn any_stopped(&self) -> bool {
+        let state = self.lock();
+        !state.stopped.is_empty() || state.open.values().any(|folder| folder.board.is_halted())
+    }
+
+    /// Remembers that a folder and a peer talk; false if they did already.
+    pub fn connect(&self, id: FolderId, peer: NodeId) -> bool {
+        self.lock().talking.insert((id, peer))
+    }
+
+    /// Peers that a folder talks with.
+    pub fn talking(&self, id: FolderId) -> BTreeSet<NodeId> {
+        let state = self.lock();
+        state.talking.iter().filter(|(folder, _)| *folder == id).map(|&(_, peer)| peer).collect()
+    }
+
+    /// A peer is gone.
+    pub async fn disconnect(&self, peer: NodeId) {
+        self.lock().talking.retain(|(_, other)| *other != peer);
+        self.hear_all(|| Heard::Down(peer)).await;
+    }
+
+    /// Tells every open folder.
+    pub async fn hear_all(&self, what: impl Fn() -> Heard) {
+        for (_, folder) in self.all() {
+            drop(folder.heard.send(what()).await);
+        }
+    }
+
+    /// Data lanes have room again.
+    pub fn data_drained(&self) {
+        for (_, folder) in self.all() {
+            folder.drained.tell();
+        }
+    }
+
+    /// Takes a folder out to be stopped.
+    pub fn take(&self, id: FolderId) -> Option<Arc<Folder>> {
+        let mut state = self.lock();
+        state.stopped.remove(&id);
+        state.talking.retain(|(folder, _)| *folder != id);
+        state.open.remove(&id)
+    }
+
+    /// Stops all, in order.
+    pub fn stop_all(&self) {
+        let open = std::mem::take(&mut self.lock().open);
+        for (_, folder) in open {
+            folder.stop();
+        }
+    }
+}
+
+impl Daemon {
+    /// Opens a configured folder; one that is open and works stays as it is. What cannot be opened is
+    /// remembered with its reason.
+    pub(super) fn open_folder(&self, config: &FolderConfig) -> Result<(), HoldError> {
+        let id = self.folder_id(&config.name)?;
+        if let Some(folder) = self.folders.get(id) {
+            if !folder.board.is_halted() {
+                return Ok(());
+            }
+            if let Some(folder) = self.folders.take(id) {
+                folder.stop();
+            }
+        }
+        let opened = self.try_open(id, config);
+        let mut state = self.folders.lock();
+        match opened {
+            Ok(folder) => {
+                state.stopped.remove(&id);
+                state.open.insert(id, Arc::new(folder));
+                Ok(())
+            }
+            Err(error) => {
+                let why = (config.name.clone(), config.path.clone(), error.to_string());
+                state.stopped.insert(id, why);
+                Err(error)
+            }
+        }
+    }
+
+    fn try_open(&self, id: FolderId, config: &FolderConfig) -> Result<Folder, HoldError> {
+        let me = self.me();
+        let holders = self.members.with(|map| map.holders(id));
+        let names = Names::default();
+        let folder = Folder::open(Wish {
+            home: &self.home,
+            identity: self.members.identity(),
+            id,
+            name: &config.name,
+            path: &config.path,
+            served: &self.served(),
+            delay_ms: config.delay.0,
+            paused: config.paused,
+            has_holders: holders.iter().any(|holder| *holder != me),
+            names,
+            net: self.net.clone(),
+        })?;
+        if !holders.contains(&me) {
+            self.members.say(Fact::Holder { folder: id, holds: true })?;
+            self.spread();
+        }
+        Ok(folder)
+    }
+
+    /// The folder of this name; defines it if the cluster has none.
+    fn folder_id(&self, name: &str) -> Result<FolderId, MembershipError> {
+        if let Some(id) = self.members.with(|map| map.folder_called(name).map(|(id, _)| id)) {
+            return Ok(id);
+        }
+        let fact = Fact::Folder {
+            first_name: name.to_owned(),
+            epoch: 0,
+            label: name.to_owned(),
+            removed: false,
+        };
+        self.members.say(fact)?;
+        self.spread();
+        let cluster = self.members.with(engine::cluster_map::ClusterMap::cluster);
+        Ok(FolderId::derive(cluster, name, 0))
+    }
+
+    /// Brings the open folders in line with the settings.
+    pub(super) fn apply_config(&self) {
+        let config = self.config();
+        self.open_folders();
+        for (id, folder) in self.folders.all() {
+            let name = self.folder_name(id);
+            match config.folder(&name) {
+                Some(settings) => drop(folder.input(Input::Paused(settings.paused))),
+                None => {
+                    if let Some(folder) = self.folders.take(id) {
+                        folder.stop();
+                    }
+                }
+            }
+        }
+    }
+
+    /// A folder's name in the cluster, or its id.
+    pub(super) fn folder_name(&self, id: FolderId) -> String {
+        let label = self.members.with(|map| map.folders().get(&id).map(|f| f.label.clone()));
+        label.unwrap_or_else(|| id.to_string())
+    }
+
+    /// Stops holding a folder: files stay, nothing is deleted anywhere.
+    pub(super) fn drop_folder(&self, id: FolderId) -> Result<(), DaemonError> {
+        if let Some(folder) = self.folders.take(id) {
+            folder.forget();
+        }
+        self.members.say(Fact::Holder { folder: id, holds: false })?;
+        self.spread();
+        Ok(())
+    }
+}

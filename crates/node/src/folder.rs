@@ -1,0 +1,482 @@
+//! One folder held on this node: opened, its threads started, its questions answered, stopped.
+//!
+//! The data's way through it: `look` (kernel events, scans) -> `control` (engine, index, commit) ->
+//! `effects` -> `content` (bytes to and from peers) and the hands below (operations on the tree).
+//! Decides nothing: that is `engine`.
+
+use std::collections::BTreeSet;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{channel, sync_channel, Receiver, SyncSender};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use disk::apply::Apply;
+use disk::fs::{Fs, On};
+use disk::ignore::Ignore;
+use disk::linux::Linux;
+use disk::root::mark::Mark;
+use disk::root::{linux_door, state, Identity as RootIdentity, Root, RootError};
+use disk::serve::Serve;
+use disk::store::{Store, StoreError};
+use disk::watch::{Options, Rung, Stopper, WatchError, Watcher};
+use engine::dot::Incarnation;
+use engine::engine::{FolderEngine, Input, Opening};
+use engine::entry::{IncarnationRecord, Kind};
+use engine::index::{Handle, Meta, Phase};
+use engine::message::{FolderId, Piece};
+use engine::observe::Present;
+use engine::plan::Operation;
+use tokio::sync::mpsc;
+
+use crate::home::{Home, HomeError};
+use crate::net::identity::Identity;
+use crate::net::NetHandle;
+
+pub mod barrier;
+pub mod cache;
+pub mod content;
+pub mod control;
+pub mod effects;
+pub mod journal;
+pub mod look;
+pub mod root;
+pub mod status;
+
+use barrier::Barriers;
+use cache::ContentCache;
+use content::{copies, Drained, Heard, Intake, Serving, Wanted};
+use control::{Clock, Control, Event};
+use effects::Effects;
+use journal::Journal;
+use look::Sight;
+use root::RootWatch;
+use status::Board;
+
+/// An open directory of the real filesystem.
+pub type RootDir = Arc<OwnedFd>;
+
+/// Events waiting for the control thread; then peers and looks wait.
+const EVENTS_MAX: usize = 256;
+/// Messages of peers waiting to be unpacked.
+const HEARD_MAX: usize = 64;
+/// Data messages waiting to be written.
+const DATA_MAX: usize = 16;
+
+/// Why a folder cannot be worked on; nothing in its tree was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// Its root.
+    #[error(transparent)]
+    Root(#[from] RootError),
+    /// Its index.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Its home.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// Watching it.
+    #[error(transparent)]
+    Watch(#[from] WatchError),
+    /// Its own files in the home.
+    #[error("{path}: {source}; nothing was changed", path = path.display())]
+    Own {
+        /// Which file.
+        path: PathBuf,
+        /// What the system answered.
+        source: std::io::Error,
+    },
+}
+
+/// What a folder is opened with.
+pub struct Wish<'a> {
+    /// The node's home.
+    pub home: &'a Home,
+    /// The node's key.
+    pub identity: &'a Identity,
+    /// The folder.
+    pub id: FolderId,
+    /// Its name, for logs.
+    pub name: &'a str,
+    /// Its root: absolute and without symlinks.
+    pub path: &'a Path,
+    /// All roots that this node serves.
+    pub served: &'a [PathBuf],
+    /// How long changes rest.
+    pub delay_ms: u64,
+    /// Starts paused.
+    pub paused: bool,
+    /// Other nodes hold it already: their entries come before anything of ours.
+    pub has_holders: bool,
+    /// Names of nodes for the log.
+    pub names: journal::Names,
+    /// Peers.
+    pub net: NetHandle,
+}
+
+/// A folder that is being worked on.
+pub struct Folder {
+    /// Its root.
+    pub path: PathBuf,
+    /// Status.
+    pub board: Arc<Board>,
+    /// Where conflict losers lie.
+    pub kept: PathBuf,
+    /// What peers say goes here.
+    pub heard: mpsc::Sender<Heard>,
+    /// Contents from peers go here.
+    pub data: mpsc::Sender<Vec<Piece>>,
+    /// Rings when a data lane has drained.
+    pub drained: Drained,
+    control: SyncSender<Event>,
+    stopper: Stopper,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    /// Its directory in the home.
+    pub own: PathBuf,
+    /// The filesystem and the root, for `verify`.
+    pub fs: Arc<Linux>,
+    /// The open root.
+    pub dir: RootDir,
+    /// What is left out of it.
+    pub ignore: Arc<Ignore>,
+}
+
+fn wide(id: FolderId) -> [u8; 32] {
+    let mut wide = [0; 32];
+    wide[..16].copy_from_slice(&id.0);
+    wide
+}
+
+impl Folder {
+    /// Opens the folder and starts its threads.
+    ///
+    /// # Errors
+    /// The root is not in place, or the index cannot be used; see `FolderError`.
+    pub fn open(wish: Wish<'_>) -> Result<Folder, FolderError> {
+        let fs = Arc::new(Linux::new());
+        let own = wish.home.folder(wish.id)?;
+        let opened = open_store(&fs, &wish, &own)?;
+        let dir = opened.root.dir().clone();
+        let wanted = state::Wanted {
+            root: wish.path,
+            home: wish.home.path(),
+            served: wish.served,
+            folder: wide(wish.id),
+        };
+        let place = state::choose(&fs, &dir, &wanted)?;
+        let io = |source| FolderError::Own { path: place.path.clone(), source };
+        let apply = Apply::open(fs.clone(), dir.clone(), &place.dir).map_err(io)?;
+        let mut watcher = Watcher::open(dir.as_fd(), wish.path, Options::default())?;
+        let has_events =
+            watcher.rung() != Rung::ScanOnly && watcher.watch_cookies(place.dir.as_fd()).is_ok();
+        let parts = Parts { fs, own, opened, dir, place, apply, watcher, has_events };
+        start(wish, parts)
+    }
+
+    /// Puts an event before the control thread; false when it has ended.
+    pub fn tell(&self, event: Event) -> bool {
+        self.control.send(event).is_ok()
+    }
+
+    /// Gives the engine an input.
+    pub fn input(&self, input: Input) -> bool {
+        self.tell(Event::Inputs(vec![input]))
+    }
+
+    /// Asks the control thread and waits for the answer; `None` when it has ended.
+    pub async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&FolderEngine, &Store) -> T + Send + 'static,
+    ) -> Option<T> {
+        let (sender, answer) = tokio::sync::oneshot::channel();
+        let ask = Box::new(move |engine: &FolderEngine, store: &Store| {
+            // Whoever asked may have gone.
+            drop(sender.send(question(engine, store)));
+        });
+        let control = self.control.clone();
+        let told = tokio::task::spawn_blocking(move || control.send(Event::Ask(ask)).is_ok());
+        if !told.await.unwrap_or(false) {
+            return None;
+        }
+        answer.await.ok()
+    }
+
+    /// Stops in order: what is minted is durable, nothing is left half done.
+    pub fn stop(&self) {
+        self.stopper.stop();
+        drop(self.control.send(Event::Stop));
+        let thread = self.thread.lock().expect("no code panics while it holds this lock").take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!(path = %self.path.display(), "the folder's thread had panicked");
+        }
+    }
+
+    /// Stops, and takes our mark off the root: it is an ordinary directory again.
+    pub fn forget(&self) {
+        self.stop();
+        if let Err(error) = disk::root::mark::clear(&*self.fs, &self.dir) {
+            tracing::warn!(path = %self.path.display(), %error, "our mark stays on the directory");
+        }
+        let index = self.own.join("index.sqlite");
+        for name in ["index.sqlite", "index.sqlite-wal", "index.sqlite-shm", "root"] {
+            // What is not there need not go; what cannot go is found again by `folder add`.
+            drop(std::fs::remove_file(index.with_file_name(name)));
+        }
+    }
+}
+
+struct Opened {
+    store: Store,
+    root: Root<Linux>,
+    fresh: IncarnationRecord,
+    empty: bool,
+}
+
+/// Opens the index and the root, or makes them on the first time.
+fn open_store(fs: &Linux, wish: &Wish<'_>, own: &Path) -> Result<Opened, FolderError> {
+    let path = own.join("index.sqlite");
+    let note = own.join("root");
+    let mark =
+        Mark { folder: wide(wish.id), node: wish.identity.node_id().0, home: wish.home.token()? };
+    let fresh = fresh_life(wish);
+    let door = linux_door(wish.path);
+    if path.exists() {
+        let store = Store::open(&path)?;
+        let identity = read_identity(&note)?;
+        let reader = store.reader()?;
+        let root = Root::open(fs, wish.path, door, mark, &identity, &reader)?;
+        return Ok(Opened { store, root, fresh, empty: false });
+    }
+    let root = Root::claim(fs, wish.path, door, mark, false)?;
+    write_identity(&note, &root.identity())?;
+    let phase = if wish.has_holders { Phase::Joining } else { Phase::Importing };
+    let store = Store::create(&path, &Meta::new(fresh.incarnation, phase, [0; 16]))?;
+    let io = |source| FolderError::Own { path: wish.path.to_owned(), source };
+    let mut names = 0;
+    fs.list(root.dir(), &mut |_, _| names += 1).map_err(io)?;
+    Ok(Opened { store, root, fresh, empty: names == 0 })
+}
+
+/// A life that was never lived, signed by this node.
+fn fresh_life(wish: &Wish<'_>) -> IncarnationRecord {
+    let incarnation = Incarnation(crate::net::random_token());
+    let words = [b"syncline incarnation v1".as_slice(), &wish.id.0, &incarnation.0].concat();
+    let signature = wish.identity.sign(&words).to_vec();
+    IncarnationRecord { incarnation, node: wish.identity.node_id(), signature }
+}
+
+fn write_identity(path: &Path, identity: &RootIdentity) -> Result<(), FolderError> {
+    let bytes = [&identity.volume[..], &identity.handle.0].concat();
+    crate::home::replace(path, &bytes)?;
+    Ok(())
+}
+
+fn read_identity(path: &Path) -> Result<RootIdentity, FolderError> {
+    let own = |source| FolderError::Own { path: path.to_owned(), source };
+    let bytes = std::fs::read(path).map_err(own)?;
+    let (volume, handle) =
+        bytes.split_first_chunk().ok_or_else(|| own(std::io::ErrorKind::InvalidData.into()))?;
+    Ok(RootIdentity { handle: Handle(handle.into()), volume: *volume })
+}
+
+fn boot_id() -> [u8; 16] {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
+    let mut id = [0; 16];
+    for (byte, pair) in id.iter_mut().zip(digits.chunks(2)) {
+        let pair = std::str::from_utf8(pair).unwrap_or("0");
+        *byte = u8::from_str_radix(pair, 16).unwrap_or(0);
+    }
+    id
+}
+
+struct Parts {
+    fs: Arc<Linux>,
+    own: PathBuf,
+    opened: Opened,
+    dir: RootDir,
+    place: state::StateDir,
+    apply: Apply<Linux>,
+    watcher: Watcher,
+    has_events: bool,
+}
+
+fn look_at_root(fs: &Linux, dir: &RootDir) -> std::io::Result<Present> {
+    let stat = fs.stat_dir(dir)?;
+    let xattrs = fs.xattrs(On::Dir(dir))?;
+    Ok(Present {
+        kind: Kind::Dir,
+        fingerprint: stat.fingerprint(),
+        attributes: stat.attributes(xattrs),
+        content: None,
+        soft: false,
+        zeros: false,
+    })
+}
+
+/// Starts the threads.
+fn start(wish: Wish<'_>, parts: Parts) -> Result<Folder, FolderError> {
+    let Parts { fs, own, opened, dir, place, apply, watcher, has_events } = parts;
+    let io = |source| FolderError::Own { path: wish.path.to_owned(), source };
+    let Opened { mut store, root, fresh, empty } = opened;
+    let board = Arc::new(Board::default());
+    let rung = match watcher.rung() {
+        Rung::FanotifyFilesystem => "fanotify",
+        Rung::Inotify => "inotify",
+        Rung::ScanOnly => "scan",
+    };
+    let reasons: Vec<String> = watcher.refusals().into_iter().map(|r| r.reason).collect();
+    board.set_rung(rung, (!reasons.is_empty()).then(|| reasons.join("; ")));
+    let opening =
+        Opening { boot: boot_id(), fresh, root: look_at_root(&fs, &dir).map_err(io)?, empty };
+    let mut engine = FolderEngine::open(&mut store, opening);
+    let clock = Clock::default();
+    let staged = apply.stage().complete();
+    engine.handle(clock.now(), &mut store, Input::Staged(staged));
+    if wish.paused {
+        engine.handle(clock.now(), &mut store, Input::Paused(true));
+    }
+    let (control, events) = sync_channel(EVENTS_MAX);
+    let cache = ContentCache::default();
+    let stopper = watcher.stopper();
+    let sight = Sight {
+        fs: fs.clone(),
+        dir: dir.clone(),
+        root: Arc::new(RootWatch::new(fs.clone(), root, store.reader()?)),
+        ignore: Arc::new(ignore(&wish)),
+        racy_ms: look::racy(fs.volume(&dir).map_err(io)?.magic),
+        cache: cache.clone(),
+        control: control.clone(),
+        board: board.clone(),
+        clock,
+    };
+    let (serve, stage) = (
+        Arc::new(Serve::new(fs.clone(), dir.clone(), apply.stage().clone(), apply.kept().clone())),
+        apply.stage().clone(),
+    );
+    let (eyes, asked) = channel();
+    let (scan, scans) = channel();
+    let (hands, batches) = channel();
+    let (sync, epochs) = channel();
+    let (copy, copying) = channel();
+    let (log, happened) = channel();
+    let (heard, mut hearing) = mpsc::channel(HEARD_MAX);
+    let (data, mut arriving) = mpsc::channel(DATA_MAX);
+    let (wanted, drained) = (Wanted::default(), Drained::default());
+    let ignore = sight.ignore.clone();
+
+    let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
+        let name = format!("{}-{name}", wish.name);
+        std::thread::Builder::new().name(name).spawn(run).map_err(io)
+    };
+    let (looking, scanning) = (sight.clone(), sight);
+    let (last_look, last_scan) = (store.reader()?, store.reader()?);
+    let (delay, hints) = (wish.delay_ms, eyes.clone());
+    spawn("watch", Box::new(move || look::watch(watcher, &hints)))?;
+    spawn("look", Box::new(move || look::look(&looking, &last_look, delay, &asked)))?;
+    spawn("scan", Box::new(move || look::scans(&scanning, &last_scan, &scans)))?;
+    let to_control = control.clone();
+    spawn("apply", Box::new(move || apply_batches(apply, &batches, &to_control)))?;
+    let (to_control, syncing, at) = (control.clone(), fs.clone(), dir.clone());
+    spawn("sync", Box::new(move || syncs(&syncing, &at, &epochs, &to_control)))?;
+    let (to_control, copier, target) = (control.clone(), serve.clone(), stage.clone());
+    spawn("copy", Box::new(move || copies(&copier, &target, &copying, &to_control)))?;
+    let journal = Journal::open(&own, wish.name, wish.names.clone()).map_err(io)?;
+    spawn("log", Box::new(move || journal.run(&happened)))?;
+    let intake = Arc::new(Intake {
+        stage,
+        wanted: wanted.clone(),
+        control: control.clone(),
+        board: board.clone(),
+    });
+    let control_lane = intake.clone();
+    spawn("hear", Box::new(move || control_lane.listen(&mut hearing)))?;
+    spawn("data", Box::new(move || intake.receive(&mut arriving)))?;
+
+    let serving = Serving::new(wish.id, serve, wish.net.clone(), drained.clone(), copy);
+    let effects = Effects {
+        folder: wish.id,
+        net: wish.net.clone(),
+        cache,
+        hands,
+        sync,
+        eyes,
+        scan,
+        serving,
+        wanted,
+        board: board.clone(),
+        log,
+        fs: fs.clone(),
+        state: place.dir,
+        has_events,
+        own: Vec::new(),
+    };
+    let barriers = Barriers::default();
+    let worker = Control { engine, store, effects, barriers, board: board.clone(), clock };
+    let thread = spawn("control", Box::new(move || run_control(worker, &events)))?;
+    let thread = Mutex::new(Some(thread));
+    Ok(Folder {
+        path: wish.path.to_owned(),
+        board,
+        kept: place.path.join("kept"),
+        heard,
+        data,
+        drained,
+        control,
+        stopper,
+        thread,
+        own,
+        fs,
+        dir,
+        ignore,
+    })
+}
+
+/// A folder that trips an assertion stops alone (decisions A9).
+fn run_control(control: Control, events: &Receiver<Event>) {
+    let board = control.board.clone();
+    let run = std::panic::AssertUnwindSafe(|| control.run(events));
+    if std::panic::catch_unwind(run).is_err() {
+        board.halt("an internal check failed; nothing more is done; see the log".to_string());
+    }
+}
+
+/// Roots of other folders inside this one are left out.
+fn ignore(wish: &Wish<'_>) -> Ignore {
+    use std::os::unix::ffi::OsStrExt;
+    let inside = wish.served.iter().filter_map(|other| other.strip_prefix(wish.path).ok());
+    let inside = inside.filter(|rest| !rest.as_os_str().is_empty());
+    let nested: BTreeSet<_> = inside
+        .filter_map(|rest| engine::path::RelPath::parse(rest.as_os_str().as_bytes()).ok())
+        .collect();
+    Ignore::new(nested)
+}
+
+/// Applies batches until nobody hands any more.
+fn apply_batches(
+    mut apply: Apply<Linux>,
+    batches: &Receiver<Vec<Operation>>,
+    control: &SyncSender<Event>,
+) {
+    while let Ok(batch) = batches.recv() {
+        let ids: Vec<_> = batch.iter().map(|operation| operation.id).collect();
+        let outcomes = ids.into_iter().zip(apply.run(&batch)).collect();
+        if control.send(Event::Inputs(vec![Input::Applied(outcomes)])).is_err() {
+            return;
+        }
+    }
+}
+
+/// Syncs the filesystem until nobody asks any more.
+fn syncs(fs: &Linux, dir: &RootDir, epochs: &Receiver<u64>, control: &SyncSender<Event>) {
+    while let Ok(epoch) = epochs.recv() {
+        match fs.sync_volume(dir) {
+            Ok(()) => {
+                if control.send(Event::Inputs(vec![Input::Synced(epoch)])).is_err() {
+                    return;
+                }
+            }
+            Err(error) => tracing::error!(%error, "the filesystem cannot be synced"),
+        }
+    }
+}

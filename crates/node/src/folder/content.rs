@@ -1,0 +1,365 @@
+//! Contents on their way: peers' messages in, staged bytes; peers' wants in, pieces out; copies on this
+//! disk. Threads of their own, so that content never holds up the control thread.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::mpsc::{channel, Receiver, Sender, SyncSender};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
+
+use disk::linux::Linux;
+use disk::serve::{Serve, Served, Whereabouts};
+use disk::stage::{Stage, StageError, Staged};
+use engine::content::Digest;
+use engine::dot::NodeId;
+use engine::engine::{Input, Origin};
+use engine::limits::{PIECE_BYTES_MAX, WANTS_MAX};
+use engine::message::{FolderId, Message, Piece, Want};
+use engine::path::RelPath;
+use tokio::sync::mpsc;
+
+use super::control::Event;
+use super::status::Board;
+use crate::net::{Lane, NetHandle, SendError};
+use crate::payload;
+
+/// One data message is closed at this many bytes of content.
+const MESSAGE_CONTENT_BYTES: usize = 512 << 10;
+/// Pieces kept aside because an earlier one is still on another connection, in bytes per content.
+const ASIDE_BYTES_MAX: usize = 32 << 20;
+/// A full lane is tried again at least this often, should word of its draining be lost.
+const FULL_PAUSE: Duration = Duration::from_millis(500);
+
+/// What peers say to this folder, in order.
+pub enum Heard {
+    /// A peer that holds the folder is connected.
+    Up(NodeId),
+    /// It is gone.
+    Down(NodeId),
+    /// A message on the control lane.
+    Message(NodeId, Message),
+    /// The control lane has drained.
+    Drained(NodeId),
+}
+
+/// Contents that were asked for: nobody may fill our disk with others.
+#[derive(Clone, Default)]
+pub struct Wanted(Arc<Mutex<BTreeSet<Digest>>>);
+
+impl Wanted {
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<Digest>> {
+        self.0.lock().expect("no code panics while it holds this lock")
+    }
+
+    /// These are being asked for.
+    pub fn add(&self, wants: &[Want]) {
+        self.lock().extend(wants.iter().map(|want| want.digest));
+    }
+
+    fn contains(&self, digest: &Digest) -> bool {
+        self.lock().contains(digest)
+    }
+
+    fn remove(&self, digests: &[Digest]) {
+        let mut wanted = self.lock();
+        for digest in digests {
+            wanted.remove(digest);
+        }
+    }
+}
+
+/// Where what is heard goes.
+pub struct Intake {
+    /// Where contents are put.
+    pub stage: Arc<Stage<Linux>>,
+    /// What may come.
+    pub wanted: Wanted,
+    /// The control thread.
+    pub control: SyncSender<Event>,
+    /// Status.
+    pub board: Arc<Board>,
+}
+
+impl Intake {
+    /// Takes the control lane's messages until the folder ends. Small contents inside frames are
+    /// staged before the engine hears of their entries, so it finds them there.
+    pub fn listen(&self, heard: &mut mpsc::Receiver<Heard>) {
+        while let Some(next) = heard.blocking_recv() {
+            let inputs = match next {
+                Heard::Up(peer) => vec![Input::PeerUp(peer)],
+                Heard::Down(peer) => vec![Input::PeerDown(peer)],
+                Heard::Drained(peer) => vec![Input::Congested(peer, false)],
+                Heard::Message(peer, message) => self.unpack(peer, message),
+            };
+            if self.control.send(Event::Inputs(inputs)).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn unpack(&self, peer: NodeId, mut message: Message) -> Vec<Input> {
+        let mut staged = Vec::new();
+        if let Message::Frame(frame) = &mut message {
+            for (digest, bytes) in std::mem::take(&mut frame.contents) {
+                match self.stage.put_whole(digest, &bytes) {
+                    Ok(Staged::Complete) => staged.push(digest),
+                    Ok(_) => tracing::warn!(?peer, "a peer sends other bytes than it says"),
+                    Err(error) => self.trouble(&error),
+                }
+            }
+        }
+        let said = Input::Message(peer, message);
+        if staged.is_empty() {
+            return vec![said];
+        }
+        vec![Input::Staged(staged), said]
+    }
+
+    /// Takes the data lane's messages until the folder ends.
+    pub fn receive(&self, data: &mut mpsc::Receiver<Vec<Piece>>) {
+        let mut aside = BTreeMap::new();
+        while let Some(pieces) = data.blocking_recv() {
+            let (mut whole, mut failed) = (Vec::new(), Vec::new());
+            for piece in pieces {
+                if !self.wanted.contains(&piece.digest) {
+                    continue;
+                }
+                let digest = piece.digest;
+                match self.take(piece, &mut aside) {
+                    Ok(Staged::Complete) => whole.push(digest),
+                    Ok(Staged::Progress(_)) => continue,
+                    Ok(Staged::Mismatch) => failed.push(digest),
+                    Err(error) => {
+                        self.trouble(&error);
+                        failed.push(digest);
+                    }
+                }
+                aside.remove(&digest);
+            }
+            self.wanted.remove(&whole);
+            self.wanted.remove(&failed);
+            let inputs = [Input::Staged(whole), Input::NotStaged(failed)];
+            if self.control.send(Event::Inputs(inputs.into())).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Writes a piece where it belongs; one that came too early waits aside.
+    fn take(&self, piece: Piece, aside: &mut Aside) -> Result<Staged, StageError> {
+        if piece.offset == 0 && piece.bytes.len() as u64 == piece.size {
+            return self.stage.put_whole(piece.digest, &piece.bytes);
+        }
+        let mut next = Some(piece);
+        let mut staged = Staged::Progress(0);
+        while let Some(piece) = next.take() {
+            let Piece { digest, size, offset, bytes } = piece;
+            let have = match self.stage.begin(digest, size)? {
+                Staged::Progress(have) => have,
+                done => return Ok(done),
+            };
+            let end = offset + bytes.len() as u64;
+            if offset > have {
+                let waiting = aside.entry(digest).or_default();
+                waiting.insert(offset, Piece { digest, size, offset, bytes });
+                let held: usize = waiting.values().map(|piece| piece.bytes.len()).sum();
+                if held > ASIDE_BYTES_MAX {
+                    return Err(StageError::Gap { digest, offset, have });
+                }
+                return Ok(Staged::Progress(have));
+            }
+            if end > have {
+                let new = usize::try_from(have - offset).expect("within a piece");
+                staged = self.stage.append(digest, size, have, &bytes[new..])?;
+            }
+            if !matches!(staged, Staged::Progress(_)) {
+                return Ok(staged);
+            }
+            next = aside.get_mut(&digest).and_then(|waiting| {
+                let first = waiting.first_entry()?;
+                (*first.key() <= end.max(have)).then(|| first.remove())
+            });
+        }
+        Ok(staged)
+    }
+
+    fn trouble(&self, error: &StageError) {
+        self.board.notice(&RelPath::root(), error.to_string());
+    }
+}
+
+type Aside = BTreeMap<Digest, BTreeMap<u64, Piece>>;
+
+/// Wakes serving threads when a data lane has drained.
+#[derive(Clone, Default)]
+pub struct Drained(Arc<(Mutex<u64>, Condvar)>);
+
+impl Drained {
+    /// Some data lane has room again.
+    pub fn tell(&self) {
+        let (count, bell) = &*self.0;
+        *count.lock().expect("no code panics while it holds this lock") += 1;
+        bell.notify_all();
+    }
+
+    fn wait(&self) {
+        let (count, bell) = &*self.0;
+        let guard = count.lock().expect("no code panics while it holds this lock");
+        drop(bell.wait_timeout(guard, FULL_PAUSE));
+    }
+}
+
+/// What a serving thread does.
+enum Job {
+    Serve(Vec<(Want, Origin)>),
+}
+
+/// The threads that give contents to peers, one per peer, and the one that copies on this disk.
+pub struct Serving {
+    folder: FolderId,
+    serve: Arc<Serve<Linux>>,
+    net: NetHandle,
+    drained: Drained,
+    threads: BTreeMap<NodeId, Sender<Job>>,
+    copies: Sender<(Digest, u64, Origin)>,
+}
+
+impl Serving {
+    /// `copies` is the thread that copies.
+    pub fn new(
+        folder: FolderId,
+        serve: Arc<Serve<Linux>>,
+        net: NetHandle,
+        drained: Drained,
+        copies: Sender<(Digest, u64, Origin)>,
+    ) -> Serving {
+        Serving { folder, serve, net, drained, threads: BTreeMap::new(), copies }
+    }
+
+    /// Gives these to a peer, in order, as its data lane takes them.
+    pub fn serve(&mut self, peer: NodeId, wants: Vec<(Want, Origin)>) {
+        let mut job = Job::Serve(wants);
+        if let Some(thread) = self.threads.get(&peer) {
+            match thread.send(job) {
+                Ok(()) => return,
+                Err(std::sync::mpsc::SendError(unsent)) => job = unsent,
+            }
+        }
+        self.start(peer, job);
+    }
+
+    /// A thread ends when its peer goes; the next want of that peer starts another.
+    fn start(&mut self, peer: NodeId, job: Job) {
+        let (sender, jobs) = channel();
+        // The receiver is alive: it is handed to the thread below.
+        drop(sender.send(job));
+        let giver = Giver {
+            folder: self.folder,
+            peer,
+            serve: self.serve.clone(),
+            net: self.net.clone(),
+            drained: self.drained.clone(),
+        };
+        std::thread::spawn(move || giver.run(&jobs));
+        self.threads.insert(peer, sender);
+    }
+
+    /// Stages content that lies elsewhere on this disk.
+    pub fn copy(&self, digest: Digest, size: u64, origin: Origin) {
+        // The thread ends only with the folder.
+        drop(self.copies.send((digest, size, origin)));
+    }
+}
+
+struct Giver {
+    folder: FolderId,
+    peer: NodeId,
+    serve: Arc<Serve<Linux>>,
+    net: NetHandle,
+    drained: Drained,
+}
+
+impl Giver {
+    /// Gives what is asked until nobody can ask, or the peer is gone.
+    fn run(&self, jobs: &Receiver<Job>) {
+        while let Ok(Job::Serve(wants)) = jobs.recv() {
+            debug_assert!(wants.len() <= WANTS_MAX);
+            if !self.give(wants) {
+                return;
+            }
+        }
+    }
+
+    fn give(&self, wants: Vec<(Want, Origin)>) -> bool {
+        let (mut pieces, mut bytes, mut gone) = (Vec::new(), 0, Vec::new());
+        for (want, origin) in wants {
+            let whereabouts = whereabouts(origin);
+            let mut offset = want.offset;
+            loop {
+                let length = PIECE_BYTES_MAX as u64;
+                let read = self.serve.read(&want.digest, want.size, &whereabouts, offset, length);
+                let content = match read {
+                    Ok(Served::Bytes(content)) if !content.is_empty() || want.size == 0 => content,
+                    _ => {
+                        gone.push(want.digest);
+                        break;
+                    }
+                };
+                let (digest, size) = (want.digest, want.size);
+                bytes += content.len() + 64;
+                let next = offset + content.len() as u64;
+                pieces.push(Piece { digest, size, offset, bytes: content });
+                if bytes >= MESSAGE_CONTENT_BYTES {
+                    bytes = 0;
+                    if !self.send(Lane::Data, Message::Data(std::mem::take(&mut pieces))) {
+                        return false;
+                    }
+                }
+                offset = next;
+                if offset >= want.size {
+                    break;
+                }
+            }
+        }
+        (pieces.is_empty() || self.send(Lane::Data, Message::Data(pieces)))
+            && (gone.is_empty() || self.send(Lane::Control, Message::Gone(gone)))
+    }
+
+    /// Sends, waiting while the lane is full; false when the peer is gone.
+    fn send(&self, lane: Lane, message: Message) -> bool {
+        let payload = bytes::Bytes::from(payload::folder(self.folder, &message));
+        loop {
+            match self.net.send(&self.peer, lane, payload.clone()) {
+                Ok(_) => return true,
+                Err(SendError::Full { .. }) => self.drained.wait(),
+                Err(_) => return false,
+            }
+        }
+    }
+}
+
+fn whereabouts(origin: Origin) -> Whereabouts {
+    match origin {
+        Origin::Tree(path, fingerprint) => Whereabouts::Tree { path, fingerprint },
+        Origin::Kept => Whereabouts::Kept,
+        Origin::Staged => Whereabouts::Staged,
+    }
+}
+
+/// Copies contents into the stage until nobody can ask any more.
+pub fn copies(
+    serve: &Serve<Linux>,
+    stage: &Stage<Linux>,
+    asked: &Receiver<(Digest, u64, Origin)>,
+    control: &SyncSender<Event>,
+) {
+    while let Ok((digest, size, origin)) = asked.recv() {
+        let staged = serve.stage_from(stage, &digest, size, &whereabouts(origin));
+        let input = match staged {
+            Ok(Staged::Complete) => Input::Staged(vec![digest]),
+            _ => Input::NotStaged(vec![digest]),
+        };
+        if control.send(Event::Inputs(vec![input])).is_err() {
+            return;
+        }
+    }
+}

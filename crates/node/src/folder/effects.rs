@@ -1,0 +1,132 @@
+//! Effect -> the worker, session or record that carries it out. Nothing here waits: every hand-over is
+//! a queue whose length the engine bounds.
+
+use std::sync::mpsc::Sender;
+use std::sync::Arc;
+
+use disk::fs::Fs;
+use disk::linux::Linux;
+use engine::engine::{Effect, Event as Happened, Input};
+use engine::exchange::Outgoing;
+use engine::message::{FolderId, Message};
+use engine::path::Name;
+use engine::plan::Operation;
+
+use super::cache::ContentCache;
+use super::content::{Serving, Wanted};
+use super::look::Look;
+use super::status::Board;
+use super::RootDir;
+use crate::net::limits::CONTROL_HIGH_BYTES;
+use crate::net::{Lane, NetHandle, SendError};
+use crate::payload;
+
+/// A control lane with this many bytes queued takes no more frames of entries until it has drained;
+/// `Drained` is told of lanes that were half full.
+const CONGESTED_BYTES: usize = CONTROL_HIGH_BYTES / 2;
+
+/// Everything that effects go to.
+pub struct Effects {
+    /// The folder.
+    pub folder: FolderId,
+    /// Peers.
+    pub net: NetHandle,
+    /// Small contents read a moment ago.
+    pub cache: ContentCache,
+    /// The thread that applies.
+    pub hands: Sender<Vec<Operation>>,
+    /// The thread that syncs.
+    pub sync: Sender<u64>,
+    /// The thread that looks.
+    pub eyes: Sender<Look>,
+    /// The thread that scans.
+    pub scan: Sender<()>,
+    /// The threads that move contents.
+    pub serving: Serving,
+    /// Contents that were asked for.
+    pub wanted: Wanted,
+    /// Status.
+    pub board: Arc<Board>,
+    /// The event log.
+    pub log: Sender<Happened>,
+    /// For cookies.
+    pub fs: Arc<Linux>,
+    /// Where cookies are made.
+    pub state: RootDir,
+    /// Whether events tell of changes at all.
+    pub has_events: bool,
+    /// What carrying out led to: inputs of the next turn.
+    pub own: Vec<Input>,
+}
+
+impl Effects {
+    /// Carries out what a committed turn led to.
+    pub fn carry_out(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Send(outgoing) => self.send(outgoing),
+                Effect::Serve(peer, wants) => self.serving.serve(peer, wants),
+                Effect::Copy(digest, size, origin) => self.serving.copy(digest, size, origin),
+                Effect::Apply(batch) => hand(&self.hands, batch),
+                Effect::Observe(paths) => hand(&self.eyes, Look::Paths(paths)),
+                Effect::Scan => hand(&self.scan, ()),
+                Effect::Sync(epoch) => hand(&self.sync, epoch),
+                Effect::Refuse(peer, why) => {
+                    tracing::warn!(?peer, why, "breaking off with a peer");
+                    self.net.close(&peer);
+                }
+                Effect::Happened(event) => hand(&self.log, event),
+                Effect::Notice(path, text) => self.board.notice(&path, text),
+            }
+        }
+    }
+
+    fn send(&mut self, outgoing: Outgoing) {
+        let Outgoing { peer, mut message, inline } = outgoing;
+        if let Message::Want(wants) = &message {
+            self.wanted.add(wants);
+        }
+        if let Message::Frame(frame) = &mut message {
+            let with_bytes = inline.into_iter().filter_map(|d| Some((d, self.cache.get(&d)?)));
+            frame.contents = with_bytes.collect();
+        }
+        match self.net.send(&peer, Lane::Control, payload::folder(self.folder, &message)) {
+            Ok(queued) if queued >= CONGESTED_BYTES => {
+                self.own.push(Input::Congested(peer, true));
+            }
+            Ok(_) => {}
+            Err(SendError::NotConnected) => {}
+            Err(error) => {
+                tracing::warn!(?peer, %error, "control lane overrun; starting the session over");
+                self.net.close(&peer);
+            }
+        }
+    }
+
+    /// Makes a cookie whose event will come back after everything that happened before. Where there
+    /// are no events, a look at everything takes its place.
+    pub fn make_cookie(&self, number: u64) -> bool {
+        if !self.has_events {
+            hand(&self.eyes, Look::Everything(number));
+            return true;
+        }
+        let name = Name::new(format!("cookie-{number}").as_bytes()).expect("a plain name");
+        let made = self.fs.create(&self.state, &name);
+        let gone = self.fs.remove_own(&self.state, &name);
+        if let Err(error) = made.map(drop).and(gone) {
+            tracing::warn!(%error, "no cookie can be made; looking at everything instead");
+            hand(&self.eyes, Look::Everything(number));
+        }
+        true
+    }
+
+    /// Sends a fence after the looks that are to be done.
+    pub fn fence(&self, number: u64) {
+        hand(&self.eyes, Look::Fence(number));
+    }
+}
+
+/// Hands something to a worker. A worker ends only with the folder; then nobody minds.
+fn hand<T>(worker: &Sender<T>, what: T) {
+    drop(worker.send(what));
+}

@@ -1,0 +1,276 @@
+//! The folder's eyes: kernel events and requests in, observations out. Three threads: one waits for
+//! the kernel, one looks at what is hinted, one scans.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender};
+use std::sync::Arc;
+use std::time::Duration;
+
+use disk::hash::racy_ms;
+use disk::ignore::Ignore;
+use disk::linux::Linux;
+use disk::scan::{self, Eyes, Progress, Report, Why};
+use disk::settle::{Options, Settle};
+use disk::store::Reader;
+use disk::watch::{Hint, Wake, Watcher};
+use engine::engine::Input;
+use engine::observe::Found;
+use engine::path::RelPath;
+
+use super::barrier::Reached;
+use super::cache::ContentCache;
+use super::control::{Clock, Event};
+use super::root::RootWatch;
+use super::status::Board;
+use super::RootDir;
+
+/// Names taken out of the settling room at once.
+const NAMES_AT_ONCE: usize = 1024;
+/// Threads that help a scan.
+const SCAN_WORKERS: usize = 2;
+
+/// What the looking thread is told.
+pub enum Look {
+    /// The kernel hinted.
+    Hints(Vec<Hint>),
+    /// The engine asks.
+    Paths(Vec<RelPath>),
+    /// Everything asked before has been looked at.
+    Fence(u64),
+    /// Look at everything, then say that this cookie has come: where there are no events.
+    Everything(u64),
+}
+
+/// What all looks are made with.
+#[derive(Clone)]
+pub struct Sight {
+    /// The filesystem.
+    pub fs: Arc<Linux>,
+    /// The root.
+    pub dir: RootDir,
+    /// Whether the root is still the root.
+    pub root: Arc<RootWatch>,
+    /// What is not ours.
+    pub ignore: Arc<Ignore>,
+    /// See [`racy_ms`].
+    pub racy_ms: u64,
+    /// Small contents go here.
+    pub cache: ContentCache,
+    /// Observations go here.
+    pub control: SyncSender<Event>,
+    /// Status.
+    pub board: Arc<Board>,
+    /// Time.
+    pub clock: Clock,
+}
+
+impl Sight {
+    fn eyes(&self, workers: usize, reread_soft: bool) -> Eyes<'_, Linux> {
+        Eyes {
+            fs: &self.fs,
+            root: &self.dir,
+            ignore: &self.ignore,
+            racy_ms: self.racy_ms,
+            workers,
+            reread_soft,
+        }
+    }
+
+    /// Hands a report on; false when the folder has ended.
+    fn hand_on(&self, began_ms: u64, report: Report) -> bool {
+        for (digest, bytes) in report.contents {
+            self.cache.put(digest, bytes);
+        }
+        self.tell(Event::Inputs(vec![Input::Observed(began_ms, report.batch)]))
+    }
+
+    fn tell(&self, event: Event) -> bool {
+        self.control.send(event).is_ok()
+    }
+
+    /// Whether the root is as it should be; stops the folder if not.
+    fn is_good(&self, live: bool) -> bool {
+        match self.root.check(live) {
+            Ok(()) => true,
+            Err(why) => {
+                self.tell(Event::Halt(why));
+                false
+            }
+        }
+    }
+}
+
+/// Waits for the kernel until it is stopped.
+pub fn watch(mut watcher: Watcher, eyes: &Sender<Look>) {
+    let mut hints = Vec::new();
+    loop {
+        match watcher.next(&mut hints, None) {
+            Ok(Wake::Stopped) => return,
+            Ok(_) => {}
+            Err(error) => {
+                tracing::error!(%error, "change events cannot be read; scanning instead");
+                hints.push(Hint::Lost);
+                drop(eyes.send(Look::Hints(hints)));
+                return;
+            }
+        }
+        if !hints.is_empty() && eyes.send(Look::Hints(std::mem::take(&mut hints))).is_err() {
+            return;
+        }
+    }
+}
+
+/// Looks at what is hinted and asked for, until nobody can ask any more.
+pub fn look(sight: &Sight, last: &Reader, delay_ms: u64, asked: &Receiver<Look>) {
+    let mut settle = Settle::new(Options { delay_ms, ..Options::default() });
+    loop {
+        let now = sight.clock.mono_ms();
+        let pause = settle
+            .deadline()
+            .map_or(Duration::from_secs(3600), |at| Duration::from_millis(at.saturating_sub(now)));
+        let mut next = match asked.recv_timeout(pause) {
+            Ok(look) => Some(look),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
+        let mut fences = Vec::new();
+        let mut paths = Vec::new();
+        while let Some(look) = next {
+            match look {
+                Look::Hints(hints) => {
+                    let now = sight.clock.mono_ms();
+                    hints.into_iter().for_each(|hint| settle.push(now, hint));
+                }
+                Look::Paths(more) => paths.extend(more),
+                Look::Fence(number) => fences.push(number),
+                Look::Everything(number) => everything(sight, last, number),
+            }
+            next = asked.try_recv().ok();
+        }
+        if !paths.is_empty() {
+            paths.sort_unstable();
+            paths.dedup();
+            let paths: Vec<_> = paths.into_iter().map(|path| (path, Why::Closed)).collect();
+            names(sight, last, &mut settle, &paths);
+        }
+        drain(sight, last, &mut settle);
+        for number in fences {
+            if !sight.tell(Event::Fence(number)) {
+                return;
+            }
+        }
+    }
+}
+
+/// Looks at everything that is due.
+fn drain(sight: &Sight, last: &Reader, settle: &mut Settle) {
+    loop {
+        let batch = settle.take_due(sight.clock.mono_ms(), NAMES_AT_ONCE);
+        let waiting = settle.waiting() as u64;
+        sight.board.backlog.store(waiting, std::sync::atomic::Ordering::Relaxed);
+        if batch.is_empty() {
+            return;
+        }
+        let paths: Vec<_> =
+            batch.names.into_iter().map(|(path, what)| (path, Why::of(what))).collect();
+        let mut busy = names(sight, last, settle, &paths);
+        if batch.lost {
+            sight.tell(Event::Inputs(vec![Input::Rescan]));
+        } else if !batch.trees.is_empty() && sight.is_good(true) {
+            let began_ms = sight.clock.mono_ms();
+            let progress = Progress::default();
+            let eyes = sight.eyes(0, false);
+            let looked = scan::trees(&eyes, last, &progress, &batch.trees, &mut |report| {
+                busy.extend(busy_paths(&report));
+                sight.hand_on(began_ms, report)
+            });
+            report_trouble(sight, looked.err());
+        }
+        for reached in batch.cookies {
+            let open = reached.open.iter().chain(&busy).map(|path| path.to_string().into());
+            let open = open.collect();
+            sight.tell(Event::Cookie(Reached { number: reached.cookie, open }));
+        }
+    }
+}
+
+/// Looks at single paths; returns those that somebody has open for writing.
+fn names(
+    sight: &Sight,
+    last: &Reader,
+    settle: &mut Settle,
+    paths: &[(RelPath, Why)],
+) -> Vec<RelPath> {
+    let mut busy = Vec::new();
+    if paths.is_empty() || !sight.is_good(true) {
+        return busy;
+    }
+    let began_ms = sight.clock.mono_ms();
+    let progress = Progress::default();
+    let eyes = sight.eyes(0, false);
+    let looked = scan::names(&eyes, last, &progress, paths, &mut |report| {
+        busy.extend(busy_paths(&report));
+        sight.hand_on(began_ms, report)
+    });
+    report_trouble(sight, looked.err());
+    let now = sight.clock.mono_ms();
+    for path in &busy {
+        settle.busy(now, path.clone());
+    }
+    busy
+}
+
+fn busy_paths(report: &Report) -> Vec<RelPath> {
+    let looks = report.batch.looks.iter();
+    looks.filter(|l| matches!(l.found, Found::Busy(_))).map(|l| l.path.clone()).collect()
+}
+
+fn report_trouble(sight: &Sight, error: Option<scan::ScanError>) {
+    if let Some(error) = error {
+        sight.board.notice(&RelPath::root(), error.to_string());
+    }
+}
+
+/// Looks at everything, then stands for a cookie.
+fn everything(sight: &Sight, last: &Reader, number: u64) {
+    if sight.is_good(false) {
+        walk(sight, last, &Arc::new(Progress::default()));
+    }
+    sight.tell(Event::Cookie(Reached { number, open: Vec::new() }));
+}
+
+fn walk(sight: &Sight, last: &Reader, progress: &Arc<Progress>) -> Option<scan::Summary> {
+    let began_ms = sight.clock.mono_ms();
+    let eyes = sight.eyes(SCAN_WORKERS, false);
+    let root = [RelPath::root()];
+    let walked =
+        scan::trees(&eyes, last, progress, &root, &mut |report| sight.hand_on(began_ms, report));
+    match walked {
+        Ok(summary) => Some(summary),
+        Err(error) => {
+            report_trouble(sight, Some(error));
+            None
+        }
+    }
+}
+
+/// Scans each time it is asked, until nobody can ask any more.
+pub fn scans(sight: &Sight, last: &Reader, asked: &Receiver<()>) {
+    while let Ok(()) = asked.recv() {
+        let complete = sight.is_good(false) && {
+            let progress = Arc::new(Progress::default());
+            sight.board.set_scan(Some(progress.clone()));
+            let summary = walk(sight, last, &progress);
+            sight.board.set_scan(None);
+            summary.is_some_and(|summary| summary.complete)
+        };
+        if !sight.tell(Event::Inputs(vec![Input::Scanned(complete)])) {
+            return;
+        }
+    }
+}
+
+/// See [`disk::hash::racy_ms`]; the kernel's release is read here.
+pub fn racy(magic: u64) -> u64 {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    racy_ms(release.trim(), magic)
+}

@@ -1,0 +1,129 @@
+//! What is shown of a folder between questions: state, notices, scan progress.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use disk::scan::Progress;
+use disk::store::Store;
+use engine::engine::FolderEngine;
+use engine::index::Index;
+use engine::path::RelPath;
+
+use crate::membership::now_unix_ms;
+use crate::view::Notice;
+
+/// Notices kept; the oldest go first.
+const NOTICES_MAX: usize = 100;
+
+/// Shared by the control thread, the workers and whoever shows status.
+#[derive(Debug, Default)]
+pub struct Board {
+    state: Mutex<State>,
+    /// Entries that are not in place.
+    pub pending: AtomicU64,
+    /// Bytes in the files that are there, as of the last count.
+    pub bytes: AtomicU64,
+    /// Hints that wait to be looked at.
+    pub backlog: AtomicU64,
+    /// Waits for the first member's entries.
+    pub joining: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    halted: Option<String>,
+    notices: VecDeque<Notice>,
+    rung: String,
+    rung_reason: Option<String>,
+    scan: Option<(Arc<Progress>, u64)>,
+    pending_since_ms: Option<u64>,
+}
+
+impl Board {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no code panics while it holds this lock")
+    }
+
+    /// The folder has stopped itself.
+    pub fn halt(&self, why: String) {
+        let mut state = self.lock();
+        if state.halted.is_none() {
+            tracing::error!(%why, "folder stopped");
+            state.halted = Some(why);
+        }
+    }
+
+    /// The folder works again.
+    pub fn revive(&self) {
+        self.lock().halted = None;
+    }
+
+    /// Whether and why it has stopped.
+    pub fn halted(&self) -> Option<String> {
+        self.lock().halted.clone()
+    }
+
+    /// Whether it has stopped.
+    pub fn is_halted(&self) -> bool {
+        self.lock().halted.is_some()
+    }
+
+    /// Trouble with a path. The same trouble again only moves to the end.
+    pub fn notice(&self, path: &RelPath, text: String) {
+        let mut state = self.lock();
+        let path = path.to_string();
+        state.notices.retain(|old| old.path != path || old.text != text);
+        state.notices.push_back(Notice { time_ms: now_unix_ms(), path, text });
+        if state.notices.len() > NOTICES_MAX {
+            state.notices.pop_front();
+        }
+    }
+
+    /// All notices, oldest first.
+    pub fn notices(&self) -> Vec<Notice> {
+        self.lock().notices.iter().cloned().collect()
+    }
+
+    /// How changes are noticed, and why not better.
+    pub fn set_rung(&self, rung: &str, reason: Option<String>) {
+        let mut state = self.lock();
+        state.rung = rung.to_owned();
+        state.rung_reason = reason;
+    }
+
+    /// See [`Board::set_rung`].
+    pub fn rung(&self) -> (String, Option<String>) {
+        let state = self.lock();
+        (state.rung.clone(), state.rung_reason.clone())
+    }
+
+    /// A scan begins, or is over.
+    pub fn set_scan(&self, progress: Option<Arc<Progress>>) {
+        self.lock().scan = progress.map(|progress| (progress, now_unix_ms()));
+    }
+
+    /// The scan that is running, and since when.
+    pub fn scan(&self) -> Option<(Arc<Progress>, u64)> {
+        self.lock().scan.clone()
+    }
+
+    /// Takes figures over after a turn.
+    pub fn update(&self, engine: &FolderEngine, store: &Store) {
+        let pending = store.pending_count();
+        self.pending.store(pending, Ordering::Relaxed);
+        self.joining.store(engine.is_joining(), Ordering::Relaxed);
+        let mut state = self.lock();
+        if pending == 0 {
+            state.pending_since_ms = None;
+        } else {
+            state.pending_since_ms.get_or_insert_with(now_unix_ms);
+        }
+    }
+
+    /// For how long something has been waiting to be applied, in milliseconds.
+    pub fn lag_ms(&self) -> u64 {
+        let since = self.lock().pending_since_ms;
+        since.map_or(0, |since| now_unix_ms().saturating_sub(since))
+    }
+}
