@@ -1,0 +1,456 @@
+//! Conversations without disks: who says what when, and what everybody holds in the end.
+
+use super::{Exchange, Offence, Outgoing};
+use crate::content::{Content, Digest};
+use crate::dot::{Dot, Incarnation, Knowledge, NodeId};
+use crate::entry::{
+    Data, Entry, EntryId, Hlc, IncarnationRecord, Kind, Location, Presence, Rank, Stamp, ROOT,
+};
+use crate::index::{Index, MemIndex, Meta, Phase};
+use crate::ledger::{self, Author, Facts};
+use crate::limits::PULL_AFTER_MS;
+use crate::message::{Ack, Frame, Message, Share};
+use crate::path::Name;
+use crate::register::Version;
+use crate::wire::Minted;
+use std::collections::{BTreeMap, VecDeque};
+
+fn node_id(n: u8) -> NodeId {
+    NodeId([n; 32])
+}
+
+fn life(n: u8) -> Incarnation {
+    Incarnation([n; 16])
+}
+
+fn file_id(n: u16) -> EntryId {
+    let mut id = [1; 16];
+    id[..2].copy_from_slice(&n.to_be_bytes());
+    EntryId(id)
+}
+
+fn versions(stamp: Stamp, n: u16, letter: u8) -> (Version<Location>, Version<Data>) {
+    let name = Name::new(format!("f{n}").as_bytes()).unwrap();
+    let at = Location { parent: ROOT, name, stamp, state: Presence::At(None) };
+    let content = Content::File(Digest([letter; 32]), 1);
+    let data = Data { content, stamp, base: Vec::new() };
+    (
+        Version { dot: stamp.dot, minted: at.mint().into(), value: at },
+        Version { dot: stamp.dot, minted: data.mint().into(), value: data },
+    )
+}
+
+/// A folder's engine without a disk: it writes, hears and speaks.
+struct Node {
+    me: u8,
+    facts: Facts,
+    index: MemIndex,
+    exchange: Exchange,
+}
+
+impl Node {
+    fn new(me: u8) -> Node {
+        let mut index = MemIndex::new(Meta::new(life(me), Phase::Member, [0; 16]));
+        let (node, signature) = (node_id(me), vec![me]);
+        index.put_incarnation(&IncarnationRecord { incarnation: life(me), node, signature });
+        Node { me, facts: Facts::load(&index), index, exchange: Exchange::default() }
+    }
+
+    /// A user writes file `n`, having seen all that is here of it.
+    fn write(&mut self, n: u16, letter: u8) {
+        let (hlc, dot) = (self.facts.tick(), self.facts.mint());
+        let stamp = Stamp { rank: Rank::Write, hlc, dot };
+        let stored = self.index.entry(file_id(n));
+        let context = stored.as_ref().and_then(|stored| stored.context);
+        let blank = || Entry::new(file_id(n), Kind::File);
+        let mut entry = stored.map_or_else(blank, |stored| stored.entry);
+        let (at, data) = versions(stamp, n, letter);
+        let (placed, held) = (entry.loc.dots().collect::<Vec<_>>(), entry.data.dots());
+        let held: Vec<Dot> = held.collect();
+        entry.loc.write(at, &placed);
+        entry.data.write(data, &held);
+        let (facts, index) = (&mut self.facts, &mut self.index);
+        ledger::put(facts, index, entry, context, Author::Here, &[dot]);
+    }
+
+    fn letters(&self, n: u16) -> String {
+        let Some(stored) = self.index.entry(file_id(n)) else { return String::new() };
+        let letters = stored.entry.data.versions().iter().map(|v| match v.value.content {
+            Content::File(digest, _) => char::from(digest.0[0]),
+            Content::Link(_) => '>',
+        });
+        let mut letters: Vec<char> = letters.collect();
+        letters.sort_unstable();
+        letters.into_iter().collect()
+    }
+
+    /// The end of a turn: everything it wants to say.
+    fn turn(&mut self, now_ms: u64) -> Vec<Outgoing> {
+        let written = std::mem::take(&mut self.facts.written);
+        self.exchange.written(&self.facts, &written);
+        self.facts.save(&mut self.index);
+        let mut out = Vec::new();
+        loop {
+            let said = self.exchange.speak(&self.facts, &self.index, now_ms);
+            if said.is_empty() {
+                return out;
+            }
+            out.extend(said);
+        }
+    }
+
+    fn hear(&mut self, from: u8, message: Message) -> Result<(), Offence> {
+        let (peer, facts, index) = (node_id(from), &mut self.facts, &mut self.index);
+        match message {
+            Message::Share(share) => self.exchange.share(facts, index, peer, share),
+            Message::Frame(frame) => self.exchange.frame(facts, index, peer, frame),
+            Message::DeltaEnd(claimed) => self.exchange.delta_end(facts, peer, &claimed),
+            Message::Ack(ack) => self.exchange.ack(facts, peer, ack),
+            _ => Ok(()),
+        }
+    }
+
+    /// The disk shows everything.
+    fn apply_all(&mut self) {
+        for row in self.index.pending_after(0, usize::MAX) {
+            self.index.remove_pending(row.entry);
+        }
+    }
+}
+
+/// Nodes and the messages under way on each connection, in order.
+struct Net {
+    nodes: BTreeMap<u8, Node>,
+    wires: BTreeMap<(u8, u8), VecDeque<Message>>,
+    now_ms: u64,
+}
+
+impl Net {
+    fn new(links: &[(u8, u8)]) -> Net {
+        let mut net = Net { nodes: BTreeMap::new(), wires: BTreeMap::new(), now_ms: 0 };
+        for &(a, b) in links {
+            net.link(a, b);
+        }
+        net
+    }
+
+    fn link(&mut self, a: u8, b: u8) {
+        for (from, to) in [(a, b), (b, a)] {
+            let node = self.nodes.entry(from).or_insert_with(|| Node::new(from));
+            let said = node.exchange.up(&node.facts, &node.index, node_id(to));
+            let said = said.into_iter().map(|out| out.message).collect();
+            self.wires.insert((from, to), said);
+        }
+    }
+
+    fn cut(&mut self, a: u8, b: u8) {
+        for (from, to) in [(a, b), (b, a)] {
+            self.wires.remove(&(from, to));
+            self.node(from).exchange.down(node_id(to));
+        }
+    }
+
+    fn node(&mut self, n: u8) -> &mut Node {
+        self.nodes.get_mut(&n).expect("linked")
+    }
+
+    /// Everybody ends a turn; what they say is under way.
+    fn speak(&mut self) {
+        for (&from, node) in &mut self.nodes {
+            for out in node.turn(self.now_ms) {
+                let wire = self.wires.get_mut(&(from, out.peer.0[0])).expect("connected");
+                wire.push_back(out.message);
+            }
+        }
+    }
+
+    /// The oldest messages of one connection arrive, at most `most`; what they were.
+    fn deliver(&mut self, from: u8, to: u8, most: usize) -> Vec<Message> {
+        let wire = self.wires.get_mut(&(from, to)).expect("connected");
+        let some: Vec<Message> = wire.drain(..most.min(wire.len())).collect();
+        for message in &some {
+            self.node(to).hear(from, message.clone()).expect("honest");
+        }
+        some
+    }
+
+    /// Until nobody has anything to say, pulls included.
+    fn settle(&mut self) {
+        for _ in 0..200 {
+            self.speak();
+            let wires: Vec<(u8, u8)> = self.wires.keys().copied().collect();
+            let heard: usize =
+                wires.into_iter().map(|(a, b)| self.deliver(a, b, usize::MAX).len()).sum();
+            let due = self.nodes.values().filter_map(|node| node.exchange.deadline()).min();
+            match due {
+                Some(due) => self.now_ms = self.now_ms.max(due),
+                None if heard == 0 => return,
+                None => {}
+            }
+        }
+        panic!("they talk for ever");
+    }
+
+    /// The one helper: everybody holds the same, exactly these letters of each file.
+    fn check(&mut self, files: &[(u16, &str)]) {
+        self.settle();
+        for node in self.nodes.values() {
+            for (n, letters) in files {
+                assert_eq!(node.letters(*n), *letters, "file {n} on node {}", node.me);
+            }
+            assert!(node.facts.contexts.is_empty(), "no context outlives the quiet");
+        }
+        let mut known = self.nodes.values().map(|node| &node.facts.knowledge);
+        let first = known.next().expect("somebody");
+        assert!(known.all(|other| other == first), "all know the same");
+    }
+}
+
+fn entries(messages: &[Message]) -> Vec<EntryId> {
+    let frames = messages.iter().filter_map(|message| match message {
+        Message::Frame(frame) => Some(&frame.entries),
+        _ => None,
+    });
+    frames.flatten().map(|entry| entry.id).collect()
+}
+
+#[test]
+fn two_nodes_catch_up_and_then_follow_each_other() {
+    let mut net = Net::new(&[(1, 2)]);
+    net.node(1).write(1, b'a');
+    net.node(2).write(2, b'b');
+    net.node(2).write(1, b'c');
+    net.check(&[(1, "ac"), (2, "b")]);
+    net.node(1).write(1, b'd');
+    net.check(&[(1, "d"), (2, "b")]);
+}
+
+#[test]
+fn a_chain_and_a_ring_converge() {
+    for links in [&[(1, 2), (2, 3), (3, 4)][..], &[(1, 2), (2, 3), (3, 1)][..]] {
+        let mut net = Net::new(links);
+        let nodes: Vec<u8> = net.nodes.keys().copied().collect();
+        for round in 0..3 {
+            for &n in &nodes {
+                net.node(n).write(u16::from(n), b'a' + round);
+                net.node(n).write(9, b'a' + n);
+            }
+            net.speak();
+        }
+        net.settle();
+        net.node(3).write(9, b'z');
+        net.check(&[(1, "c"), (2, "c"), (3, "c"), (9, "z")]);
+    }
+}
+
+#[test]
+fn a_superseded_version_that_comes_late_does_not_stay() {
+    let mut net = Net::new(&[(1, 2), (2, 3), (1, 3)]);
+    net.settle();
+    net.node(1).write(7, b'c');
+    net.speak();
+    net.deliver(1, 2, usize::MAX);
+    net.node(2).write(7, b'e');
+    net.speak();
+    net.deliver(2, 3, usize::MAX);
+    assert_eq!(net.node(3).letters(7), "e");
+    let late = net.deliver(1, 3, usize::MAX);
+    assert_eq!(entries(&late), [file_id(7)], "the older push is still on its way");
+    assert_eq!(net.node(3).letters(7), "e", "the entry remembers what it reflects");
+    net.check(&[(7, "e")]);
+}
+
+#[test]
+fn a_context_goes_on_with_its_entry() {
+    let mut net = Net::new(&[(1, 2), (2, 3)]);
+    net.settle();
+    net.node(1).write(7, b'c');
+    net.speak();
+    net.deliver(1, 2, usize::MAX);
+    net.node(2).write(7, b'e');
+    net.node(2).write(8, b'x');
+    net.speak();
+    net.deliver(2, 3, usize::MAX);
+    net.node(3).write(7, b'f');
+    net.cut(2, 3);
+    net.link(3, 4);
+    net.settle();
+    assert_eq!(net.node(4).letters(7), "f");
+    net.link(1, 4);
+    net.link(2, 3);
+    net.check(&[(7, "f"), (8, "x")]);
+}
+
+#[test]
+fn a_walk_that_was_cut_goes_on_where_it_stood_and_claims_nothing_before_its_end() {
+    let mut net = Net::new(&[(1, 2)]);
+    net.settle();
+    net.cut(1, 2);
+    (0..2000).for_each(|n| net.node(1).write(n, b'a'));
+    net.node(1).write(0, b'b');
+    net.link(1, 2);
+    net.deliver(2, 1, usize::MAX);
+    net.speak();
+    let first = net.deliver(1, 2, 4);
+    let arrived = entries(&first).len();
+    assert!(0 < arrived && arrived < 2000, "the walk takes several frames: {arrived}");
+    let known = net.node(2).facts.knowledge.of(life(1)).unwrap().clone();
+    assert!(!known.contains(1), "a superseded dot is not claimed before the walk's end");
+    net.cut(1, 2);
+    net.link(1, 2);
+    net.deliver(2, 1, usize::MAX);
+    net.speak();
+    let rest = net.deliver(1, 2, usize::MAX);
+    assert_eq!(entries(&rest).len(), 2000 - arrived, "nothing is sent twice");
+    net.check(&[(0, "b"), (1999, "a")]);
+}
+
+#[test]
+fn what_is_written_during_a_walk_is_sent_before_the_walk_is_closed() {
+    let mut net = Net::new(&[(1, 2)]);
+    net.settle();
+    net.cut(1, 2);
+    (0..10).for_each(|n| net.node(1).write(n, b'a'));
+    net.link(1, 2);
+    net.deliver(2, 1, usize::MAX);
+    let walked = net.node(1).facts.knowledge.clone();
+    net.node(1).exchange.congestion(node_id(2), true);
+    net.speak();
+    net.node(1).write(3, b'b');
+    net.node(1).write(77, b'c');
+    net.node(1).exchange.congestion(node_id(2), false);
+    net.speak();
+    let said = net.deliver(1, 2, usize::MAX);
+    let end = said.iter().position(|m| matches!(m, Message::DeltaEnd(_))).expect("it ends");
+    assert!(entries(&said[..end]).contains(&file_id(77)), "the tail comes before the claim");
+    assert_eq!(said[end], Message::DeltaEnd(walked), "and the claim is that of the start");
+    net.check(&[(3, "b"), (77, "c")]);
+}
+
+#[test]
+fn small_contents_ride_along_live_and_not_in_a_walk() {
+    let mut net = Net::new(&[(1, 2)]);
+    net.node(1).write(1, b'a');
+    net.speak();
+    net.deliver(2, 1, usize::MAX);
+    let walked = net.node(1).turn(0);
+    assert!(walked.iter().all(|out| out.inline.is_empty()), "{walked:?}");
+    net.node(1).write(2, b'b');
+    let live = net.node(1).turn(0);
+    let inline: Vec<Digest> = live.into_iter().flat_map(|out| out.inline).collect();
+    assert_eq!(inline, [Digest([b'b'; 32])]);
+}
+
+#[test]
+fn news_of_others_is_not_pushed_but_asked_for_after_a_moment() {
+    let mut net = Net::new(&[(1, 2), (2, 3)]);
+    net.settle();
+    net.node(1).write(1, b'a');
+    net.speak();
+    net.deliver(1, 2, usize::MAX);
+    net.speak();
+    let told = net.deliver(2, 3, usize::MAX);
+    assert_eq!(entries(&told), []);
+    net.speak();
+    assert_eq!(net.node(3).exchange.deadline(), Some(net.now_ms + PULL_AFTER_MS));
+    net.now_ms += PULL_AFTER_MS;
+    net.speak();
+    assert!(matches!(net.wires[&(3, 2)].back(), Some(Message::Share(_))), "it asks");
+    net.check(&[(1, "a")]);
+}
+
+#[test]
+fn what_is_said_to_be_applied_stands_on_the_disk() {
+    let mut net = Net::new(&[(1, 2)]);
+    net.settle();
+    net.node(1).write(1, b'a');
+    net.node(1).write(2, b'b');
+    net.settle();
+    let applied = |net: &mut Net, counter| {
+        net.settle();
+        net.node(1).exchange.has_applied(node_id(2), life(1), counter)
+    };
+    assert!(!applied(&mut net, 1), "known is not applied");
+    net.node(2).index.remove_pending(file_id(2));
+    assert!(!applied(&mut net, 1) && !applied(&mut net, 2));
+    net.node(2).apply_all();
+    assert!(applied(&mut net, 2));
+    net.node(1).write(1, b'c');
+    net.node(1).write(1, b'd');
+    assert!(applied(&mut net, 2) && !applied(&mut net, 3) && !applied(&mut net, 4));
+    net.node(2).apply_all();
+    assert!(applied(&mut net, 4), "superseded operations count once their successor stands");
+}
+
+#[test]
+fn after_a_start_nothing_known_counts_as_applied_while_anything_is_pending() {
+    let mut net = Net::new(&[(1, 2)]);
+    net.node(1).write(1, b'a');
+    net.settle();
+    let node = net.node(2);
+    node.exchange = Exchange::default();
+    node.exchange.resume(&node.facts, &node.index);
+    assert_eq!(node.exchange.applied(&node.facts, &node.index)[&life(1)], 0);
+    node.apply_all();
+    assert_eq!(node.exchange.applied(&node.facts, &node.index)[&life(1)], 1);
+}
+
+fn foreign_entry(n: u16, kind: Kind, dot: Dot) -> Entry {
+    let stamp = Stamp { rank: Rank::Write, hlc: Hlc(1), dot };
+    let mut entry = Entry::new(file_id(n), kind);
+    entry.loc.insert(versions(stamp, n, b'x').0);
+    entry
+}
+
+fn frame(dots: &[Dot], entries: Vec<Entry>) -> Message {
+    let mut context = Knowledge::default();
+    dots.iter().for_each(|&dot| context.insert(dot));
+    Message::Frame(Frame { context, entries, ..Frame::default() })
+}
+
+/// What an honest peer does not say is refused, and nothing of it is kept.
+fn check_offence(message: Message) {
+    let mut net = Net::new(&[(1, 2)]);
+    net.node(1).write(1, b'a');
+    net.settle();
+    let node = net.node(1);
+    let before = (node.facts.knowledge.clone(), node.facts.contexts.clone());
+    let entries: Vec<_> = node.index.entries().cloned().collect();
+    assert!(node.hear(2, message.clone()).is_err(), "{message:?}");
+    assert_eq!((node.facts.knowledge.clone(), node.facts.contexts.clone()), before, "{message:?}");
+    assert_eq!(node.index.entries().cloned().collect::<Vec<_>>(), entries, "{message:?}");
+}
+
+#[test]
+fn offences_are_refused_and_leave_nothing() {
+    let theirs = |counter| Dot { incarnation: life(2), counter };
+    let ours = |counter| Dot { incarnation: life(1), counter };
+    let mut future = Knowledge::default();
+    future.insert(ours(9));
+    let owner = |node| IncarnationRecord { incarnation: life(1), node, signature: vec![] };
+    let good = foreign_entry(5, Kind::File, theirs(1));
+    let two_kinds = foreign_entry(1, Kind::Dir, theirs(2));
+    let beyond = vec![(0, future.clone())];
+    let known = good.dots().into_iter().fold(Knowledge::default(), |mut known, dot| {
+        known.insert(dot);
+        known
+    });
+    let own_beyond =
+        Frame { context: known, entries: vec![good.clone()], beyond, ..Frame::default() };
+    let share = |knowledge, incarnations| Message::Share(Share { knowledge, incarnations });
+    for message in [
+        frame(&[], vec![good.clone()]),
+        frame(&[ours(9)], vec![]),
+        frame(&[theirs(1), theirs(2)], vec![good.clone(), two_kinds]),
+        frame(&[theirs(1), theirs(2)], vec![good, foreign_entry(5, Kind::Dir, theirs(2))]),
+        Message::Frame(own_beyond),
+        Message::DeltaEnd(future.clone()),
+        Message::Ack(Ack { knowledge: future.clone(), applied: vec![] }),
+        share(future, vec![]),
+        share(Knowledge::default(), vec![owner(node_id(2))]),
+    ] {
+        check_offence(message);
+    }
+    let mut stranger = Node::new(1);
+    assert!(stranger.hear(2, frame(&[], vec![])).is_err(), "before it is connected");
+}
