@@ -81,6 +81,7 @@ pub struct Daemon {
     folders: Folders,
     sessions: Mutex<BTreeMap<NodeId, Session>>,
     verifying: verify::Desk,
+    told: Mutex<[u8; 32]>,
     started: Instant,
     http: Option<SocketAddr>,
     stop: tokio::sync::watch::Sender<bool>,
@@ -128,6 +129,7 @@ async fn serve(home: &Home, ready: impl FnOnce() + Send) -> Result<(), DaemonErr
         folders: Folders::default(),
         sessions: Mutex::default(),
         verifying: verify::Desk::default(),
+        told: Mutex::default(),
         started: Instant::now(),
         http: http.as_ref().map(HttpServer::address),
         stop: tokio::sync::watch::Sender::new(false),
@@ -222,7 +224,10 @@ impl Daemon {
         loop {
             tokio::select! {
                 Some(event) = events.recv() => self.hear(event).await,
-                Ok(()) = changes.changed() => self.members_changed().await,
+                Ok(()) = changes.changed() => {
+                    self.spread();
+                    self.members_changed().await;
+                }
                 _ = term.recv() => break,
                 _ = int.recv() => break,
                 _ = hup.recv() => self.reload(),
@@ -320,6 +325,7 @@ impl Daemon {
                 for peer in connected.into_iter().filter(|peer| *peer != from) {
                     self.tell(peer, payload::record(bytes));
                 }
+                *self.told() = self.members.with(engine::cluster_map::ClusterMap::digest);
                 self.members_changed().await;
             }
             Ok(_) => {}
@@ -367,11 +373,20 @@ impl Daemon {
         }
     }
 
-    /// Sends this node's own new records to everybody: called after `Members::say`.
+    /// Tells everybody of facts that this node has said or granted and nobody was told of yet.
     fn spread(&self) {
-        for peer in self.connected() {
-            self.send_map(peer);
+        let digest = self.members.with(engine::cluster_map::ClusterMap::digest);
+        let told = std::mem::replace(&mut *self.told(), digest);
+        if told != digest {
+            for peer in self.connected() {
+                self.send_map(peer);
+            }
         }
+    }
+
+    /// The digest of the facts that every connected peer has been told.
+    fn told(&self) -> MutexGuard<'_, [u8; 32]> {
+        self.told.lock().expect("no code panics while it holds this lock")
     }
 
     /// The roots of all folders configured here.
