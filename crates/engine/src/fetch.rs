@@ -146,3 +146,6 @@ impl Fetch {
         (self.under_way.len(), self.bytes)
     }
 }
+
+#[cfg(test)]
+mod tests;

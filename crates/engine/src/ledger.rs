@@ -326,3 +326,6 @@ fn mark_children(facts: &mut Facts, index: &mut dyn Index, dir: EntryId) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -344,3 +344,6 @@ fn decrease(counts: &mut BTreeMap<RelPath, u32>, path: &RelPath) {
         counts.remove(path);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,143 @@
+//! What follows from writing an entry: counts that stay true, marks, contexts.
+
+use super::{mark, put, Author, Facts};
+use crate::dot::{Dot, Incarnation, Knowledge};
+use crate::entry::{Entry, EntryId, Hlc, Kind, Location, Presence, Rank, Sight, Stamp, ROOT};
+use crate::index::{Index, MemIndex, Meta, Phase};
+use crate::path::Name;
+use crate::register::Version;
+use crate::wire::Minted;
+
+fn id(n: u8) -> EntryId {
+    EntryId([n; 16])
+}
+
+fn dot(counter: u64) -> Dot {
+    Dot { incarnation: Incarnation([7; 16]), counter }
+}
+
+fn known(counters: &[u64]) -> Knowledge {
+    let mut known = Knowledge::default();
+    counters.iter().for_each(|&counter| known.insert(dot(counter)));
+    known
+}
+
+fn ledger() -> (Facts, MemIndex) {
+    let index = MemIndex::new(Meta::new(Incarnation([9; 16]), Phase::Member, [0; 16]));
+    (Facts::load(&index), index)
+}
+
+/// A directory at or gone from `parent`/`called` since `time`.
+fn dir(n: u8, parent: EntryId, called: &str, time: u64, here: bool) -> Entry {
+    let mut entry = Entry::new(id(n), Kind::Dir);
+    let dot = dot(time * 10 + u64::from(n));
+    let stamp = Stamp { rank: Rank::Write, hlc: Hlc(time), dot };
+    let name = Name::new(called.as_bytes()).unwrap();
+    let state = if here { Presence::At(None) } else { Presence::Deleted(Sight::Live) };
+    let value = Location { parent, name, stamp, state };
+    entry.loc.insert(Version { dot, minted: value.mint().into(), value });
+    entry
+}
+
+fn write(ledger: &mut (Facts, MemIndex), entry: Entry, author: Author) {
+    let dots = entry.dots();
+    put(&mut ledger.0, &mut ledger.1, entry, None, author, &dots);
+}
+
+/// Who was marked since the last call.
+fn marked(ledger: &mut (Facts, MemIndex)) -> Vec<u8> {
+    let mut marked: Vec<u8> = ledger.0.marked.drain(..).map(|id| id.0[0]).collect();
+    marked.sort_unstable();
+    marked.dedup();
+    marked
+}
+
+#[test]
+fn live_children_are_counted_in_whatever_order_entries_come() {
+    let entries = [
+        dir(1, ROOT, "a", 1, true),
+        dir(2, id(1), "b", 1, true),
+        dir(3, id(1), "c", 1, true),
+        dir(2, id(1), "b", 2, false),
+    ];
+    for order in [[0, 1, 2, 3], [1, 2, 0, 3], [1, 2, 3, 0], [2, 1, 3, 0]] {
+        let mut ledger = ledger();
+        order.iter().for_each(|&n: &usize| write(&mut ledger, entries[n].clone(), Author::Here));
+        assert_eq!(ledger.1.entry(id(1)).unwrap().live_children, 1, "{order:?}");
+    }
+}
+
+#[test]
+fn what_arrives_is_marked_and_what_was_done_here_is_not() {
+    let mut ledger = ledger();
+    write(&mut ledger, dir(1, ROOT, "a", 1, true), Author::Here);
+    assert_eq!(marked(&mut ledger), []);
+    write(&mut ledger, dir(2, ROOT, "b", 1, true), Author::Elsewhere);
+    assert_eq!(marked(&mut ledger), [2]);
+}
+
+#[test]
+fn whoever_shares_a_name_is_marked_when_a_rival_comes_or_goes() {
+    let mut ledger = ledger();
+    write(&mut ledger, dir(1, ROOT, "n", 1, true), Author::Here);
+    write(&mut ledger, dir(3, id(1), "in", 1, true), Author::Here);
+    write(&mut ledger, dir(2, ROOT, "n", 1, true), Author::Here);
+    assert_eq!(marked(&mut ledger), [1, 2, 3], "and what lies in directories that became one");
+    write(&mut ledger, dir(2, ROOT, "elsewhere", 2, true), Author::Here);
+    assert_eq!(marked(&mut ledger), [1, 2, 3]);
+}
+
+#[test]
+fn a_deleted_directory_that_is_needed_again_is_marked_and_so_are_those_above() {
+    let mut ledger = ledger();
+    write(&mut ledger, dir(1, ROOT, "a", 2, false), Author::Here);
+    write(&mut ledger, dir(2, id(1), "b", 2, false), Author::Here);
+    assert_eq!(marked(&mut ledger), []);
+    write(&mut ledger, dir(3, id(2), "c", 1, true), Author::Elsewhere);
+    assert_eq!(marked(&mut ledger), [1, 2, 3]);
+}
+
+#[test]
+fn a_pending_row_keeps_its_order_and_the_lowest_counter_that_touched_it() {
+    let mut ledger = ledger();
+    write(&mut ledger, dir(1, ROOT, "a", 3, true), Author::Elsewhere);
+    write(&mut ledger, dir(2, ROOT, "b", 1, true), Author::Elsewhere);
+    let before = ledger.1.pending(id(1)).unwrap();
+    assert_eq!((before.create, &before.touched[..]), (Some(dot(31)), &[dot(31)][..]));
+    mark(&mut ledger.0, &mut ledger.1, id(1), &[dot(40), dot(20)]);
+    let after = ledger.1.pending(id(1)).unwrap();
+    assert_eq!((after.order, &after.touched[..]), (before.order, &[dot(20)][..]));
+    assert_eq!(ledger.1.touched_floor(Incarnation([7; 16])), Some(12));
+}
+
+#[test]
+fn contexts_are_shared_while_they_are_equal_and_go_when_known() {
+    let (mut facts, mut index) = ledger();
+    facts.knowledge = known(&[1]);
+    assert_eq!(facts.context(&mut index, None, &known(&[1])), None, "nothing beyond K");
+    let one = facts.context(&mut index, None, &known(&[1, 2]));
+    assert_eq!(facts.context(&mut index, None, &known(&[1, 2])), one);
+    let both = facts.context(&mut index, one, &known(&[1, 3]));
+    assert_ne!(both, one);
+    assert!(known(&[1, 2, 3]).is_within(&facts.known_by(both)), "a context only grows");
+    assert_eq!(facts.context(&mut index, both, &known(&[1])), both, "an old one is kept");
+    facts.knowledge.merge(&known(&[2]));
+    facts.save(&mut index);
+    assert_eq!((facts.contexts.len(), index.contexts().len()), (1, 1));
+    facts.knowledge.merge(&known(&[3]));
+    facts.save(&mut index);
+    assert!(facts.contexts.is_empty() && index.contexts().is_empty());
+    assert_eq!(index.knowledge(), known(&[1, 2, 3]));
+}
+
+#[test]
+fn a_dot_is_minted_once_and_known_at_once() {
+    let (mut facts, _) = ledger();
+    let (one, two) = (facts.mint(), facts.mint());
+    assert_eq!((one.counter, two.counter), (1, 2));
+    assert!(facts.knowledge.contains(one) && facts.knowledge.contains(two));
+    facts.wall_ms = 5;
+    let early = facts.tick();
+    facts.wall_ms = 1;
+    assert!(facts.tick() > early, "a clock that goes back does not take ours along");
+}

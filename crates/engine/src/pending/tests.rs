@@ -1,0 +1,153 @@
+//! Who is taken up when, and which looks at the disk prove nothing.
+
+use super::{Flight, Pending, Traffic, Wake};
+use crate::content::Digest;
+use crate::dot::Incarnation;
+use crate::entry::EntryId;
+use crate::index::{Attributes, Handle, Index, MemIndex, Meta, PendingRow, Phase, SeenDots};
+use crate::limits::{RETRY_MS_MAX, RETRY_MS_MIN};
+use crate::path::{Name, RelPath};
+use crate::plan::{Act, Place};
+
+fn id(n: u8) -> EntryId {
+    EntryId([n; 16])
+}
+
+fn path(text: &str) -> RelPath {
+    RelPath::parse(text.as_bytes()).unwrap()
+}
+
+/// Entries 1 to `n` are pending, in that order.
+fn pending(n: u8) -> (Pending, MemIndex) {
+    let mut index = MemIndex::new(Meta::new(Incarnation([9; 16]), Phase::Member, [0; 16]));
+    for n in 1..=n {
+        let (entry, order) = (id(n), u64::from(n));
+        index.put_pending(&PendingRow { entry, order, create: None, touched: Vec::new() });
+    }
+    let mut pending = Pending::default();
+    pending.refill(&index);
+    (pending, index)
+}
+
+fn mkdir(at: &str) -> Act {
+    let at = path(at);
+    let (dir, name) = (at.parent().unwrap(), at.name().unwrap().clone());
+    let dir_handle = Handle([1].as_slice().into());
+    Act::MakeDir { at: Place { dir, dir_handle, name }, attributes: Attributes::default() }
+}
+
+fn all(pending: &mut Pending) -> Vec<u8> {
+    std::iter::from_fn(|| pending.next()).map(|id| id.0[0]).collect()
+}
+
+#[test]
+fn entries_are_taken_up_as_they_arrived_and_woken_by_what_they_wait_for() {
+    let (mut pending, index) = pending(4);
+    assert_eq!(all(&mut pending), [1, 2, 3, 4]);
+    pending.wait(id(3), Wake::Entry(id(1)));
+    pending.wait(id(2), Wake::Entry(id(1)));
+    pending.wait(id(4), Wake::Content(Digest([0; 32])));
+    pending.wake(&index, Wake::Entry(id(9)));
+    assert_eq!(all(&mut pending), []);
+    pending.wake(&index, Wake::Entry(id(1)));
+    assert_eq!(all(&mut pending), [2, 3]);
+    pending.wake(&index, Wake::Entry(id(1)));
+    assert_eq!(all(&mut pending), [], "woken once");
+}
+
+#[test]
+fn room_wakes_only_as_many_as_it_holds() {
+    let (mut pending, index) = pending(3);
+    all(&mut pending);
+    (1..=3).for_each(|n| pending.wait(id(n), Wake::Room));
+    pending.wake_for_room(&index, 2);
+    assert_eq!(all(&mut pending), [1, 2]);
+    pending.wake_for_room(&index, 2);
+    assert_eq!(all(&mut pending), [3]);
+}
+
+#[test]
+fn an_entry_with_an_operation_under_way_is_not_decided() {
+    let (mut pending, index) = pending(1);
+    assert_eq!(all(&mut pending), [1]);
+    let op = pending.launch(Flight { entry: id(1), act: mkdir("a"), dots: SeenDots::default() });
+    pending.marked(&index, &[id(1)]);
+    assert_eq!((all(&mut pending), pending.flights()), (vec![], 1));
+    assert_eq!(pending.land(op).unwrap().entry, id(1));
+    assert!(pending.land(op).is_none(), "an operation comes back once");
+    pending.again(&index, id(1));
+    assert_eq!(all(&mut pending), [1]);
+}
+
+#[test]
+fn a_failed_step_is_tried_again_after_pauses_that_double_up_to_a_bound() {
+    let (mut pending, index) = pending(1);
+    let (mut now_ms, mut pauses) = (0, Vec::new());
+    for _ in 0..10 {
+        all(&mut pending);
+        pending.retry(id(1), now_ms);
+        let due = pending.deadline().unwrap();
+        pending.expire(&index, due - 1);
+        assert_eq!(all(&mut pending), []);
+        pending.expire(&index, due);
+        pauses.push(due - now_ms);
+        now_ms = due;
+    }
+    assert_eq!(pauses[..3], [RETRY_MS_MIN, RETRY_MS_MIN * 2, RETRY_MS_MIN * 4]);
+    assert_eq!(pauses[9], RETRY_MS_MAX);
+    pending.done(id(1));
+    pending.retry(id(1), now_ms);
+    assert_eq!(pending.deadline(), Some(now_ms + RETRY_MS_MIN), "in place: counted anew");
+}
+
+#[test]
+fn what_is_no_longer_pending_is_not_taken_up_again() {
+    let (mut pending, mut index) = pending(2);
+    all(&mut pending);
+    pending.wait(id(1), Wake::Arrival);
+    index.remove_pending(id(1));
+    pending.wake(&index, Wake::Arrival);
+    assert_eq!(all(&mut pending), []);
+}
+
+/// `mkdir d/a` runs from 10 to 20: looks at `at` that began at `began_ms` and are judged at 15 or 25.
+fn check(at: &str, began_ms: u64, during: bool, after: bool) {
+    let mut traffic = Traffic::default();
+    traffic.begin(&mkdir("d/a"));
+    assert_eq!(traffic.defer(&path(at), began_ms), during, "{at} during");
+    traffic.end(&mkdir("d/a"), 20);
+    assert_eq!(traffic.defer(&path(at), began_ms), after, "{at} after");
+}
+
+#[test]
+fn a_look_at_where_we_work_proves_nothing() {
+    check("d/a", 5, true, true);
+    check("d/a/b", 5, true, true);
+    check("d", 5, true, true);
+    check("d/b", 5, false, false);
+    check("", 5, false, false);
+    check("d/a", 20, true, true);
+    check("d/a", 21, true, false);
+    check("d/a/b", 21, true, false);
+    check("d", 21, true, false);
+}
+
+#[test]
+fn a_deferred_look_is_repeated_once_nothing_is_at_work_there() {
+    let mut traffic = Traffic::default();
+    traffic.begin(&mkdir("d/a"));
+    assert!(traffic.defer(&path("d/a"), 5) && traffic.defer(&path("d/a"), 6));
+    assert!(traffic.take_deferred().is_empty());
+    traffic.end(&mkdir("d/a"), 20);
+    assert_eq!(traffic.take_deferred(), [path("d/a")]);
+    assert!(traffic.take_deferred().is_empty());
+}
+
+#[test]
+fn a_look_older_than_the_last_settled_one_is_repeated() {
+    let mut traffic = Traffic::default();
+    traffic.settled(path("a"), 10);
+    assert!(traffic.defer(&path("a"), 10));
+    assert!(!traffic.defer(&path("a"), 11));
+    assert_eq!(path("a").name(), Some(&Name::new(b"a").unwrap()));
+}
