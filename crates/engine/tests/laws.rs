@@ -1,5 +1,5 @@
-//! Laws that hold whatever happens: the table of conflicts (replication.md B9) on two nodes' states,
-//! and the algebra of entries and of Knowledge.
+//! Laws that hold whatever happens: the table of conflicts (replication.md B9) on two nodes, and the
+//! algebra of entries and of Knowledge.
 
 use engine::content::{Content, Digest};
 use engine::dot::{Dot, Incarnation, Knowledge};
@@ -141,8 +141,8 @@ impl Node {
     }
 }
 
-/// The one helper: two nodes share `before`; A works first, B a little later, neither sees the other's
-/// work; afterwards both show `after`.
+/// The one helper: two nodes share `before`; A works first, B a little later, neither sees
+/// the other's work; afterwards both show `after`.
 fn check(before: &[Look], a_sees: &[Look], b_sees: &[Look], after: &[&str]) {
     let mut first = Node::new(0xaa);
     first.sees(1, before);

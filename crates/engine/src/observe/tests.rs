@@ -202,7 +202,7 @@ fn peer_write(entry: &mut Entry, counter: u64, letter: u8) {
     entry.data.insert(Version { dot: stamp.dot, minted: data.mint().into(), value: data });
 }
 
-/// The one helper: a member's disk showed `before`; a live batch of looks shows `now`; the operations.
+/// The one helper: a disk showed `before`; a live batch of looks shows `now`; the operations.
 fn check(before: &[Look], now: &[Look], done: &[&str]) {
     let mut node = Node::new(Phase::Member);
     node.look(Source::Scan, before);

@@ -110,7 +110,7 @@ fn what_is_no_longer_pending_is_not_taken_up_again() {
     assert_eq!(all(&mut pending), []);
 }
 
-/// `mkdir d/a` runs from 10 to 20: looks at `at` that began at `began_ms` and are judged at 15 or 25.
+/// `mkdir d/a` from 10 to 20: looks at `at` that began at `began_ms` and are judged at 15 or 25.
 fn check(at: &str, began_ms: u64, during: bool, after: bool) {
     let mut traffic = Traffic::default();
     traffic.begin(&mkdir("d/a"));
