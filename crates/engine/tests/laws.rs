@@ -1,5 +1,5 @@
-//! Laws that hold whatever happens: the table of conflicts (replication.md B9) on two nodes, and the
-//! algebra of entries and of Knowledge.
+//! Laws that hold whatever happens: the table of conflicts (replication.md B9) on two nodes, and
+//! the algebra of entries and of Knowledge.
 
 use engine::content::{Content, Digest};
 use engine::dot::{Dot, Incarnation, Knowledge};
