@@ -156,6 +156,7 @@ pub fn put(
     let alive = settled.as_ref().is_some_and(|at| at.alive);
     let conflicted = alive && !view::losers(&entry.data).is_empty();
     let was = old.as_ref().and_then(|old| old.settled.clone());
+    let was_conflicted = old.as_ref().is_some_and(|old| old.conflicted);
     let content_changed =
         old.as_ref().is_none_or(|old| view::winner(&old.entry.data) != view::winner(&entry.data));
     index.put_entry(&Stored {
@@ -166,7 +167,7 @@ pub fn put(
         context,
     });
     facts.written.push((id, author));
-    if author == Author::Elsewhere || conflicted {
+    if author == Author::Elsewhere || conflicted || was_conflicted {
         mark(facts, index, id, arrived);
     }
     if was != settled || content_changed {

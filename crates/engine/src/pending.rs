@@ -4,13 +4,13 @@
 //! The entries themselves wait in the index; here is only a bounded window over them, so a crash
 //! loses nothing but time. `plan::decide` says what an entry's next step is.
 
-use crate::content::Digest;
+use crate::content::{Content, Digest};
 use crate::dot::Incarnation;
 use crate::entry::EntryId;
 use crate::index::{Index, SeenDots};
 use crate::limits::{BARRIER_MS_MAX, RETRY_MS_MAX, RETRY_MS_MIN, WINDOW_MAX};
 use crate::path::RelPath;
-use crate::plan::{Act, OpId};
+use crate::plan::{Act, Expected, OpId, Retire};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What wakes a waiting entry.
@@ -209,6 +209,19 @@ impl Pending {
         Some(flight)
     }
 
+    /// Whether an operation under way brings this content into the conflict store.
+    pub fn is_being_kept(&self, digest: &Digest) -> bool {
+        self.flights.values().any(|flight| match &flight.act {
+            Act::Keep { digest: kept } => kept == digest,
+            Act::Install { expected, retire: Retire::Keep, .. }
+            | Act::Remove { expected, retire: Retire::Keep, .. } => {
+                matches!(expected, Expected::Exactly { content: Some(Content::File(kept, _)), .. }
+                    if kept == digest)
+            }
+            _ => false,
+        })
+    }
+
     /// How many operations are under way.
     pub fn flights(&self) -> usize {
         self.flights.len()
@@ -240,6 +253,9 @@ pub struct Traffic {
     horizon_ms: u64,
     forgot_ms: u64,
     deferred: BTreeSet<RelPath>,
+    /// Where operations moved what was at a path, and when: a look that comes too late for the old
+    /// path is owed to the new one.
+    moved: BTreeMap<RelPath, (RelPath, u64)>,
 }
 
 /// How long it is remembered when a path was last at work, in milliseconds.
@@ -266,6 +282,19 @@ impl Traffic {
             decrease(&mut self.at_work, &path);
             self.changed_ms.insert(path, now_ms);
         }
+        let (a, b) = match act {
+            Act::Move { from, to, .. } => (from.path(), to.path()),
+            Act::Exchange { a, b, .. } => (a.path(), b.path()),
+            _ => return,
+        };
+        if matches!(act, Act::Exchange { .. }) {
+            self.moved.insert(b.clone(), (a.clone(), now_ms));
+        }
+        let owed: Vec<RelPath> = self.deferred.iter().filter(|p| p.is_within(&a)).cloned().collect();
+        self.moved.insert(a, (b, now_ms));
+        for path in owed {
+            self.put_off(path);
+        }
     }
 
     /// Whether a look at `path` that began at `began_ms` says nothing certain. If so it is to be
@@ -281,13 +310,21 @@ impl Traffic {
             above = here.parent();
         }
         if doubtful {
-            self.deferred.insert(path.clone());
+            self.put_off(path.clone());
         }
         doubtful
     }
 
-    /// A look at the path is to be repeated.
+    /// A look at the path is to be repeated, also where what was there has been moved.
     pub fn put_off(&mut self, path: RelPath) {
+        let mut above = path.parent();
+        while let Some(here) = above {
+            if let Some((to, _)) = self.moved.get(&here) {
+                let names = to.names().iter().chain(&path.names()[here.names().len()..]);
+                self.deferred.insert(RelPath::from_names(names.cloned().collect()));
+            }
+            above = here.parent();
+        }
         self.deferred.insert(path);
     }
 
@@ -334,6 +371,7 @@ impl Traffic {
             self.horizon_ms = self.horizon_ms.max(newest.map_or(0, |when| when + 1));
             times.retain(|_, when| *when >= horizon);
         }
+        self.moved.retain(|_, (_, when)| *when >= horizon);
     }
 }
 

@@ -74,12 +74,33 @@ impl FolderEngine {
                     self.pending.wait(id, Wake::Barrier(dot.incarnation));
                     return;
                 }
+                if let Act::Release { digest } = &*act {
+                    if !self.may_release(index, id, digest) {
+                        return;
+                    }
+                }
                 self.traffic.begin(&act);
                 let flight = Flight { entry: id, act: (*act).clone(), dots: *dots };
                 let id = self.pending.launch(flight);
                 batch.push(Operation { id, act: *act });
             }
         }
+    }
+
+    /// Whether nobody else needs this content of the conflict store. If somebody does, the entry lets
+    /// go of it and it stays.
+    fn may_release(&mut self, index: &mut dyn Index, id: EntryId, digest: &Digest) -> bool {
+        if self.pending.is_being_kept(digest) {
+            self.pending.retry(id, self.now.mono_ms);
+            return false;
+        }
+        index.remove_kept(id, digest);
+        if index.is_kept(digest) {
+            self.pending.again(index, id);
+            return false;
+        }
+        index.put_kept(id, digest);
+        true
     }
 
     /// Whoever waited for this entry may go on.

@@ -7,7 +7,7 @@
 use super::{knot, Act, Expected, Place, Retire};
 use crate::content::{Content, Digest};
 use crate::dot::Dot;
-use crate::entry::{Entry, EntryId, Kind, ROOT};
+use crate::entry::{Data, Entry, EntryId, Kind, ROOT};
 use crate::index::{Index, SeenDots, SeenRow, ROOT_SLOT};
 use crate::observe::path_of;
 use crate::path::Name;
@@ -66,13 +66,23 @@ pub fn decide(index: &dyn Index, id: EntryId, has: &dyn Fn(&Digest) -> bool) -> 
     }
 }
 
-/// The versions an entry holds now: what its place shows once it is right.
-fn dots_of(entry: &Entry) -> SeenDots {
+/// The versions an entry holds now: what its place shows once it is right. Of content that lost only
+/// what is already in the conflict store: nobody has seen what is nowhere on this disk yet.
+fn dots_of(index: &dyn Index, entry: &Entry) -> SeenDots {
     let content = view::winner(&entry.data).map(|data| &data.content);
+    let kept = index.kept_of(entry.id);
+    let lost = view::losers(&entry.data);
+    let unseen = |data: &Data| match &data.content {
+        Content::File(digest, _) => {
+            !kept.contains(digest) && lost.iter().any(|loser| loser.content == data.content)
+        }
+        Content::Link(_) => false,
+    };
     let versions = entry.data.versions().iter();
+    let seen = versions.clone().filter(|version| !unseen(&version.value));
     SeenDots {
         loc: entry.loc.dots().collect(),
-        data: entry.data.dots().collect(),
+        data: seen.map(|version| version.dot).collect(),
         shown: versions.filter(|v| Some(&v.value.content) == content).map(|v| v.dot).collect(),
         times: entry.times.dots().collect(),
         mode: entry.mode.dots().collect(),
@@ -104,12 +114,18 @@ pub(super) fn place_of(index: &dyn Index, row: &SeenRow) -> Option<Place> {
 fn root(index: &dyn Index, entry: &Entry) -> Step {
     let Some(row) = index.seen(ROOT_SLOT) else { return Step::InPlace };
     let Some(desired) = view::desired(entry) else { return Step::InPlace };
-    attributes(None, entry, &row, &desired)
+    attributes(index, None, entry, &row, &desired)
 }
 
 /// Content is right: are the attributes, and is it written down?
-fn attributes(at: Option<Place>, entry: &Entry, row: &SeenRow, desired: &Desired) -> Step {
-    let dots = dots_of(entry);
+fn attributes(
+    index: &dyn Index,
+    at: Option<Place>,
+    entry: &Entry,
+    row: &SeenRow,
+    desired: &Desired,
+) -> Step {
+    let dots = dots_of(index, entry);
     let wanted = &desired.attributes;
     let settled = row.attributes == *wanted || row.refused.as_ref() == Some(wanted);
     if !settled {
@@ -173,7 +189,7 @@ fn at(
     match row {
         None => match occupant {
             Some(other) => occupied(index, entry, &other),
-            None => create(entry, here, &desired, has),
+            None => create(index, entry, here, &desired, has),
         },
         Some(row) if row.parent != dir.slot || row.name.as_ref() != Some(name) => {
             match knot::must_leave(index, &row, &dir) {
@@ -181,7 +197,7 @@ fn at(
                 None => rename(index, entry, &row, here, occupant),
             }
         }
-        Some(row) => content(entry, &row, here, &desired, has),
+        Some(row) => content(index, entry, &row, here, &desired, has),
     }
 }
 
@@ -193,7 +209,13 @@ fn occupied(index: &dyn Index, entry: &Entry, other: &SeenRow) -> Step {
     Step::Wait(Wait::Entry(other.entry))
 }
 
-fn create(entry: &Entry, at: Place, desired: &Desired, has: &dyn Fn(&Digest) -> bool) -> Step {
+fn create(
+    index: &dyn Index,
+    entry: &Entry,
+    at: Place,
+    desired: &Desired,
+    has: &dyn Fn(&Digest) -> bool,
+) -> Step {
     let attributes = desired.attributes.clone();
     let act = match &desired.content {
         None => Act::MakeDir { at, attributes },
@@ -203,7 +225,7 @@ fn create(entry: &Entry, at: Place, desired: &Desired, has: &dyn Fn(&Digest) -> 
             Act::Install { at, expected, content, attributes, retire }
         }
     };
-    Step::Do { act: Box::new(act), dots: Box::new(dots_of(entry)), after_creates_of: None }
+    Step::Do { act: Box::new(act), dots: Box::new(dots_of(index, entry)), after_creates_of: None }
 }
 
 /// The row is elsewhere: rename it, or swap it with whoever is in the way and must go too.
@@ -277,6 +299,7 @@ fn waits_in_a_circle(index: &dyn Index, row: &SeenRow, first: &SeenRow) -> bool 
 
 /// The row is where it belongs: does it hold what it should?
 fn content(
+    index: &dyn Index,
     entry: &Entry,
     row: &SeenRow,
     at: Place,
@@ -284,7 +307,7 @@ fn content(
     has: &dyn Fn(&Digest) -> bool,
 ) -> Step {
     if desired.content == row.content {
-        return attributes(Some(at), entry, row, desired);
+        return attributes(index, Some(at), entry, row, desired);
     }
     let content = desired.content.clone().expect("a directory's row holds no content either");
     if let Content::File(digest, size) = &content {
@@ -301,7 +324,7 @@ fn content(
             attributes: desired.attributes.clone(),
             retire: retire(entry, row),
         }),
-        dots: Box::new(dots_of(entry)),
+        dots: Box::new(dots_of(index, entry)),
         after_creates_of: newest.map(|version| version.value.stamp.dot),
     }
 }
