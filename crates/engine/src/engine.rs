@@ -467,6 +467,12 @@ impl FolderEngine {
         for path in seen.damaged {
             self.happened(path, Happening::Damaged, None);
         }
+        for (from, to) in seen.moved {
+            self.traffic.moved(from, to, self.now.mono_ms);
+        }
+        for path in seen.unknown {
+            self.traffic.unknown(path, self.now.mono_ms);
+        }
         for (path, what) in seen.notices {
             self.effects.push(Effect::Notice(path, what));
         }

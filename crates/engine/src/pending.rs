@@ -253,9 +253,14 @@ pub struct Traffic {
     horizon_ms: u64,
     forgot_ms: u64,
     deferred: BTreeSet<RelPath>,
-    /// Where operations moved what was at a path, and when: a look that comes too late for the old
-    /// path is owed to the new one.
-    moved: BTreeMap<RelPath, (RelPath, u64)>,
+    /// Where what was at a path was moved to, when, and as which move: a look that comes too late for
+    /// the old path is owed to the new one.
+    moved: BTreeMap<RelPath, (RelPath, u64, u64)>,
+    last_move: u64,
+    /// Paths that are to be looked at because of a move, and which.
+    followed: BTreeMap<RelPath, u64>,
+    /// Where looks found nothing that was known, and when.
+    unknown: BTreeMap<RelPath, u64>,
 }
 
 /// How long it is remembered when a path was last at work, in milliseconds.
@@ -282,18 +287,49 @@ impl Traffic {
             decrease(&mut self.at_work, &path);
             self.changed_ms.insert(path, now_ms);
         }
-        let (a, b) = match act {
-            Act::Move { from, to, .. } => (from.path(), to.path()),
-            Act::Exchange { a, b, .. } => (a.path(), b.path()),
-            _ => return,
-        };
-        if matches!(act, Act::Exchange { .. }) {
-            self.moved.insert(b.clone(), (a.clone(), now_ms));
+        match act {
+            Act::Move { from, to, .. } => self.moved(from.path(), to.path(), now_ms),
+            Act::Exchange { a, b, .. } => {
+                self.moved(a.path(), b.path(), now_ms);
+                self.moved(b.path(), a.path(), now_ms);
+            }
+            _ => {}
         }
-        let owed: Vec<RelPath> = self.deferred.iter().filter(|p| p.is_within(&a)).cloned().collect();
-        self.moved.insert(a, (b, now_ms));
+    }
+
+    /// A directory was renamed: looks that were owed at or found nothing below its old path are owed
+    /// below the new one.
+    pub fn moved(&mut self, from: RelPath, to: RelPath, now_ms: u64) {
+        let owed = self.deferred.iter().chain(self.unknown.keys());
+        let owed: Vec<RelPath> = owed.filter(|path| path.is_within(&from)).cloned().collect();
+        self.last_move += 1;
+        let before = self.last_move - 1;
+        self.moved.insert(from, (to, now_ms, self.last_move));
         for path in owed {
-            self.put_off(path);
+            self.follow(&path, before);
+        }
+    }
+
+    /// A look found nothing where nothing was known to be: what it was to see may have been moved
+    /// with its directory.
+    pub fn unknown(&mut self, path: RelPath, now_ms: u64) {
+        let after = self.followed.remove(&path).unwrap_or(0);
+        self.follow(&path, after);
+        self.unknown.insert(path, now_ms);
+    }
+
+    /// Owes a look to where `path` leads by the renames of directories above it, later ones than the
+    /// one that led to `path` itself.
+    fn follow(&mut self, path: &RelPath, after: u64) {
+        let mut above = path.parent();
+        while let Some(here) = above {
+            if let Some((to, _, number)) = self.moved.get(&here).filter(|(_, _, n)| *n > after) {
+                let names = to.names().iter().chain(&path.names()[here.names().len()..]);
+                let now = RelPath::from_names(names.cloned().collect());
+                self.followed.insert(now.clone(), *number);
+                self.deferred.insert(now);
+            }
+            above = here.parent();
         }
     }
 
@@ -317,14 +353,8 @@ impl Traffic {
 
     /// A look at the path is to be repeated, also where what was there has been moved.
     pub fn put_off(&mut self, path: RelPath) {
-        let mut above = path.parent();
-        while let Some(here) = above {
-            if let Some((to, _)) = self.moved.get(&here) {
-                let names = to.names().iter().chain(&path.names()[here.names().len()..]);
-                self.deferred.insert(RelPath::from_names(names.cloned().collect()));
-            }
-            above = here.parent();
-        }
+        let after = self.followed.get(&path).copied().unwrap_or(0);
+        self.follow(&path, after);
         self.deferred.insert(path);
     }
 
@@ -359,7 +389,8 @@ impl Traffic {
     /// Forgets what no look under way can have begun before.
     pub fn forget(&mut self, now_ms: u64) {
         const KEPT_MAX: usize = 200_000;
-        let full = self.changed_ms.len().max(self.settled_ms.len()) > KEPT_MAX;
+        let full =
+            self.changed_ms.len().max(self.settled_ms.len()).max(self.unknown.len()) > KEPT_MAX;
         if !full && now_ms < self.forgot_ms + MEMORY_MS {
             return;
         }
@@ -371,7 +402,11 @@ impl Traffic {
             self.horizon_ms = self.horizon_ms.max(newest.map_or(0, |when| when + 1));
             times.retain(|_, when| *when >= horizon);
         }
-        self.moved.retain(|_, (_, when)| *when >= horizon);
+        self.moved.retain(|_, (_, when, _)| *when >= horizon);
+        if self.moved.is_empty() {
+            self.followed.clear();
+        }
+        self.unknown.retain(|_, when| *when >= horizon);
     }
 }
 

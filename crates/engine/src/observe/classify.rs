@@ -21,6 +21,10 @@ pub struct Seen {
     pub notices: Vec<(RelPath, String)>,
     /// What a power loss did and peers must mend.
     pub damaged: Vec<RelPath>,
+    /// Directories that were renamed, from where to where.
+    pub moved: Vec<(RelPath, RelPath)>,
+    /// Nothing is there and nothing was: a hint that came too late, perhaps for a renamed directory.
+    pub unknown: Vec<RelPath>,
 }
 
 /// The row of D at a path.
@@ -98,6 +102,7 @@ impl Desk<'_> {
     /// Finds what was renamed: a known handle at a new place, whose old place no longer has it.
     fn move_known(&mut self, present: &BTreeMap<RelPath, Present>, absent: &[RelPath]) {
         let mut moves: Vec<(SeenRow, RelPath)> = Vec::new();
+        let mut from = Vec::new();
         for (path, found) in present {
             let Some(row) = self.known_elsewhere(path, found) else { continue };
             let Some(old) = path_of(self.pen.index, row.slot) else { continue };
@@ -108,9 +113,13 @@ impl Desk<'_> {
                 None => absent.binary_search(&old).is_ok() || self.is_moving(&old, &moves),
             };
             if left {
+                if row.kind == Kind::Dir {
+                    from.push((old, path.clone()));
+                }
                 moves.push((row, path.clone()));
             }
         }
+        self.seen.moved = from;
         self.detach(&moves);
         for (row, path) in moves {
             self.make_way(&path, present);
@@ -250,7 +259,10 @@ impl Desk<'_> {
     }
 
     fn vanish(&mut self, path: &RelPath) {
-        let Some(row) = row_at(&*self.pen.index, path).filter(|_| !path.is_root()) else { return };
+        let Some(row) = row_at(&*self.pen.index, path).filter(|_| !path.is_root()) else {
+            self.seen.unknown.push(path.clone());
+            return;
+        };
         if self.damaged_boot && is_damage(&row, None) {
             return self.mend(path, &row, None);
         }
