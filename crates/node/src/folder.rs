@@ -409,6 +409,7 @@ fn start(wish: Wish<'_>, parts: Parts) -> Result<Folder, FolderError> {
         fs: fs.clone(),
         state: place.dir,
         has_events,
+        looks_asked: 0,
         own: Vec::new(),
     };
     let barriers = Barriers::default();

@@ -72,6 +72,7 @@ impl<F: Fs> Apply<F> {
             }
             Err((stop, false)) => return Err(stop),
         };
+        self.parents.leave(&*self.fs, &at.dir_handle);
         let after = match &dressed.file {
             Some(file) => self.fs.stat_file(file),
             None => self

@@ -42,12 +42,22 @@ pub struct Reached {
 struct Waiting {
     request: Request,
     open: Vec<PathBuf>,
-    /// A fence is on its way through the looks.
-    fence: Option<u64>,
-    /// The counter to be reached.
-    target: Option<u64>,
-    /// The cookie has come back.
-    looked: bool,
+    stage: Stage,
+}
+
+/// How far a call has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// The cookie is on its way.
+    Cookie,
+    /// What was heard has been looked at; looks that were put off may be missing.
+    Looked,
+    /// A fence of this number is on its way, sent when this many looks had been asked for.
+    Fenced(u64, u64),
+    /// The fence has passed.
+    Passed(u64),
+    /// Everything has been minted up to this counter.
+    Target(u64),
 }
 
 /// All calls that are waiting.
@@ -61,53 +71,52 @@ impl Barriers {
     /// A call begins: its cookie is made.
     pub fn begin(&mut self, request: Request, effects: &Effects) {
         self.waiting.retain(|waiting| !waiting.request.done.is_closed());
-        let number = request.number;
-        let open = Vec::new();
-        self.waiting.push(Waiting { request, open, fence: None, target: None, looked: false });
-        if !effects.make_cookie(number) {
-            self.cookie(Reached { number, open: Vec::new() }, effects);
+        effects.make_cookie(request.number);
+        self.waiting.push(Waiting { request, open: Vec::new(), stage: Stage::Cookie });
+    }
+
+    /// A cookie came back.
+    pub fn cookie(&mut self, reached: &Reached) {
+        let mut all = self.waiting.iter_mut();
+        if let Some(waiting) = all.find(|w| w.request.number == reached.number) {
+            waiting.open.clone_from(&reached.open);
+            waiting.stage = Stage::Looked;
         }
     }
 
-    /// A cookie came back: a fence is sent after the looks that are still to be done.
-    pub fn cookie(&mut self, reached: Reached, effects: &Effects) {
+    /// A fence has passed.
+    pub fn fence(&mut self, number: u64) {
         for waiting in &mut self.waiting {
-            if waiting.request.number == reached.number {
-                waiting.open.clone_from(&reached.open);
-                waiting.looked = true;
-                self.last_fence += 1;
-                waiting.fence = Some(self.last_fence);
-                effects.fence(self.last_fence);
+            if let Stage::Fenced(sent, asked) = waiting.stage {
+                if sent == number {
+                    waiting.stage = Stage::Passed(asked);
+                }
             }
         }
     }
 
-    /// A fence has passed: what is minted now is what must be reached, unless looks were put off.
-    pub fn fence(&mut self, number: u64, counter: u64) {
-        for waiting in &mut self.waiting {
-            if waiting.fence == Some(number) {
-                waiting.fence = None;
-                waiting.target = Some(counter);
-            }
-        }
-    }
-
-    /// Ends the calls whose condition holds.
+    /// Called at the end of a turn, when its effects are on their way: a fence sent now passes after
+    /// every look that they ask for. A fence that passed counts if no further look was asked for
+    /// meanwhile and none is put off.
     pub fn check(&mut self, engine: &FolderEngine, effects: &Effects) {
         let quiet = !engine.has_deferred_looks();
-        let life = engine.meta().incarnation;
         for waiting in &mut self.waiting {
-            if waiting.looked && waiting.fence.is_none() && !quiet {
-                waiting.target = None;
+            if let Stage::Passed(asked) = waiting.stage {
+                waiting.stage = if quiet && asked == effects.looks_asked {
+                    Stage::Target(engine.meta().counter)
+                } else {
+                    Stage::Looked
+                };
             }
-            if waiting.looked && waiting.target.is_none() && waiting.fence.is_none() && quiet {
+            if waiting.stage == Stage::Looked && quiet {
                 self.last_fence += 1;
-                waiting.fence = Some(self.last_fence);
                 effects.fence(self.last_fence);
+                waiting.stage = Stage::Fenced(self.last_fence, effects.looks_asked);
             }
         }
+        let life = engine.meta().incarnation;
         let reached = |waiting: &Waiting| {
-            let Some(target) = waiting.target.filter(|_| quiet) else { return false };
+            let Stage::Target(target) = waiting.stage else { return false };
             let mut members = waiting.request.members.iter();
             members.all(|&member| engine.exchange().has_applied(member, life, target))
         };

@@ -129,10 +129,8 @@ impl Control {
                 }
                 Event::Ask(ask) => asks.push(ask),
                 Event::Barrier(request) => self.barriers.begin(request, &self.effects),
-                Event::Cookie(reached) => self.barriers.cookie(reached, &self.effects),
-                Event::Fence(number) => {
-                    self.barriers.fence(number, self.engine.meta().counter);
-                }
+                Event::Cookie(reached) => self.barriers.cookie(&reached),
+                Event::Fence(number) => self.barriers.fence(number),
                 Event::Halt(why) => {
                     self.board.halt(why);
                     self.engine.handle(now, &mut self.store, Input::Paused(true));

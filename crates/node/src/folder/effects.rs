@@ -55,6 +55,8 @@ pub struct Effects {
     pub state: RootDir,
     /// Whether events tell of changes at all.
     pub has_events: bool,
+    /// How many times looks were asked for.
+    pub looks_asked: u64,
     /// What carrying out led to: inputs of the next turn.
     pub own: Vec<Input>,
 }
@@ -68,7 +70,10 @@ impl Effects {
                 Effect::Serve(peer, wants) => self.serving.serve(peer, wants),
                 Effect::Copy(digest, size, origin) => self.serving.copy(digest, size, origin),
                 Effect::Apply(batch) => hand(&self.hands, batch),
-                Effect::Observe(paths) => hand(&self.eyes, Look::Paths(paths)),
+                Effect::Observe(paths) => {
+                    self.looks_asked += 1;
+                    hand(&self.eyes, Look::Paths(paths));
+                }
                 Effect::Scan => hand(&self.scan, ()),
                 Effect::Sync(epoch) => hand(&self.sync, epoch),
                 Effect::Refuse(peer, why) => {
@@ -105,10 +110,9 @@ impl Effects {
 
     /// Makes a cookie whose event will come back after everything that happened before. Where there
     /// are no events, a look at everything takes its place.
-    pub fn make_cookie(&self, number: u64) -> bool {
+    pub fn make_cookie(&self, number: u64) {
         if !self.has_events {
-            hand(&self.eyes, Look::Everything(number));
-            return true;
+            return hand(&self.eyes, Look::Everything(number));
         }
         let name = Name::new(format!("cookie-{number}").as_bytes()).expect("a plain name");
         let made = self.fs.create(&self.state, &name);
@@ -117,7 +121,6 @@ impl Effects {
             tracing::warn!(%error, "no cookie can be made; looking at everything instead");
             hand(&self.eyes, Look::Everything(number));
         }
-        true
     }
 
     /// Sends a fence after the looks that are to be done.

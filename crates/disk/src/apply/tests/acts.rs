@@ -258,3 +258,14 @@ fn staged_content_is_kept_on_demand() {
     done(bed.run(Act::Keep { digest }));
     assert_eq!(bed.kept_bytes(), vec![b"loser from afar".to_vec()]);
 }
+
+/// An upload of files and one symlink left its directory with the time of the apply: the look at the
+/// new symlink entered the directory once more, and took our own rename for somebody else's change.
+#[test]
+fn a_directory_keeps_its_time_when_a_symlink_is_made_in_it() {
+    let mut bed = bed();
+    let before = mtime(&bed.root);
+    let act = bed.install_content("l", Expected::Nothing, Content::Link(b"target"[..].into()));
+    done(bed.run(act));
+    assert_eq!(mtime(&bed.root), before);
+}
