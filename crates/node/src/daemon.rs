@@ -94,6 +94,7 @@ pub struct Daemon {
 /// What is missing, in use or damaged, and what to do.
 pub fn run(home: &Home, lock: HomeLock, ready: impl FnOnce() + Send) -> Result<(), DaemonError> {
     disk::linux::ignore_sigio();
+    disk::linux::raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -7,9 +7,10 @@
 use std::collections::BTreeSet;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{channel, sync_channel, Receiver, SyncSender};
+use std::sync::mpsc::{channel, sync_channel, Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use disk::apply::Apply;
 use disk::fs::{Fs, On};
@@ -26,6 +27,7 @@ use engine::entry::{IncarnationRecord, Kind};
 use engine::index::{Handle, Meta, Phase};
 use engine::message::{FolderId, Piece};
 use engine::observe::Present;
+use engine::path::RelPath;
 use engine::plan::Operation;
 use tokio::sync::mpsc;
 
@@ -260,9 +262,13 @@ fn open_store(fs: &Linux, wish: &Wish<'_>, own: &Path) -> Result<Opened, FolderE
 /// A life that was never lived, signed by this node.
 fn fresh_life(wish: &Wish<'_>) -> IncarnationRecord {
     let incarnation = Incarnation(crate::net::random_token());
-    let words = [b"syncline incarnation v1".as_slice(), &wish.id.0, &incarnation.0].concat();
-    let signature = wish.identity.sign(&words).to_vec();
+    let signature = wish.identity.sign(&life_words(wish.id, incarnation)).to_vec();
     IncarnationRecord { incarnation, node: wish.identity.node_id(), signature }
+}
+
+/// What a node signs to say that an incarnation in a folder is its own.
+pub fn life_words(folder: FolderId, life: Incarnation) -> Vec<u8> {
+    [b"syncline incarnation v1".as_slice(), &folder.0, &life.0].concat()
 }
 
 fn write_identity(path: &Path, identity: &RootIdentity) -> Result<(), FolderError> {
@@ -373,10 +379,12 @@ fn start(wish: Wish<'_>, parts: Parts) -> Result<Folder, FolderError> {
     let (last_look, last_scan) = (store.reader()?, store.reader()?);
     let (delay, hints) = (wish.delay_ms, eyes.clone());
     spawn("watch", Box::new(move || look::watch(watcher, &hints)))?;
-    spawn("look", Box::new(move || look::look(&looking, &last_look, delay, &asked)))?;
+    spawn("look", Box::new(move || look::look(&looking, &last_look, delay, has_events, &asked)))?;
     spawn("scan", Box::new(move || look::scans(&scanning, &last_scan, &scans)))?;
     let to_control = control.clone();
-    spawn("apply", Box::new(move || apply_batches(apply, &batches, &to_control)))?;
+    let applying = board.clone();
+    let run = move || apply_batches(apply, &batches, &to_control, &applying);
+    spawn("apply", Box::new(run))?;
     let (to_control, syncing, at) = (control.clone(), fs.clone(), dir.clone());
     spawn("sync", Box::new(move || syncs(&syncing, &at, &epochs, &to_control)))?;
     let (to_control, copier, target) = (control.clone(), serve.clone(), stage.clone());
@@ -384,6 +392,7 @@ fn start(wish: Wish<'_>, parts: Parts) -> Result<Folder, FolderError> {
     let journal = Journal::open(&own, wish.name, wish.names.clone()).map_err(io)?;
     spawn("log", Box::new(move || journal.run(&happened)))?;
     let intake = Arc::new(Intake {
+        folder: wish.id,
         stage,
         wanted: wanted.clone(),
         control: control.clone(),
@@ -447,24 +456,64 @@ fn ignore(wish: &Wish<'_>) -> Ignore {
     use std::os::unix::ffi::OsStrExt;
     let inside = wish.served.iter().filter_map(|other| other.strip_prefix(wish.path).ok());
     let inside = inside.filter(|rest| !rest.as_os_str().is_empty());
-    let nested: BTreeSet<_> = inside
-        .filter_map(|rest| engine::path::RelPath::parse(rest.as_os_str().as_bytes()).ok())
-        .collect();
+    let nested: BTreeSet<_> =
+        inside.filter_map(|rest| RelPath::parse(rest.as_os_str().as_bytes()).ok()).collect();
     Ignore::new(nested)
 }
+
+/// How often what waits in staging is looked at again, and the trash is kept within its bounds.
+const TIDY_EVERY: Duration = Duration::from_secs(5);
 
 /// Applies batches until nobody hands any more.
 fn apply_batches(
     mut apply: Apply<Linux>,
     batches: &Receiver<Vec<Operation>>,
     control: &SyncSender<Event>,
+    board: &Board,
 ) {
-    while let Ok(batch) = batches.recv() {
-        let ids: Vec<_> = batch.iter().map(|operation| operation.id).collect();
-        let outcomes = ids.into_iter().zip(apply.run(&batch)).collect();
-        if control.send(Event::Inputs(vec![Input::Applied(outcomes)])).is_err() {
-            return;
+    let mut tidied = Instant::now();
+    publish_strays(&mut apply, board);
+    loop {
+        match batches.recv_timeout(TIDY_EVERY) {
+            Ok(batch) => {
+                let ids: Vec<_> = batch.iter().map(|operation| operation.id).collect();
+                let outcomes = ids.into_iter().zip(apply.run(&batch)).collect();
+                if control.send(Event::Inputs(vec![Input::Applied(outcomes)])).is_err() {
+                    return;
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
         }
+        if tidied.elapsed() >= TIDY_EVERY {
+            tidied = Instant::now();
+            tidy(&mut apply, board);
+        }
+    }
+}
+
+/// Looks again at what waits in staging for its writer, and purges the trash.
+fn tidy(apply: &mut Apply<Linux>, board: &Board) {
+    if apply.left_count() > 0 {
+        if let Err(error) = apply.revisit() {
+            board.notice(&RelPath::root(), format!("what waits in staging: {error}"));
+        }
+    }
+    if let Err(error) = apply.purge(0) {
+        board.notice(&RelPath::root(), format!("the trash cannot be purged: {error}"));
+    }
+    publish_strays(apply, board);
+}
+
+/// User bytes that came to light outside an operation lie in the conflict store; say so.
+fn publish_strays(apply: &mut Apply<Linux>, board: &Board) {
+    for stray in apply.strays() {
+        let path = stray.path.unwrap_or_default();
+        let digest = stray.digest;
+        board.notice(
+            &path,
+            format!("an unpublished version is kept in the conflict store as {digest}"),
+        );
     }
 }
 

@@ -80,8 +80,6 @@ pub struct FolderStatus {
     pub rung_reason: Option<String>,
     /// Files, directories and symlinks that are there.
     pub entries: u64,
-    /// Bytes in those files.
-    pub bytes: u64,
     /// Operations and contents that are still to be applied here.
     pub pending: u64,
     /// Bytes of content still to be fetched.

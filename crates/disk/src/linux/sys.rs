@@ -86,3 +86,11 @@ pub fn ignore_sigio() {
     // SAFETY: SIG_IGN runs no code of ours.
     unsafe { libc::signal(libc::SIGIO, libc::SIG_IGN) };
 }
+
+/// Raises the soft limit of open files to the hard one: a batch of operations holds hundreds open.
+/// Where that is refused the limit stays, and batches that meet it are tried again.
+pub fn raise_descriptor_limit() {
+    use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let _stays = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+}

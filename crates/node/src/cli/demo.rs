@@ -11,7 +11,7 @@ mod tree;
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use super::print::{self, Output};
+use super::print::Output;
 use super::{runtime, Answer, CliError, Exit0};
 use crate::control::Request;
 use crate::view::Status;
@@ -80,11 +80,8 @@ fn line(status: &Status) -> String {
     let mut out = format!("  {}   {connected} peers", status.node.name);
     for folder in &status.folders {
         out.push_str(&format!(
-            "   {} entries, {}   {} to apply, {behind} behind   {} conflicts",
-            folder.entries,
-            print::bytes(folder.bytes),
-            folder.pending,
-            folder.conflicts
+            "   {} entries   {} to apply, {behind} behind   {} conflicts",
+            folder.entries, folder.pending, folder.conflicts
         ));
     }
     out

@@ -56,7 +56,7 @@ fn show(output: &Output, status: &Status) -> Result<(), CliError> {
         print::span(node.uptime_ms)
     ))?;
     let rows: Vec<Vec<String>> = status.folders.iter().map(folder_row).collect();
-    let head = ["folder", "state", "entries", "size", "to apply", "conflicts", "watch", "path"];
+    let head = ["folder", "state", "entries", "to apply", "conflicts", "watch", "path"];
     output.line("")?;
     output.table(&head, &rows, "no folders; share one with `syncline folder add NAME PATH`")?;
     let rows: Vec<Vec<String>> = status.peers.iter().map(peer_row).collect();
@@ -88,7 +88,6 @@ fn folder_row(folder: &FolderStatus) -> Vec<String> {
         folder.name.clone(),
         state(folder),
         folder.entries.to_string(),
-        print::bytes(folder.bytes),
         match (folder.pending, folder.pending_bytes) {
             (0, _) => "-".to_owned(),
             (count, 0) => count.to_string(),

@@ -12,13 +12,16 @@ use disk::stage::{Stage, StageError, Staged};
 use engine::content::Digest;
 use engine::dot::NodeId;
 use engine::engine::{Input, Origin};
+use engine::entry::IncarnationRecord;
 use engine::limits::{PIECE_BYTES_MAX, WANTS_MAX};
 use engine::message::{FolderId, Message, Piece, Want};
 use engine::path::RelPath;
 use tokio::sync::mpsc;
 
 use super::control::Event;
+use super::life_words;
 use super::status::Board;
+use crate::net::identity;
 use crate::net::{Lane, NetHandle, SendError};
 use crate::payload;
 
@@ -69,6 +72,8 @@ impl Wanted {
 
 /// Where what is heard goes.
 pub struct Intake {
+    /// The folder: what incarnations are signed for.
+    pub folder: FolderId,
     /// Where contents are put.
     pub stage: Arc<Stage<Linux>>,
     /// What may come.
@@ -98,6 +103,14 @@ impl Intake {
 
     fn unpack(&self, peer: NodeId, mut message: Message) -> Vec<Input> {
         let mut staged = Vec::new();
+        let lives = match &mut message {
+            Message::Share(share) => Some(&mut share.incarnations),
+            Message::Frame(frame) => Some(&mut frame.incarnations),
+            _ => None,
+        };
+        if let Some(lives) = lives {
+            lives.retain(|life| self.is_signed(peer, life));
+        }
         if let Message::Frame(frame) = &mut message {
             for (digest, bytes) in std::mem::take(&mut frame.contents) {
                 match self.stage.put_whole(digest, &bytes) {
@@ -112,6 +125,17 @@ impl Intake {
             return vec![said];
         }
         vec![Input::Staged(staged), said]
+    }
+
+    /// Whether an incarnation's owner says so itself; one that does not stays without an owner.
+    fn is_signed(&self, peer: NodeId, life: &IncarnationRecord) -> bool {
+        let signature = life.signature.as_slice().try_into();
+        let words = life_words(self.folder, life.incarnation);
+        let signed = signature.is_ok_and(|s| identity::verify(&life.node, &words, s));
+        if !signed {
+            tracing::warn!(?peer, ?life, "an incarnation is not signed by its owner");
+        }
+        signed
     }
 
     /// Takes the data lane's messages until the folder ends.

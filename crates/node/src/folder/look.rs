@@ -25,6 +25,10 @@ use super::RootDir;
 
 /// Names taken out of the settling room at once.
 const NAMES_AT_ONCE: usize = 1024;
+/// Where there are no events, everything is looked at this often.
+const SCAN_EVERY: Duration = Duration::from_secs(10);
+/// With events, nothing is looked at for no reason.
+const REST: Duration = Duration::from_secs(3600);
 /// Threads that help a scan.
 const SCAN_WORKERS: usize = 2;
 
@@ -120,16 +124,20 @@ pub fn watch(mut watcher: Watcher, eyes: &Sender<Look>) {
 }
 
 /// Looks at what is hinted and asked for, until nobody can ask any more.
-pub fn look(sight: &Sight, last: &Reader, delay_ms: u64, asked: &Receiver<Look>) {
+pub fn look(sight: &Sight, last: &Reader, delay_ms: u64, has_events: bool, asked: &Receiver<Look>) {
+    let rest = if has_events { REST } else { SCAN_EVERY };
     let mut settle = Settle::new(Options { delay_ms, ..Options::default() });
     loop {
         let now = sight.clock.mono_ms();
-        let pause = settle
-            .deadline()
-            .map_or(Duration::from_secs(3600), |at| Duration::from_millis(at.saturating_sub(now)));
-        let mut next = match asked.recv_timeout(pause) {
+        let due = settle.deadline().map(|at| Duration::from_millis(at.saturating_sub(now)));
+        let mut next = match asked.recv_timeout(due.unwrap_or(rest).min(rest)) {
             Ok(look) => Some(look),
-            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Timeout) => {
+                if !has_events && due.is_none() {
+                    sight.tell(Event::Inputs(vec![Input::Rescan]));
+                }
+                None
+            }
             Err(RecvTimeoutError::Disconnected) => return,
         };
         let mut fences = Vec::new();

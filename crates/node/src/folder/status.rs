@@ -22,8 +22,6 @@ pub struct Board {
     state: Mutex<State>,
     /// Entries that are not in place.
     pub pending: AtomicU64,
-    /// Bytes in the files that are there, as of the last count.
-    pub bytes: AtomicU64,
     /// Hints that wait to be looked at.
     pub backlog: AtomicU64,
     /// Waits for the first member's entries.
