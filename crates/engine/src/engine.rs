@@ -17,7 +17,7 @@ use crate::observe::{self, Batch, Observation, Present};
 use crate::path::RelPath;
 use crate::pending::{Pending, Traffic, Wake};
 use crate::plan::{OpId, Operation, Outcome};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 mod work;
 
@@ -285,7 +285,7 @@ impl FolderEngine {
             let message = Message::Want(wants);
             self.effects.push(Effect::Send(Outgoing { peer, message, inline: Vec::new() }));
         }
-        let again = self.traffic.take_deferred();
+        let again = self.traffic.take_deferred(now.mono_ms);
         if !again.is_empty() && !self.paused {
             self.effects.push(Effect::Observe(again));
         }
@@ -486,16 +486,23 @@ impl FolderEngine {
     fn defer(&mut self, index: &dyn Index, began_ms: u64, batch: &mut Batch) {
         let doubtful = |look: &Observation| self.traffic.defer(&look.path, began_ms);
         let (mut out, mut rest): (Vec<_>, Vec<_>) = batch.looks.drain(..).partition(doubtful);
-        while !out.is_empty() && !rest.is_empty() {
-            let handles: BTreeSet<Handle> =
-                out.iter().flat_map(|look| observe::handles(index, look)).collect();
+        let mut ends: BTreeMap<Handle, BTreeSet<RelPath>> = BTreeMap::new();
+        while !out.is_empty() {
+            for look in &out {
+                for handle in observe::handles(index, look) {
+                    ends.entry(handle).or_default().insert(look.path.clone());
+                }
+            }
             let related = |look: &Observation| {
-                observe::handles(index, look).iter().any(|handle| handles.contains(handle))
+                observe::handles(index, look).iter().any(|handle| ends.contains_key(handle))
             };
             (out, rest) = rest.into_iter().partition(related);
             for look in &out {
                 self.traffic.put_off(look.path.clone());
             }
+        }
+        for group in ends.into_values().filter(|group| group.len() > 1) {
+            self.traffic.bind(group);
         }
         batch.looks = rest;
     }

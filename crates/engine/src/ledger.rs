@@ -4,9 +4,10 @@
 //! Called by `observe` (local operations) and `exchange` (what peers send). Decides nothing about
 //! causality: that is `register`.
 
+use crate::content::Content;
 use crate::dot::{Dot, Knowledge};
-use crate::entry::{Entry, EntryId, Hlc, Kind, Presence, ROOT};
-use crate::index::{Index, Meta, PendingRow, Settled, Slot, Stored};
+use crate::entry::{Data, Entry, EntryId, Hlc, Kind, Presence, ROOT};
+use crate::index::{Index, Meta, PendingRow, SeenDots, Settled, Slot, Stored};
 use crate::limits::CONTEXTS_MAX;
 use crate::path::Name;
 use crate::view;
@@ -200,6 +201,33 @@ pub fn mark(facts: &mut Facts, index: &mut dyn Index, id: EntryId, arrived: &[Do
         index.put_pending(&row);
     }
     facts.marked.push(id);
+}
+
+/// The versions an entry holds now: what its place shows once it is right. Of content that lost only
+/// what is already in the conflict store: nobody has seen what is nowhere on this disk yet, nor the
+/// place that such an edit asserts.
+pub fn showing(index: &dyn Index, entry: &Entry) -> SeenDots {
+    let content = view::winner(&entry.data).map(|data| &data.content);
+    let kept = index.kept_of(entry.id);
+    let lost = view::losers(&entry.data);
+    let is_unseen = |data: &Data| match &data.content {
+        Content::File(digest, _) => {
+            !kept.contains(digest) && lost.iter().any(|loser| loser.content == data.content)
+        }
+        Content::Link(_) => false,
+    };
+    let versions = entry.data.versions().iter();
+    let unseen = versions.clone().filter(|version| is_unseen(&version.value));
+    let unseen: Vec<Dot> = unseen.map(|version| version.dot).collect();
+    SeenDots {
+        loc: entry.loc.dots().filter(|dot| !unseen.contains(dot)).collect(),
+        data: entry.data.dots().filter(|dot| !unseen.contains(dot)).collect(),
+        shown: versions.filter(|v| Some(&v.value.content) == content).map(|v| v.dot).collect(),
+        times: entry.times.dots().collect(),
+        mode: entry.mode.dots().collect(),
+        owner: entry.owner.dots().collect(),
+        xattr: entry.xattr.dots().collect(),
+    }
 }
 
 /// The operation that puts the entry where it is, if this disk does not show the entry at all.

@@ -253,6 +253,8 @@ pub struct Traffic {
     horizon_ms: u64,
     forgot_ms: u64,
     deferred: BTreeSet<RelPath>,
+    /// Which of those mean something only together.
+    bound: Vec<BTreeSet<RelPath>>,
     /// Where what was at a path was moved to, when, and as which move: a look that comes too late for
     /// the old path is owed to the new one.
     moved: BTreeMap<RelPath, (RelPath, u64, u64)>,
@@ -338,6 +340,7 @@ impl Traffic {
     pub fn defer(&mut self, path: &RelPath, began_ms: u64) -> bool {
         let stale = |when: Option<&u64>| when.is_some_and(|&when| began_ms <= when);
         let mut doubtful = began_ms < self.horizon_ms
+            || self.bound.iter().any(|group| group.contains(path))
             || self.around.contains_key(path)
             || stale(self.settled_ms.get(path));
         let mut above = Some(path.clone());
@@ -363,9 +366,15 @@ impl Traffic {
         self.settled_ms.insert(path, now_ms);
     }
 
-    /// Paths to look at again, now that nothing is at work on or around them.
-    pub fn take_deferred(&mut self) -> Vec<RelPath> {
-        let busy = |path: &RelPath| {
+    /// Looks at these are to be repeated together or not at all.
+    pub fn bind(&mut self, paths: BTreeSet<RelPath>) {
+        self.bound.push(paths);
+    }
+
+    /// Paths to look at again, now that nothing is at work on or around them, nor on or around what
+    /// is to be looked at with them. Looks that began before do not count.
+    pub fn take_deferred(&mut self, now_ms: u64) -> Vec<RelPath> {
+        let is_busy = |path: &RelPath| {
             let mut above = Some(path.clone());
             while let Some(here) = above {
                 if self.at_work.contains_key(&here) {
@@ -375,9 +384,23 @@ impl Traffic {
             }
             self.around.contains_key(path)
         };
-        let (busy, free) = self.deferred.iter().cloned().partition(busy);
+        let (mut busy, mut free): (BTreeSet<RelPath>, BTreeSet<RelPath>) =
+            self.deferred.iter().cloned().partition(is_busy);
+        let mut met = usize::MAX;
+        while met != busy.len() {
+            met = busy.len();
+            for group in &self.bound {
+                if !group.is_disjoint(&busy) {
+                    busy.extend(group.iter().filter(|path| free.contains(*path)).cloned());
+                }
+            }
+            free.retain(|path| !busy.contains(path));
+        }
+        self.bound.retain(|group| !group.is_disjoint(&busy));
         self.deferred = busy;
-        let free: BTreeSet<RelPath> = free;
+        for path in &free {
+            self.settled_ms.insert(path.clone(), now_ms);
+        }
         free.into_iter().collect()
     }
 

@@ -101,9 +101,10 @@ impl Pen<'_> {
         let slot = self.facts.slot();
         let equal = entry.kind == Kind::Dir
             || found.content == view::winner(&entry.data).map(|data| data.content.clone());
-        let mut dots = SeenDots { loc: entry.loc.dots().collect(), ..SeenDots::default() };
+        let showing = ledger::showing(self.index, &entry);
+        let mut dots = SeenDots { loc: showing.loc, ..SeenDots::default() };
         if equal {
-            dots.data = entry.data.dots().collect();
+            dots.data = showing.data;
             dots.shown = shown_dots(&entry, found.content.as_ref());
             let row = self.row(slot, parent.slot, Some(name.clone()), &entry, found, dots, None);
             self.index.put_seen(&row);

@@ -7,8 +7,9 @@
 use super::{knot, Act, Expected, Place, Retire};
 use crate::content::{Content, Digest};
 use crate::dot::Dot;
-use crate::entry::{Data, Entry, EntryId, Kind, ROOT};
+use crate::entry::{Entry, EntryId, Kind, ROOT};
 use crate::index::{Index, SeenDots, SeenRow, ROOT_SLOT};
+use crate::ledger;
 use crate::observe::path_of;
 use crate::path::Name;
 use crate::view::{self, Desired, Shown};
@@ -66,31 +67,6 @@ pub fn decide(index: &dyn Index, id: EntryId, has: &dyn Fn(&Digest) -> bool) -> 
     }
 }
 
-/// The versions an entry holds now: what its place shows once it is right. Of content that lost only
-/// what is already in the conflict store: nobody has seen what is nowhere on this disk yet.
-fn dots_of(index: &dyn Index, entry: &Entry) -> SeenDots {
-    let content = view::winner(&entry.data).map(|data| &data.content);
-    let kept = index.kept_of(entry.id);
-    let lost = view::losers(&entry.data);
-    let unseen = |data: &Data| match &data.content {
-        Content::File(digest, _) => {
-            !kept.contains(digest) && lost.iter().any(|loser| loser.content == data.content)
-        }
-        Content::Link(_) => false,
-    };
-    let versions = entry.data.versions().iter();
-    let seen = versions.clone().filter(|version| !unseen(&version.value));
-    SeenDots {
-        loc: entry.loc.dots().collect(),
-        data: seen.map(|version| version.dot).collect(),
-        shown: versions.filter(|v| Some(&v.value.content) == content).map(|v| v.dot).collect(),
-        times: entry.times.dots().collect(),
-        mode: entry.mode.dots().collect(),
-        owner: entry.owner.dots().collect(),
-        xattr: entry.xattr.dots().collect(),
-    }
-}
-
 /// What the disk is expected to show for a row.
 fn expected(row: &SeenRow) -> Expected {
     Expected::Exactly {
@@ -125,7 +101,7 @@ fn attributes(
     row: &SeenRow,
     desired: &Desired,
 ) -> Step {
-    let dots = dots_of(index, entry);
+    let dots = ledger::showing(index, entry);
     let wanted = &desired.attributes;
     let settled = row.attributes == *wanted || row.refused.as_ref() == Some(wanted);
     if !settled {
@@ -225,7 +201,7 @@ fn create(
             Act::Install { at, expected, content, attributes, retire }
         }
     };
-    Step::Do { act: Box::new(act), dots: Box::new(dots_of(index, entry)), after_creates_of: None }
+    Step::Do { act: Box::new(act), dots: Box::new(ledger::showing(index, entry)), after_creates_of: None }
 }
 
 /// The row is elsewhere: rename it, or swap it with whoever is in the way and must go too.
@@ -237,7 +213,8 @@ fn rename(
     occupant: Option<SeenRow>,
 ) -> Step {
     let Some(from) = place_of(index, row) else { return Step::Wait(Wait::Arrival) };
-    let dots = SeenDots { loc: entry.loc.dots().collect(), ..row.dots.clone() };
+    let loc = ledger::showing(index, entry).loc;
+    let dots = SeenDots { loc, ..row.dots.clone() };
     let act = match occupant {
         None => Act::Move { from, expected: expected(row), to },
         Some(other) if waits_in_a_circle(index, row, &other) => Act::Exchange {
@@ -324,7 +301,7 @@ fn content(
             attributes: desired.attributes.clone(),
             retire: retire(entry, row),
         }),
-        dots: Box::new(dots_of(index, entry)),
+        dots: Box::new(ledger::showing(index, entry)),
         after_creates_of: newest.map(|version| version.value.stamp.dot),
     }
 }
