@@ -1,12 +1,14 @@
-//! `trait Fs`: the few dozen filesystem calls this program makes, all relative to an open directory.
+//! `trait Fs`: the few dozen filesystem calls this program makes, all relative to an open
+//! directory.
 //!
 //! Not a general filesystem layer: there is no call that takes a whole path, follows a symlink or
 //! destroys what lies under a name in a user's tree. [`crate::linux::Linux`] is the real one; the
 //! simulator brings a model, tests wrap either to inject faults. `fs_suite` states what every
-//! implementation must hold to. Called by `root`, `scan`, `hash`, `stage`, `apply`, `trash`, `serve`.
+//! implementation must hold to. Called by `root`, `scan`, `hash`, `stage`, `apply`, `trash`,
+//! `serve`.
 //!
-//! Errors are `io::Error` with the kernel's number in `raw_os_error`; nothing is retried here except
-//! an interrupted call.
+//! Errors are `io::Error` with the kernel's number in `raw_os_error`; nothing is retried here
+//! except an interrupted call.
 
 use engine::entry::{Kind, Owner, Timestamp, Xattrs};
 use engine::index::{Attributes, Fingerprint, Handle};
@@ -169,7 +171,8 @@ pub trait Fs: Send + Sync + 'static {
     fn read_at(&self, file: &Self::File, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
     /// Writes all of `bytes` at `offset`.
     fn write_at(&self, file: &Self::File, bytes: &[u8], offset: u64) -> io::Result<()>;
-    /// Asks for room for `size` bytes without changing the length; a hint, ENOSPC is its only error.
+    /// Asks for room for `size` bytes without changing the length; a hint, ENOSPC is its only
+    /// error.
     fn preallocate(&self, file: &Self::File, size: u64) -> io::Result<()>;
     /// Copies the first `size` bytes of `from` into the empty `to`, sharing blocks where possible.
     /// Returns how many there were.

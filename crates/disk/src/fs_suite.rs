@@ -1,5 +1,5 @@
-//! What `apply`, `scan` and `stage` rely on, as one suite that every `Fs` must pass: the real one on
-//! each filesystem, and the simulator's model.
+//! What `apply`, `scan` and `stage` rely on, as one suite that every `Fs` must pass: the real one
+//! on each filesystem, and the simulator's model.
 //!
 //! Panics with the broken promise. Called from tests only (feature `fs_suite` outside this crate).
 

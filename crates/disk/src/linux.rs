@@ -1,7 +1,7 @@
 //! [`Fs`] on Linux: openat2 beneath the root, statx, file handles, renameat2, leases, syncfs.
 //!
-//! Nothing is decided here; each call is one or two system calls, with the older call where a kernel
-//! or a container lacks the newer one (kernel floor 4.18). Held to its word by `fs_suite`.
+//! Nothing is decided here; each call is one or two system calls, with the older call where a
+//! kernel or a container lacks the newer one (kernel floor 4.18). Held to its word by `fs_suite`.
 
 mod look;
 mod meta;

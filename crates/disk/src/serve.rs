@@ -2,8 +2,8 @@
 //!
 //! Not a lookup: the caller says where the content was last seen; a peer never names a path. Small
 //! files are read whole and hashed before a byte leaves. Ranges of large ones are read under a
-//! fingerprint check before and after; the receiver hashes the whole. Called by the daemon's serving
-//! workers.
+//! fingerprint check before and after; the receiver hashes the whole. Called by the daemon's
+//! serving workers.
 
 use crate::apply::kept::Kept;
 use crate::fs::{Fs, Stat};
@@ -97,7 +97,8 @@ impl<F: Fs> Serve<F> {
         Ok(Served::Bytes(bytes))
     }
 
-    /// Stages a content that lies elsewhere on this disk: copied, or its blocks shared, and verified.
+    /// Stages a content that lies elsewhere on this disk: copied, or its blocks shared, and
+    /// verified.
     pub fn stage_from(
         &self,
         stage: &Stage<F>,

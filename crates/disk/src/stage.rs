@@ -1,9 +1,9 @@
 //! Incoming content -> whole, verified files on the folder's own filesystem; resumable.
 //!
 //! Not a cache: what lies here is waiting to be installed. `<hash>.part` is incomplete and never
-//! holds user data; `<hash>` is complete and its bytes were hashed. A part survives a restart and goes
-//! on at its length. Durability is the installer's business (`apply`, one sync per batch). Called by
-//! the daemon's transfer workers, several at once, and by `apply`.
+//! holds user data; `<hash>` is complete and its bytes were hashed. A part survives a restart and
+//! goes on at its length. Durability is the installer's business (`apply`, one sync per batch).
+//! Called by the daemon's transfer workers, several at once, and by `apply`.
 
 use crate::fs::Fs;
 use engine::content::Digest;
@@ -188,8 +188,8 @@ pub(crate) fn read_whole<F: Fs>(fs: &F, file: &F::File) -> io::Result<(Digest, R
 }
 
 impl<F: Fs> Stage<F> {
-    /// Opens `dir`, the staging directory itself. What is complete is hashed again: a power loss may
-    /// have torn what was never synced.
+    /// Opens `dir`, the staging directory itself. What is complete is hashed again: a power loss
+    /// may have torn what was never synced.
     pub fn open(fs: Arc<F>, dir: F::Dir) -> io::Result<Stage<F>> {
         let mut found = Vec::new();
         fs.list(&dir, &mut |name, _| found.extend(parse_digest(name.as_bytes())))?;

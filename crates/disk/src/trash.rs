@@ -1,10 +1,11 @@
-//! What `apply` replaced or removed, kept for a while: at most 30 days and a tenth of the filesystem,
-//! oldest first, the first thing to go when space runs out.
+//! What `apply` replaced or removed, kept for a while: at most 30 days and a tenth of the
+//! filesystem, oldest first, the first thing to go when space runs out.
 //!
 //! Not for losers of conflicts (those lie in the conflict store) and never for bytes that nobody
 //! certified. An item is the displaced inode itself, named `<unix seconds>-<number>`; where it came
-//! from stands in `index`, one line per item, written in one append per batch *before* the batch, so
-//! that a crash leaves lines without items and never an item without its line. Called by `apply`.
+//! from stands in `index`, one line per item, written in one append per batch *before* the batch,
+//! so that a crash leaves lines without items and never an item without its line. Called by
+//! `apply`.
 
 use crate::apply::kept::Kept;
 use crate::fs::{FileKind, Fs, Lease};

@@ -7,8 +7,8 @@ use crate::fs::{Fs, On};
 use engine::index::Attributes;
 use std::io;
 
-/// Brings `on` from `current` to `wanted` as far as the machine lets us. What it refuses for want of
-/// rights or support is no error: the caller looks afterwards and compares.
+/// Brings `on` from `current` to `wanted` as far as the machine lets us. What it refuses for want
+/// of rights or support is no error: the caller looks afterwards and compares.
 pub(super) fn dress<F: Fs>(
     fs: &F,
     on: On<'_, F>,

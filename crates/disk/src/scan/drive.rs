@@ -16,8 +16,8 @@ use std::collections::VecDeque;
 use std::sync::mpsc::{sync_channel, SyncSender};
 use std::sync::{Condvar, Mutex, PoisonError};
 
-/// Looks waiting above which the caller does some itself. Each may hold a directory of its own open,
-/// and 1,024 descriptors is all that many systems give a process.
+/// Looks waiting above which the caller does some itself. Each may hold a directory of its own
+/// open, and 1,024 descriptors is all that many systems give a process.
 const LOOKS_WAITING_MAX: usize = 128;
 /// Chunks and looks answered and not yet taken.
 const ANSWERS_MAX: usize = 32;

@@ -114,8 +114,8 @@ impl Folders {
 }
 
 impl Daemon {
-    /// Opens a configured folder; one that is open and works stays as it is. What cannot be opened is
-    /// remembered with its reason.
+    /// Opens a configured folder; one that is open and works stays as it is. What cannot be opened
+    /// is remembered with its reason.
     pub(super) fn open_folder(&self, config: &FolderConfig) -> Result<(), HoldError> {
         let id = self.folder_id(&config.name)?;
         if let Some(folder) = self.folders.get(id) {

@@ -95,9 +95,9 @@ impl Barriers {
         }
     }
 
-    /// Called at the end of a turn, when its effects are on their way: a fence sent now passes after
-    /// every look that they ask for. A fence that passed counts if no further look was asked for
-    /// meanwhile and none is put off.
+    /// Called at the end of a turn, when its effects are on their way: a fence sent now passes
+    /// after every look that they ask for. A fence that passed counts if no further look was asked
+    /// for meanwhile and none is put off.
     pub fn check(&mut self, engine: &FolderEngine, effects: &Effects) {
         let quiet = !engine.has_deferred_looks();
         for waiting in &mut self.waiting {

@@ -1,5 +1,5 @@
-//! Contents on their way: peers' messages in, staged bytes; peers' wants in, pieces out; copies on this
-//! disk. Threads of their own, so that content never holds up the control thread.
+//! Contents on their way: peers' messages in, staged bytes; peers' wants in, pieces out; copies on
+//! this disk. Threads of their own, so that content never holds up the control thread.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{channel, Receiver, Sender, SyncSender};

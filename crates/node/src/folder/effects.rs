@@ -1,5 +1,5 @@
-//! Effect -> the worker, session or record that carries it out. Nothing here waits: every hand-over is
-//! a queue whose length the engine bounds.
+//! Effect -> the worker, session or record that carries it out. Nothing here waits: every hand-over
+//! is a queue whose length the engine bounds.
 
 use std::sync::mpsc::Sender;
 use std::sync::Arc;

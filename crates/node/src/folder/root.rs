@@ -20,8 +20,8 @@ impl RootWatch {
         RootWatch { root, fs, last: Mutex::new(last) }
     }
 
-    /// Whether looks may be believed. With `live`, the kernel has told of each deletion, so an empty
-    /// root is no surprise; a scan that finds it empty stops the folder.
+    /// Whether looks may be believed. With `live`, the kernel has told of each deletion, so an
+    /// empty root is no surprise; a scan that finds it empty stops the folder.
     ///
     /// # Errors
     /// Why not, and what to do.

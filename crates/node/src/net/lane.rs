@@ -1,7 +1,8 @@
 //! What is queued for a peer on one lane: bounded by bytes, shared by the lane's connections.
 //!
-//! A queue with a memory of having been more than half full, so that `Drained` is told once. It writes nothing.
-//! Called by `NetHandle::send` on one side and the writers of `session` on the other.
+//! A queue with a memory of having been more than half full, so that `Drained` is told once. It
+//! writes nothing. Called by `NetHandle::send` on one side and the writers of `session` on the
+//! other.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard};

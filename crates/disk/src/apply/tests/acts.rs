@@ -259,8 +259,9 @@ fn staged_content_is_kept_on_demand() {
     assert_eq!(bed.kept_bytes(), vec![b"loser from afar".to_vec()]);
 }
 
-/// An upload of files and one symlink left its directory with the time of the apply: the look at the
-/// new symlink entered the directory once more, and took our own rename for somebody else's change.
+/// An upload of files and one symlink left its directory with the time of the apply: the look at
+/// the new symlink entered the directory once more, and took our own rename for somebody else's
+/// change.
 #[test]
 fn a_directory_keeps_its_time_when_a_symlink_is_made_in_it() {
     let mut bed = bed();

@@ -1,6 +1,6 @@
 //! The race of the design's evidence A0, generalised: programs append, rewrite and save by rename
-//! while versions are installed as fast as they go. Every line that a program wrote is afterwards in
-//! the file, in a version that was known when it was replaced, or in the conflict store.
+//! while versions are installed as fast as they go. Every line that a program wrote is afterwards
+//! in the file, in a version that was known when it was replaced, or in the conflict store.
 
 use super::bed::{bed, bed_in, Bed};
 use crate::apply::Step;
@@ -12,7 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How often the programs write: without a pause no version would ever stand long enough to be seen.
+/// How often the programs write: without a pause no version would ever stand long enough to be
+/// seen.
 const PACE: Duration = Duration::from_micros(150);
 const FILES: [&str; 2] = ["appended", "saved"];
 
