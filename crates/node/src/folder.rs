@@ -143,12 +143,6 @@ pub struct Folder {
     pub ignore: Arc<Ignore>,
 }
 
-fn wide(id: FolderId) -> [u8; 32] {
-    let mut wide = [0; 32];
-    wide[..16].copy_from_slice(&id.0);
-    wide
-}
-
 impl Folder {
     /// Opens the folder and starts its threads.
     ///
@@ -163,7 +157,7 @@ impl Folder {
             root: wish.path,
             home: wish.home.path(),
             served: wish.served,
-            folder: wide(wish.id),
+            folder: wish.id.0,
         };
         let place = state::choose(&fs, &dir, &wanted)?;
         let io = |source| FolderError::Own { path: place.path.clone(), source };
@@ -239,7 +233,7 @@ fn open_store(fs: &Linux, wish: &Wish<'_>, own: &Path) -> Result<Opened, FolderE
     let path = own.join("index.sqlite");
     let note = own.join("root");
     let mark =
-        Mark { folder: wide(wish.id), node: wish.identity.node_id().0, home: wish.home.token()? };
+        Mark { folder: wish.id.0, node: wish.identity.node_id().0, home: wish.home.token()? };
     let fresh = fresh_life(wish);
     let door = linux_door(wish.path);
     if path.exists() {
@@ -422,7 +416,8 @@ fn start(wish: Wish<'_>, parts: Parts) -> Result<Folder, FolderError> {
         own: Vec::new(),
     };
     let barriers = Barriers::default();
-    let worker = Control { engine, store, effects, barriers, board: board.clone(), clock };
+    let names = wish.names;
+    let worker = Control { engine, store, effects, barriers, board: board.clone(), names, clock };
     let thread = spawn("control", Box::new(move || run_control(worker, &events)))?;
     let thread = Mutex::new(Some(thread));
     Ok(Folder {

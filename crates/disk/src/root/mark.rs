@@ -18,7 +18,7 @@ const MARK_BYTES_MAX: usize = 256;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Mark {
     /// The folder's id.
-    pub folder: [u8; 32],
+    pub folder: [u8; 16],
     /// The node's id.
     pub node: [u8; 32],
     /// Random, made once for a home: tells two homes with one copied identity apart.

@@ -55,7 +55,7 @@ pub struct Wanted<'a> {
     /// All roots that this node serves.
     pub served: &'a [PathBuf],
     /// The folder's id, which names the directory.
-    pub folder: [u8; 32],
+    pub folder: [u8; 16],
 }
 
 /// Makes, or finds again, the first place that works. What was made on the way and did not work is
@@ -100,7 +100,7 @@ fn try_base(
     fs: &Linux,
     (root, mount): (&<Linux as Fs>::Dir, u64),
     base: &Path,
-    folder: &[u8; 32],
+    folder: &[u8; 16],
 ) -> io::Result<(<Linux as Fs>::Dir, PathBuf)> {
     let base_made = make_private(base)?;
     let path = base.join(hex(folder));

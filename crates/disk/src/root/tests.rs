@@ -8,7 +8,7 @@ use crate::scan::tests::lab::{record, Lab};
 use engine::path::RelPath;
 use std::path::{Path, PathBuf};
 
-const MARK: Mark = Mark { folder: [1; 32], node: [2; 32], home: [3; 16] };
+const MARK: Mark = Mark { folder: [1; 16], node: [2; 32], home: [3; 16] };
 
 struct Place1 {
     lab: Lab<Linux>,

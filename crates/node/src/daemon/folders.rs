@@ -145,7 +145,11 @@ impl Daemon {
     fn try_open(&self, id: FolderId, config: &FolderConfig) -> Result<Folder, HoldError> {
         let me = self.me();
         let holders = self.members.with(|map| map.holders(id));
-        let names = Names::default();
+        let members = self.members.clone();
+        let names = Names::new(Arc::new(move |node| {
+            let name = members.with(|map| map.members().get(&node).map(|m| m.profile.name.clone()));
+            name.unwrap_or_else(|| format!("{node:?}"))
+        }));
         let folder = Folder::open(Wish {
             home: &self.home,
             identity: self.members.identity(),

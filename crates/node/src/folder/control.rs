@@ -14,6 +14,7 @@ use engine::index::Index;
 
 use super::barrier::{Barriers, Reached};
 use super::effects::Effects;
+use super::journal::Names;
 use super::status::Board;
 
 /// Inputs taken into one turn; more wait for the next, so that effects are not held up.
@@ -76,6 +77,8 @@ pub struct Control {
     pub barriers: Barriers,
     /// What status shows between questions.
     pub board: Arc<Board>,
+    /// Whose lives are known, for the log.
+    pub names: Names,
     /// Time.
     pub clock: Clock,
 }
@@ -144,6 +147,7 @@ impl Control {
             tracing::error!(%error, "folder stopped");
             return false;
         }
+        self.names.learn(self.store.incarnations());
         let effects: Vec<Effect> = self.engine.take_effects();
         self.effects.carry_out(effects);
         self.barriers.check(&self.engine, &self.effects);

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::mpsc::Receiver;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
-use engine::dot::Incarnation;
+use engine::dot::{Incarnation, NodeId};
 use engine::engine::{Event, Happening};
+use engine::entry::IncarnationRecord;
 
 use crate::log::EventLog;
 use crate::membership::now_unix_ms;
@@ -15,20 +16,35 @@ use crate::view::{LogEntry, LogEvent};
 /// Entries written with one call.
 const BATCH_MAX: usize = 1024;
 
-/// Whose life is whose: names of nodes by incarnation, filled as they become known.
-#[derive(Clone, Debug, Default)]
-pub struct Names(Arc<Mutex<BTreeMap<Incarnation, String>>>);
+/// Whose life is whose, and what that node is called now.
+#[derive(Clone)]
+pub struct Names {
+    lives: Arc<Mutex<BTreeMap<Incarnation, NodeId>>>,
+    name: Arc<dyn Fn(NodeId) -> String + Send + Sync>,
+}
 
 impl Names {
-    /// Learns a name.
-    pub fn learn(&self, life: Incarnation, name: String) {
-        self.0.lock().expect("no code panics while it holds this lock").insert(life, name);
+    /// `name` says what a node is called.
+    pub fn new(name: Arc<dyn Fn(NodeId) -> String + Send + Sync>) -> Names {
+        Names { lives: Arc::default(), name }
     }
 
-    /// The name, or the life's short form.
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Incarnation, NodeId>> {
+        self.lives.lock().expect("no code panics while it holds this lock")
+    }
+
+    /// Learns whose lives a folder knows of.
+    pub fn learn(&self, lives: Vec<IncarnationRecord>) {
+        let mut known = self.lock();
+        if known.len() != lives.len() {
+            *known = lives.into_iter().map(|life| (life.incarnation, life.node)).collect();
+        }
+    }
+
+    /// The node's name, or the life's short form.
     pub fn name(&self, life: Incarnation) -> String {
-        let names = self.0.lock().expect("no code panics while it holds this lock");
-        names.get(&life).cloned().unwrap_or_else(|| format!("{life:?}"))
+        let node = self.lock().get(&life).copied();
+        node.map_or_else(|| format!("{life:?}"), |node| (self.name)(node))
     }
 }
 

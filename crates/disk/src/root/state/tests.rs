@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 fn try_choose(root: &Path, home: &Path, served: &[PathBuf]) -> StateDir {
     let fs = Linux::new();
     let dir = fs.open_root(root).unwrap();
-    choose(&fs, &dir, &Wanted { root, home, served, folder: [7; 32] }).unwrap()
+    choose(&fs, &dir, &Wanted { root, home, served, folder: [7; 16] }).unwrap()
 }
 
 fn is_root() -> bool {
