@@ -222,6 +222,11 @@ impl Pending {
         })
     }
 
+    /// Whether an operation is under way for the entry.
+    pub fn is_flying(&self, id: EntryId) -> bool {
+        self.flying.contains(&id)
+    }
+
     /// How many operations are under way.
     pub fn flights(&self) -> usize {
         self.flights.len()

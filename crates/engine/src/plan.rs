@@ -2,7 +2,7 @@
 
 use crate::content::{Content, Digest};
 use crate::entry::Kind;
-use crate::index::{Attributes, Fingerprint, Handle};
+use crate::index::{Attributes, Fingerprint, Handle, SeenRow};
 use crate::observe::Present;
 use crate::path::{Name, RelPath};
 
@@ -44,6 +44,16 @@ pub enum Expected {
         /// The fingerprint alone proves nothing.
         soft: bool,
     },
+}
+
+impl Expected {
+    /// Whether a row of D is of the inode that is expected.
+    pub fn is_of(&self, row: &SeenRow) -> bool {
+        match self {
+            Expected::Nothing => false,
+            Expected::Exactly { fingerprint, .. } => fingerprint.handle == row.fingerprint.handle,
+        }
+    }
 }
 
 /// Where a certified displaced file goes.

@@ -55,6 +55,12 @@ impl FolderEngine {
                 index.put_seen(&row);
                 self.pending.again(index, id);
             }
+            Step::Rebind(row, other)
+                if self.pending.is_flying(other) || self.pending.is_flying(row.entry) =>
+            {
+                // What is under way will write a row of its own.
+                self.pending.retry(id, self.now.mono_ms);
+            }
             Step::Rebind(row, other) => {
                 self.rebind(index, &row, id, other);
             }
@@ -262,6 +268,10 @@ impl FolderEngine {
             Act::SetAttributes { at, attributes, .. } => {
                 let Some(row) = index.seen_of(id).or_else(|| index.seen(Slot(1))) else { return };
                 let path = at.as_ref().map_or_else(RelPath::root, Place::path);
+                if !is_same_inode(&row, &now[0]) {
+                    self.effects.push(Effect::Observe(vec![path]));
+                    return;
+                }
                 let refused = refused.or_else(|| refused_by(attributes, &now[0]));
                 let row = SeenRow { refused, dots: flight.dots.clone(), ..row };
                 self.update(index, row, &now[0]);
@@ -272,8 +282,11 @@ impl FolderEngine {
                 self.happened(to.path(), Happening::Moved, by);
             }
             Act::Exchange { a, b, .. } => self.swap(index, flight, a, b, now),
-            Act::Remove { at, retire, .. } => {
-                let Some(row) = index.seen_of(id) else { return };
+            Act::Remove { at, retire, expected } => {
+                let Some(row) = index.seen_of(id).filter(|row| expected.is_of(row)) else {
+                    self.effects.push(Effect::Observe(vec![at.path()]));
+                    return;
+                };
                 if let (Retire::Keep, Some(lost)) = (retire, digest_of(row.content.as_ref())) {
                     index.put_kept(id, &lost);
                 }
@@ -343,8 +356,10 @@ impl FolderEngine {
         now: &Present,
         dots: Option<&SeenDots>,
     ) {
-        let (Some(mut row), Some(dir)) = (index.seen_of(id), observe::row_at(index, &to.dir))
-        else {
+        let row = index.seen_of(id).filter(|row| is_same_inode(row, now));
+        let (Some(mut row), Some(dir)) = (row, observe::row_at(index, &to.dir)) else {
+            // Somebody was faster, and the row is no more: what was moved must not be forgotten.
+            self.effects.push(Effect::Observe(vec![to.path()]));
             return;
         };
         (row.parent, row.name) = (dir.slot, Some(to.name.clone()));
@@ -363,7 +378,11 @@ impl FolderEngine {
         now: &[Present],
     ) {
         let other = observe::row_at(index, &b.path());
-        let Some(other) = other.filter(|row| row.entry != flight.entry) else { return };
+        let other = other.filter(|row| row.entry != flight.entry && is_same_inode(row, &now[0]));
+        let Some(other) = other else {
+            self.effects.push(Effect::Observe(vec![a.path(), b.path()]));
+            return;
+        };
         let mut parked = other.clone();
         parked.name = None;
         index.put_seen(&parked);
@@ -397,6 +416,11 @@ impl FolderEngine {
 /// What was asked for and is not so: the disk cannot, and is not asked again.
 fn refused_by(wanted: &Attributes, now: &Present) -> Option<Attributes> {
     (now.attributes != *wanted).then(|| wanted.clone())
+}
+
+/// Whether a row is still of the inode that an operation worked on.
+fn is_same_inode(row: &SeenRow, now: &Present) -> bool {
+    row.fingerprint.handle == now.fingerprint.handle
 }
 
 fn staged_content(act: &Act) -> Option<Digest> {

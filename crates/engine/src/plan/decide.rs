@@ -201,7 +201,11 @@ fn create(
             Act::Install { at, expected, content, attributes, retire }
         }
     };
-    Step::Do { act: Box::new(act), dots: Box::new(ledger::showing(index, entry)), after_creates_of: None }
+    Step::Do {
+        act: Box::new(act),
+        dots: Box::new(ledger::showing(index, entry)),
+        after_creates_of: None,
+    }
 }
 
 /// The row is elsewhere: rename it, or swap it with whoever is in the way and must go too.
