@@ -1,0 +1,158 @@
+//! What must be true of a world: always, and when it has come to rest.
+
+use super::disk::digest;
+use super::world::{node_id, World};
+use engine::content::Content;
+use engine::entry::{Kind, Presence};
+use engine::index::{Attributes, Index, MemIndex};
+use engine::path::RelPath;
+use engine::view::{self, Shown};
+use std::collections::{BTreeMap, BTreeSet};
+
+type Tree = BTreeMap<RelPath, (Kind, Option<Content>, Attributes)>;
+
+/// The tree that an index says every node must show.
+pub fn view_of(index: &MemIndex) -> Tree {
+    let mut tree = Tree::new();
+    for stored in index.entries() {
+        let Some(path) = path(index, stored.entry.id) else { continue };
+        let desired = view::desired(&stored.entry).expect("what is shown has content");
+        let thing = (stored.entry.kind, desired.content, desired.attributes);
+        assert!(tree.insert(path.clone(), thing).is_none(), "two entries are shown at /{path}");
+    }
+    tree
+}
+
+fn path(index: &MemIndex, id: engine::entry::EntryId) -> Option<RelPath> {
+    match view::place(index, id) {
+        Shown::Root => Some(RelPath::root()),
+        Shown::At { parent, name } => Some(path(index, parent)?.join(name)),
+        Shown::Gone | Shown::As(_) => None,
+        Shown::Orphan => panic!("{id:?} has no place"),
+    }
+}
+
+/// At rest with all links up: everything is equal everywhere, and nothing is lost.
+pub fn at_rest(world: &World) {
+    let first = &world.nodes[0];
+    for (number, node) in world.nodes.iter().enumerate() {
+        let index = &node.index;
+        let pending = index.pending_after(0, 10);
+        let engine = node.engine.as_ref().map(|engine| format!("{engine:#?}"));
+        let engine = engine.unwrap_or_default();
+        let engine = engine.split("pending: Pending").nth(1).unwrap_or_default();
+        assert!(pending.is_empty(), "{number} forgot what is pending: {pending:?} {engine}");
+        assert_eq!(index.knowledge(), first.index.knowledge(), "K of {number}");
+        assert!(index.contexts().is_empty(), "{number} keeps contexts");
+        let entries = |index: &MemIndex| {
+            let all = index.entries().map(|stored| (stored.entry.id, stored.entry.clone()));
+            all.collect::<BTreeMap<_, _>>()
+        };
+        assert_eq!(entries(index), entries(&first.index), "S of {number}");
+        assert_same(&node.disk.tree(), &view_of(index), &format!("disk and view of {number}"));
+        derived(index, number);
+        let held: BTreeSet<_> = node.disk.shown().union(&node.disk.kept).copied().collect();
+        for wanted in world.oracle.wanted() {
+            assert!(held.contains(&wanted), "{number} has lost {wanted:?}");
+        }
+        kept(world, number);
+    }
+    let minted = minted(&first.index);
+    let bound = world.oracle.touches * 2 + 20;
+    assert!(minted <= bound, "{minted} dots for {} touched names", world.oracle.touches);
+}
+
+/// How many dots anybody ever minted.
+pub fn minted(index: &MemIndex) -> u64 {
+    index.knowledge().iter().map(|(_, seen)| seen.max()).sum()
+}
+
+fn assert_same(disk: &Tree, view: &Tree, what: &str) {
+    for (path, thing) in disk {
+        assert_eq!(Some(thing), view.get(path), "{what}, disk first, at /{path}");
+    }
+    let missing: Vec<_> = view.keys().filter(|path| !disk.contains_key(path)).collect();
+    assert!(missing.is_empty(), "{what}: not on the disk: {missing:?}");
+}
+
+/// What is derived from entries is as if derived anew.
+fn derived(index: &MemIndex, number: usize) {
+    for stored in index.entries() {
+        let id = stored.entry.id;
+        let alive = |child: &&engine::index::Stored| {
+            child.settled.as_ref().is_some_and(|at| at.parent == id && at.alive)
+        };
+        if id != engine::entry::ROOT && stored.entry.kind == Kind::Dir {
+            let children = index.entries().filter(alive).count() as u32;
+            assert_eq!(stored.live_children, children, "children of {id:?} on {number}");
+        }
+        let settled = view::settle(&stored.entry, stored.live_children);
+        assert_eq!(stored.settled, settled, "place of {id:?} on {number}");
+    }
+}
+
+/// The conflict store holds what lost, and nothing else.
+fn kept(world: &World, number: usize) {
+    let node = &world.nodes[number];
+    let mut lost = BTreeSet::new();
+    for stored in node.index.entries().filter(|stored| view::is_alive(stored)) {
+        let losers = view::losers(&stored.entry.data);
+        lost.extend(losers.iter().filter_map(|data| digest(&data.content)));
+    }
+    if world.kills == 0 {
+        assert_eq!(node.disk.kept, lost, "conflict store of {number}");
+    }
+    assert!(node.disk.kept.is_superset(&lost), "conflict store of {number} lacks some");
+}
+
+/// Nobody says that a change stands on its disk when it does not.
+pub fn honest(world: &World) {
+    for (a, here) in world.nodes.iter().enumerate() {
+        let Some(engine) = &here.engine else { continue };
+        let life = here.index.meta().incarnation;
+        for (b, there) in world.nodes.iter().enumerate().filter(|(b, _)| *b != a) {
+            let Some(peer) = engine.exchange().peer(node_id(b)) else { continue };
+            let Some(&applied) = peer.applied.get(&life) else { continue };
+            if there.engine.is_none() {
+                continue;
+            }
+            for stored in there.index.entries() {
+                let [place] = stored.entry.loc.versions() else { continue };
+                let at = &place.value;
+                let alone = there.index.named(at.parent, &at.name).len() == 1;
+                let united = view::united(&there.index, at.parent);
+                let alone = alone && united.is_some_and(|dirs| dirs.len() == 1);
+                if !alone || !matches!(at.state, Presence::At(_)) {
+                    continue;
+                }
+                let mine = stored.entry.data.dots().chain([place.dot]);
+                let mine = mine.filter(|dot| dot.incarnation == life && dot.counter <= applied);
+                let mine: Vec<_> = mine.collect();
+                let id = stored.entry.id;
+                if !mine.contains(&place.dot)
+                    || !matches!(view::place(&there.index, id), Shown::At { .. })
+                {
+                    continue;
+                }
+                let row = there.index.seen_of(id);
+                let row = row
+                    .unwrap_or_else(|| panic!("{b} claims {mine:?} but shows nothing of {id:?}"));
+                for dot in mine {
+                    let shown = row.dots.loc.contains(&dot) || row.dots.data.contains(&dot);
+                    assert!(shown, "{b} claims {dot:?} of {a} and does not show it");
+                }
+            }
+        }
+    }
+}
+
+/// After a scan of everything nobody has minted or said anything.
+pub fn no_echo(world: &mut World) {
+    let before: Vec<u64> = world.nodes.iter().map(|node| minted(&node.index)).collect();
+    let frames = world.frames;
+    world.rescan();
+    world.run_to_rest();
+    let after: Vec<u64> = world.nodes.iter().map(|node| minted(&node.index)).collect();
+    assert_eq!(before, after, "a scan of an unchanged disk mints");
+    assert_eq!(frames, world.frames, "a scan of an unchanged disk sends");
+}
