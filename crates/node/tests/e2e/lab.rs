@@ -40,7 +40,8 @@ pub fn until<T>(what: &str, mut ask: impl FnMut() -> Outcome<Option<T>>) -> Outc
         if Instant::now() > limit {
             return Err(format!("did not happen in {} s: {what}", LIMIT.as_secs()).into());
         }
-        std::thread::sleep(RETRY);
+        // The pace of asking, not a synchronisation: the answer alone ends the loop.
+        std::thread::park_timeout(RETRY);
     }
 }
 
@@ -154,6 +155,11 @@ impl Lab {
         Ok(())
     }
 
+    /// It has been unmounted already.
+    pub fn unmounted(&mut self, place: &Path) {
+        self.mounts.retain(|mount| mount != place);
+    }
+
     /// Three nodes that hold the folder and are connected, all with whatever the first is given.
     pub fn three() -> Outcome<Lab> {
         let mut lab = Lab::machines(&["a", "b", "c"])?;
@@ -215,8 +221,7 @@ impl Lab {
         for node in &self.nodes[1..] {
             let found = tree::differences(&first, &tree::read(&node.tree)?);
             if !found.is_empty() {
-                let mut words =
-                    format!("{} differs from a in {} place(s)", node.name, found.len());
+                let mut words = format!("{} differs from a in {} place(s)", node.name, found.len());
                 for line in found.iter().take(12) {
                     write!(words, "\n    {line}")?;
                 }

@@ -30,9 +30,11 @@ pub struct Run {
 impl Run {
     /// Failed with this code and these words.
     pub fn refused(&self, code: i32, words: &[&str]) -> Outcome {
-        let lacking: Vec<&&str> = words.iter().filter(|word| !self.stderr.contains(**word)).collect();
+        let lacking: Vec<&&str> =
+            words.iter().filter(|word| !self.stderr.contains(**word)).collect();
         if self.code != code || !lacking.is_empty() {
-            let text = format!("expected exit {code} with {words:?}, got {}: {}", self.code, self.stderr);
+            let text =
+                format!("expected exit {code} with {words:?}, got {}: {}", self.code, self.stderr);
             return Err(text.into());
         }
         Ok(())
@@ -73,6 +75,20 @@ impl Node {
         };
         std::fs::create_dir(&node.tree)?;
         Ok(node)
+    }
+
+    /// A second node on the same machine and tree, with a home of its own.
+    pub fn beside(&self, home: &Path) -> Node {
+        Node {
+            name: format!("{}-beside", self.name),
+            place: home.to_owned(),
+            home: home.to_owned(),
+            tree: self.tree.clone(),
+            space: self.space.clone(),
+            address: self.address.clone(),
+            user: None,
+            process: None,
+        }
     }
 
     /// The tree's path.
@@ -249,8 +265,9 @@ impl Node {
 
     /// Copies the log to where a person can read it after the lab is gone.
     pub fn keep(&self, place: &Path) {
-        let copied = std::fs::create_dir_all(place)
-            .and_then(|()| std::fs::write(place.join(format!("{}.log", self.name)), self.log_text()));
+        let copied = std::fs::create_dir_all(place).and_then(|()| {
+            std::fs::write(place.join(format!("{}.log", self.name)), self.log_text())
+        });
         if let Err(error) = copied {
             eprintln!("e2e: cannot keep a log in {}: {error}", place.display());
         }

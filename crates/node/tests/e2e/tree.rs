@@ -94,7 +94,8 @@ fn plain(name: &[u8]) -> Vec<u8> {
         let digits = tail.get(..3).filter(|d| d.iter().all(|digit| (b'0'..=b'7').contains(digit)));
         rest = match digits {
             Some(digits) if first == b'\\' => {
-                let value = digits.iter().fold(0u32, |sum, digit| sum * 8 + u32::from(digit - b'0'));
+                let value =
+                    digits.iter().fold(0u32, |sum, digit| sum * 8 + u32::from(digit - b'0'));
                 out.push((value & 0xff) as u8);
                 &tail[3..]
             }

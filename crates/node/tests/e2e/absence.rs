@@ -1,0 +1,113 @@
+//! Nodes that were away, in good order or killed, miss nothing and lose nothing.
+
+use std::fs;
+
+use crate::faults::{self, Written};
+use crate::grow::{self, Random};
+use crate::lab::{Lab, Outcome, FOLDER};
+
+const STEPS: u64 = 60;
+
+/// One is stopped while all three change things.
+pub fn stopped_and_back() -> Outcome {
+    let mut lab = Lab::three()?;
+    grow::odd(&lab.nodes[0].tree)?;
+    for number in 0..50 {
+        fs::write(lab.nodes[0].tree.join(format!("{number}.txt")), format!("first {number}"))?;
+    }
+    lab.settle("the beginning")?;
+    lab.nodes[2].stop()?;
+    for (at, range) in [(0, 0..10), (1, 10..20), (2, 20..30)] {
+        let node = &lab.nodes[at];
+        for number in range {
+            let path = node.tree.join(format!("{number}.txt"));
+            match number % 3 {
+                0 => fs::remove_file(path)?,
+                1 => fs::write(path, format!("by {}", node.name))?,
+                _ => fs::rename(path, node.tree.join(format!("{number} moved by {}", node.name)))?,
+            }
+        }
+        fs::write(node.tree.join(format!("new on {}", node.name)), b"new")?;
+    }
+    fs::remove_dir_all(lab.nodes[1].tree.join("odd"))?;
+    lab.nodes[2].start()?;
+    lab.meet()?;
+    lab.settle("c is back")?;
+    for node in &lab.nodes {
+        for gone in ["0.txt", "12.txt", "21.txt", "odd"] {
+            if node.tree.join(gone).exists() {
+                return Err(lab.trouble("c is back", &format!("{gone} came back on {}", node.name)));
+            }
+        }
+        for there in ["new on a", "new on b", "new on c", "2 moved by a", "20 moved by c"] {
+            if !node.tree.join(there).exists() {
+                return Err(lab.trouble("c is back", &format!("{there} is not on {}", node.name)));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `kill -9` of a random node at a random moment under load, again and again.
+pub fn killed_under_load() -> Outcome {
+    let mut lab = Lab::three()?;
+    let seed = std::env::var("E2E_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
+    let mut random = Random::new(seed);
+    let mut written = [Written::new(), Written::new(), Written::new()];
+    for round in 0..crate::long(30, 6) {
+        let victim = random.below(3) as usize;
+        let what = format!("seed {seed}, kill {round} of {}", lab.nodes[victim].name);
+        // Some load before the kill is still on its way when it comes, some follows it.
+        for is_after in [false, true] {
+            for (at, written) in written.iter_mut().enumerate() {
+                let (tree, name) = (&lab.nodes[at].tree, &lab.nodes[at].name);
+                let steps = 1 + random.below(STEPS);
+                faults::load(tree, &format!("of-{name}"), &mut random, steps, written)?;
+                if at == victim && !is_after {
+                    lab.nodes[victim].kill();
+                }
+            }
+        }
+        lab.nodes[victim].start()?;
+        lab.meet()?;
+        lab.settle(&what)?;
+        for node in &lab.nodes {
+            for (at, written) in written.iter().enumerate() {
+                let owner = format!("of-{}", lab.nodes[at].name);
+                faults::check(&node.tree, &owner, written)
+                    .map_err(|error| lab.trouble(&what, error.message().unwrap_or("?")))?;
+            }
+        }
+    }
+    no_conflicts(&lab)
+}
+
+/// Every path had one writer: a conflict would be a copy that nobody made.
+pub fn no_conflicts(lab: &Lab) -> Outcome {
+    for node in &lab.nodes {
+        let conflicts = node.conflicts()?;
+        if let Some(first) = conflicts.first() {
+            let words = format!("{} lists {} conflict(s): {first:?}", node.name, conflicts.len());
+            return Err(lab.trouble("everything", &words));
+        }
+    }
+    Ok(())
+}
+
+/// What was complete before a kill is not sent again.
+pub fn nothing_sent_twice() -> Outcome {
+    let mut lab = Lab::three()?;
+    fs::write(lab.nodes[0].tree.join("large.bin"), Random::new(3).bytes(20 << 20))?;
+    lab.settle_after("20 MiB", &[0])?;
+    lab.nodes[1].kill();
+    let before = lab.wire_bytes(1)?;
+    lab.nodes[1].start()?;
+    lab.meet()?;
+    lab.nodes[0].ok(&["wait", FOLDER, "--timeout", "30s"])?;
+    lab.settle("b is back")?;
+    let sent = lab.wire_bytes(1)? - before;
+    if sent > 1 << 20 {
+        return Err(format!("{sent} bytes on the wire for a node that had everything").into());
+    }
+    Ok(())
+}

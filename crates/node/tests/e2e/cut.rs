@@ -1,0 +1,74 @@
+//! A cable that is out: both sides go on, one winner, and the loser stays readable everywhere.
+
+use std::fs;
+
+use crate::lab::{until, Lab, Outcome};
+
+/// Both edit one file while cut off from one another.
+pub fn one_winner() -> Outcome {
+    let mut lab = Lab::three()?;
+    fs::write(lab.nodes[0].tree.join("page.html"), b"before the cut")?;
+    lab.settle("before the cut")?;
+    lab.cable(1, false)?;
+    let texts = ["written by a in the cut", "written by b in the cut"];
+    for (at, text) in texts.iter().enumerate() {
+        fs::write(lab.nodes[at].tree.join("page.html"), text)?;
+    }
+    until("a notices the cut", || Ok((lab.nodes[0].connected()? == 1).then_some(())))?;
+    until("b notices the cut", || Ok((lab.nodes[1].connected()? == 0).then_some(())))?;
+    lab.cable(1, true)?;
+    lab.meet()?;
+    lab.settle("the cable is back")?;
+    let winner = fs::read_to_string(lab.nodes[2].tree.join("page.html"))?;
+    let Some(won) = texts.iter().position(|text| **text == winner) else {
+        return Err(lab.trouble("the cable is back", &format!("page.html reads {winner:?}")));
+    };
+    let loser = texts[1 - won];
+    for at in 0..3 {
+        check_loser(&lab, at, loser)?;
+    }
+    // The node that wrote the loser is gone; the two others still have its bytes.
+    lab.nodes[1 - won].stop()?;
+    check_loser(&lab, won, loser)?;
+    check_loser(&lab, 2, loser)
+}
+
+fn check_loser(lab: &Lab, at: usize, loser: &str) -> Outcome {
+    let node = &lab.nodes[at];
+    let all = node.conflicts()?;
+    let [one] = &all[..] else {
+        return Err(lab.trouble("the cut", &format!("{} lists {all:?}", node.name)));
+    };
+    if one.path != "page.html" {
+        return Err(lab.trouble("the cut", &format!("{} lists {one:?}", node.name)));
+    }
+    let shown = until(&format!("{} can show the loser", node.name), || {
+        let run = node.run(&["conflicts", "show", &one.id])?;
+        Ok((run.code == 0).then_some(run.stdout))
+    })?;
+    if shown != loser.as_bytes() {
+        let shown = String::from_utf8_lossy(&shown).into_owned();
+        return Err(lab.trouble("the cut", &format!("{} shows {shown:?}", node.name)));
+    }
+    Ok(())
+}
+
+/// Two that cannot reach one another meet through the third.
+pub fn chain() -> Outcome {
+    let lab = Lab::three()?;
+    lab.settle("three empty nodes")?;
+    lab.no_route(0, 2)?;
+    until("a and c have lost one another", || {
+        let lost = |at: usize| Ok::<bool, libtest_mimic::Failed>(lab.nodes[at].connected()? == 1);
+        Ok((lost(0)? && lost(2)?).then_some(()))
+    })?;
+    for (from, to) in [(0, 2), (2, 0)] {
+        let name = format!("from {}", lab.nodes[from].name);
+        fs::write(lab.nodes[from].tree.join(&name), vec![7; 300_000])?;
+        until(&format!("{name} arrives through b"), || {
+            let there = fs::read(lab.nodes[to].tree.join(&name)).ok();
+            Ok(there.filter(|bytes| bytes.len() == 300_000).map(|_| ()))
+        })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! Real daemons in network namespaces: every promise that only the whole program can keep.
+//!
+//! One trial a promise; what it needs and the machine lacks is printed and counted as ignored.
+//! `cargo e2e [FILTER]` runs it; `E2E_KEEP=DIR` keeps the logs of trials that fail.
+
+mod absence;
+mod barrier;
+mod cut;
+mod faults;
+mod grow;
+mod joins;
+mod journey;
+mod lab;
+mod node;
+mod notice;
+mod refusals;
+mod roots;
+mod tree;
+
+use libtest_mimic::{Arguments, Trial};
+
+use lab::Outcome;
+
+/// Trials share the machine's cores with the daemons that they start.
+const THREADS: usize = 2;
+
+/// What a trial cannot do without, as a reason why not.
+type Lack = Option<String>;
+
+fn main() {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(THREADS);
+    let lack = lack();
+    let network = |name, run| trial(name, &lack, run);
+    let listing = arguments.list;
+    let wordpress = match (&lack, listing) {
+        (None, false) => grow::wordpress().err().map(|why| format!("Debian's wordpress: {why}")),
+        (lack, _) => lack.clone(),
+    };
+    let trials = vec![
+        network("a_site_stays_the_same_on_three_machines", journey::site),
+        trial("wordpress_is_the_same_on_three_machines", &wordpress, journey::wordpress),
+        network("what_is_waited_for_can_be_read_on_the_others", barrier::write_wait_read),
+        network("wait_does_not_return_while_a_member_cannot_apply", barrier::held_up),
+        network("wait_alone_is_no_success", barrier::nobody_there),
+        network("a_stopped_node_misses_nothing_and_revives_nothing", absence::stopped_and_back),
+        network("kill_9_under_load_loses_nothing", absence::killed_under_load),
+        network("what_was_complete_is_not_sent_again_after_a_kill", absence::nothing_sent_twice),
+        network("a_cut_ends_with_one_winner_and_a_readable_loser", cut::one_winner),
+        network("a_chain_of_three_converges", cut::chain),
+        network("nodes_with_the_same_tree_join_without_content", joins::same_tree),
+        network("nodes_with_different_trees_end_with_the_union", joins::union),
+        network("bad_codes_let_nobody_in", refusals::codes),
+        network("bad_places_are_no_folders", refusals::places),
+        network("bad_homes_run_no_daemon", refusals::daemons),
+        network("strangers_change_nothing", refusals::strangers),
+        network("a_missing_root_stops_its_folder", roots::missing),
+        network("a_new_empty_root_stops_its_folder", roots::emptied),
+        network("a_cleared_root_stops_its_folder", roots::cleared),
+        network("a_foreign_root_stops_its_folder", roots::foreign),
+        network("events_alone_tell_of_changes_by_fanotify", notice::fanotify),
+        network("events_alone_tell_of_changes_by_inotify", notice::inotify),
+        network("verify_finds_what_was_planted_while_paused", notice::verify),
+    ];
+    libtest_mimic::run(&arguments, trials).exit();
+}
+
+fn trial(name: &str, lack: &Lack, run: fn() -> Outcome) -> Trial {
+    if let Some(why) = lack {
+        eprintln!("e2e: SKIPPED {name}: {why}");
+    }
+    Trial::test(name, run).with_ignored_flag(lack.is_some())
+}
+
+/// How often something random is repeated: `E2E_LONG=1` asks for what the product promises.
+pub fn long(promised: usize, short: usize) -> usize {
+    if std::env::var_os("E2E_LONG").is_some() {
+        promised
+    } else {
+        short
+    }
+}
+
+/// Why there can be no machines with a network between them.
+fn lack() -> Lack {
+    let space = format!("syncline-e2e-try-{}", std::process::id());
+    for tool in ["nsenter", "getfattr", "setfattr", "setfacl", "timeout", "mount"] {
+        if let Err(error) = lab::tool(&[tool, "--version"]) {
+            return Some(format!("needs {tool}: {}", error.message().unwrap_or("it fails")));
+        }
+    }
+    let made = lab::tools(&format!("ip netns add {space}"));
+    match made.and_then(|_| lab::tools(&format!("ip netns del {space}"))) {
+        Ok(_) => None,
+        Err(error) => {
+            let why = error.message().unwrap_or("it fails");
+            Some(format!("needs root and network namespaces: {why}"))
+        }
+    }
+}

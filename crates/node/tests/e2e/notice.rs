@@ -1,0 +1,107 @@
+//! Changes are noticed by events alone, and what no event can tell is found by `verify`.
+
+use std::fs;
+
+use crate::lab::{tool, Lab, Outcome, FOLDER};
+
+/// Whoever runs nothing as root.
+const NOBODY: u32 = 65_534;
+
+fn by_events(lab: &Lab, rung: &str) -> Outcome {
+    for node in &lab.nodes {
+        let folder = node.folder()?;
+        if folder.rung != rung {
+            let words =
+                format!("{} watches by {}: {:?}", node.name, folder.rung, folder.rung_reason);
+            return Err(lab.trouble("start", &words));
+        }
+    }
+    lab.settle("the first scan")?;
+    // No scan is asked for and none is periodic: what arrives from here on, events have told of.
+    let tree = &lab.nodes[0].tree;
+    fs::create_dir_all(tree.join("deep/er"))?;
+    fs::write(tree.join("deep/er/new.txt"), b"new")?;
+    lab.settle_after("a file in a new directory", &[0])?;
+    fs::write(tree.join("deep/er/new.txt"), b"edited")?;
+    lab.settle_after("an edit", &[0])?;
+    fs::rename(tree.join("deep"), tree.join("moved"))?;
+    lab.settle_after("a directory renamed", &[0])?;
+    fs::write(tree.join("moved/er/new.txt"), b"edited where it is now")?;
+    lab.settle_after("an edit below a renamed directory", &[0])?;
+    fs::remove_dir_all(tree.join("moved"))?;
+    lab.settle_after("rm -rf", &[0])?;
+    let scans = lab.nodes[0].log_text().matches("scan begins").count();
+    if scans > 1 {
+        return Err(lab.trouble("events", &format!("{scans} scans where one is expected")));
+    }
+    Ok(())
+}
+
+/// As root: the whole filesystem is watched.
+pub fn fanotify() -> Outcome {
+    by_events(&Lab::three()?, "fanotify")
+}
+
+/// As anybody else: every directory is.
+pub fn inotify() -> Outcome {
+    let mut lab = Lab::machines(&["a", "b", "c"])?;
+    for node in &mut lab.nodes {
+        let owner = format!("{NOBODY}:{NOBODY}");
+        tool(&["chown", &owner, &node.place.to_string_lossy(), &node.tree_text()])?;
+        node.user = Some(NOBODY);
+    }
+    lab.found()?;
+    lab.join_others()?;
+    for node in &lab.nodes {
+        // What root leaves in the tree of another user is that user's from here on.
+        tool(&["chmod", "2777", &node.tree_text()])?;
+    }
+    by_events_as_nobody(&lab)
+}
+
+fn by_events_as_nobody(lab: &Lab) -> Outcome {
+    let tree = lab.nodes[0].tree_text();
+    for node in &lab.nodes {
+        let folder = node.folder()?;
+        if folder.rung != "inotify" {
+            let words =
+                format!("{} watches by {}: {:?}", node.name, folder.rung, folder.rung_reason);
+            return Err(lab.trouble("start", &words));
+        }
+    }
+    for (what, script) in [
+        ("a file in a new directory", "mkdir -p deep/er && echo new > deep/er/new.txt"),
+        ("an edit", "echo edited > deep/er/new.txt"),
+        ("a directory renamed", "mv deep moved"),
+        ("an edit below a renamed directory", "echo again > moved/er/new.txt"),
+        ("rm -rf", "rm -rf moved"),
+    ] {
+        let (user, group) = (format!("--reuid={NOBODY}"), format!("--regid={NOBODY}"));
+        let line = format!("cd '{tree}' && {script}");
+        tool(&["setpriv", &user, &group, "--clear-groups", "sh", "-c", &line])?;
+        lab.settle_after(what, &[0])?;
+    }
+    Ok(())
+}
+
+/// An edit under a paused folder is a difference, named with its path and node; resumed, it syncs.
+pub fn verify() -> Outcome {
+    let lab = Lab::three()?;
+    for number in 0..30 {
+        fs::write(lab.nodes[0].tree.join(format!("{number}.txt")), format!("file {number}"))?;
+    }
+    lab.settle("30 files")?;
+    lab.nodes[0].ok(&["verify", FOLDER])?;
+    lab.nodes[1].ok(&["folder", "pause", FOLDER])?;
+    fs::write(lab.nodes[1].tree.join("13.txt"), b"planted")?;
+    let run = lab.nodes[0].run(&["verify", FOLDER])?;
+    let said = String::from_utf8_lossy(&run.stdout).into_owned();
+    if run.code != 3 || !said.contains("13.txt") || !said.contains("differs on b") {
+        let words = format!("verify gave {}: {said:?} {}", run.code, run.stderr);
+        return Err(lab.trouble("an edit while paused", &words));
+    }
+    lab.nodes[1].ok(&["folder", "resume", FOLDER])?;
+    lab.settle("resumed")?;
+    lab.nodes[2].ok(&["verify", FOLDER])?;
+    Ok(())
+}
