@@ -158,6 +158,11 @@ fn tree_changes<F: Fs>() -> Vec<Change<F>> {
             },
             shows: &["Dir d", "absent d/e"],
         },
+    ]
+}
+
+fn name_changes<F: Fs>() -> Vec<Change<F>> {
+    vec![
         Change {
             what: "a symlink is pointed elsewhere",
             before: |lab| lab.link("l", "here"),
@@ -230,6 +235,7 @@ fn every_change_of_a_file_shows_and_nothing_else() {
 #[test]
 fn every_change_of_a_tree_shows_and_nothing_else() {
     check(&tree_changes(), &on_linux);
+    check(&name_changes(), &on_linux);
 }
 
 #[test]

@@ -22,7 +22,7 @@ use crate::folder::Folder;
 use crate::log::{self, Filter, Glob};
 use crate::membership::now_unix_ms;
 use crate::net::invite::InviteTerms;
-use crate::view::{Done, Invited, LogEntry, Waited};
+use crate::view::{Done, Invited, LogEntry, Verified, Waited};
 
 /// Members lost no longer ago than this are still waited for.
 const RECENTLY: Duration = Duration::from_secs(30);
@@ -45,6 +45,24 @@ fn failed(error: impl std::fmt::Display) -> Failure {
     Failure::new(Exit::Failed, error.to_string())
 }
 
+/// Sends each of a list as an item of its own.
+async fn listed<T: Serialize>(all: Vec<T>, items: &Items) -> Result<Value, Failure> {
+    for one in &all {
+        items.send(one).await;
+    }
+    done(String::new())
+}
+
+/// What was found is shown either way; nodes that differ are a "no".
+fn verified(found: &Verified) -> Result<Value, Failure> {
+    let shown = value(found)?;
+    if found.identical {
+        return Ok(shown);
+    }
+    let message = "the nodes do not hold the same; nothing was changed".to_owned();
+    Err(Failure { exit: Exit::No, message, shown: Some(shown) })
+}
+
 impl Api for Control {
     async fn call(&self, request: Request, items: Items) -> Result<Value, Failure> {
         let daemon = &self.0;
@@ -53,15 +71,7 @@ impl Api for Control {
             Request::Wait { folder, timeout_ms, all } => {
                 value(&daemon.wait(folder, Duration::from_millis(timeout_ms), all).await?)
             }
-            Request::Verify { folder } => {
-                let found = daemon.verify(folder, &items).await?;
-                if found.identical {
-                    return value(&found);
-                }
-                let words = "the nodes do not hold the same; nothing was changed";
-                let shown = Some(value(&found)?);
-                Err(Failure { exit: Exit::No, message: words.to_owned(), shown })
-            }
+            Request::Verify { folder } => verified(&daemon.verify(folder, &items).await?),
             Request::FolderAdd { name, path, delay_ms } => {
                 let adding = daemon.clone();
                 let add = move || adding.folder_add(&name, path, delay_ms);
@@ -69,12 +79,7 @@ impl Api for Control {
                 daemon.connect_folders().await;
                 done(message)
             }
-            Request::FolderList {} => {
-                for folder in daemon.show_folders() {
-                    items.send(&folder).await;
-                }
-                done(String::new())
-            }
+            Request::FolderList {} => listed(daemon.show_folders(), &items).await,
             Request::FolderRemove { name } => {
                 let (id, _) = daemon.find(&name)?;
                 let removing = daemon.clone();
@@ -91,21 +96,13 @@ impl Api for Control {
             Request::Invite { uses, expires_ms, admin } => {
                 value(&daemon.invite(uses, expires_ms, admin)?)
             }
-            Request::NodeList {} => {
-                for node in daemon.show_nodes() {
-                    items.send(&node).await;
-                }
-                done(String::new())
-            }
+            Request::NodeList {} => listed(daemon.show_nodes(), &items).await,
             Request::Log { follow, folder, glob } => {
                 daemon.log(follow, folder, glob.as_deref(), &items).await?;
                 done(String::new())
             }
             Request::ConflictsList { folder } => {
-                for conflict in daemon.conflicts(folder).await? {
-                    items.send(&conflict).await;
-                }
-                done(String::new())
+                listed(daemon.conflicts(folder).await?, &items).await
             }
             Request::ConflictsShow { id } => value(&daemon.conflict(&id).await?),
             Request::Events {} => {

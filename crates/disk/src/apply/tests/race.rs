@@ -8,8 +8,7 @@ use engine::plan::Outcome;
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::Arc;
+use std::sync::mpsc::{channel, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 /// How often the programs write: without a pause no version would ever stand long enough to be
@@ -24,42 +23,38 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = String> + '_ {
         .map(|line| String::from_utf8_lossy(line).into_owned())
 }
 
+/// Whether a program goes on, after the pause that it makes anyway: it ends when `stop` closes.
+fn goes_on(stop: &Receiver<()>) -> bool {
+    stop.recv_timeout(PACE) == Err(RecvTimeoutError::Timeout)
+}
+
 /// Appends lines by open, write, close; returns those whose write succeeded.
-fn appender(path: PathBuf, stop: Arc<AtomicBool>) -> Vec<String> {
+fn appender(path: PathBuf, stop: Receiver<()>) -> Vec<String> {
     let mut written = Vec::new();
-    for number in 0.. {
-        if stop.load(Ordering::Relaxed) {
-            break;
-        }
+    while goes_on(&stop) {
         let Ok(mut file) = std::fs::OpenOptions::new().append(true).open(&path) else {
             continue;
         };
         std::thread::yield_now();
-        let line = format!("Wa{number}");
+        let line = format!("Wa{}", written.len());
         file.write_all(format!("{line}\n").as_bytes()).unwrap();
         written.push(line);
-        drop(file);
-        std::thread::sleep(PACE);
     }
     written
 }
 
 /// Writes a temporary file with one line and renames it over. What it replaces itself it has seen.
-fn saver(path: PathBuf, stop: Arc<AtomicBool>, seen: &mut BTreeSet<String>) -> Vec<String> {
+fn saver(path: PathBuf, stop: Receiver<()>, seen: &mut BTreeSet<String>) -> Vec<String> {
     let temporary = path.with_extension("tmp");
     let mut written = Vec::new();
-    for number in 0.. {
-        if stop.load(Ordering::Relaxed) {
-            break;
-        }
-        let line = format!("Ws{number}");
+    while goes_on(&stop) {
+        let line = format!("Ws{}", written.len());
         std::fs::write(&temporary, format!("{line}\n")).unwrap();
         if let Some(last) = written.last() {
             seen.insert(String::clone(last));
         }
         std::fs::rename(&temporary, &path).unwrap();
         written.push(line);
-        std::thread::sleep(PACE);
     }
     written
 }
@@ -97,17 +92,19 @@ fn race(seconds: u64, blind: bool) -> Result {
     // A little time at the critical moment, so that two cores suffice to hit it.
     bed.apply.set_between(Some(Box::new(|step| {
         if step == Step::Checked {
-            std::thread::sleep(Duration::from_micros(50));
+            let end = Instant::now() + Duration::from_micros(50);
+            while Instant::now() < end {
+                std::thread::yield_now();
+            }
         }
     })));
     FILES.iter().for_each(|name| bed.write(name, b"start\n"));
-    let stop = Arc::new(AtomicBool::new(false));
-    let (path, flag) = (bed.path("appended"), stop.clone());
-    let appending = std::thread::spawn(move || appender(path, flag));
-    let (path, flag) = (bed.path("saved"), stop.clone());
+    let (path, (stop_appending, stopped)) = (bed.path("appended"), channel());
+    let appending = std::thread::spawn(move || appender(path, stopped));
+    let (path, (stop_saving, stopped)) = (bed.path("saved"), channel());
     let saving = std::thread::spawn(move || {
         let mut seen = BTreeSet::new();
-        let written = saver(path, flag, &mut seen);
+        let written = saver(path, stopped, &mut seen);
         (written, seen)
     });
     let mut known = BTreeSet::new();
@@ -119,7 +116,7 @@ fn race(seconds: u64, blind: bool) -> Result {
             installs += install_over(&mut bed, name, round, &mut known);
         }
     }
-    stop.store(true, Ordering::Relaxed);
+    drop((stop_appending, stop_saving));
     let mut written = appending.join().unwrap();
     let (saved, replaced_by_themselves) = saving.join().unwrap();
     written.extend(saved);
