@@ -276,14 +276,14 @@ impl<F: Fs> Root<F> {
     /// Whether what is at the path now is still this root. A handful of system calls; to be asked
     /// before every scan and before every batch of deletions.
     pub fn check(&self, fs: &F, last: &impl LastSeen) -> Result<RootState, IndexError> {
-        let look = || -> io::Result<(F::Dir, bool, Option<(Mark, Place)>)> {
+        let look = || {
             let dir = (self.door)()?;
             let now = fs.stat_dir(&dir)?;
             let same = now.handle == self.stat.handle
                 && now.mount == self.stat.mount
                 && fs.volume(&dir)?.id == self.volume;
             let found = mark::read(fs, &dir)?;
-            Ok((dir, same, found))
+            io::Result::Ok((dir, same, found))
         };
         let (dir, same, found) = match look() {
             Ok(seen) => seen,

@@ -37,6 +37,7 @@ pub(super) enum Job<F: Fs> {
 pub(super) type Entry = (Name, io::Result<Stat>);
 
 /// What came out.
+#[expect(clippy::large_enum_variant, reason = "handed on at once; a box would cost every look")]
 pub(super) enum Answer<F: Fs> {
     /// Some more names of a directory, in order. `here` is the directory itself.
     Chunk { visit: u64, dir: F::Dir, here: Box<Stat>, entries: Vec<Entry> },

@@ -27,6 +27,7 @@ pub(super) struct Lens<'a, F: Fs> {
 }
 
 /// How a look ended.
+#[expect(clippy::large_enum_variant, reason = "handed on at once; a box would cost every look")]
 #[derive(Debug)]
 pub(super) enum Looked {
     /// With something to tell.
@@ -38,6 +39,7 @@ pub(super) enum Looked {
 }
 
 /// One attempt: an answer, or the thing changed hands meanwhile.
+#[expect(clippy::large_enum_variant, reason = "handed on at once; a box would cost every look")]
 enum Attempt {
     Answer(Looked),
     Moved,

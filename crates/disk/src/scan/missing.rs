@@ -50,7 +50,8 @@ fn tell_directory<F: Fs, L: LastSeen>(
     let row = walk.ask(walk.last.seen(slot));
     let handle = fs.stat_dir(&dir)?.handle;
     if !row.is_some_and(|row| path.is_root() || row.fingerprint.handle == handle) {
-        return Ok(walk.summary.again = true);
+        walk.summary.again = true;
+        return Ok(());
     }
     let mut names = Vec::new();
     fs.list(&dir, &mut |name, _| names.push(name))?;

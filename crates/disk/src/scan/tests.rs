@@ -206,8 +206,11 @@ const LONG: &str = concat!(
     "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn read"
 );
 
+/// Makes a laboratory, hands it over, and takes its ground away afterwards.
+type NewLab<F> = dyn Fn(&mut dyn FnMut(Lab<F>));
+
 /// Every change shows as it should, in order and with helpers, and nothing shows once it is known.
-fn check<F: Fs>(changes: &[Change<F>], new: &dyn Fn(&mut dyn FnMut(Lab<F>))) {
+fn check<F: Fs>(changes: &[Change<F>], new: &NewLab<F>) {
     for workers in [0, 2] {
         for Change { what, before, change, shows } in changes {
             new(&mut |mut lab| {

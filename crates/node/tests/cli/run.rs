@@ -1,5 +1,7 @@
 //! Starts the binary with a home of its own and an empty environment.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests: a panic is how they fail")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

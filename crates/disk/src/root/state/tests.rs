@@ -43,7 +43,7 @@ fn the_home_is_best_and_private_and_found_again() {
     assert_eq!(std::fs::metadata(&first.path).unwrap().permissions().mode() & 0o777, 0o700);
     assert_eq!(std::fs::read_dir(&first.path).unwrap().count(), 0);
     assert_eq!(std::fs::read_dir(&root).unwrap().count(), 0);
-    assert_eq!(try_choose(&root, &home, &[root.clone()]).path, first.path);
+    assert_eq!(try_choose(&root, &home, std::slice::from_ref(&root)).path, first.path);
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn on_another_mount_its_top_is_chosen_and_the_home_left_clean() {
         let home = tempfile::tempdir().unwrap();
         let root = top.join("a/www");
         std::fs::create_dir_all(&root).unwrap();
-        let found = try_choose(&root, home.path(), &[root.clone()]);
+        let found = try_choose(&root, home.path(), std::slice::from_ref(&root));
         assert_eq!(
             (found.choice, found.path.starts_with(top.join(".syncline"))),
             (Choice::MountTop, true)
@@ -80,7 +80,7 @@ fn a_directory_that_others_may_write_is_not_trusted() {
         let trap = top.join(".syncline");
         std::fs::create_dir(&trap).unwrap();
         std::fs::set_permissions(&trap, std::fs::Permissions::from_mode(0o777)).unwrap();
-        let found = try_choose(&root, home.path(), &[root.clone()]);
+        let found = try_choose(&root, home.path(), std::slice::from_ref(&root));
         assert_eq!(found.choice, Choice::Beside);
         assert_eq!(std::fs::read_dir(&trap).unwrap().count(), 0);
     });

@@ -34,7 +34,7 @@ fn a_directory_that_cannot_be_listed_proves_no_absence() {
     }
     let closed = home.path().join("d/e");
     lab.remove("d/e/c");
-    std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o000)).unwrap();
     assert_eq!(lab.shows(), ["unreadable d/e"]);
     std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o700)).unwrap();
     assert_eq!(lab.shows(), ["Dir d/e", "absent d/e/c"]);

@@ -61,7 +61,8 @@ fn stamped<T>(dot: Dot, value: T) -> Stamped<T> {
 /// An entry with one to two versions in each register, some of it by `seed`.
 pub fn stored(n: u64, step: u64, seed: u64) -> Stored {
     let (one, two) = (dot(step, 0), dot(step, seed));
-    let mut entry = Entry::new(entry_id(n), if n % 2 == 0 { Kind::Dir } else { Kind::File });
+    let mut entry =
+        Entry::new(entry_id(n), if n.is_multiple_of(2) { Kind::Dir } else { Kind::File });
     let stamp = |dot: Dot| Stamp { rank: Rank::Import, hlc: Hlc(seed), dot };
     for at in [one, two] {
         let state = match seed % 3 {
@@ -82,7 +83,7 @@ pub fn stored(n: u64, step: u64, seed: u64) -> Stored {
     let settled = (seed % 4 != 3).then(|| Settled {
         parent: entry_id(seed % 3),
         name: name(seed % 5),
-        alive: seed % 2 == 0,
+        alive: seed.is_multiple_of(2),
     });
     let context = (seed % 2 == 1).then_some(seed);
     Stored { entry, settled, live_children: seed as u32, conflicted: seed % 3 == 1, context }
@@ -118,7 +119,7 @@ pub fn seen(slot: u64, parent: u64, entry: u64, seed: u64) -> SeenRow {
             _ => Some(Content::Link(Box::from(&b"../target"[..]))),
         },
         attributes: attributes(seed),
-        refused: (seed % 5 == 0).then(|| attributes(seed + 7)),
+        refused: seed.is_multiple_of(5).then(|| attributes(seed + 7)),
         dots: SeenDots {
             loc: dots(seed),
             data: dots(seed + 1),
@@ -128,10 +129,10 @@ pub fn seen(slot: u64, parent: u64, entry: u64, seed: u64) -> SeenRow {
             owner: dots(seed + 5),
             xattr: dots(seed + 6),
         },
-        soft: seed % 2 == 0,
-        volatile: (seed % 2 == 0).then(|| Volatile {
+        soft: seed.is_multiple_of(2),
+        volatile: seed.is_multiple_of(2).then(|| Volatile {
             epoch: seed % 6,
-            previous: (seed % 4 == 0).then(|| Content::File(digest(seed), 3)),
+            previous: seed.is_multiple_of(4).then(|| Content::File(digest(seed), 3)),
         }),
     }
 }
@@ -203,7 +204,7 @@ pub fn steps_on(step: &Step, oracle: &mut dyn Index, store: &mut dyn Index) {
         in_the_way.extend(others.map(|row| row.slot).filter(|other| *other != row.slot));
     }
     if let Step::Pending { n, seed, .. } = *step {
-        order = oracle.pending(entry_id(n)).map(|row| row.order).filter(|_| seed % 2 == 0);
+        order = oracle.pending(entry_id(n)).map(|row| row.order).filter(|_| seed.is_multiple_of(2));
     }
     let both: [&mut dyn Index; 2] = [oracle, store];
     for index in both {
@@ -218,7 +219,7 @@ fn apply(step: &Step, order: Option<u64>, index: &mut dyn Index) {
             let mut meta = index.meta();
             meta.counter += seed;
             meta.phase = [Phase::Joining, Phase::Importing, Phase::Member][seed as usize % 3];
-            meta.clean_stop_ms = (seed % 2 == 0).then_some(seed);
+            meta.clean_stop_ms = seed.is_multiple_of(2).then_some(seed);
             index.set_meta(&meta);
             index.set_knowledge(&knowledge(seed));
             index.put_context(seed % 3, &knowledge(seed + 1));
@@ -235,7 +236,7 @@ fn apply(step: &Step, order: Option<u64>, index: &mut dyn Index) {
         Step::Settle { epoch } => index.settle_volatile(epoch),
         Step::Pending { n, step, seed } => {
             let touched = (0..seed % 3 + 1).map(|i| dot(seed + i, i)).collect();
-            let create = (seed % 3 == 0).then(|| dot(seed, seed));
+            let create = seed.is_multiple_of(3).then(|| dot(seed, seed));
             let order = order.unwrap_or(step);
             index.put_pending(&PendingRow { entry: entry_id(n), order, create, touched });
         }

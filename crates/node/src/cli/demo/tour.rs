@@ -47,7 +47,7 @@ fn upload(at: &Path) -> io::Result<()> {
     for n in 0..SMALL_FILES {
         fs::write(at.join(format!("uploads/{n}.txt")), format!("small file {n}\n").repeat(n))?;
     }
-    let large: Vec<u8> = (0..LARGE_BYTES).map(|n| (n * n >> 7) as u8).collect();
+    let large: Vec<u8> = (0..LARGE_BYTES).map(|n| ((n * n) >> 7) as u8).collect();
     fs::write(at.join("uploads/large.bin"), large)?;
     std::os::unix::fs::symlink("large.bin", at.join("uploads/latest"))
 }
