@@ -1,16 +1,15 @@
 //! One folder held on this node: opened, its threads started, its questions answered, stopped.
 //!
 //! The data's way through it: `look` (kernel events, scans) -> `control` (engine, index, commit) ->
-//! `effects` -> `content` (bytes to and from peers) and the hands below (operations on the tree).
+//! `effects` -> `content` (bytes to and from peers) and `hands` (operations on the tree).
 //! Decides nothing: that is `engine`.
 
 use std::collections::BTreeSet;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{channel, sync_channel, Receiver, RecvTimeoutError, SyncSender};
+use std::sync::mpsc::{channel, sync_channel, Receiver, Sender, SyncSender};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
 
 use disk::apply::Apply;
 use disk::fs::{Fs, On};
@@ -22,7 +21,7 @@ use disk::serve::Serve;
 use disk::store::{Store, StoreError};
 use disk::watch::{Options, Rung, Stopper, WatchError, Watcher};
 use engine::dot::Incarnation;
-use engine::engine::{FolderEngine, Input, Opening};
+use engine::engine::{Event as Happened, FolderEngine, Input, Opening};
 use engine::entry::{IncarnationRecord, Kind};
 use engine::index::{Handle, Meta, Phase};
 use engine::message::{FolderId, Piece};
@@ -40,6 +39,7 @@ pub mod cache;
 pub mod content;
 pub mod control;
 pub mod effects;
+pub mod hands;
 pub mod journal;
 pub mod look;
 pub mod root;
@@ -51,7 +51,7 @@ use content::{copies, Drained, Heard, Intake, Serving, Wanted};
 use control::{Clock, Control, Event};
 use effects::Effects;
 use journal::Journal;
-use look::Sight;
+use look::{Look, Sight};
 use root::RootWatch;
 use status::Board;
 
@@ -135,12 +135,38 @@ pub struct Folder {
     thread: Mutex<Option<JoinHandle<()>>>,
     /// Its directory in the home.
     pub own: PathBuf,
-    /// The filesystem and the root, for `verify`.
+    /// Its files.
+    pub tree: Tree,
+}
+
+/// The folder's files as they lie on the disk, for who reads them beside the threads.
+#[derive(Clone)]
+pub struct Tree {
+    /// The filesystem.
     pub fs: Arc<Linux>,
     /// The open root.
     pub dir: RootDir,
-    /// What is left out of it.
+    /// What is left out.
     pub ignore: Arc<Ignore>,
+}
+
+impl Tree {
+    /// A look at the root itself.
+    ///
+    /// # Errors
+    /// What the system answered.
+    pub fn look_at_root(&self) -> std::io::Result<Present> {
+        let stat = self.fs.stat_dir(&self.dir)?;
+        let xattrs = self.fs.xattrs(On::Dir(&self.dir))?;
+        Ok(Present {
+            kind: Kind::Dir,
+            fingerprint: stat.fingerprint(),
+            attributes: stat.attributes(xattrs),
+            content: None,
+            soft: false,
+            zeros: false,
+        })
+    }
 }
 
 impl Folder {
@@ -165,7 +191,8 @@ impl Folder {
         let mut watcher = Watcher::open(dir.as_fd(), wish.path, Options::default())?;
         let has_events =
             watcher.rung() != Rung::ScanOnly && watcher.watch_cookies(place.dir.as_fd()).is_ok();
-        let parts = Parts { fs, own, opened, dir, place, apply, watcher, has_events };
+        let tree = Tree { fs, dir, ignore: Arc::new(ignore(&wish)) };
+        let parts = Parts { own, opened, tree, place, apply, watcher, has_events };
         start(wish, parts)
     }
 
@@ -210,7 +237,7 @@ impl Folder {
     /// Stops, and takes our mark off the root: it is an ordinary directory again.
     pub fn forget(&self) {
         self.stop();
-        if let Err(error) = disk::root::mark::clear(&*self.fs, &self.dir) {
+        if let Err(error) = disk::root::mark::clear(&*self.tree.fs, &self.tree.dir) {
             tracing::warn!(path = %self.path.display(), %error, "our mark stays on the directory");
         }
         let index = self.own.join("index.sqlite");
@@ -291,112 +318,48 @@ fn boot_id() -> [u8; 16] {
 }
 
 struct Parts {
-    fs: Arc<Linux>,
     own: PathBuf,
     opened: Opened,
-    dir: RootDir,
+    tree: Tree,
     place: state::StateDir,
     apply: Apply<Linux>,
     watcher: Watcher,
     has_events: bool,
 }
 
-fn look_at_root(fs: &Linux, dir: &RootDir) -> std::io::Result<Present> {
-    let stat = fs.stat_dir(dir)?;
-    let xattrs = fs.xattrs(On::Dir(dir))?;
-    Ok(Present {
-        kind: Kind::Dir,
-        fingerprint: stat.fingerprint(),
-        attributes: stat.attributes(xattrs),
-        content: None,
-        soft: false,
-        zeros: false,
-    })
-}
-
 /// Starts the threads.
 fn start(wish: Wish<'_>, parts: Parts) -> Result<Folder, FolderError> {
-    let Parts { fs, own, opened, dir, place, apply, watcher, has_events } = parts;
+    let Parts { own, opened, tree, place, apply, watcher, has_events } = parts;
     let io = |source| FolderError::Own { path: wish.path.to_owned(), source };
     let Opened { mut store, root, fresh, empty } = opened;
     let board = Arc::new(Board::default());
-    let rung = match watcher.rung() {
-        Rung::FanotifyFilesystem => "fanotify",
-        Rung::Inotify => "inotify",
-        Rung::ScanOnly => "scan",
-    };
-    let reasons: Vec<String> = watcher.refusals().into_iter().map(|r| r.reason).collect();
-    board.set_rung(rung, (!reasons.is_empty()).then(|| reasons.join("; ")));
-    let opening =
-        Opening { boot: boot_id(), fresh, root: look_at_root(&fs, &dir).map_err(io)?, empty };
-    let mut engine = FolderEngine::open(&mut store, opening);
+    show_rung(&watcher, &board);
+    let opening = Opening { boot: boot_id(), fresh, root: tree.look_at_root().map_err(io)?, empty };
     let clock = Clock::default();
-    let staged = apply.stage().complete();
-    engine.handle(clock.now(), &mut store, Input::Staged(staged));
+    let mut engine = FolderEngine::open(&mut store, opening);
+    engine.handle(clock.now(), &mut store, Input::Staged(apply.stage().complete()));
     if wish.paused {
         engine.handle(clock.now(), &mut store, Input::Paused(true));
     }
     let (control, events) = sync_channel(EVENTS_MAX);
-    let cache = ContentCache::default();
-    let stopper = watcher.stopper();
+    let (cache, stopper) = (ContentCache::default(), watcher.stopper());
     let sight = Sight {
-        fs: fs.clone(),
-        dir: dir.clone(),
-        root: Arc::new(RootWatch::new(fs.clone(), root, store.reader()?)),
-        ignore: Arc::new(ignore(&wish)),
-        racy_ms: look::racy(fs.volume(&dir).map_err(io)?.magic),
+        fs: tree.fs.clone(),
+        dir: tree.dir.clone(),
+        root: Arc::new(RootWatch::new(tree.fs.clone(), root, store.reader()?)),
+        ignore: tree.ignore.clone(),
+        racy_ms: look::racy(tree.fs.volume(&tree.dir).map_err(io)?.magic),
         cache: cache.clone(),
         control: control.clone(),
         board: board.clone(),
         clock,
     };
-    let (serve, stage) = (
-        Arc::new(Serve::new(fs.clone(), dir.clone(), apply.stage().clone(), apply.kept().clone())),
-        apply.stage().clone(),
-    );
-    let (eyes, asked) = channel();
-    let (scan, scans) = channel();
-    let (hands, batches) = channel();
-    let (sync, epochs) = channel();
-    let (copy, copying) = channel();
-    let (log, happened) = channel();
-    let (heard, mut hearing) = mpsc::channel(HEARD_MAX);
-    let (data, mut arriving) = mpsc::channel(DATA_MAX);
-    let (wanted, drained) = (Wanted::default(), Drained::default());
-    let ignore = sight.ignore.clone();
-
-    let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
-        let name = format!("{}-{name}", wish.name);
-        std::thread::Builder::new().name(name).spawn(run).map_err(io)
-    };
-    let (looking, scanning) = (sight.clone(), sight);
-    let (last_look, last_scan) = (store.reader()?, store.reader()?);
-    let (delay, hints) = (wish.delay_ms, eyes.clone());
-    spawn("watch", Box::new(move || look::watch(watcher, &hints)))?;
-    spawn("look", Box::new(move || look::look(&looking, &last_look, delay, has_events, &asked)))?;
-    spawn("scan", Box::new(move || look::scans(&scanning, &last_scan, &scans)))?;
-    let to_control = control.clone();
-    let applying = board.clone();
-    let run = move || apply_batches(apply, &batches, &to_control, &applying);
-    spawn("apply", Box::new(run))?;
-    let (to_control, syncing, at) = (control.clone(), fs.clone(), dir.clone());
-    spawn("sync", Box::new(move || syncs(&syncing, &at, &epochs, &to_control)))?;
-    let (to_control, copier, target) = (control.clone(), serve.clone(), stage.clone());
-    spawn("copy", Box::new(move || copies(&copier, &target, &copying, &to_control)))?;
-    let journal = Journal::open(&own, wish.name, wish.names.clone()).map_err(io)?;
-    spawn("log", Box::new(move || journal.run(&happened)))?;
-    let intake = Arc::new(Intake {
-        folder: wish.id,
-        stage,
-        wanted: wanted.clone(),
-        control: control.clone(),
-        board: board.clone(),
-    });
-    let control_lane = intake.clone();
-    spawn("hear", Box::new(move || control_lane.listen(&mut hearing)))?;
-    spawn("data", Box::new(move || intake.receive(&mut arriving)))?;
-
-    let serving = Serving::new(wish.id, serve, wish.net.clone(), drained.clone(), copy);
+    let threads = Threads { wish: &wish, tree: &tree, control: &control, board: &board };
+    let contents = threads.start_contents(&apply)?;
+    let (eyes, scan) = threads.start_eyes(watcher, sight, &store, has_events)?;
+    let (hands, sync) = threads.start_hands(apply)?;
+    let log = threads.start_log(&own)?;
+    let Contents { serving, wanted, heard, data, drained } = contents;
     let effects = Effects {
         folder: wish.id,
         net: wish.net.clone(),
@@ -409,32 +372,131 @@ fn start(wish: Wish<'_>, parts: Parts) -> Result<Folder, FolderError> {
         wanted,
         board: board.clone(),
         log,
-        fs: fs.clone(),
+        fs: tree.fs.clone(),
         state: place.dir,
         has_events,
         looks_asked: 0,
         own: Vec::new(),
     };
     let barriers = Barriers::default();
-    let names = wish.names;
+    let names = wish.names.clone();
     let worker = Control { engine, store, effects, barriers, board: board.clone(), names, clock };
-    let thread = spawn("control", Box::new(move || run_control(worker, &events)))?;
-    let thread = Mutex::new(Some(thread));
-    Ok(Folder {
-        path: wish.path.to_owned(),
-        board,
-        kept: place.path.join("kept"),
-        heard,
-        data,
-        drained,
-        control,
-        stopper,
-        thread,
-        own,
-        fs,
-        dir,
-        ignore,
-    })
+    let thread = Mutex::new(Some(threads.spawn("control", move || run_control(worker, &events))?));
+    let (path, kept) = (wish.path.to_owned(), place.path.join("kept"));
+    Ok(Folder { path, board, kept, heard, data, drained, control, stopper, thread, own, tree })
+}
+
+/// Says how changes are noticed, and why not better.
+fn show_rung(watcher: &Watcher, board: &Board) {
+    let rung = match watcher.rung() {
+        Rung::FanotifyFilesystem => "fanotify",
+        Rung::Inotify => "inotify",
+        Rung::ScanOnly => "scan",
+    };
+    let reasons: Vec<String> = watcher.refusals().into_iter().map(|r| r.reason).collect();
+    board.set_rung(rung, (!reasons.is_empty()).then(|| reasons.join("; ")));
+}
+
+/// What the threads of a folder share. Each ends when nobody is left to hand it work, but the one
+/// that waits for the kernel, which is told.
+struct Threads<'a> {
+    wish: &'a Wish<'a>,
+    tree: &'a Tree,
+    control: &'a SyncSender<Event>,
+    board: &'a Arc<Board>,
+}
+
+/// The near ends of the threads that move contents.
+struct Contents {
+    serving: Serving,
+    wanted: Wanted,
+    heard: mpsc::Sender<Heard>,
+    data: mpsc::Sender<Vec<Piece>>,
+    drained: Drained,
+}
+
+impl Threads<'_> {
+    fn spawn(
+        &self,
+        name: &str,
+        run: impl FnOnce() + Send + 'static,
+    ) -> Result<JoinHandle<()>, FolderError> {
+        let name = format!("{}-{name}", self.wish.name);
+        std::thread::Builder::new().name(name).spawn(run).map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, source: std::io::Error) -> FolderError {
+        FolderError::Own { path: self.wish.path.to_owned(), source }
+    }
+
+    /// Those that look; looks and scans are asked of them.
+    fn start_eyes(
+        &self,
+        watcher: Watcher,
+        sight: Sight,
+        store: &Store,
+        has_events: bool,
+    ) -> Result<(Sender<Look>, Sender<()>), FolderError> {
+        let (eyes, asked) = channel();
+        let (scan, scans) = channel();
+        let (last_look, last_scan) = (store.reader()?, store.reader()?);
+        let (hints, delay_ms, looking) = (eyes.clone(), self.wish.delay_ms, sight.clone());
+        self.spawn("watch", move || look::watch(watcher, &hints))?;
+        self.spawn("look", move || {
+            look::look(&looking, &last_look, delay_ms, has_events, &asked);
+        })?;
+        self.spawn("scan", move || look::scans(&sight, &last_scan, &scans))?;
+        Ok((eyes, scan))
+    }
+
+    /// Those that change the tree and sync it; operations and syncs are asked of them.
+    fn start_hands(
+        &self,
+        apply: Apply<Linux>,
+    ) -> Result<(Sender<Vec<Operation>>, Sender<u64>), FolderError> {
+        let (hands, batches) = channel();
+        let (sync, epochs) = channel();
+        let (control, board) = (self.control.clone(), self.board.clone());
+        self.spawn("apply", move || hands::apply_batches(apply, &batches, &control, &board))?;
+        let (control, tree) = (self.control.clone(), self.tree.clone());
+        self.spawn("sync", move || hands::syncs(&tree.fs, &tree.dir, &epochs, &control))?;
+        Ok((hands, sync))
+    }
+
+    /// Those that take contents from peers, give them, and copy them on this disk.
+    fn start_contents(&self, apply: &Apply<Linux>) -> Result<Contents, FolderError> {
+        let (copy, copying) = channel();
+        let (heard, mut hearing) = mpsc::channel(HEARD_MAX);
+        let (data, mut arriving) = mpsc::channel(DATA_MAX);
+        let (wanted, drained) = (Wanted::default(), Drained::default());
+        let (stage, kept) = (apply.stage().clone(), apply.kept().clone());
+        let Tree { fs, dir, .. } = self.tree.clone();
+        let serve = Arc::new(Serve::new(fs, dir, stage.clone(), kept));
+        let (control, copier, target) = (self.control.clone(), serve.clone(), stage.clone());
+        self.spawn("copy", move || copies(&copier, &target, &copying, &control))?;
+        let intake = Arc::new(Intake {
+            folder: self.wish.id,
+            stage,
+            wanted: wanted.clone(),
+            control: self.control.clone(),
+            board: self.board.clone(),
+        });
+        let control_lane = intake.clone();
+        self.spawn("hear", move || control_lane.listen(&mut hearing))?;
+        self.spawn("data", move || intake.receive(&mut arriving))?;
+        let Wish { id, net, .. } = self.wish;
+        let serving = Serving::new(*id, serve, net.clone(), drained.clone(), copy);
+        Ok(Contents { serving, wanted, heard, data, drained })
+    }
+
+    /// The one that writes the event log.
+    fn start_log(&self, own: &Path) -> Result<Sender<Happened>, FolderError> {
+        let (log, happened) = channel();
+        let journal = Journal::open(own, self.wish.name, self.wish.names.clone());
+        let journal = journal.map_err(|error| self.failed(error))?;
+        self.spawn("log", move || journal.run(&happened))?;
+        Ok(log)
+    }
 }
 
 /// A folder that trips an assertion stops alone (decisions A9).
@@ -454,74 +516,4 @@ fn ignore(wish: &Wish<'_>) -> Ignore {
     let nested: BTreeSet<_> =
         inside.filter_map(|rest| RelPath::parse(rest.as_os_str().as_bytes()).ok()).collect();
     Ignore::new(nested)
-}
-
-/// How often what waits in staging is looked at again, and the trash is kept within its bounds.
-const TIDY_EVERY: Duration = Duration::from_secs(5);
-
-/// Applies batches until nobody hands any more.
-fn apply_batches(
-    mut apply: Apply<Linux>,
-    batches: &Receiver<Vec<Operation>>,
-    control: &SyncSender<Event>,
-    board: &Board,
-) {
-    let mut tidied = Instant::now();
-    publish_strays(&mut apply, board);
-    loop {
-        match batches.recv_timeout(TIDY_EVERY) {
-            Ok(batch) => {
-                let ids: Vec<_> = batch.iter().map(|operation| operation.id).collect();
-                let outcomes = ids.into_iter().zip(apply.run(&batch)).collect();
-                if control.send(Event::Inputs(vec![Input::Applied(outcomes)])).is_err() {
-                    return;
-                }
-            }
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return,
-        }
-        if tidied.elapsed() >= TIDY_EVERY {
-            tidied = Instant::now();
-            tidy(&mut apply, board);
-        }
-    }
-}
-
-/// Looks again at what waits in staging for its writer, and purges the trash.
-fn tidy(apply: &mut Apply<Linux>, board: &Board) {
-    if apply.left_count() > 0 {
-        if let Err(error) = apply.revisit() {
-            board.notice(&RelPath::root(), format!("what waits in staging: {error}"));
-        }
-    }
-    if let Err(error) = apply.purge(0) {
-        board.notice(&RelPath::root(), format!("the trash cannot be purged: {error}"));
-    }
-    publish_strays(apply, board);
-}
-
-/// User bytes that came to light outside an operation lie in the conflict store; say so.
-fn publish_strays(apply: &mut Apply<Linux>, board: &Board) {
-    for stray in apply.strays() {
-        let path = stray.path.unwrap_or_default();
-        let digest = stray.digest;
-        board.notice(
-            &path,
-            format!("an unpublished version is kept in the conflict store as {digest}"),
-        );
-    }
-}
-
-/// Syncs the filesystem until nobody asks any more.
-fn syncs(fs: &Linux, dir: &RootDir, epochs: &Receiver<u64>, control: &SyncSender<Event>) {
-    while let Ok(epoch) = epochs.recv() {
-        match fs.sync_volume(dir) {
-            Ok(()) => {
-                if control.send(Event::Inputs(vec![Input::Synced(epoch)])).is_err() {
-                    return;
-                }
-            }
-            Err(error) => tracing::error!(%error, "the filesystem cannot be synced"),
-        }
-    }
 }

@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use disk::fs::{Fs, On};
 use disk::scan::{self, Eyes, Progress as Counting};
 use engine::content::Content;
 use engine::dot::{Incarnation, NodeId};
@@ -89,18 +88,18 @@ pub struct Desk(Mutex<BTreeMap<(u64, NodeId), mpsc::Sender<Part>>>);
 
 /// Reads a whole tree.
 fn read_tree(folder: &Folder, counting: &Counting) -> Result<Vec<Read>, String> {
-    let mut last = nothing_seen(folder).map_err(|error| error.to_string())?;
+    let last = nothing_seen(folder).map_err(|error| error.to_string())?;
     let eyes = Eyes {
-        fs: &*folder.fs,
-        root: &folder.dir,
-        ignore: &folder.ignore,
+        fs: &*folder.tree.fs,
+        root: &folder.tree.dir,
+        ignore: &folder.tree.ignore,
         racy_ms: 0,
         workers: 1,
         reread_soft: true,
     };
     let mut all = Vec::new();
     let root = [RelPath::root()];
-    let walked = scan::trees(&eyes, &mut last, counting, &root, &mut |report| {
+    let walked = scan::trees(&eyes, &last, counting, &root, &mut |report| {
         for look in report.batch.looks {
             if let (Found::Present(found), false) = (look.found, look.path.is_root()) {
                 all.push(read(&look.path, &found));
@@ -115,16 +114,7 @@ fn read_tree(folder: &Folder, counting: &Counting) -> Result<Vec<Read>, String> 
 
 /// An index that has seen nothing but the root: everything is reported, and every file is read.
 fn nothing_seen(folder: &Folder) -> std::io::Result<MemIndex> {
-    let stat = folder.fs.stat_dir(&folder.dir)?;
-    let xattrs = folder.fs.xattrs(On::Dir(&folder.dir))?;
-    let root = Present {
-        kind: Kind::Dir,
-        fingerprint: stat.fingerprint(),
-        attributes: stat.attributes(xattrs),
-        content: None,
-        soft: false,
-        zeros: false,
-    };
+    let root = folder.tree.look_at_root()?;
     let life = Incarnation::default();
     let fresh = IncarnationRecord { incarnation: life, node: NodeId([0; 32]), signature: vec![] };
     let mut index = MemIndex::new(Meta::new(life, Phase::Joining, [0; 16]));
