@@ -235,6 +235,11 @@ impl Lab {
     pub fn trouble(&self, what: &str, words: &str) -> Failed {
         let mut text = format!("after \"{what}\": {words}");
         for node in &self.nodes {
+            let conflicts = node.conflicts().unwrap_or_default();
+            text.push_str(&format!("\n  {} lists {} conflict(s)", node.name, conflicts.len()));
+            for one in conflicts.iter().take(3) {
+                text.push_str(&format!("\n    {one:?}"));
+            }
             text.push_str(&format!("\n  log of {}:\n    {}", node.name, node.log_end()));
             if let Some(keep) = std::env::var_os("E2E_KEEP") {
                 node.keep(Path::new(&keep));

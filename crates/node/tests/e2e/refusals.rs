@@ -107,7 +107,7 @@ pub fn daemons() -> Outcome {
     let mut lab = Lab::machines(&["a"])?;
     lab.found()?;
     let node = &lab.nodes[0];
-    node.run(&["daemon"])?.refused(1, &["already", "nothing was changed"])?;
+    node.run(&["daemon"])?.refused(1, &["another syncline", "nothing was changed"])?;
     let other = node.place.join("other-home");
     let listen = node.listen();
     node.run_on(&other, &["init", "--name", "o", "--listen", &listen, "--http", "off"])?;
