@@ -153,15 +153,12 @@ pub struct Failure {
     pub exit: Exit,
     /// The words.
     pub message: String,
-    /// What there is to show all the same (for example what `verify` found).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub shown: Option<Value>,
 }
 
 impl Failure {
     /// A failure with its words.
     pub fn new(exit: Exit, message: impl Into<String>) -> Failure {
-        Failure { exit, message: message.into(), shown: None }
+        Failure { exit, message: message.into() }
     }
 }
 

@@ -22,7 +22,7 @@ use crate::folder::Folder;
 use crate::log::{self, Filter, Glob};
 use crate::membership::now_unix_ms;
 use crate::net::invite::InviteTerms;
-use crate::view::{Done, Invited, LogEntry, Verified, Waited};
+use crate::view::{Done, Invited, LogEntry, Waited};
 
 /// Members lost no longer ago than this are still waited for.
 const RECENTLY: Duration = Duration::from_secs(30);
@@ -53,16 +53,6 @@ async fn listed<T: Serialize>(all: Vec<T>, items: &Items) -> Result<Value, Failu
     done(String::new())
 }
 
-/// What was found is shown either way; nodes that differ are a "no".
-fn verified(found: &Verified) -> Result<Value, Failure> {
-    let shown = value(found)?;
-    if found.identical {
-        return Ok(shown);
-    }
-    let message = "the nodes do not hold the same; nothing was changed".to_owned();
-    Err(Failure { exit: Exit::No, message, shown: Some(shown) })
-}
-
 impl Api for Control {
     async fn call(&self, request: Request, items: Items) -> Result<Value, Failure> {
         let daemon = &self.0;
@@ -71,7 +61,8 @@ impl Api for Control {
             Request::Wait { folder, timeout_ms, all } => {
                 value(&daemon.wait(folder, Duration::from_millis(timeout_ms), all).await?)
             }
-            Request::Verify { folder } => verified(&daemon.verify(folder, &items).await?),
+            // Nodes that differ are an answer, not a failure: the client shows them and says no.
+            Request::Verify { folder } => value(&daemon.verify(folder, &items).await?),
             Request::FolderAdd { name, path, delay_ms } => {
                 let adding = daemon.clone();
                 let add = move || adding.folder_add(&name, path, delay_ms);

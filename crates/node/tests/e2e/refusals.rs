@@ -111,7 +111,7 @@ pub fn daemons() -> Outcome {
     let other = node.place.join("other-home");
     let listen = node.listen();
     node.run_on(&other, &["init", "--name", "o", "--listen", &listen, "--http", "off"])?;
-    node.run_on(&other, &["daemon"])?.refused(1, &["cannot listen on", &listen])?;
+    node.run_on(&other, &["daemon"])?.refused(1, &["in use", &listen])?;
     let config = node.home.join("config.toml");
     let good = fs::read_to_string(&config)?;
     fs::write(&config, format!("{good}\nnonsense = [\n"))?;
