@@ -39,7 +39,7 @@ fn the_home_is_best_and_private_and_found_again() {
     std::fs::create_dir(&home).unwrap();
     let first = try_choose(&root, &home, std::slice::from_ref(&root));
     assert_eq!(first.choice, Choice::Home);
-    assert_eq!(first.path, home.join("folders").join("07".repeat(32)));
+    assert_eq!(first.path, home.join("folders").join("07".repeat(16)));
     assert_eq!(std::fs::metadata(&first.path).unwrap().permissions().mode() & 0o777, 0o700);
     assert_eq!(std::fs::read_dir(&first.path).unwrap().count(), 0);
     assert_eq!(std::fs::read_dir(&root).unwrap().count(), 0);
