@@ -1,7 +1,7 @@
 //! Who did what, and what a node has seen: node ids, incarnations, dots and Knowledge.
 //!
-//! A dot names one user operation for ever. Knowledge is the only causality in the program: there is
-//! no version vector per file and no clock that decides what happened before what (concise
+//! A dot names one user operation for ever. Knowledge is the only causality in the program: there
+//! is no version vector per file and no clock that decides what happened before what (concise
 //! server-wide causality, as in Tra, WinFS and DottedDB). Nothing here does IO.
 
 use std::collections::BTreeMap;
@@ -117,7 +117,8 @@ impl Intervals {
     }
 }
 
-/// What a node has seen: for every dot in it, the node holds that operation's value or a superseder.
+/// What a node has seen: for every dot in it, the node holds that operation's value or a
+/// superseder.
 ///
 /// Absence of a dot's value inside Knowledge therefore means that it was superseded or deleted.
 #[derive(Clone, PartialEq, Eq, Default)]

@@ -7,142 +7,23 @@
 
 use crate::content::{Content, Digest};
 use crate::dot::{Incarnation, NodeId};
-use crate::entry::{EntryId, IncarnationRecord, ROOT};
+use crate::entry::{EntryId, ROOT};
 use crate::exchange::{Exchange, Offence, Outgoing};
 use crate::fetch::Fetch;
-use crate::index::{Fingerprint, Handle, Index, Meta, Phase, SeenDots, SeenRow, Slot, ROOT_SLOT};
+use crate::index::{Handle, Index, Meta, Phase, SeenDots, SeenRow, Slot, ROOT_SLOT};
 use crate::ledger::Facts;
 use crate::message::{Message, Want};
 use crate::observe::{self, Batch, Observation, Present};
 use crate::path::RelPath;
 use crate::pending::{Pending, Traffic, Wake};
-use crate::plan::{OpId, Operation, Outcome};
 use std::collections::{BTreeMap, BTreeSet};
 
+mod effect;
+mod input;
 mod work;
 
-/// The time of an input: monotonic milliseconds since any start, and the wall clock's.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
-pub struct Now {
-    /// Never goes back.
-    pub mono_ms: u64,
-    /// Unix milliseconds; data, never causality.
-    pub wall_ms: u64,
-}
-
-/// Everything that can happen to a folder.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Input {
-    /// A member that holds the folder is connected.
-    PeerUp(NodeId),
-    /// It is gone.
-    PeerDown(NodeId),
-    /// Its transport has no room for more frames, or has again.
-    Congested(NodeId, bool),
-    /// It said something ([`Message::Data`] goes to the stage, not here).
-    Message(NodeId, Message),
-    /// The disk was looked at; the first look began at this monotonic millisecond.
-    Observed(u64, Batch),
-    /// A whole scan has ended, completely or not.
-    Scanned(bool),
-    /// Operations have ended.
-    Applied(Vec<(OpId, Outcome)>),
-    /// Contents are whole, verified and staged.
-    Staged(Vec<Digest>),
-    /// Contents that did not come: the peer broke off, the bytes were wrong, the disk is full.
-    NotStaged(Vec<Digest>),
-    /// A sync of the folder's filesystem that began after `Effect::Sync` of this number is done.
-    Synced(u64),
-    /// Nothing is looked at and nothing applied until further notice.
-    Paused(bool),
-    /// Look at everything again.
-    Rescan,
-    /// A deadline has come.
-    Tick,
-}
-
-/// Everything a folder can want done.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Effect {
-    /// Send this.
-    Send(Outgoing),
-    /// Send these contents to a peer; each may lie at the place given.
-    Serve(NodeId, Vec<(Want, Origin)>),
-    /// Stage content that lies elsewhere on this disk.
-    Copy(Digest, u64, Origin),
-    /// Do these; each answers with an outcome.
-    Apply(Vec<Operation>),
-    /// Look at these paths.
-    Observe(Vec<RelPath>),
-    /// Look at everything; answer with [`Input::Scanned`].
-    Scan,
-    /// Sync the folder's filesystem; answer with [`Input::Synced`].
-    Sync(u64),
-    /// Break off with a peer.
-    Refuse(NodeId, &'static str),
-    /// For the record: what happened to which path.
-    Happened(Event),
-    /// For the operator: what is wrong with which path.
-    Notice(RelPath, String),
-}
-
-/// Where a content lies on this machine.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Origin {
-    /// In the tree, as last seen.
-    Tree(RelPath, Fingerprint),
-    /// In the conflict store.
-    Kept,
-    /// Staged.
-    Staged,
-}
-
-/// One line of the folder's log.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Event {
-    /// Where.
-    pub path: RelPath,
-    /// What.
-    pub what: Happening,
-    /// Whose operation, where one operation is the cause.
-    pub by: Option<Incarnation>,
-}
-
-/// What can happen to a path.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Happening {
-    /// A program here changed, made, moved or deleted it.
-    Local,
-    /// Made here for a peer.
-    Created,
-    /// Replaced here for a peer.
-    Replaced,
-    /// Given other attributes for a peer.
-    Attributes,
-    /// Renamed here for a peer.
-    Moved,
-    /// Removed here for a peer.
-    Removed,
-    /// A version lost a conflict and is in the conflict store.
-    Conflict,
-    /// A version was found under an operation and published.
-    Rescued,
-    /// Undone by a power loss; its announced version is fetched from peers.
-    Damaged,
-}
-
-/// How a folder is opened.
-#[derive(Clone, Debug)]
-pub struct Opening {
-    /// The machine boot.
-    pub boot: [u8; 16],
-    /// A life that was never used, signed: taken if the last one must not go on.
-    pub fresh: IncarnationRecord,
-    /// The root directory as it is now.
-    pub root: Present,
-    /// The root holds nothing that could be imported.
-    pub empty: bool,
-}
+pub use effect::{Effect, Event, Happening, Origin};
+pub use input::{Input, Now, Opening};
 
 /// See the module's head.
 #[derive(Clone, Debug)]
@@ -156,7 +37,8 @@ pub struct FolderEngine {
     now: Now,
     /// The machine lost power since the index was last in use, and no scan has looked since.
     damaged_boot: bool,
-    /// The tree was empty when the folder was first taken up: nothing to import, nothing in the way.
+    /// The tree was empty when the folder was first taken up: nothing to import, nothing in the
+    /// way.
     empty: bool,
     paused: bool,
     scanning: bool,

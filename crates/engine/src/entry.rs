@@ -26,8 +26,8 @@ impl fmt::Debug for EntryId {
 
 impl EntryId {
     /// The id of what is first made as `name` in `parent`: equal on all nodes, so that trees that
-    /// were copied in advance meet without talking. `again` is the dot of the creation where that id
-    /// already belongs to a live entry that was moved away.
+    /// were copied in advance meet without talking. `again` is the dot of the creation where that
+    /// id already belongs to a live entry that was moved away.
     pub fn derive(parent: EntryId, kind: Kind, name: &Name, again: Option<Dot>) -> EntryId {
         let mut hasher = blake3::Hasher::new_derive_key("syncline entry id v1");
         hasher.update(&parent.0);

@@ -1,10 +1,10 @@
 //! Two nodes: what each has said, what each still lacks; catch-up after absence, and then live.
 //!
-//! Everything a node sends about a folder's entries is one ordered stream: first a walk over the dots
-//! the peer lacks, then everything committed since, then the walk's Knowledge as a claim (DELTA_END),
-//! and from then on what is minted here (LIVE is the tail of the same stream, decisions A4). Other
-//! nodes' news is not pushed on: an acknowledgement tells that it is here, and who still lacks it
-//! after a moment asks (decisions A14). So any connected topology converges.
+//! Everything a node sends about a folder's entries is one ordered stream: first a walk over the
+//! dots the peer lacks, then everything committed since, then the walk's Knowledge as a claim
+//! (DELTA_END), and from then on what is minted here (LIVE is the tail of the same stream,
+//! decisions A4). Other nodes' news is not pushed on: an acknowledgement tells that it is here, and
+//! who still lacks it after a moment asks (decisions A14). So any connected topology converges.
 //!
 //! Only dots that are held are claimed, and every entry remembers what its registers reflect beyond
 //! that (`index::Stored::context`); why is in docs/decisions/0001.
@@ -276,8 +276,8 @@ impl Exchange {
     }
 }
 
-/// What an honest peer's frame never holds; looked for before anything of it is kept, for K must not
-/// name dots whose entries were refused.
+/// What an honest peer's frame never holds; looked for before anything of it is kept, for K must
+/// not name dots whose entries were refused.
 fn check_frame(facts: &Facts, index: &dyn Index, frame: &Frame) -> Result<(), Offence> {
     own_life(facts, &frame.context)?;
     frame.beyond.iter().try_for_each(|(_, beyond)| own_life(facts, beyond))?;
@@ -392,8 +392,11 @@ impl Peer {
                 }
                 return;
             }
-            let (entries, inline) =
-                if walked { self.from_tail(index) } else { (self.from_walk(index), Vec::new()) };
+            let (entries, inline) = if walked {
+                self.next_of_tail(index)
+            } else {
+                (self.next_of_walk(index), Vec::new())
+            };
             if !entries.is_empty() {
                 say(Message::Frame(self.frame(facts, index, entries)), inline);
             }
@@ -422,7 +425,7 @@ impl Peer {
     }
 
     /// The next entries of the walk. An entry that holds several lacking dots goes with the first.
-    fn from_walk(&mut self, index: &dyn Index) -> Vec<Stored> {
+    fn next_of_walk(&mut self, index: &dyn Index) -> Vec<Stored> {
         const PAGE: usize = 256;
         let walk = self.walk.as_mut().expect("a walk is under way");
         let (mut entries, mut bytes) = (Vec::new(), 0);
@@ -455,7 +458,7 @@ impl Peer {
     }
 
     /// The next entries of the tail, and which small contents may ride along.
-    fn from_tail(&mut self, index: &dyn Index) -> (Vec<Stored>, Vec<Digest>) {
+    fn next_of_tail(&mut self, index: &dyn Index) -> (Vec<Stored>, Vec<Digest>) {
         let (mut entries, mut bytes) = (Vec::new(), 0);
         let (mut inline, mut room) = (Vec::new(), FRAME_INLINE_BYTES as u64);
         while bytes < FRAME_ENTRY_BYTES && entries.len() < FRAME_ENTRIES_MAX {

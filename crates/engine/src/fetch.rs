@@ -1,7 +1,7 @@
 //! Which content, from which peer, when: requests, their bounds, and what to do when one fails.
 //!
-//! Contents are asked for by digest, many in one message, up to a bound of files and bytes under way.
-//! Not the bytes themselves: those go from the session to `disk::stage`, which reports here.
+//! Contents are asked for by digest, many in one message, up to a bound of files and bytes under
+//! way. Not the bytes themselves: those go from the session to `disk::stage`, which reports here.
 
 use crate::content::Digest;
 use crate::dot::NodeId;

@@ -89,7 +89,8 @@ impl RelPath {
         RelPath(names)
     }
 
-    /// Splits at slashes; refuses whatever is not a clean relative path (`a/b`, and `` for the root).
+    /// Splits at slashes; refuses whatever is not a clean relative path (`a/b`, and `` for the
+    /// root).
     pub fn parse(bytes: &[u8]) -> Result<RelPath, NameError> {
         if bytes.is_empty() {
             return Ok(RelPath::root());

@@ -1,5 +1,5 @@
-//! What is not yet in place on this disk: which entry is taken up when, what it waits for, and what is
-//! under way.
+//! What is not yet in place on this disk: which entry is taken up when, what it waits for, and what
+//! is under way.
 //!
 //! The entries themselves wait in the index; here is only a bounded window over them, so a crash
 //! loses nothing but time. `plan::decide` says what an entry's next step is.
@@ -88,6 +88,7 @@ impl Pending {
     }
 
     /// The next entry to decide.
+    #[expect(clippy::should_implement_trait, reason = "a queue: after `None` there may be more")]
     pub fn next(&mut self) -> Option<EntryId> {
         loop {
             let (_, id) = self.ready.pop_first()?;
@@ -243,7 +244,8 @@ impl Pending {
     }
 }
 
-/// Which paths operations are at work on, and when they last were: looks made meanwhile prove nothing.
+/// Which paths operations are at work on, and when they last were: looks made meanwhile prove
+/// nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Traffic {
     /// Paths of operations under way.
@@ -260,8 +262,8 @@ pub struct Traffic {
     deferred: BTreeSet<RelPath>,
     /// Which of those mean something only together.
     bound: Vec<BTreeSet<RelPath>>,
-    /// Where what was at a path was moved to, when, and as which move: a look that comes too late for
-    /// the old path is owed to the new one.
+    /// Where what was at a path was moved to, when, and as which move: a look that comes too late
+    /// for the old path is owed to the new one.
     moved: BTreeMap<RelPath, (RelPath, u64, u64)>,
     last_move: u64,
     /// Paths that are to be looked at because of a move, and which.
@@ -304,8 +306,8 @@ impl Traffic {
         }
     }
 
-    /// A directory was renamed: looks that were owed at or found nothing below its old path are owed
-    /// below the new one.
+    /// A directory was renamed: looks that were owed at or found nothing below its old path are
+    /// owed below the new one.
     pub fn moved(&mut self, from: RelPath, to: RelPath, now_ms: u64) {
         let owed = self.deferred.iter().chain(self.unknown.keys());
         let owed: Vec<RelPath> = owed.filter(|path| path.is_within(&from)).cloned().collect();
@@ -325,8 +327,8 @@ impl Traffic {
         self.unknown.insert(path, now_ms);
     }
 
-    /// Owes a look to where `path` leads by the renames of directories above it, later ones than the
-    /// one that led to `path` itself.
+    /// Owes a look to where `path` leads by the renames of directories above it, later ones than
+    /// the one that led to `path` itself.
     fn follow(&mut self, path: &RelPath, after: u64) {
         let mut above = path.parent();
         while let Some(here) = above {

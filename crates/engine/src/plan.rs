@@ -165,6 +165,7 @@ pub struct Operation {
 }
 
 /// What became of an operation.
+#[expect(clippy::large_enum_variant, reason = "nearly all are `Done`, and none lives long")]
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Outcome {
     /// Done. What stands there now (for an exchange: at `a`, then at `b`; nothing after a removal).

@@ -1,8 +1,8 @@
 //! Entries -> the one tree that every node must show: pure, total, deterministic.
 //!
-//! Everything is local: [`place`] reads one entry, its ancestors and the entries that claim its name,
-//! never the whole tree. Liveness, names and winners follow replication.md B2 in the conflict store
-//! mode (decisions A17).
+//! Everything is local: [`place`] reads one entry, its ancestors and the entries that claim its
+//! name, never the whole tree. Liveness, names and winners follow replication.md B2 in the conflict
+//! store mode (decisions A17).
 
 use crate::content::Content;
 use crate::dot::Dot;
@@ -39,8 +39,8 @@ pub enum Shown {
     Orphan,
 }
 
-/// Where the location register alone puts an entry; `live_children` says whether a deleted directory
-/// is still needed.
+/// Where the location register alone puts an entry; `live_children` says whether a deleted
+/// directory is still needed.
 pub fn settle(entry: &Entry, live_children: u32) -> Option<Settled> {
     let best = |deleted: bool| {
         let versions = entry.loc.versions().iter().map(|version| &version.value);

@@ -7,8 +7,8 @@ use crate::index::{Index, Stored};
 use crate::path::{Name, NAME_BYTES_MAX};
 
 /// Where `stored` is shown among all that claim `name` in the directories `parents`, which are one.
-/// Directories unite; a directory beats a file, a file beats a symlink, then the smallest id. An equal
-/// file is shown once; any other is shown beside it under a suffix.
+/// Directories unite; a directory beats a file, a file beats a symlink, then the smallest id. An
+/// equal file is shown once; any other is shown beside it under a suffix.
 pub(super) fn among(index: &dyn Index, stored: &Stored, parents: &[EntryId], name: &Name) -> Shown {
     let claims = claimants(index, parents, name);
     let at = |name: Name| Shown::At { parent: parents[0], name };
@@ -21,8 +21,8 @@ pub(super) fn among(index: &dyn Index, stored: &Stored, parents: &[EntryId], nam
         return Shown::As(first.id);
     }
     let mine = content(&stored.entry);
-    let before = claims.iter().take_while(|claim| claim.id != id);
-    let equal = before.filter(|c| c.kind == stored.entry.kind && c.content == mine).next();
+    let mut before = claims.iter().take_while(|claim| claim.id != id);
+    let equal = before.find(|c| c.kind == stored.entry.kind && c.content == mine);
     if let Some(equal) = equal {
         return Shown::As(equal.id);
     }

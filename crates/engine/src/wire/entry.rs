@@ -112,10 +112,11 @@ fn check(entry: &Entry) -> Result<(), WireError> {
     if !is_root && entry.loc.is_empty() {
         return Err(WireError("an entry that is nowhere"));
     }
-    let fits = |content: &Content| match (entry.kind, content) {
-        (Kind::File, Content::File(..)) => true,
-        (Kind::Symlink, Content::Link(_)) => true,
-        _ => false,
+    let fits = |content: &Content| {
+        matches!(
+            (entry.kind, content),
+            (Kind::File, Content::File(..)) | (Kind::Symlink, Content::Link(_))
+        )
     };
     if !entry.data.versions().iter().all(|v| fits(&v.value.content)) {
         return Err(WireError("content of another kind than its entry"));

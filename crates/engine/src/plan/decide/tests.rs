@@ -21,6 +21,7 @@ use crate::view::{self, Shown};
 use crate::wire::Minted;
 use proptest::prelude::{any, prop, proptest};
 use std::collections::{BTreeMap, BTreeSet};
+use std::slice::from_ref;
 
 fn id(n: u8) -> EntryId {
     EntryId([n; 16])
@@ -415,7 +416,7 @@ fn content_is_staged_before_anything_changes() {
 #[test]
 fn a_replacement_expects_what_was_last_seen_and_says_where_it_goes() {
     let (old, new) = (f(1, 0, "a", b'x'), E(Entry::new(id(1), Kind::File)).at(0, 0, "a"));
-    check(std::slice::from_ref(&old), &[new.holds(1, b'y')], &[(1, "install a over x")], &["a=y"]);
+    check(from_ref(&old), &[new.holds(1, b'y')], &[(1, "install a over x")], &["a=y"]);
     let conflict = old.clone().holds(1, b'y');
     check(&[old], &[conflict], &[(1, "install a over x, keep it")], &["!x", "a=y"]);
 }
@@ -437,8 +438,8 @@ fn a_loser_is_fetched_and_kept_and_released_when_the_conflict_is_over() {
 #[test]
 fn attributes_are_set_in_place_and_what_was_refused_is_not_asked_again() {
     let (old, new) = (f(1, 0, "a", b'x'), f(1, 0, "a", b'x').mode(1, 0o600));
-    check(&[old.clone()], &[new.clone()], &[(1, "chmod a 600")], &["a=x"]);
-    let mut world = World::of(&[old], &[new.clone()]);
+    check(from_ref(&old), from_ref(&new), &[(1, "chmod a 600")], &["a=x"]);
+    let mut world = World::of(&[old], from_ref(&new));
     let row = world.index.seen_of(id(1)).unwrap();
     let refused = Some(view::desired(&new.0).unwrap().attributes);
     world.index.put_seen(&SeenRow { refused, ..row });
@@ -510,7 +511,7 @@ fn united_directories_become_one_row_whichever_was_there_first() {
 #[test]
 fn an_equal_file_is_shown_once_and_the_row_changes_its_entry() {
     let (one, two) = (f(1, 0, "a", b'x'), f(2, 0, "a", b'x'));
-    check(&[two.clone()], &[one.clone()], &[(2, "a is 1"), (1, "a is 1")], &["a=x"]);
+    check(from_ref(&two), from_ref(&one), &[(2, "a is 1"), (1, "a is 1")], &["a=x"]);
     check(&[one], &[two], &[(2, "in place")], &["a=x"]);
 }
 

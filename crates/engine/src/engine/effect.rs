@@ -1,0 +1,80 @@
+//! What comes out of a folder's engine: everything that it can want done, and what is worth a line
+//! in the log. Declarations only: `engine` makes them, the node carries them out.
+
+use crate::content::Digest;
+use crate::dot::{Incarnation, NodeId};
+use crate::exchange::Outgoing;
+use crate::index::Fingerprint;
+use crate::message::Want;
+use crate::path::RelPath;
+use crate::plan::Operation;
+
+/// Everything a folder can want done.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Effect {
+    /// Send this.
+    Send(Outgoing),
+    /// Send these contents to a peer; each may lie at the place given.
+    Serve(NodeId, Vec<(Want, Origin)>),
+    /// Stage content that lies elsewhere on this disk.
+    Copy(Digest, u64, Origin),
+    /// Do these; each answers with an outcome.
+    Apply(Vec<Operation>),
+    /// Look at these paths.
+    Observe(Vec<RelPath>),
+    /// Look at everything; answer with [`Input::Scanned`](super::Input::Scanned).
+    Scan,
+    /// Sync the folder's filesystem; answer with [`Input::Synced`](super::Input::Synced).
+    Sync(u64),
+    /// Break off with a peer.
+    Refuse(NodeId, &'static str),
+    /// For the record: what happened to which path.
+    Happened(Event),
+    /// For the operator: what is wrong with which path.
+    Notice(RelPath, String),
+}
+
+/// Where a content lies on this machine.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Origin {
+    /// In the tree, as last seen.
+    Tree(RelPath, Fingerprint),
+    /// In the conflict store.
+    Kept,
+    /// Staged.
+    Staged,
+}
+
+/// One line of the folder's log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Event {
+    /// Where.
+    pub path: RelPath,
+    /// What.
+    pub what: Happening,
+    /// Whose operation, where one operation is the cause.
+    pub by: Option<Incarnation>,
+}
+
+/// What can happen to a path.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Happening {
+    /// A program here changed, made, moved or deleted it.
+    Local,
+    /// Made here for a peer.
+    Created,
+    /// Replaced here for a peer.
+    Replaced,
+    /// Given other attributes for a peer.
+    Attributes,
+    /// Renamed here for a peer.
+    Moved,
+    /// Removed here for a peer.
+    Removed,
+    /// A version lost a conflict and is in the conflict store.
+    Conflict,
+    /// A version was found under an operation and published.
+    Rescued,
+    /// Undone by a power loss; its announced version is fetched from peers.
+    Damaged,
+}

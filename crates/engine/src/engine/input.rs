@@ -1,0 +1,62 @@
+//! What goes into a folder's engine: how it is opened, the time, and everything that can happen.
+//! Declarations only: what an input leads to is decided in `engine`. The node makes them.
+
+use crate::content::Digest;
+use crate::dot::NodeId;
+use crate::entry::IncarnationRecord;
+use crate::message::Message;
+use crate::observe::{Batch, Present};
+use crate::plan::{OpId, Outcome};
+
+/// The time of an input: monotonic milliseconds since any start, and the wall clock's.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub struct Now {
+    /// Never goes back.
+    pub mono_ms: u64,
+    /// Unix milliseconds; data, never causality.
+    pub wall_ms: u64,
+}
+
+/// Everything that can happen to a folder.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Input {
+    /// A member that holds the folder is connected.
+    PeerUp(NodeId),
+    /// It is gone.
+    PeerDown(NodeId),
+    /// Its transport has no room for more frames, or has again.
+    Congested(NodeId, bool),
+    /// It said something ([`Message::Data`] goes to the stage, not here).
+    Message(NodeId, Message),
+    /// The disk was looked at; the first look began at this monotonic millisecond.
+    Observed(u64, Batch),
+    /// A whole scan has ended, completely or not.
+    Scanned(bool),
+    /// Operations have ended.
+    Applied(Vec<(OpId, Outcome)>),
+    /// Contents are whole, verified and staged.
+    Staged(Vec<Digest>),
+    /// Contents that did not come: the peer broke off, the bytes were wrong, the disk is full.
+    NotStaged(Vec<Digest>),
+    /// A sync of the folder's filesystem that began after `Effect::Sync` of this number is done.
+    Synced(u64),
+    /// Nothing is looked at and nothing applied until further notice.
+    Paused(bool),
+    /// Look at everything again.
+    Rescan,
+    /// A deadline has come.
+    Tick,
+}
+
+/// How a folder is opened.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    /// The machine boot.
+    pub boot: [u8; 16],
+    /// A life that was never used, signed: taken if the last one must not go on.
+    pub fresh: IncarnationRecord,
+    /// The root directory as it is now.
+    pub root: Present,
+    /// The root holds nothing that could be imported.
+    pub empty: bool,
+}
