@@ -167,6 +167,16 @@ struct Facts {
     contexts_unsaved: BTreeSet<u64>,
 }
 
+/// What is open in SQLite. Look-ups between two commits share one reading transaction: each by
+/// itself would take and give back the file's locks (measured: 600,000 fcntl calls while a node
+/// received 2,800 files).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Transaction {
+    None,
+    Reading,
+    Writing,
+}
+
 /// A folder's index. See the module's head and [`engine::index::Index`].
 pub struct Store {
     path: PathBuf,
@@ -180,7 +190,7 @@ pub struct Store {
     next_seq: i64,
     /// No row of D in the file has a higher slot.
     top_slot: u64,
-    in_transaction: bool,
+    transaction: Cell<Transaction>,
     /// What the file holds of entries that were lately looked up; forgotten with every flush.
     looked: RefCell<HashMap<EntryId, Option<EntryBase>>>,
     /// Every pending row in the file with an order up to this is hidden; forgotten likewise.
@@ -248,7 +258,7 @@ impl Store {
             overlay_rows_max: OVERLAY_ROWS_MAX,
             next_seq,
             top_slot: u64::try_from(top_slot).unwrap_or(0),
-            in_transaction: false,
+            transaction: Cell::new(Transaction::None),
             looked: RefCell::default(),
             hidden_below: Cell::new(0),
             floors: RefCell::default(),

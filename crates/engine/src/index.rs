@@ -161,6 +161,18 @@ pub struct PendingRow {
     /// Every operation that arrived for it since it was last in place, superseded ones too: the
     /// lowest counter of each incarnation.
     pub touched: Vec<Dot>,
+    /// What an operation under way is putting there: written down before it begins, so that after a
+    /// crash its result is not taken for somebody's edit.
+    pub intent: Option<Intent>,
+}
+
+/// What a place will hold once the operation on it is done.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Intent {
+    /// The content.
+    pub content: Content,
+    /// The versions that the disk then shows.
+    pub dots: SeenDots,
 }
 
 /// How far a folder's first meeting with its cluster has come (decisions A2).

@@ -196,7 +196,8 @@ pub fn mark(facts: &mut Facts, index: &mut dyn Index, id: EntryId, arrived: &[Do
     }
     let touched =
         touched.into_iter().map(|(incarnation, counter)| Dot { incarnation, counter }).collect();
-    let row = PendingRow { entry: id, order, create: create_dot(index, id), touched };
+    let intent = old.as_ref().and_then(|old| old.intent.clone());
+    let row = PendingRow { entry: id, order, create: create_dot(index, id), touched, intent };
     if old.as_ref() != Some(&row) {
         index.put_pending(&row);
     }

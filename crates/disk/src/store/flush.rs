@@ -9,7 +9,7 @@ use super::record::{
     pending_bytes, seen_bytes,
 };
 use super::rows::signed;
-use super::{fact, ReadError, Store};
+use super::{fact, ReadError, Store, Transaction};
 use engine::entry::EntryId;
 use engine::index::{IndexError, Slot};
 use rusqlite::Connection;
@@ -22,11 +22,21 @@ pub fn save_fact(connection: &Connection, key: i64, value: &[u8]) -> rusqlite::R
 }
 
 impl Store {
-    /// Opens SQLite's transaction if it is not open.
+    /// Opens SQLite's transaction for writing. A reading one becomes it with the first write: nobody
+    /// else writes, so it cannot be too old for that.
     pub(super) fn begin(&mut self) -> rusqlite::Result<()> {
-        if !self.in_transaction {
+        if self.transaction.get() == Transaction::None {
             self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-            self.in_transaction = true;
+        }
+        self.transaction.set(Transaction::Writing);
+        Ok(())
+    }
+
+    /// Opens a reading transaction if none is open.
+    pub(super) fn begin_reading(&self) -> rusqlite::Result<()> {
+        if self.transaction.get() == Transaction::None {
+            self.connection.prepare_cached("BEGIN")?.execute([])?;
+            self.transaction.set(Transaction::Reading);
         }
         Ok(())
     }
@@ -193,7 +203,7 @@ impl Store {
     }
 
     fn is_unchanged(&self) -> bool {
-        !self.in_transaction
+        self.transaction.get() != Transaction::Writing
             && self.overlay.len() == 0
             && !self.facts.meta_unsaved
             && !self.facts.knowledge_unsaved
@@ -204,8 +214,15 @@ impl Store {
     fn try_commit(&mut self) -> Result<(), ReadError> {
         self.flush()?;
         self.save_facts()?;
-        self.connection.prepare_cached("COMMIT")?.execute([])?;
-        self.in_transaction = false;
+        self.end()
+    }
+
+    /// Ends the open transaction, if one is.
+    fn end(&self) -> Result<(), ReadError> {
+        if self.transaction.get() != Transaction::None {
+            self.connection.prepare_cached("COMMIT")?.execute([])?;
+            self.transaction.set(Transaction::None);
+        }
         Ok(())
     }
 
@@ -213,15 +230,13 @@ impl Store {
     /// more: what is in memory may not be what is in the file.
     pub(super) fn commit_all(&mut self) -> Result<(), IndexError> {
         if self.failed.borrow().is_none() {
-            if self.is_unchanged() {
-                return Ok(());
-            }
-            match self.try_commit() {
+            let done = if self.is_unchanged() { self.end() } else { self.try_commit() };
+            match done {
                 Ok(()) => return Ok(()),
                 Err(error) => self.fail("commit to", error),
             }
         }
-        if std::mem::take(&mut self.in_transaction) {
+        if self.transaction.replace(Transaction::None) != Transaction::None {
             // SQLite may have rolled back by itself; then there is nothing left to roll back.
             let _ = self.connection.execute_batch("ROLLBACK");
         }

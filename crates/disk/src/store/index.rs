@@ -21,6 +21,7 @@ fn each(
     params: impl Params,
     mut take: impl FnMut(&Row<'_>) -> Result<bool, ReadError>,
 ) -> Result<(), ReadError> {
+    store.begin_reading()?;
     let mut statement = store.connection.prepare_cached(sql)?;
     let mut rows = statement.query(params)?;
     while let Some(row) = rows.next()? {
@@ -152,7 +153,11 @@ impl Store {
     /// Rows of D in the file, less those that wait in the overlay.
     fn file_seen(&self, sql: &str, params: impl Params, max: usize) -> Vec<SeenRow> {
         let hidden = |slot| self.overlay.seen.contains_key(&slot);
-        self.answer(rows::seen_rows(&self.connection, &self.lives, (sql, params), max, hidden))
+        let read = || {
+            self.begin_reading()?;
+            rows::seen_rows(&self.connection, &self.lives, (sql, params), max, hidden)
+        };
+        self.answer(read())
     }
 
     fn is_slot_in_file(&self, slot: Slot) -> Result<bool, ReadError> {

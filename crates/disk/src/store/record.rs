@@ -10,7 +10,7 @@ use super::ReadError;
 use engine::content::{Content, Digest};
 use engine::dot::Dot;
 use engine::entry::{Entry, EntryId, Kind, Owner, Timestamp};
-use engine::index::{Attributes, PendingRow, SeenDots, SeenRow, Settled, Stored};
+use engine::index::{Attributes, Intent, PendingRow, SeenDots, SeenRow, Settled, Stored};
 use engine::path::Name;
 use engine::register::{Register, Version};
 use engine::wire::Minted;
@@ -166,6 +166,16 @@ struct PendingRecord {
     create: Option<DotRecord>,
     #[prost(message, repeated, tag = "2")]
     touched: Vec<DotRecord>,
+    #[prost(message, optional, tag = "3")]
+    intent: Option<IntentRecord>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct IntentRecord {
+    #[prost(message, required, tag = "1")]
+    content: ContentRecord,
+    #[prost(message, required, tag = "2")]
+    dots: SeenDotsRecord,
 }
 
 /// Numbers of the registers of [`Entry`] in the file.
@@ -445,7 +455,11 @@ pub fn pending_bytes(lives: &mut Lives, row: &PendingRow) -> Vec<u8> {
         |dot: &Dot| DotRecord { life: lives.number(dot.incarnation), counter: dot.counter };
     let create = row.create.as_ref().map(&mut record);
     let touched = row.touched.iter().map(record).collect();
-    PendingRecord { create, touched }.encode_to_vec()
+    let intent = row.intent.as_ref().map(|intent| IntentRecord {
+        content: content_record(&intent.content, true),
+        dots: seen_dots_record(lives, &intent.dots),
+    });
+    PendingRecord { create, touched, intent }.encode_to_vec()
 }
 
 /// The pending row of these columns and bytes.
@@ -462,5 +476,11 @@ pub fn read_pending(
         order,
         create: record.create.as_ref().map(read).transpose()?,
         touched: record.touched.iter().map(read).collect::<Result<_, _>>()?,
+        intent: record.intent.map(|intent| read_intent(lives, intent)).transpose()?,
     })
+}
+
+fn read_intent(lives: &Lives, record: IntentRecord) -> Result<Intent, ReadError> {
+    let content = content_of(record.content, None)?;
+    Ok(Intent { content, dots: read_seen_dots(lives, record.dots)? })
 }

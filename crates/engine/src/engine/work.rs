@@ -5,7 +5,7 @@ use crate::content::{Content, Digest};
 use crate::dot::{Dot, NodeId};
 use crate::entry::EntryId;
 use crate::fetch::Asked;
-use crate::index::{Attributes, Index, SeenDots, SeenRow, Slot, Volatile};
+use crate::index::{Attributes, Index, Intent, PendingRow, SeenDots, SeenRow, Slot, Volatile};
 use crate::ledger;
 use crate::limits::{APPLYING_MAX, APPLY_BATCH_MAX};
 use crate::observe::{self, Present};
@@ -86,6 +86,10 @@ impl FolderEngine {
                     }
                 }
                 self.traffic.begin(&act);
+                if let Act::Install { content, .. } = &*act {
+                    let intent = Intent { content: content.clone(), dots: (*dots).clone() };
+                    set_intent(index, id, Some(intent));
+                }
                 let flight = Flight { entry: id, act: (*act).clone(), dots: *dots };
                 let id = self.pending.launch(flight);
                 batch.push(Operation { id, act: *act });
@@ -197,6 +201,7 @@ impl FolderEngine {
 
     fn land(&mut self, index: &mut dyn Index, flight: Flight, outcome: Outcome) {
         let id = flight.entry;
+        set_intent(index, id, None);
         match outcome {
             Outcome::Done { now, refused, displaced } => {
                 let before = index.seen_of(id);
@@ -410,6 +415,13 @@ impl FolderEngine {
         }
         let path = flight.act.paths().pop().unwrap_or_else(RelPath::root);
         self.happened(path, Happening::Rescued, Some(self.facts.meta.incarnation));
+    }
+}
+
+/// Writes down what is about to be put at an entry's place, or that nothing is any more.
+fn set_intent(index: &mut dyn Index, id: EntryId, intent: Option<Intent>) {
+    if let Some(row) = index.pending(id).filter(|row| row.intent != intent) {
+        index.put_pending(&PendingRow { intent, ..row });
     }
 }
 

@@ -236,7 +236,10 @@ impl Desk<'_> {
             self.seen.again.push(path.clone());
             return;
         }
-        match self.shown_at(parent, name, found.kind) {
+        let derived = EntryId::derive(parent.entry, found.kind, name, None);
+        let ours = self.pen.index.seen_of(derived).is_none()
+            && self.pen.intended(derived, found).is_some();
+        match self.shown_at(parent, name, found.kind).or(ours.then_some(derived)) {
             Some(id) => self.pen.adopt(parent, name, id, found),
             None => {
                 self.pen.create(parent, name, found);

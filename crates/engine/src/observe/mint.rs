@@ -103,6 +103,12 @@ impl Pen<'_> {
             || found.content == view::winner(&entry.data).map(|data| data.content.clone());
         let showing = ledger::showing(self.index, &entry);
         let mut dots = SeenDots { loc: showing.loc, ..SeenDots::default() };
+        if let Some(dots) = self.intended(id, found) {
+            let row = self.row(slot, parent.slot, Some(name.clone()), &entry, found, dots, None);
+            self.index.put_seen(&row);
+            ledger::mark(self.facts, self.index, id, &[]);
+            return;
+        }
         if equal {
             dots.data = showing.data;
             dots.shown = shown_dots(&entry, found.content.as_ref());
@@ -131,7 +137,8 @@ impl Pen<'_> {
             stored.map_or_else(|| Entry::new(row.entry, row.kind), |stored| stored.entry);
         let content = found.content.clone().or_else(|| row.content.clone());
         let edited = content != row.content;
-        if edited && self.is_applied(&entry, row, found) {
+        if edited && (self.was_intended(&entry, row, found) || self.is_applied(&entry, row, found))
+        {
             return;
         }
         let changed = edited || differs(row, &found.attributes);
@@ -160,6 +167,22 @@ impl Pen<'_> {
         if self.index.pending(row.entry).is_some() {
             ledger::mark(self.facts, self.index, row.entry, &[]);
         }
+    }
+
+    /// The versions that an operation of ours was putting at the entry's place, if it is its content
+    /// that is found: it was done, and a crash came before that was written down.
+    pub fn intended(&self, id: EntryId, found: &Present) -> Option<SeenDots> {
+        let intent = self.index.pending(id)?.intent?;
+        (Some(&intent.content) == found.content.as_ref()).then_some(intent.dots)
+    }
+
+    fn was_intended(&mut self, entry: &Entry, row: &SeenRow, found: &Present) -> bool {
+        let Some(dots) = self.intended(row.entry, found) else { return false };
+        let (name, previous) = (row.name.clone(), row.content.clone());
+        let next = self.row(row.slot, row.parent, name, entry, found, dots, previous);
+        self.index.put_seen(&next);
+        ledger::mark(self.facts, self.index, row.entry, &[]);
+        true
     }
 
     /// The very content that the tree is to show: an operation of ours that was done and not written

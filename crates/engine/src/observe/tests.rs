@@ -7,8 +7,8 @@ use crate::entry::{
     Data, Entry, EntryId, Hlc, Kind, Location, Presence, Rank, Stamp, Timestamp, ROOT,
 };
 use crate::index::{
-    Attributes, Fingerprint, Handle, Index, MemIndex, Meta, Phase, SeenDots, SeenRow, Volatile,
-    ROOT_SLOT,
+    Attributes, Fingerprint, Handle, Index, Intent, MemIndex, Meta, PendingRow, Phase, SeenDots,
+    SeenRow, Volatile, ROOT_SLOT,
 };
 use crate::ledger::{self, Author, Facts};
 use crate::path::{Name, RelPath};
@@ -454,4 +454,29 @@ fn an_edit_of_a_damaged_file_leaves_the_announced_version() {
     node.look(Source::Live, &[("a", at_ms(file(1, b'z'), 990_000))]);
     let data = node.entry_at("a").data;
     assert!(data.get(announced).is_some(), "nobody here saw the announced version");
+}
+
+/// A node was killed after it had put a's version 1 in place and before it wrote that down; meanwhile
+/// version 2 came in. The scan took version 1 for a local edit, dated it now, and it won: all nodes
+/// went back to it, and version 2 was a conflict that nobody had made.
+#[test]
+fn a_version_put_in_place_before_a_kill_is_not_a_local_edit_after_it() {
+    let mut node = Node::new(Phase::Member);
+    node.look(Source::Live, &[("a", file(1, b'0'))]);
+    let mut entry = node.entry_at("a");
+    let (id, seen) = (entry.id, node.index.seen_of(entry.id).unwrap().dots);
+    peer_write(&mut entry, 1, b'1');
+    entry.data.supersede(&seen.data);
+    node.arrives(entry.clone());
+    let intent = Intent { content: digest(b'1'), dots: ledger::showing(&node.index, &entry) };
+    let pending = node.index.pending(id).unwrap();
+    node.index.put_pending(&PendingRow { intent: Some(intent), ..pending });
+    let first: Vec<Dot> = entry.data.dots().collect();
+    peer_write(&mut entry, 2, b'2');
+    entry.data.supersede(&first);
+    node.arrives(entry);
+    let minted = node.facts.meta.counter;
+    node.look(Source::Scan, &[("a", file(2, b'1'))]);
+    assert_eq!(node.facts.meta.counter, minted, "nothing is minted");
+    assert_eq!(node.index.seen_of(id).unwrap().dots.shown, first);
 }

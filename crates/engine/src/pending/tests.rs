@@ -22,7 +22,13 @@ fn pending(n: u8) -> (Pending, MemIndex) {
     let mut index = MemIndex::new(Meta::new(Incarnation([9; 16]), Phase::Member, [0; 16]));
     for n in 1..=n {
         let (entry, order) = (id(n), u64::from(n));
-        index.put_pending(&PendingRow { entry, order, create: None, touched: Vec::new() });
+        index.put_pending(&PendingRow {
+            entry,
+            order,
+            create: None,
+            touched: Vec::new(),
+            intent: None,
+        });
     }
     let mut pending = Pending::default();
     pending.refill(&index);

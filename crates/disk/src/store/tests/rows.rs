@@ -7,8 +7,8 @@ use engine::entry::{
     Stamp, Stamped, Timestamp, Xattrs, ROOT,
 };
 use engine::index::{
-    Attributes, Fingerprint, Handle, Index, PendingRow, Phase, SeenDots, SeenRow, Settled, Slot,
-    Stored, Volatile, ROOT_SLOT,
+    Attributes, Fingerprint, Handle, Index, Intent, PendingRow, Phase, SeenDots, SeenRow, Settled,
+    Slot, Stored, Volatile, ROOT_SLOT,
 };
 use engine::path::Name;
 use engine::register::{Register, Version};
@@ -98,9 +98,21 @@ fn attributes(seed: u64) -> Attributes {
     }
 }
 
+fn seen_dots(seed: u64) -> SeenDots {
+    let dots = |n: u64| (0..n % 3).map(|i| dot(seed, i + n)).collect::<Vec<_>>();
+    SeenDots {
+        loc: dots(seed),
+        data: dots(seed + 1),
+        shown: dots(seed + 2),
+        times: dots(seed + 3),
+        mode: dots(seed + 4),
+        owner: dots(seed + 5),
+        xattr: dots(seed + 6),
+    }
+}
+
 /// A row of D.
 pub fn seen(slot: u64, parent: u64, entry: u64, seed: u64) -> SeenRow {
-    let dots = |n: u64| (0..n % 3).map(|i| dot(seed, i + n)).collect::<Vec<_>>();
     SeenRow {
         slot: Slot(slot),
         parent: Slot(parent),
@@ -120,15 +132,7 @@ pub fn seen(slot: u64, parent: u64, entry: u64, seed: u64) -> SeenRow {
         },
         attributes: attributes(seed),
         refused: seed.is_multiple_of(5).then(|| attributes(seed + 7)),
-        dots: SeenDots {
-            loc: dots(seed),
-            data: dots(seed + 1),
-            shown: dots(seed + 2),
-            times: dots(seed + 3),
-            mode: dots(seed + 4),
-            owner: dots(seed + 5),
-            xattr: dots(seed + 6),
-        },
+        dots: seen_dots(seed),
         soft: seed.is_multiple_of(2),
         volatile: seed.is_multiple_of(2).then(|| Volatile {
             epoch: seed % 6,
@@ -238,7 +242,12 @@ fn apply(step: &Step, order: Option<u64>, index: &mut dyn Index) {
             let touched = (0..seed % 3 + 1).map(|i| dot(seed + i, i)).collect();
             let create = seed.is_multiple_of(3).then(|| dot(seed, seed));
             let order = order.unwrap_or(step);
-            index.put_pending(&PendingRow { entry: entry_id(n), order, create, touched });
+            let intent = seed.is_multiple_of(2).then(|| Intent {
+                content: Content::File(Digest([n; 32]), seed),
+                dots: seen_dots(seed),
+            });
+            let entry = entry_id(n);
+            index.put_pending(&PendingRow { entry, order, create, touched, intent });
         }
         Step::InPlace { n } => index.remove_pending(entry_id(n)),
         Step::Kept { n, seed } => index.put_kept(entry_id(n), &digest(seed)),
