@@ -243,7 +243,7 @@ fn apply(step: &Step, order: Option<u64>, index: &mut dyn Index) {
             let create = seed.is_multiple_of(3).then(|| dot(seed, seed));
             let order = order.unwrap_or(step);
             let intent = seed.is_multiple_of(2).then(|| Intent {
-                content: Content::File(Digest([n; 32]), seed),
+                content: Content::File(Digest([seed as u8; 32]), seed),
                 dots: seen_dots(seed),
             });
             let entry = entry_id(n);
