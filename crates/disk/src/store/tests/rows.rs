@@ -242,7 +242,7 @@ fn apply(step: &Step, order: Option<u64>, index: &mut dyn Index) {
             let touched = (0..seed % 3 + 1).map(|i| dot(seed + i, i)).collect();
             let create = seed.is_multiple_of(3).then(|| dot(seed, seed));
             let order = order.unwrap_or(step);
-            let intent = seed.is_multiple_of(2).then(|| Intent {
+            let intent = (seed % 7 == 5).then(|| Intent {
                 content: Content::File(Digest([seed as u8; 32]), seed),
                 dots: seen_dots(seed),
             });
