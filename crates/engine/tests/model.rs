@@ -5,6 +5,8 @@
 //! that can be left out has a variant that leaves it out, and a test that this is noticed. The
 //! figures are printed: `cargo test -p engine --test model -- --nocapture`.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod model {
     pub mod disk;
     pub mod exchange;

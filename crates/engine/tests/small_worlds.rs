@@ -4,6 +4,8 @@
 //! Not the simulator (`crates/sim`): the disk here is a toy that follows the contracts of
 //! `engine::observe` and `engine::plan` to the letter, so what fails here is the engine.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod small_worlds {
     pub mod check;
     pub mod disk;
@@ -21,9 +23,9 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 /// Everything that happens in the world of one seed.
 fn live(world: &mut World, seed: u64) {
     let nodes = world.nodes.len();
-    let chain = seed % 5 == 0;
-    world.refusals = if seed % 3 == 0 { 10 } else { 0 };
-    world.oracle.reuse = if seed % 2 == 0 { 40 } else { 0 };
+    let chain = seed.is_multiple_of(5);
+    world.refusals = if seed.is_multiple_of(3) { 10 } else { 0 };
+    world.oracle.reuse = if seed.is_multiple_of(2) { 40 } else { 0 };
     let prefilled = seed % 4 == 1;
     if prefilled {
         for node in 0..nodes {
@@ -43,7 +45,7 @@ fn live(world: &mut World, seed: u64) {
         }
     }
     let wanted = world.linked();
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         world.run_for(200);
     }
     let operations = 3 + world.random.below(25);
@@ -104,9 +106,15 @@ fn world_of(seed: u64, story: bool) -> Result<(), Vec<String>> {
     }
 }
 
+/// What a person at a terminal asks of a run.
+#[expect(clippy::disallowed_methods, reason = "the test is asked by hand, the engine is not")]
+fn asked(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 /// Seeds `from..to`; the environment widens the range for a long run by hand.
 fn seeds(default: u64) -> std::ops::Range<u64> {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let number = |name: &str| asked(name).and_then(|text| text.parse().ok());
     let from = number("SMALL_WORLDS_FROM").unwrap_or(0);
     from..number("SMALL_WORLDS_TO").unwrap_or(from + default)
 }
@@ -121,7 +129,7 @@ fn small_worlds_end_equal_with_nothing_lost() {
             failed.push((seed, why));
         }
     }
-    let about = std::env::var("SMALL_WORLDS_ABOUT").unwrap_or_default();
+    let about = asked("SMALL_WORLDS_ABOUT").unwrap_or_default();
     let number = failed.len();
     failed.retain(|(_, why)| why.contains(&about));
     let stories = failed.iter().take(60);

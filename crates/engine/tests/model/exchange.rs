@@ -65,11 +65,12 @@ impl World {
             .collect();
         let mut part: BTreeSet<Id> =
             news.keys().filter(|_| self.random.chance(50)).copied().collect();
-        while self.options.mutant != Mutant::SplitFrames {
+        let split = self.options.mutant == Mutant::SplitFrames;
+        loop {
             let dots: BTreeSet<Dot> = part.iter().flat_map(|id| news[id].iter().copied()).collect();
             let more = news.iter().filter(|(id, d)| !part.contains(id) && !d.is_disjoint(&dots));
             let more: Vec<Id> = more.map(|(id, _)| *id).collect();
-            if more.is_empty() {
+            if more.is_empty() || split {
                 break;
             }
             part.extend(more);
