@@ -204,9 +204,9 @@ pub fn mark(facts: &mut Facts, index: &mut dyn Index, id: EntryId, arrived: &[Do
     facts.marked.push(id);
 }
 
-/// The versions an entry holds now: what its place shows once it is right. Of content that lost only
-/// what is already in the conflict store: nobody has seen what is nowhere on this disk yet, nor the
-/// place that such an edit asserts.
+/// The versions an entry holds now: what its place shows once it is right. Of content that lost
+/// only what is already in the conflict store: nobody has seen what is nowhere on this disk yet,
+/// nor the place that such an edit asserts.
 pub fn showing(index: &dyn Index, entry: &Entry) -> SeenDots {
     let content = view::winner(&entry.data).map(|data| &data.content);
     let kept = index.kept_of(entry.id);

@@ -23,7 +23,8 @@ pub struct Seen {
     pub damaged: Vec<RelPath>,
     /// Directories that were renamed, from where to where.
     pub moved: Vec<(RelPath, RelPath)>,
-    /// Nothing is there and nothing was: a hint that came too late, perhaps for a renamed directory.
+    /// Nothing is there and nothing was: a hint that came too late, perhaps for a renamed
+    /// directory.
     pub unknown: Vec<RelPath>,
 }
 
@@ -247,7 +248,8 @@ impl Desk<'_> {
         }
     }
 
-    /// The entry of this kind that the tree shows at `name` in the directory and that has no row yet.
+    /// The entry of this kind that the tree shows at `name` in the directory and that has no row
+    /// yet.
     fn shown_at(&self, parent: &SeenRow, name: &Name, kind: Kind) -> Option<EntryId> {
         let index = &*self.pen.index;
         let parents = view::united(index, parent.entry)?;

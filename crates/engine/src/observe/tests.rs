@@ -456,9 +456,9 @@ fn an_edit_of_a_damaged_file_leaves_the_announced_version() {
     assert!(data.get(announced).is_some(), "nobody here saw the announced version");
 }
 
-/// A node was killed after it had put a's version 1 in place and before it wrote that down; meanwhile
-/// version 2 came in. The scan took version 1 for a local edit, dated it now, and it won: all nodes
-/// went back to it, and version 2 was a conflict that nobody had made.
+/// A node was killed after it had put a's version 1 in place and before it wrote that down;
+/// meanwhile version 2 came in. The scan took version 1 for a local edit, dated it now, and it won:
+/// all nodes went back to it, and version 2 was a conflict that nobody had made.
 #[test]
 fn a_version_put_in_place_before_a_kill_is_not_a_local_edit_after_it() {
     let mut node = Node::new(Phase::Member);
