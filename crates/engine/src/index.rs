@@ -1,11 +1,11 @@
-//! What a node remembers of one folder: the replicated entries (S), what it has seen (K), and what it
-//! last saw on its own disk (D).
+//! What a node remembers of one folder: the replicated entries (S), what it has seen (K), and what
+//! it last saw on its own disk (D).
 //!
 //! A synchronous trait, because it may be larger than memory: `disk::store` keeps it in SQLite,
-//! [`MemIndex`] in memory for tests, the simulator and as the oracle of the other. All writes go into
-//! one open transaction; [`Index::commit`] makes them durable together. Nothing here decides: what
-//! is derived from an entry (`settled`, `live_children`, `conflicted`) is computed by `view` and
-//! handed in.
+//! [`MemIndex`] in memory for tests, the simulator and as the oracle of the other. All writes go
+//! into one open transaction; [`Index::commit`] makes them durable together. Nothing here decides:
+//! what is derived from an entry (`settled`, `live_children`, `conflicted`) is computed by `view`
+//! and handed in.
 //!
 //! Reads and writes do not return errors. A store that fails remembers its first error, answers
 //! anything, and refuses the commit with it: no effect of such a turn is ever released, and the
@@ -210,7 +210,8 @@ pub struct Meta {
 }
 
 impl Meta {
-    /// A folder that starts a new life; `phase` is [`Phase::Importing`] where no other node holds it.
+    /// A folder that starts a new life; `phase` is [`Phase::Importing`] where no other node holds
+    /// it.
     pub fn new(incarnation: Incarnation, phase: Phase, boot: [u8; 16]) -> Meta {
         Meta {
             incarnation,

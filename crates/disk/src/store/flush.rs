@@ -22,8 +22,8 @@ pub fn save_fact(connection: &Connection, key: i64, value: &[u8]) -> rusqlite::R
 }
 
 impl Store {
-    /// Opens SQLite's transaction for writing. A reading one becomes it with the first write: nobody
-    /// else writes, so it cannot be too old for that.
+    /// Opens SQLite's transaction for writing. A reading one becomes it with the first write:
+    /// nobody else writes, so it cannot be too old for that.
     pub(super) fn begin(&mut self) -> rusqlite::Result<()> {
         if self.transaction.get() == Transaction::None {
             self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;

@@ -97,8 +97,8 @@ impl FolderEngine {
         }
     }
 
-    /// Whether nobody else needs this content of the conflict store. If somebody does, the entry lets
-    /// go of it and it stays.
+    /// Whether nobody else needs this content of the conflict store. If somebody does, the entry
+    /// lets go of it and it stays.
     fn may_release(&mut self, index: &mut dyn Index, id: EntryId, digest: &Digest) -> bool {
         if self.pending.is_being_kept(digest) {
             self.pending.retry(id, self.now.mono_ms);
@@ -143,7 +143,8 @@ impl FolderEngine {
         false
     }
 
-    /// Content comes from this disk if it is here under any name, else from a peer that knows of it.
+    /// Content comes from this disk if it is here under any name, else from a peer that knows of
+    /// it.
     fn need(&mut self, index: &mut dyn Index, id: EntryId, digest: Digest, size: u64) {
         let asked = match self.origin(index, &digest) {
             Some(origin) => {
@@ -217,7 +218,7 @@ impl FolderEngine {
                 self.pending.retry(id, self.now.mono_ms);
             }
             Outcome::Busy(who) => {
-                let who = who.map_or_else(|| "a program".to_string(), |who| who);
+                let who = who.unwrap_or_else(|| "a program".to_string());
                 let what = format!("waits: {who} has it open for writing");
                 self.notice(&flight.act, what);
                 self.pending.retry(id, self.now.mono_ms);

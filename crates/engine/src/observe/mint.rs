@@ -169,8 +169,8 @@ impl Pen<'_> {
         }
     }
 
-    /// The versions that an operation of ours was putting at the entry's place, if it is its content
-    /// that is found: it was done, and a crash came before that was written down.
+    /// The versions that an operation of ours was putting at the entry's place, if it is its
+    /// content that is found: it was done, and a crash came before that was written down.
     pub fn intended(&self, id: EntryId, found: &Present) -> Option<SeenDots> {
         let intent = self.index.pending(id)?.intent?;
         (Some(&intent.content) == found.content.as_ref()).then_some(intent.dots)
@@ -185,9 +185,9 @@ impl Pen<'_> {
         true
     }
 
-    /// The very content that the tree is to show: an operation of ours that was done and not written
-    /// down before a crash, or a program that wrote the same. Nothing is minted. The bytes of a
-    /// loser are not meant: who writes those decides the conflict anew.
+    /// The very content that the tree is to show: an operation of ours that was done and not
+    /// written down before a crash, or a program that wrote the same. Nothing is minted. The bytes
+    /// of a loser are not meant: who writes those decides the conflict anew.
     fn is_applied(&mut self, entry: &Entry, row: &SeenRow, found: &Present) -> bool {
         let winner = view::winner(&entry.data).map(|data| &data.content);
         if winner.is_none() || winner != found.content.as_ref() {
@@ -304,8 +304,9 @@ impl Pen<'_> {
     }
 }
 
-/// Publishes bytes that an operation displaced and nobody had seen: an edit of what this disk showed,
-/// concurrent to everything else. They are in the conflict store; the tree does not show them.
+/// Publishes bytes that an operation displaced and nobody had seen: an edit of what this disk
+/// showed, concurrent to everything else. They are in the conflict store; the tree does not show
+/// them.
 pub fn publish_beside(
     facts: &mut Facts,
     index: &mut dyn Index,
@@ -326,8 +327,8 @@ pub fn publish_beside(
     ledger::mark(pen.facts, pen.index, before.entry, &[dot]);
 }
 
-/// A tombstone's id is used again: what is left in its registers is history. Returns the dots that the
-/// new writes supersede.
+/// A tombstone's id is used again: what is left in its registers is history. Returns the dots that
+/// the new writes supersede.
 fn bury(entry: &mut Entry) -> SeenDots {
     let data: Vec<Dot> = entry.data.dots().collect();
     entry.data.supersede(&data);
