@@ -1,4 +1,4 @@
 //! Whole clusters on a simulated machine, under one seed: the room for it, so that the fence stands.
 //!
-//! Nothing is built here yet. Random worlds of the engine alone, on toy disks, are in the engine's
-//! tests (`small_worlds`).
+//! Nothing is built here yet. Random worlds of the engine alone, on toy disks, are in its tests
+//! (`small_worlds`).
