@@ -8,6 +8,7 @@
 //!
 //! [`Index::commit`]: engine::index::Index::commit
 
+use dirs::Dirs;
 use engine::dot::Knowledge;
 use engine::entry::EntryId;
 use engine::index::{IndexError, Meta};
@@ -28,6 +29,8 @@ mod record;
 mod rows;
 
 mod overlay;
+
+mod dirs;
 
 mod index;
 
@@ -197,6 +200,8 @@ pub struct Store {
     hidden_below: Cell<u64>,
     /// The same for touched and creating counters, by table and life.
     floors: RefCell<HashMap<(bool, u32), u64>>,
+    /// Directories lately met.
+    dirs: RefCell<Dirs>,
     failed: RefCell<Option<IndexError>>,
     /// Held for its lock: one process at a time.
     _owner: schema::Owner,
@@ -262,6 +267,7 @@ impl Store {
             looked: RefCell::default(),
             hidden_below: Cell::new(0),
             floors: RefCell::default(),
+            dirs: RefCell::default(),
             failed: RefCell::default(),
             _owner: owner,
             connection,

@@ -2,6 +2,7 @@
 //!
 //! Rows of the file whose key waits in the overlay are passed over. Called by the engine.
 
+use super::dirs::Dirs;
 use super::overlay::{floor, EntryBase, EntryChange, PendingChange, SeenChange};
 use super::record::{read_entry, read_entry_dots, read_pending, EntryColumns};
 use super::rows::{self, bytes, name, signed, unsigned};
@@ -148,6 +149,18 @@ impl Store {
             Ok(found.len() < max)
         })?;
         Ok(found)
+    }
+
+    /// A directory's row as lately met, or from the file.
+    fn dir_or(
+        &self,
+        met: impl Fn(&Dirs) -> Option<SeenRow>,
+        file: impl Fn() -> Option<SeenRow>,
+    ) -> Option<SeenRow> {
+        if let Some(row) = met(&self.dirs.borrow()) {
+            return Some(row);
+        }
+        file().inspect(|row| self.dirs.borrow_mut().keep_row(row))
     }
 
     /// Rows of D in the file, less those that wait in the overlay.
@@ -341,12 +354,19 @@ impl Index for Store {
     fn entry(&self, id: EntryId) -> Option<Stored> {
         match self.overlay.entries.get(&id) {
             Some(change) => Some(change.stored.clone()),
-            None => self.answer(self.file_entry(id)),
+            None => {
+                if let Some(stored) = self.dirs.borrow().entry(id) {
+                    return Some(stored.clone());
+                }
+                let stored = self.answer(self.file_entry(id));
+                stored.inspect(|stored| self.dirs.borrow_mut().keep_entry(stored))
+            }
         }
     }
 
     fn put_entry(&mut self, stored: &Stored) {
         let id = stored.entry.id;
+        self.dirs.get_mut().keep_entry(stored);
         let stored = stored.clone();
         let change = match self.overlay.take_entry(id) {
             Some(old) => EntryChange { stored, ..old },
@@ -416,24 +436,33 @@ impl Index for Store {
     fn seen(&self, slot: Slot) -> Option<SeenRow> {
         match self.overlay.seen.get(&slot) {
             Some(change) => change.row.clone(),
-            None => self.file_seen(rows::BY_SLOT, [signed(slot.0)], 1).pop(),
+            None => self.dir_or(
+                |dirs| dirs.row(slot).cloned(),
+                || self.file_seen(rows::BY_SLOT, [signed(slot.0)], 1).pop(),
+            ),
         }
     }
 
     fn seen_of(&self, entry: EntryId) -> Option<SeenRow> {
         match self.overlay.seen_by_entry.get(&entry) {
             Some(&slot) => self.overlay.seen_row(slot).cloned(),
-            None => self.file_seen(rows::BY_ENTRY, [entry.0], 1).pop(),
+            None => self.dir_or(
+                |dirs| dirs.row_of(entry).cloned(),
+                || self.file_seen(rows::BY_ENTRY, [entry.0], 1).pop(),
+            ),
         }
     }
 
     fn seen_named(&self, parent: Slot, name: &Name) -> Option<SeenRow> {
         match self.overlay.seen_by_name.get(&(parent, name.clone())) {
             Some(&slot) => self.overlay.seen_row(slot).cloned(),
-            None => {
-                let key = (signed(parent.0), name.as_bytes());
-                self.file_seen(rows::BY_NAME, key, 1).pop()
-            }
+            None => self.dir_or(
+                |dirs| dirs.row_named(parent, name).cloned(),
+                || {
+                    let key = (signed(parent.0), name.as_bytes());
+                    self.file_seen(rows::BY_NAME, key, 1).pop()
+                },
+            ),
         }
     }
 
@@ -469,10 +498,12 @@ impl Index for Store {
     }
 
     fn put_seen(&mut self, row: &SeenRow) {
+        self.dirs.get_mut().keep_row(row);
         self.change_seen(row.slot, Some(row.clone()));
     }
 
     fn remove_seen(&mut self, slot: Slot) {
+        self.dirs.get_mut().forget_row(slot);
         self.change_seen(slot, None);
     }
 
@@ -489,6 +520,7 @@ impl Index for Store {
     }
 
     fn settle_volatile(&mut self, epoch: u64) {
+        self.dirs.get_mut().forget_rows();
         self.overlay.settle_volatile(epoch);
         // Often there is nothing to settle: then no transaction, whose commit would cost a sync.
         let mut some = false;
