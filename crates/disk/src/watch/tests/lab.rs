@@ -124,6 +124,17 @@ impl Lab {
         self.seen_until(|_, cookie| cookie)
     }
 
+    /// As `seen`, until these files were also hinted as closed: a process that another test started
+    /// at that moment may hold a copy of the descriptor a little longer than the test does.
+    pub(super) fn seen_closed(&mut self, paths: &[&[u8]]) -> Seen {
+        self.cookies += 1;
+        fs::write(self.state.join(format!("cookie-{}", self.cookies)), b"").unwrap();
+        self.seen_until(|seen, cookie| {
+            let closed = |what: &Touched| what.contains(Touched::CLOSED);
+            cookie && paths.iter().all(|&path| seen.names.get(path).is_some_and(closed))
+        })
+    }
+
     /// As `seen`, but only counts the names, as cheaply as a real reader would.
     pub(super) fn count(&mut self) -> usize {
         self.cookies += 1;
