@@ -13,6 +13,8 @@ use crate::lab::{tools, until, Outcome, FOLDER};
 
 /// Seconds after which a command that hangs is ended.
 const COMMAND_LIMIT_S: &str = "120";
+/// The copy of the program that another user runs.
+const OWN_BINARY: &str = "syncline-of-this-user";
 const LOG_LINES: usize = 15;
 const PORT: u16 = 7420;
 
@@ -101,15 +103,25 @@ impl Node {
         format!("{}:{PORT}", self.address)
     }
 
+    /// From now on everything here is done as `user`, with a copy of the program: the original may lie
+    /// where only root can go.
+    pub fn become_user(&mut self, user: u32) -> Outcome {
+        std::fs::copy(env!("CARGO_BIN_EXE_syncline"), self.place.join(OWN_BINARY))?;
+        self.user = Some(user);
+        Ok(())
+    }
+
     /// The program on this machine; `before` stands in front of it.
     fn program(&self, home: &Path, before: &[&str]) -> Command {
         let mut command = Command::new("nsenter");
         command.arg(format!("--net=/run/netns/{}", self.space));
+        let mut binary = PathBuf::from(env!("CARGO_BIN_EXE_syncline"));
         if let Some(user) = self.user {
+            binary = self.place.join(OWN_BINARY);
             let (user, group) = (format!("--reuid={user}"), format!("--regid={user}"));
             command.args(["setpriv", &user, &group, "--clear-groups"]);
         }
-        command.args(before).arg(env!("CARGO_BIN_EXE_syncline"));
+        command.args(before).arg(binary);
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.arg("--home").arg(home).stdin(Stdio::null());
         command

@@ -48,7 +48,7 @@ pub fn inotify() -> Outcome {
     for node in &mut lab.nodes {
         let owner = format!("{NOBODY}:{NOBODY}");
         tool(&["chown", &owner, &node.place.to_string_lossy(), &node.tree_text()])?;
-        node.user = Some(NOBODY);
+        node.become_user(NOBODY)?;
     }
     lab.found()?;
     lab.join_others()?;
