@@ -72,9 +72,9 @@ fn trial(name: &str, lack: &Lack, run: fn() -> Outcome) -> Trial {
     Trial::test(name, run).with_ignored_flag(lack.is_some())
 }
 
-/// After a kill under load the nodes agree in the end, but one of them may hold back what it has for
-/// half a minute and longer, for a creation whose content does not come. Until that is mended the
-/// trial runs on demand only: with `E2E_LONG`.
+/// After a kill under load the nodes agree in the end, but one of them may hold back what it has
+/// for half a minute and longer, for a creation whose content does not come. Until that is mended
+/// the trial runs on demand only: with `E2E_LONG`.
 fn known_fault(lack: &Lack) -> Lack {
     let on_demand = std::env::var_os("E2E_LONG").is_some();
     let why = "known to fail: a creation without content holds others back (E2E_LONG=1 runs it)";

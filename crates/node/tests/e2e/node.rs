@@ -103,8 +103,8 @@ impl Node {
         format!("{}:{PORT}", self.address)
     }
 
-    /// From now on everything here is done as `user`, with a copy of the program: the original may lie
-    /// where only root can go.
+    /// From now on everything here is done as `user`, with a copy of the program: the original may
+    /// lie where only root can go.
     pub fn become_user(&mut self, user: u32) -> Outcome {
         std::fs::copy(env!("CARGO_BIN_EXE_syncline"), self.place.join(OWN_BINARY))?;
         self.user = Some(user);
