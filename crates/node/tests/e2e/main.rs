@@ -21,7 +21,7 @@ use libtest_mimic::{Arguments, Trial};
 
 use lab::Outcome;
 
-/// One at a time: a program started for one trial would for a moment hold the files that another has
+/// One at a time: a program started for one trial would for a moment hold files that another has
 /// open for writing, and a daemon rightly waits for those.
 const THREADS: usize = 1;
 
