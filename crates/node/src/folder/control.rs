@@ -144,14 +144,13 @@ impl Control {
         self.engine.turn(self.clock.now(), &mut self.store);
         if let Err(error) = self.store.commit() {
             self.board.halt(format!("{error}; free some space or mend the disk, then restart"));
-            tracing::error!(%error, "folder stopped");
             return false;
         }
         self.names.learn(self.store.incarnations());
         let effects: Vec<Effect> = self.engine.take_effects();
         self.effects.carry_out(effects);
         self.barriers.check(&self.engine, &self.effects);
-        self.board.update(&self.engine, &self.store);
+        self.board.update(&self.store);
         for ask in asks {
             ask(&self.engine, &self.store);
         }

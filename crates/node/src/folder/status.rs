@@ -1,12 +1,11 @@
 //! What is shown of a folder between questions: state, notices, scan progress.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use disk::scan::Progress;
 use disk::store::Store;
-use engine::engine::FolderEngine;
 use engine::index::Index;
 use engine::path::RelPath;
 
@@ -20,12 +19,8 @@ const NOTICES_MAX: usize = 100;
 #[derive(Debug, Default)]
 pub struct Board {
     state: Mutex<State>,
-    /// Entries that are not in place.
-    pub pending: AtomicU64,
     /// Hints that wait to be looked at.
     pub backlog: AtomicU64,
-    /// Waits for the first member's entries.
-    pub joining: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -50,11 +45,6 @@ impl Board {
             tracing::error!(%why, "folder stopped");
             state.halted = Some(why);
         }
-    }
-
-    /// The folder works again.
-    pub fn revive(&self) {
-        self.lock().halted = None;
     }
 
     /// Whether and why it has stopped.
@@ -107,12 +97,9 @@ impl Board {
     }
 
     /// Takes figures over after a turn.
-    pub fn update(&self, engine: &FolderEngine, store: &Store) {
-        let pending = store.pending_count();
-        self.pending.store(pending, Ordering::Relaxed);
-        self.joining.store(engine.is_joining(), Ordering::Relaxed);
+    pub fn update(&self, store: &Store) {
         let mut state = self.lock();
-        if pending == 0 {
+        if store.pending_count() == 0 {
             state.pending_since_ms = None;
         } else {
             state.pending_since_ms.get_or_insert_with(now_unix_ms);
