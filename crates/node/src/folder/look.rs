@@ -247,6 +247,7 @@ fn everything(sight: &Sight, last: &Reader, number: u64) {
 }
 
 fn walk(sight: &Sight, last: &Reader, progress: &Arc<Progress>) -> Option<scan::Summary> {
+    tracing::debug!("the whole folder is scanned");
     let began_ms = sight.clock.mono_ms();
     let eyes = sight.eyes(SCAN_WORKERS, false);
     let root = [RelPath::root()];

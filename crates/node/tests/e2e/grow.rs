@@ -62,10 +62,15 @@ pub fn date(path: &Path, nanos_after_epoch: u64) -> io::Result<()> {
 
 /// Gives a file extended attributes and an access list.
 pub fn mark(path: &Path) -> Outcome {
-    let path = path.to_string_lossy();
-    tool(&["setfattr", "-n", "user.note", "-v", "0x00ff0a", "--", &path])?;
-    tool(&["setfattr", "-n", "user.empty", "--", &path])?;
-    tool(&["setfacl", "-m", "u:4711:rwx", "--", &path])?;
+    for line in [
+        &["setfattr", "-n", "user.note", "-v", "0x00ff0a", "--"][..],
+        &["setfattr", "-n", "user.empty", "--"],
+        &["setfacl", "-m", "u:4711:rwx", "--"],
+    ] {
+        let mut line: Vec<&OsStr> = line.iter().map(OsStr::new).collect();
+        line.push(path.as_os_str());
+        tool(&line)?;
+    }
     Ok(())
 }
 
@@ -101,6 +106,14 @@ pub fn site(root: &Path, seed: u64) -> Outcome {
     Ok(())
 }
 
+/// `0.txt`, `1.txt` and so on, each with a line of its own.
+pub fn numbered(root: &Path, count: u64) -> Outcome {
+    for number in 0..count {
+        fs::write(root.join(format!("{number}.txt")), format!("file {number}"))?;
+    }
+    Ok(())
+}
+
 /// Names, kinds and attributes that break programs.
 pub fn odd(root: &Path) -> Outcome {
     let at = root.join("odd");
@@ -132,6 +145,8 @@ pub fn odd(root: &Path) -> Outcome {
     fs::write(at.join("marked"), b"marked")?;
     mark(&at.join("marked"))?;
     mark(&at.join("empty directory"))?;
+    mark(&at.join("new\nline"))?;
+    mark(&at.join(OsStr::from_bytes(b"not-utf8-\xff\xfe")))?;
     fs::set_permissions(at.join("de"), fs::Permissions::from_mode(0o2775))?;
     fs::set_permissions(at.join("de/ep"), fs::Permissions::from_mode(0o1777))?;
     chown(at.join("de/ep"), Some(33), Some(33))?;

@@ -9,7 +9,7 @@ use crate::grow::{self, Random};
 use crate::lab::{tools, Lab, Outcome};
 
 const SMALL_FILES: u64 = 1000;
-const LARGE_BYTES: usize = 50 << 20;
+const LARGE_BYTES: usize = 200 << 20;
 /// A rename of a thousand files says this much at most: records, no content.
 const RENAME_WIRE_BYTES_MAX: u64 = 256 << 10;
 
@@ -20,15 +20,20 @@ pub fn site() -> Outcome {
     lab.found()?;
     lab.join_others()?;
     lab.settle("join with a site on a")?;
+    everything(&lab)?;
+    large_file(&lab)
+}
+
+/// All that people do to files, one after another on different nodes.
+fn everything(lab: &Lab) -> Outcome {
     for (at, what, change) in CHANGES {
         change(&lab.nodes[*at].tree)?;
         lab.settle_after(what, &[*at])?;
     }
-    rename_costs_no_content(&lab)?;
-    large_file(&lab)
+    rename_costs_no_content(lab)
 }
 
-/// Debian's WordPress, fetched by apt.
+/// Debian's WordPress, fetched by apt: the same beside it, then the site itself moved and removed.
 pub fn wordpress() -> Outcome {
     let package = grow::wordpress()?;
     let mut lab = Lab::machines(&["a", "b", "c"])?;
@@ -36,6 +41,9 @@ pub fn wordpress() -> Outcome {
     lab.found()?;
     lab.join_others()?;
     lab.settle("join with WordPress on a")?;
+    grow::odd(&lab.nodes[1].tree)?;
+    lab.settle_after("odd names on b", &[1])?;
+    everything(&lab)?;
     let share = lab.nodes[1].tree.join("usr/share");
     fs::rename(share.join("wordpress"), share.join("wordpress-new"))?;
     lab.settle_after("the site renamed on b", &[1])?;

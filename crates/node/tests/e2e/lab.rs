@@ -4,7 +4,9 @@
 //! network is touched. Everything goes when the `Lab` goes. Called by the trials; it judges nothing
 //! but that the nodes become identical.
 
-use std::fmt::Write as _;
+use std::ffi::OsStr;
+use std::fmt::{Debug, Write as _};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -24,6 +26,8 @@ pub const LIMIT: Duration = Duration::from_secs(60);
 pub const FOLDER: &str = "site";
 const RETRY: Duration = Duration::from_millis(20);
 const FILESYSTEM: &str = "size=2g,mode=755";
+/// Large enough for a journal and small enough for memory.
+const IMAGE_BYTES: u64 = 64 << 20;
 
 static LABS: AtomicU32 = AtomicU32::new(0);
 
@@ -49,9 +53,9 @@ pub fn until<T>(what: &str, mut ask: impl FnMut() -> Outcome<Option<T>>) -> Outc
 ///
 /// # Errors
 /// It fails: with what it said.
-pub fn tool(line: &[&str]) -> Outcome<String> {
-    let output = Command::new(line[0]).args(&line[1..]).output();
-    let output = output.map_err(|error| format!("{}: {error}", line[0]))?;
+pub fn tool(line: &[impl AsRef<OsStr> + Debug]) -> Outcome<String> {
+    let output = Command::new(&line[0]).args(&line[1..]).output();
+    let output = output.map_err(|error| format!("{:?}: {error}", line[0]))?;
     if !output.status.success() {
         return Err(format!("{line:?}: {}", String::from_utf8_lossy(&output.stderr)).into());
     }
@@ -61,6 +65,53 @@ pub fn tool(line: &[&str]) -> Outcome<String> {
 /// Like [`tool`], with the arguments in one line.
 pub fn tools(line: &str) -> Outcome<String> {
     tool(&line.split(' ').collect::<Vec<_>>())
+}
+
+/// A filesystem that holds one node's tree and not its home.
+pub struct Volume {
+    /// Where it is mounted.
+    pub top: PathBuf,
+    /// The file it lies in, if it does not lie in memory.
+    pub image: PathBuf,
+}
+
+impl Volume {
+    /// Mounts the image.
+    pub fn mount_image(&self) -> Outcome {
+        tool(&["mount", "-o", "loop", &self.image.to_string_lossy(), &self.top.to_string_lossy()])?;
+        Ok(())
+    }
+
+    /// Unmounts it; the lab still knows of it.
+    pub fn unmount(&self) -> Outcome {
+        tool(&["umount", &self.top.to_string_lossy()])?;
+        Ok(())
+    }
+
+    /// Mounts it again with other options, without anybody closing anything.
+    pub fn remount(&self, options: &str) -> Outcome {
+        let options = format!("remount,{options}");
+        tool(&["mount", "-o", &options, &self.top.to_string_lossy()])?;
+        Ok(())
+    }
+
+    /// Makes an ext4 believe that it is damaged.
+    pub fn break_down(&self) -> Outcome {
+        let device = tool(&["findmnt", "-no", "SOURCE", &self.top.to_string_lossy()])?;
+        let device = device.trim().trim_start_matches("/dev/");
+        let trigger = format!("/sys/fs/ext4/{device}/trigger_fs_error");
+        Ok(fs::write(trigger, b"a trial of syncline")?)
+    }
+
+    /// Takes that belief away again, while it is not mounted.
+    pub fn mend(&self) -> Outcome {
+        let checked = Command::new("e2fsck").args(["-f", "-p"]).arg(&self.image).output()?;
+        // 1: mended.
+        match checked.status.code() {
+            Some(0 | 1) => Ok(()),
+            code => Err(format!("e2fsck: {code:?} {checked:?}").into()),
+        }
+    }
 }
 
 /// Nodes, their network, their filesystems.
@@ -85,7 +136,7 @@ impl Drop for Lab {
         for namespace in &self.namespaces {
             report(tools(&format!("ip netns del {namespace}")));
         }
-        if let Err(error) = std::fs::remove_dir_all(&self.directory) {
+        if let Err(error) = fs::remove_dir_all(&self.directory) {
             eprintln!("e2e: cannot remove {}: {error}", self.directory.display());
         }
     }
@@ -104,7 +155,7 @@ impl Lab {
         let tag = format!("syncline-e2e-{}-{number}", std::process::id());
         let directory = std::env::temp_dir().join(&tag);
         let switch = format!("{tag}-switch");
-        std::fs::create_dir(&directory)?;
+        fs::create_dir(&directory)?;
         let mut lab = Lab {
             nodes: Vec::new(),
             directory,
@@ -141,7 +192,7 @@ impl Lab {
             tools(&line)?;
         }
         let place = self.directory.join(name);
-        std::fs::create_dir(&place)?;
+        fs::create_dir(&place)?;
         self.mount(&place)?;
         self.nodes.push(Node::new(name, &place, &space, &address)?);
         Ok(())
@@ -149,10 +200,47 @@ impl Lab {
 
     /// Puts a new empty filesystem there.
     pub fn mount(&mut self, place: &Path) -> Outcome {
+        self.mount_tmpfs(place, FILESYSTEM)
+    }
+
+    fn mount_tmpfs(&mut self, place: &Path, options: &str) -> Outcome {
         let path = place.to_string_lossy();
-        tool(&["mount", "-t", "tmpfs", "-o", FILESYSTEM, "syncline-e2e", &path])?;
+        tool(&["mount", "-t", "tmpfs", "-o", options, "syncline-e2e", &path])?;
         self.mounts.insert(0, place.to_owned());
         Ok(())
+    }
+
+    /// Gives a node's tree a small filesystem of its own, in memory. The home stays where it was.
+    pub fn small_volume(&mut self, at: usize, size: &str) -> Outcome<Volume> {
+        let volume = self.volume(at)?;
+        self.mount_tmpfs(&volume.top, &format!("size={size},mode=755"))?;
+        self.tree_on(at, &volume)?;
+        Ok(volume)
+    }
+
+    /// Gives a node's tree an ext4 of its own, in an image file.
+    pub fn image_volume(&mut self, at: usize) -> Outcome<Volume> {
+        let volume = self.volume(at)?;
+        let image = volume.image.to_string_lossy();
+        fs::File::create(&volume.image)?.set_len(IMAGE_BYTES)?;
+        tool(&["mkfs.ext4", "-q", "-F", &image])?;
+        volume.mount_image()?;
+        self.mounts.insert(0, volume.top.clone());
+        self.tree_on(at, &volume)?;
+        Ok(volume)
+    }
+
+    fn volume(&self, at: usize) -> Outcome<Volume> {
+        let place = &self.nodes[at].place;
+        let volume = Volume { top: place.join("volume"), image: place.join("volume.image") };
+        fs::create_dir(&volume.top)?;
+        Ok(volume)
+    }
+
+    fn tree_on(&mut self, at: usize, volume: &Volume) -> Outcome {
+        let node = &mut self.nodes[at];
+        node.tree = volume.top.join("tree");
+        Ok(fs::create_dir(&node.tree)?)
     }
 
     /// It has been unmounted already.

@@ -16,6 +16,7 @@ mod notice;
 mod refusals;
 mod roots;
 mod tree;
+mod volumes;
 
 use libtest_mimic::{Arguments, Trial};
 
@@ -33,6 +34,8 @@ fn main() {
     arguments.test_threads.get_or_insert(THREADS);
     let lack = lack();
     let network = |name, run| trial(name, &lack, run);
+    let images = lack.clone().or_else(no_images);
+    let volume = |name, run| trial(name, &images, run);
     let listing = arguments.list;
     let wordpress = match (&lack, listing) {
         (None, false) => grow::wordpress().err().map(|why| format!("Debian's wordpress: {why}")),
@@ -62,6 +65,11 @@ fn main() {
         network("events_alone_tell_of_changes_by_fanotify", notice::fanotify),
         network("events_alone_tell_of_changes_by_inotify", notice::inotify),
         network("verify_finds_what_was_planted_while_paused", notice::verify),
+        volume("verify_finds_a_byte_that_flipped_on_the_disk", volumes::rotten),
+        volume("wait_does_not_return_while_an_apply_worker_hangs", volumes::frozen),
+        network("a_full_disk_holds_up_one_node_and_loses_nothing", volumes::full),
+        volume("a_read_only_disk_holds_up_one_node_and_loses_nothing", volumes::read_only),
+        network("a_forbidden_directory_holds_up_only_itself", volumes::forbidden),
     ];
     libtest_mimic::run(&arguments, trials).exit();
 }
@@ -89,6 +97,15 @@ pub fn long(promised: usize, short: usize) -> usize {
     } else {
         short
     }
+}
+
+/// Why there can be no filesystem in a file.
+fn no_images() -> Lack {
+    let tools = ["mkfs.ext4 -V", "losetup --version", "fsfreeze --version", "findmnt --version"];
+    tools.iter().find_map(|line| {
+        let error = lab::tools(line).err()?;
+        Some(format!("needs {line}: {}", error.message().unwrap_or("it fails")))
+    })
 }
 
 /// Why there can be no machines with a network between them.

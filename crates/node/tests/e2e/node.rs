@@ -9,12 +9,14 @@ use std::process::{Child, Command, Stdio};
 
 use node::view::{Conflict, FolderStatus, Status};
 
-use crate::lab::{tools, until, Outcome, FOLDER};
+use crate::lab::{tool, tools, until, Outcome, FOLDER};
 
 /// Seconds after which a command that hangs is ended.
 const COMMAND_LIMIT_S: &str = "120";
 /// The copy of the program that another user runs.
 const OWN_BINARY: &str = "syncline-of-this-user";
+/// Scans are counted by their lines.
+const LOG_LEVEL: &str = "warn,syncline=info,node=info,node::folder::look=debug";
 const LOG_LINES: usize = 15;
 const PORT: u16 = 7420;
 
@@ -153,6 +155,15 @@ impl Node {
         Ok(String::from_utf8_lossy(&run.stdout).into_owned())
     }
 
+    /// Runs a script in the tree as the user that the node became.
+    pub fn as_user(&self, script: &str) -> Outcome {
+        let user = self.user.ok_or("the node is run by root")?;
+        let line = format!("cd '{}' && {script}", self.tree_text());
+        let (user, group) = (format!("--reuid={user}"), format!("--regid={user}"));
+        tool(&["setpriv", &user, &group, "--clear-groups", "sh", "-c", &line])?;
+        Ok(())
+    }
+
     /// A node and a cluster of its own.
     pub fn init(&self) -> Outcome {
         self.ok(&["init", "--name", &self.name, "--listen", &self.listen(), "--http", "off"])?;
@@ -188,8 +199,8 @@ impl Node {
     pub fn spawn(&mut self) -> Outcome {
         let log = File::options().create(true).append(true).open(self.log())?;
         let mut command = self.program(&self.home, &[]);
-        let level = std::env::var("E2E_LOG").unwrap_or_else(|_| "info".to_owned());
-        command.arg("daemon").env("RUST_LOG", level).env("RUST_BACKTRACE", "1");
+        let level = std::env::var("E2E_LOG").unwrap_or_else(|_| LOG_LEVEL.to_owned());
+        command.arg("daemon").env("SYNCLINE_LOG", level).env("RUST_BACKTRACE", "1");
         // Its own group: an interrupt at the terminal ends the trials, and these end the daemons.
         let spawned = command.stdout(Stdio::null()).stderr(log).process_group(0).spawn()?;
         self.process = Some(spawned);

@@ -2,12 +2,17 @@
 
 use std::fs;
 
+use crate::grow;
 use crate::lab::{tool, Lab, Outcome, FOLDER};
 
-/// Whoever runs nothing as root.
-const NOBODY: u32 = 65_534;
+/// What a daemon logs when it walks the whole tree; only the start asks for it.
+const SCAN_LINE: &str = "the whole folder is scanned";
 
-fn by_events(lab: &Lab, rung: &str) -> Outcome {
+/// Whoever runs nothing as root.
+pub const NOBODY: u32 = 65_534;
+
+/// Whatever the rung, the first scan has come to its end; returns how many each node has begun.
+fn watched_by(lab: &Lab, rung: &str) -> Outcome<Vec<usize>> {
     for node in &lab.nodes {
         let folder = node.folder()?;
         if folder.rung != rung {
@@ -17,7 +22,29 @@ fn by_events(lab: &Lab, rung: &str) -> Outcome {
         }
     }
     lab.settle("the first scan")?;
-    // No scan is asked for and none is periodic: what arrives from here on, events have told of.
+    let begun = scans(lab);
+    if begun.contains(&0) {
+        return Err(lab.trouble("start", "a node began without a scan, or does not say so"));
+    }
+    Ok(begun)
+}
+
+fn scans(lab: &Lab) -> Vec<usize> {
+    lab.nodes.iter().map(|node| node.log_text().matches(SCAN_LINE).count()).collect()
+}
+
+/// What arrived since, events alone have told of.
+fn no_scan_since(lab: &Lab, begun: &[usize]) -> Outcome {
+    let now = scans(lab);
+    if now != begun {
+        let words = format!("scans so far {now:?}, before the changes {begun:?}");
+        return Err(lab.trouble("changes told of by events", &words));
+    }
+    Ok(())
+}
+
+fn by_events(lab: &Lab, rung: &str) -> Outcome {
+    let begun = watched_by(lab, rung)?;
     let tree = &lab.nodes[0].tree;
     fs::create_dir_all(tree.join("deep/er"))?;
     fs::write(tree.join("deep/er/new.txt"), b"new")?;
@@ -30,11 +57,7 @@ fn by_events(lab: &Lab, rung: &str) -> Outcome {
     lab.settle_after("an edit below a renamed directory", &[0])?;
     fs::remove_dir_all(tree.join("moved"))?;
     lab.settle_after("rm -rf", &[0])?;
-    let scans = lab.nodes[0].log_text().matches("scan begins").count();
-    if scans > 1 {
-        return Err(lab.trouble("events", &format!("{scans} scans where one is expected")));
-    }
-    Ok(())
+    no_scan_since(lab, &begun)
 }
 
 /// As root: the whole filesystem is watched.
@@ -60,15 +83,7 @@ pub fn inotify() -> Outcome {
 }
 
 fn by_events_as_nobody(lab: &Lab) -> Outcome {
-    let tree = lab.nodes[0].tree_text();
-    for node in &lab.nodes {
-        let folder = node.folder()?;
-        if folder.rung != "inotify" {
-            let words =
-                format!("{} watches by {}: {:?}", node.name, folder.rung, folder.rung_reason);
-            return Err(lab.trouble("start", &words));
-        }
-    }
+    let begun = watched_by(lab, "inotify")?;
     for (what, script) in [
         ("a file in a new directory", "mkdir -p deep/er && echo new > deep/er/new.txt"),
         ("an edit", "echo edited > deep/er/new.txt"),
@@ -76,20 +91,16 @@ fn by_events_as_nobody(lab: &Lab) -> Outcome {
         ("an edit below a renamed directory", "echo again > moved/er/new.txt"),
         ("rm -rf", "rm -rf moved"),
     ] {
-        let (user, group) = (format!("--reuid={NOBODY}"), format!("--regid={NOBODY}"));
-        let line = format!("cd '{tree}' && {script}");
-        tool(&["setpriv", &user, &group, "--clear-groups", "sh", "-c", &line])?;
+        lab.nodes[0].as_user(script)?;
         lab.settle_after(what, &[0])?;
     }
-    Ok(())
+    no_scan_since(lab, &begun)
 }
 
 /// An edit under a paused folder is a difference, named with its path and node; resumed, it syncs.
 pub fn verify() -> Outcome {
     let lab = Lab::three()?;
-    for number in 0..30 {
-        fs::write(lab.nodes[0].tree.join(format!("{number}.txt")), format!("file {number}"))?;
-    }
+    grow::numbered(&lab.nodes[0].tree, 30)?;
     lab.settle("30 files")?;
     lab.nodes[0].ok(&["verify", FOLDER])?;
     lab.nodes[1].ok(&["folder", "pause", FOLDER])?;

@@ -3,14 +3,13 @@
 use std::fs;
 use std::path::Path;
 
+use crate::grow;
 use crate::lab::{tool, until, Lab, Outcome};
 use node::view::FolderState;
 
 fn start() -> Outcome<Lab> {
     let lab = Lab::three()?;
-    for number in 0..20 {
-        fs::write(lab.nodes[0].tree.join(format!("{number}.txt")), format!("file {number}"))?;
-    }
+    grow::numbered(&lab.nodes[0].tree, 20)?;
     lab.settle("20 files")?;
     Ok(lab)
 }
