@@ -394,7 +394,8 @@ fn show_rung(watcher: &Watcher, board: &Board) {
         Rung::ScanOnly => "scan",
     };
     let reasons: Vec<String> = watcher.refusals().into_iter().map(|r| r.reason).collect();
-    board.set_rung(rung, (!reasons.is_empty()).then(|| reasons.join("; ")));
+    let reasons = (!reasons.is_empty()).then(|| reasons.join("; "));
+    board.set_rung(rung, reasons, watcher.unwatched());
 }
 
 /// What the threads of a folder share. Each ends when nobody is left to hand it work, but the one
@@ -441,7 +442,8 @@ impl Threads<'_> {
         let (scan, scans) = channel();
         let (last_look, last_scan) = (store.reader()?, store.reader()?);
         let (hints, delay_ms, looking) = (eyes.clone(), self.wish.delay_ms, sight.clone());
-        self.spawn("watch", move || look::watch(watcher, &hints))?;
+        let board = self.board.clone();
+        self.spawn("watch", move || look::watch(watcher, &board, &hints))?;
         self.spawn("look", move || {
             look::look(&looking, &last_look, delay_ms, has_events, &asked);
         })?;

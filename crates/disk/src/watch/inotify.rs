@@ -88,7 +88,17 @@ impl Tree {
     /// See [`super::Watcher::watch_cookies`].
     pub(super) fn watch_cookies(&mut self, dir: BorrowedFd<'_>) -> Result<(), Errno> {
         // Where the directory lies inside the tree, this is the watch it already has.
-        self.cookie_watch = Some(add_watch(&self.instance, dir)?);
+        let mut added = add_watch(&self.instance, dir);
+        if added == Err(Errno::NOSPC) {
+            // The barrier is worth more than the last directory that was watched.
+            let last = self.nodes.watches().into_iter().filter(|w| *w != self.root_watch).max();
+            for watch in last.map_or_else(Vec::new, |last| self.nodes.take_out(last)) {
+                self.remove_watch(watch);
+                self.unwatched += 1;
+            }
+            added = add_watch(&self.instance, dir);
+        }
+        self.cookie_watch = Some(added?);
         Ok(())
     }
 

@@ -109,9 +109,9 @@ impl Effects {
     }
 
     /// Makes a cookie whose event will come back after everything that happened before. Where there
-    /// are no events, a look at everything takes its place.
+    /// are no events, or not of all directories, a look at everything takes its place.
     pub fn make_cookie(&self, number: u64) {
-        if !self.has_events {
+        if !self.has_events || self.board.unwatched() > 0 {
             return hand(&self.eyes, Look::Everything(number));
         }
         let name = Name::new(format!("cookie-{number}").as_bytes()).expect("a plain name");

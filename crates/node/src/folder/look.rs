@@ -104,8 +104,9 @@ impl Sight {
 }
 
 /// Waits for the kernel until it is stopped.
-pub fn watch(mut watcher: Watcher, eyes: &Sender<Look>) {
+pub fn watch(mut watcher: Watcher, board: &Board, eyes: &Sender<Look>) {
     let mut hints = Vec::new();
+    let mut unwatched = watcher.unwatched();
     loop {
         match watcher.next(&mut hints, None) {
             Ok(Wake::Stopped) => return,
@@ -117,6 +118,10 @@ pub fn watch(mut watcher: Watcher, eyes: &Sender<Look>) {
                 return;
             }
         }
+        if watcher.unwatched() != unwatched {
+            unwatched = watcher.unwatched();
+            super::show_rung(&watcher, board);
+        }
         if !hints.is_empty() && eyes.send(Look::Hints(std::mem::take(&mut hints))).is_err() {
             return;
         }
@@ -125,9 +130,10 @@ pub fn watch(mut watcher: Watcher, eyes: &Sender<Look>) {
 
 /// Looks at what is hinted and asked for, until nobody can ask any more.
 pub fn look(sight: &Sight, last: &Reader, delay_ms: u64, has_events: bool, asked: &Receiver<Look>) {
-    let rest = if has_events { REST } else { SCAN_EVERY };
     let mut settle = Settle::new(Options { delay_ms, ..Options::default() });
     loop {
+        let has_events = has_events && sight.board.unwatched() == 0;
+        let rest = if has_events { REST } else { SCAN_EVERY };
         let now = sight.clock.mono_ms();
         let due = settle.deadline().map(|at| Duration::from_millis(at.saturating_sub(now)));
         let mut next = match asked.recv_timeout(due.unwrap_or(rest).min(rest)) {

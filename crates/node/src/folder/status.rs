@@ -29,6 +29,7 @@ struct State {
     notices: VecDeque<Notice>,
     rung: String,
     rung_reason: Option<String>,
+    unwatched: u64,
     scan: Option<(Arc<Progress>, u64)>,
     pending_since_ms: Option<u64>,
 }
@@ -73,11 +74,17 @@ impl Board {
         self.lock().notices.iter().cloned().collect()
     }
 
-    /// How changes are noticed, and why not better.
-    pub fn set_rung(&self, rung: &str, reason: Option<String>) {
+    /// How changes are noticed, why not better, and in how many directories they are not.
+    pub fn set_rung(&self, rung: &str, reason: Option<String>, unwatched: u64) {
         let mut state = self.lock();
         state.rung = rung.to_owned();
         state.rung_reason = reason;
+        state.unwatched = unwatched;
+    }
+
+    /// Directories whose changes no event tells of: scans must.
+    pub fn unwatched(&self) -> u64 {
+        self.lock().unwatched
     }
 
     /// See [`Board::set_rung`].

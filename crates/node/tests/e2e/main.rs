@@ -64,6 +64,7 @@ fn main() {
         network("a_foreign_root_stops_its_folder", roots::foreign),
         network("events_alone_tell_of_changes_by_fanotify", notice::fanotify),
         network("events_alone_tell_of_changes_by_inotify", notice::inotify),
+        network("too_few_watches_leave_nothing_unnoticed", notice::short_of_watches),
         network("verify_finds_what_was_planted_while_paused", notice::verify),
         volume("verify_finds_a_byte_that_flipped_on_the_disk", volumes::rotten),
         volume("wait_does_not_return_while_an_apply_worker_hangs", volumes::frozen),
@@ -111,7 +112,7 @@ fn no_images() -> Lack {
 /// Why there can be no machines with a network between them.
 fn lack() -> Lack {
     let space = format!("syncline-e2e-try-{}", std::process::id());
-    for tool in ["nsenter", "getfattr", "setfattr", "setfacl", "timeout", "mount"] {
+    for tool in ["nsenter", "getfattr", "setfattr", "setfacl", "timeout", "mount", "unshare"] {
         if let Err(error) = lab::tool(&[tool, "--version"]) {
             return Some(format!("needs {tool}: {}", error.message().unwrap_or("it fails")));
         }

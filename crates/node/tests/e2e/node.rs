@@ -17,6 +17,7 @@ const COMMAND_LIMIT_S: &str = "120";
 const OWN_BINARY: &str = "syncline-of-this-user";
 /// Scans are counted by their lines.
 const LOG_LEVEL: &str = "warn,syncline=info,node=info,node::folder::look=debug";
+const WATCHES_MAX: &str = "/proc/sys/user/max_inotify_watches";
 const LOG_LINES: usize = 15;
 const PORT: u16 = 7420;
 
@@ -61,6 +62,8 @@ pub struct Node {
     pub address: String,
     /// Whom daemon and commands run as; root if none.
     pub user: Option<u32>,
+    /// How many directories the daemon may watch, if it is to be short of them.
+    pub watches_max: Option<u32>,
     process: Option<Child>,
 }
 
@@ -75,6 +78,7 @@ impl Node {
             space: space.to_owned(),
             address: address.to_owned(),
             user: None,
+            watches_max: None,
             process: None,
         };
         std::fs::create_dir(&node.tree)?;
@@ -91,6 +95,7 @@ impl Node {
             space: self.space.clone(),
             address: self.address.clone(),
             user: None,
+            watches_max: None,
             process: None,
         }
     }
@@ -198,7 +203,10 @@ impl Node {
     /// Starts the daemon and waits for nothing.
     pub fn spawn(&mut self) -> Outcome {
         let log = File::options().create(true).append(true).open(self.log())?;
-        let mut command = self.program(&self.home, &[]);
+        // The limit belongs to a user namespace; in one of its own nobody else is short of watches.
+        let limit = self.watches_max.map(|max| format!("echo {max} >{WATCHES_MAX}; exec \"$@\""));
+        let before = limit.as_ref().map(|line| ["unshare", "-r", "sh", "-c", line, "sh"]);
+        let mut command = self.program(&self.home, before.as_ref().map_or(&[], |line| &line[..]));
         let level = std::env::var("E2E_LOG").unwrap_or_else(|_| LOG_LEVEL.to_owned());
         command.arg("daemon").env("SYNCLINE_LOG", level).env("RUST_BACKTRACE", "1");
         // Its own group: an interrupt at the terminal ends the trials, and these end the daemons.

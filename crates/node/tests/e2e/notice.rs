@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::grow;
-use crate::lab::{tool, Lab, Outcome, FOLDER};
+use crate::lab::{tool, until, Lab, Outcome, FOLDER};
 
 /// What a daemon logs when it walks the whole tree; only the start asks for it.
 const SCAN_LINE: &str = "the whole folder is scanned";
@@ -95,6 +95,35 @@ fn by_events_as_nobody(lab: &Lab) -> Outcome {
         lab.settle_after(what, &[0])?;
     }
     no_scan_since(lab, &begun)
+}
+
+/// There are too few watches for the tree: scans tell of what no event does, `wait` waits for
+/// one, and status says what would help. Found by reading: nobody looked at such directories, and
+/// `wait` returned at once.
+pub fn short_of_watches() -> Outcome {
+    let mut lab = Lab::machines(&["a", "b", "c"])?;
+    for number in 0..30 {
+        fs::create_dir(lab.nodes[0].tree.join(number.to_string()))?;
+    }
+    lab.nodes[0].watches_max = Some(10);
+    lab.found()?;
+    lab.join_others()?;
+    lab.settle("30 directories")?;
+    let folder = lab.nodes[0].folder()?;
+    let reason = folder.rung_reason.unwrap_or_default();
+    if folder.rung != "inotify" || !reason.contains("max_user_watches") {
+        return Err(lab.trouble("start", &format!("{}: {reason}", folder.rung)));
+    }
+    for number in 0..30 {
+        fs::write(lab.nodes[0].tree.join(format!("{number}/new.txt")), b"new")?;
+    }
+    lab.settle_after("a file in each of 30 directories", &[0])?;
+    fs::write(lab.nodes[0].tree.join("0/unasked.txt"), b"nobody waits for it")?;
+    fs::write(lab.nodes[0].tree.join("29/unasked.txt"), b"nobody waits for it")?;
+    until("what nobody waits for arrives", || {
+        let there = |at: u32| lab.nodes[1].tree.join(format!("{at}/unasked.txt")).exists();
+        Ok((there(0) && there(29)).then_some(()))
+    })
 }
 
 /// An edit under a paused folder is a difference, named with its path and node; resumed, it syncs.

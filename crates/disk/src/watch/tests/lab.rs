@@ -180,6 +180,31 @@ pub(super) fn on_each_rung(test: impl Fn(&mut Lab)) {
     }
 }
 
+/// Runs the test of this name once more in a process that may have so few inotify watches. Whether
+/// this is that process: the other one only judges how it ended.
+pub(super) fn few_watches(test: &str, watches_max: u32) -> bool {
+    const IS_INSIDE: &str = "SYNCLINE_TEST_FEW_WATCHES";
+    if std::env::var_os(IS_INSIDE).is_some() {
+        return true;
+    }
+    // The limit belongs to a user namespace; mounts of its own are what a test's lab needs.
+    let script = format!("echo {watches_max} >/proc/sys/user/max_inotify_watches && exec \"$@\"");
+    let limited = |line: &[&str]| {
+        let mut command = Command::new("unshare");
+        command.args(["-r", "-m", "sh", "-c", &script, "sh"]).args(line).env(IS_INSIDE, "1");
+        command.output()
+    };
+    if !limited(&["true"]).is_ok_and(|output| output.status.success()) {
+        skipped("inotify: a limit of watches needs unshare and user namespaces");
+        return false;
+    }
+    let own = std::env::current_exe().unwrap();
+    let run = limited(&[own.to_str().unwrap(), "--exact", test, "--nocapture"]).unwrap();
+    let said = String::from_utf8_lossy(&run.stdout).into_owned();
+    assert!(run.status.success() && said.contains("1 passed"), "{said} {run:?}");
+    false
+}
+
 /// A shell command in `dir`: its events bear another pid.
 pub(super) fn by_another_process(dir: &Path, command: &str) -> bool {
     Command::new("sh").args(["-c", command]).current_dir(dir).status().unwrap().success()

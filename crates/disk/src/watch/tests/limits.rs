@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{mkdirat, openat, Mode, OFlags};
 
 use super::super::{Options, Rung};
-use super::lab::{on_each_rung, skipped, Lab};
+use super::lab::{few_watches, on_each_rung, skipped, Lab};
 
 /// More than the 16,384 events that the default queues of both rungs hold.
 const TOO_MANY: usize = 40_000;
@@ -92,4 +92,25 @@ fn a_tree_that_was_there_before_is_watched_to_its_ends() {
         fs::write(lab.root.join("d199/e/f/g/h"), b"x").unwrap();
         lab.seen_closed(&[b"d199/e/f/g/h"]);
     }
+}
+
+/// Where the tree took all watches there were, none was left for the cookies: the folder had no
+/// barrier, although nearly all of it was watched.
+#[test]
+fn the_barrier_gets_the_watch_of_a_directory_when_there_are_too_few() {
+    const NAME: &str = "the_barrier_gets_the_watch_of_a_directory_when_there_are_too_few";
+    if !few_watches(&format!("watch::tests::limits::{NAME}"), 10) {
+        return;
+    }
+    let opened = Lab::open_over(Rung::Inotify, Options::default(), |root| {
+        for d in 0..30 {
+            fs::create_dir(root.join(format!("d{d}"))).unwrap();
+        }
+    });
+    let mut lab = opened.unwrap();
+    // The root and the cookies take one each; eight are left for thirty directories.
+    assert_eq!(lab.watcher.unwatched(), 22);
+    assert!(lab.watcher.refusals()[0].reason.contains("max_user_watches"));
+    fs::write(lab.root.join("f"), b"x").unwrap();
+    lab.seen_closed(&[b"f"]);
 }
