@@ -123,8 +123,8 @@ impl FolderEngine {
             Input::Congested(peer, congested) => self.exchange.congestion(peer, congested),
             Input::Message(peer, message) => {
                 if let Err(Offence(why)) = self.hear(index, peer, message) {
-                    self.effects.push(Effect::Refuse(peer, why));
                     self.peer_down(index, peer);
+                    self.effects.push(Effect::Refuse(peer, why));
                 }
             }
             Input::Observed(began_ms, batch) => self.observed(index, began_ms, batch),
@@ -240,6 +240,8 @@ impl FolderEngine {
 
     fn peer_down(&mut self, index: &mut dyn Index, peer: NodeId) {
         self.exchange.down(peer);
+        // What was to be said in this session must not be said in the next.
+        self.effects.retain(|effect| effect.peer() != Some(peer));
         for digest in self.fetch.peer_down(peer) {
             self.pending.wake(index, Wake::Content(digest));
         }

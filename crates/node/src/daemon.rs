@@ -23,7 +23,7 @@ use crate::home::{Home, HomeLock};
 use crate::http::{HttpError, HttpServer};
 use crate::membership::{Members, MembershipError};
 use crate::net::limits::Timing;
-use crate::net::{Lane, Net, NetConfig, NetError, NetEvent, NetHandle, PeerAddress};
+use crate::net::{Lane, Link, Net, NetConfig, NetError, NetEvent, NetHandle, PeerAddress};
 use crate::payload::{self, Payload};
 
 mod api;
@@ -64,8 +64,8 @@ pub enum DaemonError {
 /// What is known of a peer's session.
 #[derive(Clone, Debug, Default)]
 pub struct Session {
-    /// The other end, while it is up.
-    pub address: Option<SocketAddr>,
+    /// The session and its other end, while it is up.
+    pub up: Option<(Link, SocketAddr)>,
     /// Why it ended last.
     pub reason: Option<String>,
     /// When it ended last.
@@ -272,17 +272,18 @@ impl Daemon {
 
     async fn hear(&self, event: NetEvent) {
         match event {
-            NetEvent::Connected { peer, name, address, .. } => {
+            NetEvent::Connected { link, name, address, .. } => {
+                let peer = link.peer;
                 tracing::info!(?peer, %name, %address, "connected");
-                let up = Session { address: Some(address), ..Session::default() };
+                let up = Session { up: Some((link, address)), ..Session::default() };
                 self.sessions().insert(peer, up);
-                self.send_map(peer);
+                self.send_map(link);
                 self.connect_folders().await;
             }
             NetEvent::Disconnected { peer, reason } => {
                 tracing::info!(?peer, %reason, "disconnected");
                 let lost_at = Some(Instant::now());
-                let down = Session { address: None, reason: Some(reason), lost_at };
+                let down = Session { up: None, reason: Some(reason), lost_at };
                 self.sessions().insert(peer, down);
                 self.folders.disconnect(peer).await;
             }
@@ -298,7 +299,7 @@ impl Daemon {
         match payload::read(bytes) {
             Some(Payload::Folder(bytes)) => match payload::message(bytes, peer) {
                 Ok((folder, message)) => self.folder_message(peer, lane, folder, message).await,
-                Err(_) => self.net.close(&peer),
+                Err(_) => self.close(peer),
             },
             Some(Payload::Record(bytes)) => self.record(peer, bytes).await,
             Some(Payload::Verify(bytes)) => self.verify_message(peer, bytes).await,
@@ -314,7 +315,7 @@ impl Daemon {
             (Lane::Control, message) => {
                 drop(folder.heard.send(Heard::Message(peer, message)).await);
             }
-            (Lane::Data, _) => self.net.close(&peer),
+            (Lane::Data, _) => self.close(peer),
         }
     }
 
@@ -322,9 +323,8 @@ impl Daemon {
     async fn record(&self, from: NodeId, bytes: &[u8]) {
         match self.members.apply(bytes) {
             Ok(Outcome::Applied) => {
-                let connected: Vec<NodeId> = self.connected();
-                for peer in connected.into_iter().filter(|peer| *peer != from) {
-                    self.tell(peer, payload::record(bytes));
+                for link in self.connected().into_iter().filter(|link| link.peer != from) {
+                    self.tell(link, payload::record(bytes));
                 }
                 *self.told() = self.members.with(engine::cluster_map::ClusterMap::digest);
                 self.members_changed().await;
@@ -340,24 +340,31 @@ impl Daemon {
         self.connect_folders().await;
     }
 
-    fn connected(&self) -> Vec<NodeId> {
-        let sessions = self.sessions();
-        sessions.iter().filter(|(_, s)| s.address.is_some()).map(|(&peer, _)| peer).collect()
+    fn connected(&self) -> Vec<Link> {
+        self.sessions().values().filter_map(|session| Some(session.up?.0)).collect()
+    }
+
+    /// Breaks off with a peer that does not keep to the protocol.
+    fn close(&self, peer: NodeId) {
+        let link = self.connected().into_iter().find(|link| link.peer == peer);
+        if let Some(link) = link {
+            self.net.close(link);
+        }
     }
 
     /// Sends on the control lane. A peer that is not there is told when it comes back.
-    fn tell(&self, peer: NodeId, payload: Vec<u8>) {
-        if let Err(error) = self.net.send(&peer, Lane::Control, payload) {
-            tracing::debug!(?peer, %error, "not told now");
+    fn tell(&self, link: Link, payload: Vec<u8>) {
+        if let Err(error) = self.net.send(link, Lane::Control, payload) {
+            tracing::debug!(?link, %error, "not told now");
         }
     }
 
     /// Gives a new session all of the cluster's facts.
-    fn send_map(&self, peer: NodeId) {
+    fn send_map(&self, link: Link) {
         let records: Vec<Vec<u8>> =
             self.members.with(|map| map.record_bytes().map(payload::record).collect());
         for record in records {
-            self.tell(peer, record);
+            self.tell(link, record);
         }
     }
 
@@ -366,9 +373,9 @@ impl Daemon {
         let connected = self.connected();
         for (id, folder) in self.folders.all() {
             let holders = self.members.with(|map| map.holders(id));
-            for &peer in connected.iter().filter(|peer| holders.contains(peer)) {
-                if self.folders.connect(id, peer) {
-                    drop(folder.heard.send(Heard::Up(peer)).await);
+            for &link in connected.iter().filter(|link| holders.contains(&link.peer)) {
+                if self.folders.connect(id, link.peer) {
+                    drop(folder.heard.send(Heard::Up(link)).await);
                 }
             }
         }
@@ -379,8 +386,8 @@ impl Daemon {
         let digest = self.members.with(engine::cluster_map::ClusterMap::digest);
         let told = std::mem::replace(&mut *self.told(), digest);
         if told != digest {
-            for peer in self.connected() {
-                self.send_map(peer);
+            for link in self.connected() {
+                self.send_map(link);
             }
         }
     }

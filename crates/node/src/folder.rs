@@ -4,7 +4,7 @@
 //! `effects` -> `content` (bytes to and from peers) and `hands` (operations on the tree).
 //! Decides nothing: that is `engine`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{channel, sync_channel, Receiver, Sender, SyncSender};
@@ -363,6 +363,7 @@ fn start(wish: Wish<'_>, parts: Parts) -> Result<Folder, FolderError> {
     let effects = Effects {
         folder: wish.id,
         net: wish.net.clone(),
+        links: BTreeMap::new(),
         cache,
         hands,
         sync,

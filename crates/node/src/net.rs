@@ -88,13 +88,23 @@ pub struct PeerAddress {
     pub addresses: Vec<String>,
 }
 
+/// One session with a peer. The next session with the same peer is another link, so nothing that
+/// was meant for one can slip into the other: engines start afresh with every session.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Link {
+    /// Who.
+    pub peer: NodeId,
+    /// Counts the sessions of this process, from 1.
+    pub session: u64,
+}
+
 /// What the daemon is told. For one peer: `Connected`, then frames, then `Disconnected`, in order.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum NetEvent {
     /// A session is complete: sends are possible.
     Connected {
-        /// Who.
-        peer: NodeId,
+        /// With whom, and which.
+        link: Link,
         /// Its name for itself.
         name: String,
         /// The protocol version both speak.
@@ -163,7 +173,7 @@ pub enum NetError {
 /// Why a payload was not queued.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum SendError {
-    /// There is no session.
+    /// There is no session, or another one than was meant.
     #[error("not connected")]
     NotConnected,
     /// The lane is full; `Drained` will be told.

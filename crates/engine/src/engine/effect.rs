@@ -34,6 +34,18 @@ pub enum Effect {
     Notice(RelPath, String),
 }
 
+impl Effect {
+    /// The peer in whose session alone this means something.
+    pub fn peer(&self) -> Option<NodeId> {
+        match self {
+            Effect::Send(Outgoing { peer, .. })
+            | Effect::Serve(peer, _)
+            | Effect::Refuse(peer, _) => Some(*peer),
+            _ => None,
+        }
+    }
+}
+
 /// Where a content lies on this machine.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Origin {

@@ -232,7 +232,7 @@ impl Daemon {
             let sessions = self.sessions();
             members.retain(|peer| {
                 sessions.get(peer).is_some_and(|session| {
-                    session.address.is_some()
+                    session.up.is_some()
                         || session.lost_at.is_some_and(|at| at.elapsed() < RECENTLY)
                 })
             });

@@ -165,12 +165,12 @@ impl Daemon {
                 let session = sessions.get(&id).cloned().unwrap_or_default();
                 let first = member.profile.addresses.first().cloned().unwrap_or_default();
                 let lacking = behind.iter().filter(|(peer, _)| *peer == id).map(|(_, n)| n).sum();
-                let connected = session.address.is_some();
+                let connected = session.up.is_some();
                 PeerStatus {
                     name: member.profile.name,
                     id: hex(&id.0),
                     connected,
-                    address: session.address.map_or(first, |address| address.to_string()),
+                    address: session.up.map_or(first, |(_, address)| address.to_string()),
                     reason: session.reason.filter(|_| !connected),
                     in_sync: connected && lacking == 0,
                     behind: lacking,
@@ -183,7 +183,7 @@ impl Daemon {
 
     pub(super) fn show_nodes(&self) -> Vec<Node> {
         let me = self.me();
-        let connected = self.connected();
+        let connected: Vec<NodeId> = self.connected().into_iter().map(|l| l.peer).collect();
         self.members.with(|map| {
             let nodes = map.members().iter().map(|(&id, member)| {
                 let held =

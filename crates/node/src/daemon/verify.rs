@@ -247,7 +247,9 @@ impl Daemon {
             let (sender, answer) = mpsc::channel(4);
             self.verifying.lock().insert((number, *peer), sender);
             let ask = Part { number, folder: id.0.to_vec(), ..Part::default() };
-            self.tell(*peer, payload::verify(&ask.encode_to_vec()));
+            if let Some(link) = self.net.link(peer) {
+                self.tell(link, payload::verify(&ask.encode_to_vec()));
+            }
             answers.push((*peer, answer));
         }
         let me = self.me();
@@ -305,7 +307,7 @@ impl Daemon {
     /// A question is answered by a thread of its own; an answer goes to who waits for it.
     pub(super) async fn verify_message(&self, peer: NodeId, bytes: &[u8]) {
         let Ok(part) = Part::decode(bytes) else {
-            return self.net.close(&peer);
+            return self.close(peer);
         };
         if part.folder.is_empty() {
             let waiting = self.verifying.lock().get(&(part.number, peer)).cloned();
@@ -315,6 +317,7 @@ impl Daemon {
             return;
         }
         let folder = part.folder.try_into().ok().and_then(|id| self.folders.get(FolderId(id)));
+        let Some(link) = self.net.link(&peer) else { return };
         let (net, number) = (self.net.clone(), part.number);
         std::thread::spawn(move || {
             let read = match &folder {
@@ -324,7 +327,7 @@ impl Daemon {
             for part in parts(number, read) {
                 let bytes = payload::verify(&part.encode_to_vec());
                 while let Err(crate::net::SendError::Full { .. }) =
-                    net.send(&peer, Lane::Control, bytes.clone())
+                    net.send(link, Lane::Control, bytes.clone())
                 {
                     std::thread::sleep(Duration::from_millis(20));
                 }

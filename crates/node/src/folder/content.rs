@@ -22,7 +22,7 @@ use super::control::Event;
 use super::life_words;
 use super::status::Board;
 use crate::net::identity;
-use crate::net::{Lane, NetHandle, SendError};
+use crate::net::{Lane, Link, NetHandle, SendError};
 use crate::payload;
 
 /// One data message is closed at this many bytes of content.
@@ -35,7 +35,7 @@ const FULL_PAUSE: Duration = Duration::from_millis(500);
 /// What peers say to this folder, in order.
 pub enum Heard {
     /// A peer that holds the folder is connected.
-    Up(NodeId),
+    Up(Link),
     /// It is gone.
     Down(NodeId),
     /// A message on the control lane.
@@ -89,13 +89,13 @@ impl Intake {
     /// staged before the engine hears of their entries, so it finds them there.
     pub fn listen(&self, heard: &mut mpsc::Receiver<Heard>) {
         while let Some(next) = heard.blocking_recv() {
-            let inputs = match next {
-                Heard::Up(peer) => vec![Input::PeerUp(peer)],
-                Heard::Down(peer) => vec![Input::PeerDown(peer)],
-                Heard::Drained(peer) => vec![Input::Congested(peer, false)],
-                Heard::Message(peer, message) => self.unpack(peer, message),
+            let event = match next {
+                Heard::Up(link) => Event::Up(link),
+                Heard::Down(peer) => Event::Inputs(vec![Input::PeerDown(peer)]),
+                Heard::Drained(peer) => Event::Inputs(vec![Input::Congested(peer, false)]),
+                Heard::Message(peer, message) => Event::Inputs(self.unpack(peer, message)),
             };
-            if self.control.send(Event::Inputs(inputs)).is_err() {
+            if self.control.send(event).is_err() {
                 return;
             }
         }
@@ -232,12 +232,10 @@ impl Drained {
     }
 }
 
-/// What a serving thread does.
-enum Job {
-    Serve(Vec<(Want, Origin)>),
-}
+/// What a serving thread does: these, for that session and no other.
+type Job = (Link, Vec<(Want, Origin)>);
 
-/// The threads that give contents to peers, one per peer, and the one that copies on this disk.
+/// The threads that give contents to peers, one per peer that ever asked, and the one that copies on this disk.
 pub struct Serving {
     folder: FolderId,
     serve: Arc<Serve<Linux>>,
@@ -260,31 +258,20 @@ impl Serving {
     }
 
     /// Gives these to a peer, in order, as its data lane takes them.
-    pub fn serve(&mut self, peer: NodeId, wants: Vec<(Want, Origin)>) {
-        let mut job = Job::Serve(wants);
-        if let Some(thread) = self.threads.get(&peer) {
-            match thread.send(job) {
-                Ok(()) => return,
-                Err(std::sync::mpsc::SendError(unsent)) => job = unsent,
-            }
-        }
-        self.start(peer, job);
-    }
-
-    /// A thread ends when its peer goes; the next want of that peer starts another.
-    fn start(&mut self, peer: NodeId, job: Job) {
-        let (sender, jobs) = channel();
-        // The receiver is alive: it is handed to the thread below.
-        drop(sender.send(job));
-        let giver = Giver {
-            folder: self.folder,
-            peer,
-            serve: self.serve.clone(),
-            net: self.net.clone(),
-            drained: self.drained.clone(),
-        };
-        std::thread::spawn(move || giver.run(&jobs));
-        self.threads.insert(peer, sender);
+    pub fn serve(&mut self, link: Link, wants: Vec<(Want, Origin)>) {
+        let thread = self.threads.entry(link.peer).or_insert_with(|| {
+            let (sender, jobs) = channel();
+            let giver = Giver {
+                folder: self.folder,
+                serve: self.serve.clone(),
+                net: self.net.clone(),
+                drained: self.drained.clone(),
+            };
+            std::thread::spawn(move || giver.run(&jobs));
+            sender
+        });
+        // The thread ends only with the folder.
+        drop(thread.send((link, wants)));
     }
 
     /// Stages content that lies elsewhere on this disk.
@@ -296,24 +283,26 @@ impl Serving {
 
 struct Giver {
     folder: FolderId,
-    peer: NodeId,
     serve: Arc<Serve<Linux>>,
     net: NetHandle,
     drained: Drained,
 }
 
 impl Giver {
-    /// Gives what is asked until nobody can ask, or the peer is gone.
+    /// Gives what is asked until the folder ends. When a session breaks, what is left of its job is
+    /// dropped, and only that: jobs of the next session may be waiting behind it, and whoever asked
+    /// in the old one asks again.
     fn run(&self, jobs: &Receiver<Job>) {
-        while let Ok(Job::Serve(wants)) = jobs.recv() {
+        while let Ok((link, wants)) = jobs.recv() {
             debug_assert!(wants.len() <= WANTS_MAX);
-            if !self.give(wants) {
-                return;
+            if !self.give(link, wants) {
+                tracing::debug!(?link, "the session ended while contents were given");
             }
         }
     }
 
-    fn give(&self, wants: Vec<(Want, Origin)>) -> bool {
+    /// False when the session is over.
+    fn give(&self, link: Link, wants: Vec<(Want, Origin)>) -> bool {
         let (mut pieces, mut bytes, mut gone) = (Vec::new(), 0, Vec::new());
         for (want, origin) in wants {
             let whereabouts = whereabouts(origin);
@@ -334,7 +323,7 @@ impl Giver {
                 pieces.push(Piece { digest, size, offset, bytes: content });
                 if bytes >= MESSAGE_CONTENT_BYTES {
                     bytes = 0;
-                    if !self.send(Lane::Data, Message::Data(std::mem::take(&mut pieces))) {
+                    if !self.send(link, Lane::Data, Message::Data(std::mem::take(&mut pieces))) {
                         return false;
                     }
                 }
@@ -344,15 +333,15 @@ impl Giver {
                 }
             }
         }
-        (pieces.is_empty() || self.send(Lane::Data, Message::Data(pieces)))
-            && (gone.is_empty() || self.send(Lane::Control, Message::Gone(gone)))
+        (pieces.is_empty() || self.send(link, Lane::Data, Message::Data(pieces)))
+            && (gone.is_empty() || self.send(link, Lane::Control, Message::Gone(gone)))
     }
 
-    /// Sends, waiting while the lane is full; false when the peer is gone.
-    fn send(&self, lane: Lane, message: Message) -> bool {
+    /// Sends, waiting while the lane is full; false when the session is over.
+    fn send(&self, link: Link, lane: Lane, message: Message) -> bool {
         let payload = bytes::Bytes::from(payload::folder(self.folder, &message));
         loop {
-            match self.net.send(&self.peer, lane, payload.clone()) {
+            match self.net.send(link, lane, payload.clone()) {
                 Ok(_) => return true,
                 Err(SendError::Full { .. }) => self.drained.wait(),
                 Err(_) => return false,

@@ -16,6 +16,7 @@ use super::barrier::{Barriers, Reached};
 use super::effects::Effects;
 use super::journal::Names;
 use super::status::Board;
+use crate::net::Link;
 
 /// Inputs taken into one turn; more wait for the next, so that effects are not held up.
 const INPUTS_PER_TURN: usize = 512;
@@ -29,6 +30,8 @@ pub type Ask = Box<dyn FnOnce(&FolderEngine, &Store) + Send>;
 pub enum Event {
     /// For the engine, in this order.
     Inputs(Vec<Input>),
+    /// A session with a peer has begun: the engine starts afresh with it.
+    Up(Link),
     /// For a look at engine and index.
     Ask(Ask),
     /// Somebody waits for everything up to now to be on other nodes' disks.
@@ -129,6 +132,10 @@ impl Control {
                     for input in inputs {
                         self.engine.handle(now, &mut self.store, input);
                     }
+                }
+                Event::Up(link) => {
+                    self.effects.links.insert(link.peer, link);
+                    self.engine.handle(now, &mut self.store, Input::PeerUp(link.peer));
                 }
                 Event::Ask(ask) => asks.push(ask),
                 Event::Barrier(request) => self.barriers.begin(request, &self.effects),

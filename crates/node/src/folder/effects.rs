@@ -1,11 +1,13 @@
 //! Effect -> the worker, session or record that carries it out. Nothing here waits: every hand-over
 //! is a queue whose length the engine bounds.
 
+use std::collections::BTreeMap;
 use std::sync::mpsc::Sender;
 use std::sync::Arc;
 
 use disk::fs::Fs;
 use disk::linux::Linux;
+use engine::dot::NodeId;
 use engine::engine::{Effect, Event as Happened, Input};
 use engine::exchange::Outgoing;
 use engine::message::{FolderId, Message};
@@ -18,7 +20,7 @@ use super::look::Look;
 use super::status::Board;
 use super::RootDir;
 use crate::net::limits::CONTROL_HIGH_BYTES;
-use crate::net::{Lane, NetHandle, SendError};
+use crate::net::{Lane, Link, NetHandle, SendError};
 use crate::payload;
 
 /// A control lane with this many bytes queued takes no more frames of entries until it has drained;
@@ -31,6 +33,8 @@ pub struct Effects {
     pub folder: FolderId,
     /// Peers.
     pub net: NetHandle,
+    /// The session that the engine means when it speaks to a peer.
+    pub links: BTreeMap<NodeId, Link>,
     /// Small contents read a moment ago.
     pub cache: ContentCache,
     /// The thread that applies.
@@ -67,7 +71,11 @@ impl Effects {
         for effect in effects {
             match effect {
                 Effect::Send(outgoing) => self.send(outgoing),
-                Effect::Serve(peer, wants) => self.serving.serve(peer, wants),
+                Effect::Serve(peer, wants) => {
+                    if let Some(&link) = self.links.get(&peer) {
+                        self.serving.serve(link, wants);
+                    }
+                }
                 Effect::Copy(digest, size, origin) => self.serving.copy(digest, size, origin),
                 Effect::Apply(batch) => hand(&self.hands, batch),
                 Effect::Observe(paths) => {
@@ -78,7 +86,7 @@ impl Effects {
                 Effect::Sync(epoch) => hand(&self.sync, epoch),
                 Effect::Refuse(peer, why) => {
                     tracing::warn!(?peer, why, "breaking off with a peer");
-                    self.net.close(&peer);
+                    self.close(peer);
                 }
                 Effect::Happened(event) => hand(&self.log, event),
                 Effect::Notice(path, text) => self.board.notice(&path, text),
@@ -95,7 +103,8 @@ impl Effects {
             let with_bytes = inline.into_iter().filter_map(|d| Some((d, self.cache.get(&d)?)));
             frame.contents = with_bytes.collect();
         }
-        match self.net.send(&peer, Lane::Control, payload::folder(self.folder, &message)) {
+        let Some(&link) = self.links.get(&peer) else { return };
+        match self.net.send(link, Lane::Control, payload::folder(self.folder, &message)) {
             Ok(queued) if queued >= CONGESTED_BYTES => {
                 self.own.push(Input::Congested(peer, true));
             }
@@ -103,8 +112,14 @@ impl Effects {
             Err(SendError::NotConnected) => {}
             Err(error) => {
                 tracing::warn!(?peer, %error, "control lane overrun; starting the session over");
-                self.net.close(&peer);
+                self.net.close(link);
             }
+        }
+    }
+
+    fn close(&self, peer: NodeId) {
+        if let Some(&link) = self.links.get(&peer) {
+            self.net.close(link);
         }
     }
 

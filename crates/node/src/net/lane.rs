@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use super::limits::{
     BATCH_BYTES_MAX, CONTROL_HIGH_BYTES, CONTROL_LOW_BYTES, DATA_HIGH_BYTES, DATA_LOW_BYTES,
 };
-use super::Lane;
+use super::{Lane, SendError};
 
 /// A lane's queue. Bytes count until they are written to the socket.
 pub(super) struct Queue {
@@ -49,12 +49,15 @@ impl Queue {
         Queue { high, low, state: Mutex::default(), wake: Notify::new() }
     }
 
-    /// Queues a payload and returns the bytes queued now, or `Err` with them if it is full.
-    pub(super) fn push(&self, payload: Bytes) -> Result<usize, usize> {
+    /// Queues a payload and returns the bytes queued now; refuses it when full or finished.
+    pub(super) fn push(&self, payload: Bytes) -> Result<usize, SendError> {
         let mut state = self.lock();
-        if state.bytes >= self.high || state.finished {
+        if state.finished {
+            return Err(SendError::NotConnected);
+        }
+        if state.bytes >= self.high {
             state.told_full = true;
-            return Err(state.bytes);
+            return Err(SendError::Full { queued: state.bytes });
         }
         state.bytes += cost(&payload);
         state.frames.push_back(payload);

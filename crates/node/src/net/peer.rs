@@ -20,7 +20,7 @@ use super::limits::DATA_CONNECTIONS;
 use super::pool::Shared;
 use super::session::{self, Assembled, Lanes};
 use super::tls::Pin;
-use super::{dial, NetEvent};
+use super::{dial, Link, NetEvent};
 
 /// A greeted connection that the peer dialled.
 pub(super) struct Incoming {
@@ -33,12 +33,15 @@ pub(super) struct Incoming {
 pub(super) struct Wanted {
     pub(super) member: bool,
     pub(super) addresses: Vec<String>,
-    /// Raised to end the session that is there.
-    pub(super) closes: u64,
+    /// Sessions up to this one are to end.
+    pub(super) closed: u64,
 }
 
-/// Where `send` finds the lanes of the session that is up.
-pub(super) type LaneSlot = Arc<Mutex<Option<Arc<Lanes>>>>;
+/// The number of the session that is up, and what is queued for it.
+pub(super) type Up = (u64, Arc<Lanes>);
+
+/// Where `send` finds the session that is up.
+pub(super) type LaneSlot = Arc<Mutex<Option<Up>>>;
 
 /// A peer's process and the last of its proposals that is settled: what is not newer is stale.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -195,14 +198,15 @@ impl PeerTask {
         }
         let fence = Fence { process: assembled.hello.process, attempt: assembled.hello.attempt };
         self.fence = Some(fence);
+        let link = Link { peer: self.peer, session: self.shared.next_session() };
         let connected = NetEvent::Connected {
-            peer: self.peer,
+            link,
             name: assembled.hello.name.clone(),
             version: assembled.version,
             address: assembled.control.address,
         };
         let lanes = Arc::new(Lanes::new());
-        self.set_lanes(Some(lanes.clone()));
+        self.set_lanes(Some((link.session, lanes.clone())));
         if self.shared.events.send(connected).await.is_err() {
             return Step::Stop;
         }
@@ -210,7 +214,7 @@ impl PeerTask {
         let timing = self.shared.config.timing;
         let mut tasks =
             session::start(assembled, lanes.clone(), self.shared.events.clone(), timing);
-        let (reason, next) = self.watch_over(&mut tasks, &lanes, wanted.closes).await;
+        let (reason, next) = self.watch_over(&mut tasks, &lanes, link.session).await;
         self.set_lanes(None);
         tasks.shutdown().await;
         // A session that ends as soon as it is up must not be redialled in a tight loop.
@@ -228,7 +232,7 @@ impl PeerTask {
         &mut self,
         tasks: &mut JoinSet<LinkError>,
         lanes: &Lanes,
-        closes: u64,
+        session: u64,
     ) -> (String, Step) {
         let shared = self.shared.clone();
         loop {
@@ -256,7 +260,7 @@ impl PeerTask {
                     if changed.is_err() || !wanted.member {
                         return ("the peer is no member any more".to_owned(), Step::Idle);
                     }
-                    if wanted.closes != closes {
+                    if wanted.closed >= session {
                         return ("closed by this node".to_owned(), Step::Idle);
                     }
                 }
@@ -278,8 +282,8 @@ impl PeerTask {
         }
     }
 
-    fn set_lanes(&self, lanes: Option<Arc<Lanes>>) {
-        *self.lanes.lock().expect("no code panics while it holds this lock") = lanes;
+    fn set_lanes(&self, up: Option<Up>) {
+        *self.lanes.lock().expect("no code panics while it holds this lock") = up;
     }
 }
 

@@ -18,8 +18,10 @@ use tokio_rustls::TlsAcceptor;
 
 use super::hello::{is_valid_name, Hello, Purpose};
 use super::limits::{DATA_CONNECTIONS, JOINS_AT_ONCE_MAX, VERSIONS};
-use super::peer::{Incoming, LaneSlot, PeerTask, Wanted};
-use super::{listen, tls, Authority, Lane, NetConfig, NetError, NetEvent, PeerAddress, SendError};
+use super::peer::{Incoming, LaneSlot, PeerTask, Up, Wanted};
+use super::{
+    listen, tls, Authority, Lane, Link, NetConfig, NetError, NetEvent, PeerAddress, SendError,
+};
 
 /// Greeted connections that may wait for one peer's task.
 const INCOMING_MAX: usize = 8;
@@ -37,6 +39,7 @@ pub(super) struct Shared {
     pub(super) joins: Semaphore,
     process: [u8; 16],
     attempts: AtomicU64,
+    sessions: AtomicU64,
     stop: watch::Sender<bool>,
     peers: Mutex<BTreeMap<NodeId, Peer>>,
 }
@@ -85,6 +88,7 @@ impl Net {
             joins: Semaphore::new(JOINS_AT_ONCE_MAX),
             process: random_token(),
             attempts: AtomicU64::new(0),
+            sessions: AtomicU64::new(0),
             stop: watch::Sender::new(false),
             peers: Mutex::default(),
         });
@@ -132,20 +136,31 @@ impl NetHandle {
     /// Nothing was queued: no session, a full lane (`Drained` will follow), or too large.
     pub fn send(
         &self,
-        peer: &NodeId,
+        to: Link,
         lane: Lane,
         payload: impl Into<Bytes>,
     ) -> Result<usize, SendError> {
-        let slot = self.shared.lock().get(peer).map(|p| p.lanes.clone());
-        let slot = slot.ok_or(SendError::NotConnected)?;
-        let lanes = slot.lock().expect("no code panics while it holds this lock").clone();
-        lanes.ok_or(SendError::NotConnected)?.send(lane, payload.into())
+        let up = self.up(&to.peer).filter(|(session, _)| *session == to.session);
+        let (_, lanes) = up.ok_or(SendError::NotConnected)?;
+        lanes.send(lane, payload.into())
     }
 
-    /// Ends the session with a peer; it is dialled again if it is still a member with an address.
-    pub fn close(&self, peer: &NodeId) {
-        if let Some(peer) = self.shared.lock().get(peer) {
-            peer.want(|wanted| wanted.closes += 1);
+    /// The session that is up with a peer now.
+    pub fn link(&self, peer: &NodeId) -> Option<Link> {
+        let (session, _) = self.up(peer)?;
+        Some(Link { peer: *peer, session })
+    }
+
+    fn up(&self, peer: &NodeId) -> Option<Up> {
+        let slot = self.shared.lock().get(peer).map(|p| p.lanes.clone())?;
+        let up = slot.lock().expect("no code panics while it holds this lock").clone();
+        up
+    }
+
+    /// Ends this session; its peer is dialled again if it is still a member with an address.
+    pub fn close(&self, link: Link) {
+        if let Some(peer) = self.shared.lock().get(&link.peer) {
+            peer.want(|wanted| wanted.closed = wanted.closed.max(link.session));
         }
     }
 
@@ -196,6 +211,11 @@ impl Shared {
             data_connections: DATA_CONNECTIONS,
             name: self.config.name.clone(),
         }
+    }
+
+    /// A number that no session of this process has.
+    pub(super) fn next_session(&self) -> u64 {
+        self.sessions.fetch_add(1, Ordering::SeqCst) + 1
     }
 
     /// Called before each proposal, so that its HELLO carries a number of its own.

@@ -56,7 +56,7 @@ impl Lanes {
         if length > PAYLOAD_BYTES_MAX {
             return Err(SendError::TooLarge { length });
         }
-        self.queue(lane).push(payload).map_err(|queued| SendError::Full { queued })
+        self.queue(lane).push(payload)
     }
 
     /// Accepts no more; the writers end once all is written.

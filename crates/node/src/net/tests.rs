@@ -13,7 +13,9 @@ use tokio::time::timeout;
 use super::identity::Identity;
 use super::invite::{Invites, JoinGrant, JoinRefusal, JoinRequest};
 use super::limits::Timing;
-use super::{Authority, ClusterId, Lane, Net, NetConfig, NetEvent, NetHandle, PeerAddress};
+use super::{
+    Authority, ClusterId, Lane, Net, NetConfig, NetEvent, NetHandle, PeerAddress, SendError,
+};
 
 mod burst;
 mod hostile;
@@ -102,13 +104,23 @@ impl Node {
         self.book.members.lock().unwrap().insert(other.id());
     }
 
+    fn send(
+        &self,
+        peer: NodeId,
+        lane: Lane,
+        payload: impl Into<Bytes>,
+    ) -> Result<usize, SendError> {
+        let link = self.net.link(&peer).ok_or(SendError::NotConnected)?;
+        self.net.send(link, lane, payload)
+    }
+
     async fn event(&mut self) -> NetEvent {
         timeout(DEADLINE, self.events.recv()).await.expect("an event in time").expect("a channel")
     }
 
     async fn connected(&mut self) -> NodeId {
         match self.event().await {
-            NetEvent::Connected { peer, .. } => peer,
+            NetEvent::Connected { link, .. } => link.peer,
             other => panic!("not connected but {other:?}"),
         }
     }

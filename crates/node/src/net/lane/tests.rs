@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{Next, Queue};
 use crate::net::limits::{BATCH_BYTES_MAX, DATA_HIGH_BYTES, DATA_LOW_BYTES};
-use crate::net::Lane;
+use crate::net::{Lane, SendError};
 
 fn batch(queue: &Queue) -> Vec<Bytes> {
     match queue.try_next() {
@@ -56,7 +56,7 @@ fn a_finished_queue_gives_what_it_holds_and_then_ends() {
     let queue = Queue::new(Lane::Control);
     queue.push(Bytes::from_static(b"last")).unwrap();
     queue.finish();
-    assert!(queue.push(Bytes::from_static(b"late")).is_err());
+    assert_eq!(queue.push(Bytes::from_static(b"late")), Err(SendError::NotConnected));
     assert_eq!(batch(&queue), [Bytes::from_static(b"last")]);
     assert_eq!(queue.try_next(), Some(Next::Finished));
     assert_eq!(queue.try_next(), Some(Next::Finished));

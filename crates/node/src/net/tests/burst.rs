@@ -31,7 +31,7 @@ async fn fifty_megabytes_arrive_intact_over_the_data_lane() {
     let sending = tokio::spawn(async move {
         for n in 0..50u32 {
             let block = Bytes::from(block(n));
-            while let Err(refused) = a.net.send(&to, Lane::Data, block.clone()) {
+            while let Err(refused) = a.send(to, Lane::Data, block.clone()) {
                 assert!(matches!(refused, SendError::Full { .. }), "{refused}");
                 assert!(matches!(a.event().await, NetEvent::Drained { lane: Lane::Data, .. }));
             }
@@ -57,7 +57,7 @@ async fn a_peer_that_does_not_read_fills_one_budget_and_no_more() {
     let mut sent = 0;
     // What fits in b's channel, the sockets and a's queue is far under this.
     let refused = loop {
-        match a.net.send(&b.id(), Lane::Data, block.clone()) {
+        match a.send(b.id(), Lane::Data, block.clone()) {
             Ok(queued) => assert!(queued <= DATA_HIGH_BYTES + PAYLOAD_BYTES_MAX),
             Err(refused) => break refused,
         }
@@ -74,5 +74,5 @@ async fn a_peer_that_does_not_read_fills_one_budget_and_no_more() {
     assert!(a.events.try_recv().is_err(), "drained is told once");
     let large = vec![0; PAYLOAD_BYTES_MAX + 1];
     let length = large.len();
-    assert_eq!(a.net.send(&b.id(), Lane::Data, large), Err(SendError::TooLarge { length }));
+    assert_eq!(a.send(b.id(), Lane::Data, large), Err(SendError::TooLarge { length }));
 }

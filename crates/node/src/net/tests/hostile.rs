@@ -46,7 +46,7 @@ async fn hangs_up(connection: &mut Connection) {
 }
 
 async fn still_works(a: &mut super::Node, b: &mut super::Node) {
-    a.net.send(&b.id(), Lane::Control, "still here").unwrap();
+    a.send(b.id(), Lane::Control, "still here").unwrap();
     assert_eq!(b.frame().await, (Lane::Control, "still here".into()));
 }
 
@@ -199,5 +199,5 @@ async fn a_peer_that_lost_its_session_takes_over_from_it_but_a_late_proposal_doe
     assert_eq!(a.disconnected().await, "the peer connected anew");
     assert_eq!(a.connected().await, member.node_id());
     hangs_up(&mut first[0]).await;
-    a.net.send(&member.node_id(), Lane::Control, "to the second").unwrap();
+    a.send(member.node_id(), Lane::Control, "to the second").unwrap();
 }
