@@ -235,7 +235,8 @@ impl Drained {
 /// What a serving thread does: these, for that session and no other.
 type Job = (Link, Vec<(Want, Origin)>);
 
-/// The threads that give contents to peers, one per peer that ever asked, and the one that copies on this disk.
+/// The threads that give contents to peers, one per peer that ever asked, and the one that copies
+/// on this disk. They end with the folder, so handing them work cannot fail.
 pub struct Serving {
     folder: FolderId,
     serve: Arc<Serve<Linux>>,
