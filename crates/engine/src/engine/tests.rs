@@ -1,55 +1,155 @@
 //! The switchboard: what one turn's inputs lead to, whatever their order.
 
 use super::{Effect, FolderEngine, Input, Now, Opening};
+use crate::content::{Content, Digest};
 use crate::dot::{Incarnation, NodeId};
 use crate::entry::{IncarnationRecord, Kind, Timestamp};
 use crate::index::{Attributes, Fingerprint, Handle, MemIndex, Meta, Phase};
 use crate::message::{Message, Want};
-use crate::observe::Present;
+use crate::observe::{Batch, Found, Observation, Present, Source};
+use crate::path::RelPath;
+use crate::plan::{Act, OpId, Operation, Outcome};
 
-const PEER: NodeId = NodeId([2; 32]);
+fn node(number: u8) -> NodeId {
+    NodeId([number; 32])
+}
 
-fn opened() -> (FolderEngine, MemIndex) {
-    let life = Incarnation([1; 16]);
-    let mut index = MemIndex::new(Meta::new(life, Phase::Importing, [0; 16]));
-    let time = Timestamp::default();
-    let handle = Handle(Box::new([1]));
-    let root = Present {
-        kind: Kind::Dir,
-        fingerprint: Fingerprint { handle, size: 0, mtime: time, ctime: time },
-        attributes: Attributes::default(),
-        content: None,
+fn present(kind: Kind, handle: u8, letter: Option<u8>) -> Present {
+    let time = Timestamp { seconds: 1_800_000, nanos: u32::from(letter.unwrap_or(0)) };
+    let size = u64::from(letter.unwrap_or(0));
+    Present {
+        kind,
+        fingerprint: Fingerprint {
+            handle: Handle(Box::new([handle])),
+            size,
+            mtime: time,
+            ctime: time,
+        },
+        attributes: Attributes { mtime: time, mode: 0o644, ..Attributes::default() },
+        content: letter.map(|letter| Content::File(Digest([letter; 32]), size)),
         soft: false,
         zeros: false,
-    };
-    let fresh =
-        IncarnationRecord { incarnation: life, node: NodeId([1; 32]), signature: Vec::new() };
-    let opening = Opening { boot: [1; 16], fresh, root, empty: true };
-    let engine = FolderEngine::open(&mut index, opening);
-    (engine, index)
+    }
+}
+
+struct Side {
+    number: u8,
+    /// Every turn takes a millisecond.
+    now: Now,
+    engine: FolderEngine,
+    index: MemIndex,
+}
+
+impl Side {
+    /// An engine of an empty tree that was scanned.
+    fn new(number: u8) -> Side {
+        let life = Incarnation([number; 16]);
+        let mut index = MemIndex::new(Meta::new(life, Phase::Importing, [0; 16]));
+        let fresh =
+            IncarnationRecord { incarnation: life, node: node(number), signature: Vec::new() };
+        let root = present(Kind::Dir, 0, None);
+        let opening = Opening { boot: [1; 16], fresh, root, empty: true };
+        let engine = FolderEngine::open(&mut index, opening);
+        let now = Now { mono_ms: 1, wall_ms: 1_800_000_000_000 };
+        let mut side = Side { number, now, engine, index };
+        side.turn([Input::Scanned(true)]);
+        side
+    }
+
+    fn turn(&mut self, inputs: impl IntoIterator<Item = Input>) -> Vec<Effect> {
+        self.now.mono_ms += 1;
+        for input in inputs {
+            self.engine.handle(self.now, &mut self.index, input);
+        }
+        self.engine.turn(self.now, &mut self.index);
+        self.engine.take_effects()
+    }
+
+    /// A program here wrote a file of this letter; returns what is said about it.
+    fn write(&mut self, path: &str, letter: u8) -> Vec<Message> {
+        let found = Found::Present(present(Kind::File, 9, Some(letter)));
+        let path = RelPath::parse(path.as_bytes()).expect("a path");
+        let looks = vec![Observation { path, found }];
+        let effects = self
+            .turn([Input::Observed(self.now.mono_ms + 1, Batch { source: Source::Live, looks })]);
+        said(effects)
+    }
+
+    fn hear(&mut self, from: u8, messages: Vec<Message>) -> Vec<Effect> {
+        self.turn(messages.into_iter().map(|message| Input::Message(node(from), message)))
+    }
+}
+
+fn said(effects: Vec<Effect>) -> Vec<Message> {
+    let messages = effects.into_iter().filter_map(|effect| match effect {
+        Effect::Send(outgoing) => Some(outgoing.message),
+        _ => None,
+    });
+    messages.collect()
+}
+
+fn operations(effects: Vec<Effect>) -> Vec<Operation> {
+    let batches = effects.into_iter().filter_map(|effect| match effect {
+        Effect::Apply(batch) => Some(batch),
+        _ => None,
+    });
+    batches.flatten().collect()
+}
+
+/// The two are connected and have told each other everything.
+fn meet(a: &mut Side, b: &mut Side) {
+    let mut to_b = said(a.turn([Input::PeerUp(node(b.number))]));
+    let mut to_a = said(b.turn([Input::PeerUp(node(a.number))]));
+    for _ in 0..20 {
+        let answer = said(b.hear(a.number, std::mem::take(&mut to_b)));
+        to_b = said(a.hear(b.number, std::mem::take(&mut to_a)));
+        to_a = answer;
+    }
+    assert!(to_a.is_empty() && to_b.is_empty(), "{to_a:?} {to_b:?}");
+}
+
+fn installed(operations: &[Operation]) -> (OpId, u8) {
+    match operations {
+        [Operation { id, act: Act::Install { content: Content::File(digest, _), .. } }] => {
+            (*id, digest.0[0])
+        }
+        other => panic!("not one install: {other:?}"),
+    }
 }
 
 // Story: a session broke and the next began within one turn. What the first had led to went out on
 // the second, where the peer took it for an answer to what it had just asked.
 #[test]
 fn what_was_to_be_said_in_a_broken_session_is_not_said_in_the_next() {
-    let (mut engine, mut index) = opened();
-    let now = Now { mono_ms: 1, wall_ms: 1 };
-    let unknown = Want { digest: crate::content::Digest([9; 32]), size: 1, offset: 0 };
-    let asked = Input::Message(PEER, Message::Want(vec![unknown]));
-    for input in [Input::PeerUp(PEER), asked, Input::PeerDown(PEER), Input::PeerUp(PEER)] {
-        engine.handle(now, &mut index, input);
-    }
-    engine.turn(now, &mut index);
-    let effects = engine.take_effects();
-    let said: Vec<&Message> = effects
-        .iter()
-        .filter_map(|effect| match effect {
-            Effect::Send(outgoing) if outgoing.peer == PEER => Some(&outgoing.message),
-            _ => None,
-        })
-        .collect();
+    let mut side = Side::new(1);
+    let peer = node(2);
+    let unknown = Want { digest: Digest([9; 32]), size: 1, offset: 0 };
+    let asked = Input::Message(peer, Message::Want(vec![unknown]));
+    let said =
+        said(side.turn([Input::PeerUp(peer), asked, Input::PeerDown(peer), Input::PeerUp(peer)]));
     assert!(matches!(said[..2], [Message::Hello(_), Message::Share(_)]), "{said:?}");
-    let again = |message: &&&Message| matches!(message, Message::Hello(_) | Message::Gone(_));
+    let again = |message: &&Message| matches!(message, Message::Hello(_) | Message::Gone(_));
     assert_eq!(said.iter().filter(again).count(), 1, "{said:?}");
+}
+
+// Story: under load an edit arrived while its file was still being put in place. The entry counted
+// as a creation for ever, so its own edit waited 30 seconds for it, and everything later of its
+// author with it.
+#[test]
+fn an_edit_that_comes_while_its_file_is_made_does_not_wait_for_itself() {
+    let (mut a, mut b) = (Side::new(1), Side::new(2));
+    meet(&mut a, &mut b);
+    let created = a.write("file", b'1');
+    b.hear(1, created);
+    let (operation, letter) =
+        installed(&operations(b.turn([Input::Staged(vec![Digest([b'1'; 32])])])));
+    assert_eq!(letter, b'1');
+    let edited = a.write("file", b'2');
+    let early = operations(b.hear(1, edited));
+    assert!(early.is_empty(), "one operation at a time: {early:?}");
+    let now = vec![present(Kind::File, 5, Some(b'1'))];
+    let done = Outcome::Done { now, refused: None, displaced: None };
+    let arrived = Input::Staged(vec![Digest([b'2'; 32])]);
+    let next = b.turn([Input::Applied(vec![(operation, done)]), arrived]);
+    assert_eq!(installed(&operations(next)).1, b'2');
 }

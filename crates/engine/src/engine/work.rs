@@ -210,7 +210,9 @@ impl FolderEngine {
                 if let Some(found) = displaced {
                     self.rescue(index, &flight, before, &found);
                 }
-                self.pending.again(index, id);
+                // Marked afresh: an edit may have come meanwhile, and what stands here now is no
+                // creation that others, or the edit itself, would have to wait for.
+                ledger::mark(&mut self.facts, index, id, &[]);
                 self.pending.wake(index, Wake::Entry(id));
             }
             Outcome::NotAsExpected => {
