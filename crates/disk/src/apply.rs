@@ -202,9 +202,10 @@ impl<F: Fs> Apply<F> {
         self.rung
     }
 
-    /// Purges the trash; see [`Trash::purge`].
+    /// Purges the trash; see [`Trash::purge`]. Where content was refused for want of room, that
+    /// much is wanted in any case.
     pub fn purge(&mut self, want_bytes: u64) -> io::Result<crate::trash::Purged> {
-        self.trash.purge(&self.kept, want_bytes)
+        self.trash.purge(&self.kept, want_bytes.max(self.stage.take_lacking()))
     }
 
     /// Tests only, in any crate: called at every step.

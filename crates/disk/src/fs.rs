@@ -132,6 +132,11 @@ pub struct Volume {
     pub total_bytes: u64,
 }
 
+/// Whether the filesystem says that it cannot do this kind of rename at all.
+pub(crate) fn is_unsupported(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS | libc::EOPNOTSUPP))
+}
+
 /// See the module's head. `Dir` is cheap to clone and stays open while any clone lives.
 pub trait Fs: Send + Sync + 'static {
     /// An open directory.
@@ -194,6 +199,19 @@ pub trait Fs: Send + Sync + 'static {
     /// Renames over whatever is there: the target is in one of our own directories, or its inode
     /// has another name that keeps it (the ladder of `apply`).
     fn rename_over(&self, from: (&Self::Dir, &Name), to: (&Self::Dir, &Name)) -> io::Result<()>;
+    /// Renames into one of our own directories, where nobody else makes names, to a name that is
+    /// free; EEXIST where anything is. Works where the kernel cannot look before it renames.
+    fn rename_in(&self, from: (&Self::Dir, &Name), to: (&Self::Dir, &Name)) -> io::Result<()> {
+        match self.rename_new(from, to) {
+            Err(error) if is_unsupported(&error) => {}
+            other => return other,
+        }
+        match self.stat(to.0, to.1) {
+            Ok(_) => Err(io::Error::from_raw_os_error(libc::EEXIST)),
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => self.rename_over(from, to),
+            Err(error) => Err(error),
+        }
+    }
     /// Gives an inode a second name that is free; EEXIST where anything is.
     fn link(&self, from: (&Self::Dir, &Name), to: (&Self::Dir, &Name)) -> io::Result<()>;
     /// Makes a directory, 0700; EEXIST where anything is.

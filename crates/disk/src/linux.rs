@@ -360,4 +360,4 @@ fn copy_range(from: &StdFile, to: &StdFile, size: u64) -> io::Result<u64> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

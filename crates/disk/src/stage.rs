@@ -10,6 +10,7 @@ use engine::content::Digest;
 use engine::path::Name;
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Written bytes after which the disk is asked to start writing them back.
@@ -139,6 +140,8 @@ pub struct Stage<F: Fs> {
     dir: F::Dir,
     parts: Mutex<Parts<F>>,
     ready: Mutex<BTreeMap<Digest, Ready>>,
+    /// Bytes that were lacking for the largest content refused since somebody asked.
+    lacking: AtomicU64,
 }
 
 fn locked<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -203,7 +206,8 @@ impl<F: Fs> Stage<F> {
                 fs.remove_own(&dir, &whole_name(&digest))?;
             }
         }
-        Ok(Stage { fs, dir, parts: Mutex::default(), ready: Mutex::new(ready) })
+        let (ready, lacking) = (Mutex::new(ready), AtomicU64::new(0));
+        Ok(Stage { fs, dir, parts: Mutex::default(), ready, lacking })
     }
 
     /// The directory.
@@ -362,11 +366,18 @@ impl<F: Fs> Stage<F> {
         Ok(())
     }
 
+    /// Bytes to be freed so that what was refused since the last call fits; once.
+    pub(crate) fn take_lacking(&self) -> u64 {
+        self.lacking.swap(0, Ordering::Relaxed)
+    }
+
     fn make_room(&self, digest: Digest, size: u64) -> Result<(), StageError> {
         let volume = self.fs.volume(&self.dir);
         let volume = volume.map_err(|source| StageError::Io { what: "measure", digest, source })?;
         let reserve = RESERVE_BYTES.min(volume.total_bytes / RESERVE_SHARE);
-        if size.saturating_add(reserve) > volume.free_bytes {
+        let needed = size.saturating_add(reserve);
+        if needed > volume.free_bytes {
+            self.lacking.fetch_max(needed - volume.free_bytes, Ordering::Relaxed);
             return Err(StageError::Full { digest, size, free: volume.free_bytes });
         }
         Ok(())

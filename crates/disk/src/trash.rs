@@ -140,7 +140,7 @@ impl<F: Fs> Trash<F> {
     /// Takes in a certified file or symlink.
     pub(crate) fn retire(&mut self, from: (&F::Dir, &Name), number: u64) -> io::Result<()> {
         let name = item_name(self.fs.unix_ms() / 1000, number);
-        self.fs.rename_new(from, (&self.dir, &name))?;
+        self.fs.rename_in(from, (&self.dir, &name))?;
         let stat = self.fs.stat(&self.dir, &name)?;
         if self.fresh.len() >= FRESH_MAX {
             self.fresh.pop_first();

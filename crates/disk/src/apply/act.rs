@@ -140,7 +140,7 @@ impl<F: Fs> Apply<F> {
         }
         let number = job.number.expect("removals are numbered");
         let aside = self.aside(left::ASIDE, number);
-        self.fs.rename_new(spot.at(), aside.at()).map_err(failed)?;
+        self.fs.rename_in(spot.at(), aside.at()).map_err(failed)?;
         self.step(Step::Swapped);
         // Something else than expected goes back to its name; only if that is taken is it kept.
         let verdict = self.verify(&aside.name, &was);

@@ -50,7 +50,7 @@ impl<F: Fs> Kept<F> {
             self.copy_in(from, &name, stat.size)?;
             return Ok(false);
         }
-        match self.fs.rename_new(from, (&self.dir, &name)) {
+        match self.fs.rename_in(from, (&self.dir, &name)) {
             Ok(()) => Ok(true),
             Err(error) if error.raw_os_error() == Some(libc::EEXIST) => Ok(false),
             Err(error) => Err(error),
@@ -59,7 +59,7 @@ impl<F: Fs> Kept<F> {
 
     /// Moves a content out.
     pub(crate) fn take(&self, digest: &Digest, to: (&F::Dir, &Name)) -> io::Result<()> {
-        self.fs.rename_new((&self.dir, &whole_name(digest)), to)
+        self.fs.rename_in((&self.dir, &whole_name(digest)), to)
     }
 
     fn copy_in(&self, from: (&F::Dir, &Name), name: &Name, size: u64) -> io::Result<()> {

@@ -62,13 +62,20 @@ impl<F: Fs> Apply<F> {
     /// Looks again at what waits in staging; call it every few seconds while there is something.
     pub fn revisit(&mut self) -> io::Result<()> {
         let lines = self.trash.lines()?;
+        let mut trouble = Ok(());
         for left in std::mem::take(&mut self.left) {
             let line = lines.get(&left.number);
-            if !self.resolve(&left, line)? {
-                self.left.push(left);
+            // One that cannot be resolved now neither is forgotten nor keeps the others waiting.
+            match self.resolve(&left, line) {
+                Ok(true) => {}
+                Ok(false) => self.left.push(left),
+                Err(error) => {
+                    self.left.push(left);
+                    trouble = Err(error);
+                }
             }
         }
-        Ok(())
+        trouble
     }
 
     /// User bytes that came to light outside an operation, each once: they lie in the conflict

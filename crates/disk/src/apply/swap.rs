@@ -5,7 +5,7 @@
 use super::certify::{file_digest, Verdict};
 use super::prepare::Dressed;
 use super::{left, stop, Apply, Rung, Spot, Step, Stop, Was};
-use crate::fs::{FileKind, Fs, Lease};
+use crate::fs::{is_unsupported, FileKind, Fs, Lease};
 use crate::stage::read_whole;
 use engine::entry::Kind;
 use engine::observe::Present;
@@ -20,11 +20,6 @@ pub(super) enum Salvaged {
     Kept(Present),
     /// It cannot be read now: a directory, a FIFO, a file with a writer.
     Not(Option<String>),
-}
-
-/// Whether the filesystem says that it cannot do this kind of rename at all.
-fn is_unsupported(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS | libc::EOPNOTSUPP))
 }
 
 impl<F: Fs> Apply<F> {
@@ -68,7 +63,7 @@ impl<F: Fs> Apply<F> {
                 Err(_) => self.rung = Rung::Aside,
             }
         }
-        self.fs.rename_new(spot.at(), aside.at()).map_err(failed)?;
+        self.fs.rename_in(spot.at(), aside.at()).map_err(failed)?;
         if let Err(stop) = self.put_new(staged, spot) {
             self.bring_back(&aside, spot, number);
             return Err(stop);
@@ -102,20 +97,25 @@ impl<F: Fs> Apply<F> {
                 }
             }
         } else {
-            if self.fs.rename_new(spot.at(), parked.at()).is_ok() {
+            if self.fs.rename_in(spot.at(), parked.at()).is_ok() {
                 ours = &parked;
             }
             self.bring_back(displaced, spot, number);
         }
         if self.is_untouched(ours, dressed) {
-            return ours.name == staged.name || self.fs.rename_new(ours.at(), staged.at()).is_ok();
+            return ours.name == staged.name || self.fs.rename_in(ours.at(), staged.at()).is_ok();
         }
         // A user replaced what we had installed in the instant it was there: theirs is the newest
         // and belongs at the name; what it had replaced waits for its writer.
-        if self.fs.exchange(ours.at(), spot.at()).is_err() {
-            let _ = self.fs.rename_new(ours.at(), spot.at());
+        if self.fs.exchange(ours.at(), spot.at()).is_ok() {
+            self.leave(ours, number, &spot.path);
+            return false;
         }
-        self.leave(ours, number, &spot.path);
+        // No exchange here, or the name is free by now: what was brought back steps aside again.
+        if self.fs.rename_in(spot.at(), displaced.at()).is_ok() {
+            self.leave(displaced, number, &spot.path);
+        }
+        self.bring_back(ours, spot, number);
         false
     }
 
@@ -134,16 +134,23 @@ impl<F: Fs> Apply<F> {
     /// there, and this one stays in staging to be looked at again.
     pub(super) fn bring_back(&mut self, aside: &Spot<F>, spot: &Spot<F>, number: u64) -> bool {
         let back = match self.fs.rename_new(aside.at(), spot.at()) {
-            Err(error) if is_unsupported(&error) => {
-                let linked = self.fs.link(aside.at(), spot.at());
-                linked.and_then(|()| self.fs.remove_own(&aside.dir, &aside.name))
-            }
+            Err(error) if is_unsupported(&error) => self.bring_back_plainly(aside, spot),
             other => other,
         };
         if back.is_err() {
             self.leave(aside, number, &spot.path);
         }
         back.is_ok()
+    }
+
+    /// Where a rename cannot look first: a second name is refused where one is. A directory can
+    /// have none, but its rename replaces nothing that is not an empty directory (rename(2)).
+    fn bring_back_plainly(&self, aside: &Spot<F>, spot: &Spot<F>) -> io::Result<()> {
+        if self.fs.stat(&aside.dir, &aside.name)?.kind == FileKind::Dir {
+            return self.fs.rename_over(aside.at(), spot.at());
+        }
+        self.fs.link(aside.at(), spot.at())?;
+        self.fs.remove_own(&aside.dir, &aside.name)
     }
 
     /// Step 8: a certified thing goes where it is to go. An error leaves it in staging, for later.

@@ -5,4 +5,6 @@ mod acts;
 mod bed;
 mod crashes;
 mod hostile;
+mod purge;
 mod race;
+mod rungs;

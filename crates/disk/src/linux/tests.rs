@@ -1,11 +1,14 @@
 //! The suite on what this machine has, and what only Linux shows: mappings, mounts, old kernels.
 
+pub(crate) mod without;
+
 use super::{ignore_sigio, walk, Linux};
-use crate::fs::{FileKind, Fs};
+use crate::fs::{FileKind, Fs, Lease};
 use crate::fs_suite::{run, Abilities};
 use engine::path::{Name, RelPath};
 use std::path::Path;
 use std::sync::atomic::Ordering;
+use without::{without, Call};
 
 fn suite_in(place: &Path, linux: &Linux) {
     ignore_sigio();
@@ -34,6 +37,26 @@ fn a_kernel_without_openat2_keeps_every_promise() {
     let linux = Linux::new();
     linux.openat2_missing.store(true, Ordering::Relaxed);
     suite_in(&std::env::temp_dir(), &linux);
+}
+
+/// Kernels before 5.6 and 4.11, and containers that filter what they do not know.
+#[test]
+fn a_kernel_without_the_newer_calls_keeps_every_promise() {
+    for calls in [&[Call::Openat2][..], &[Call::Statx], &[Call::Openat2, Call::Statx]] {
+        without(calls, || suite_in(&std::env::temp_dir(), &Linux::new()));
+    }
+}
+
+#[test]
+fn a_machine_without_leases_says_so() {
+    without(&[Call::Leases], || {
+        let directory = tempfile::tempdir().unwrap();
+        let linux = Linux::new();
+        let base = linux.open_root(directory.path()).unwrap();
+        run(&linux, &base, Abilities { leases: false, xattrs: true });
+        let file = linux.create(&base, &Name::new(b"f").unwrap()).unwrap();
+        assert_eq!(linux.probe(&file), Lease::Unsupported);
+    });
 }
 
 #[test]

@@ -15,7 +15,7 @@ fn mtime(path: &std::path::Path) -> (i64, i64) {
 }
 
 #[test]
-fn a_new_file_gets_content_mode_and_time_and_its_directory_keeps_its_own_time() {
+pub(super) fn a_new_file_gets_content_mode_and_time_and_its_directory_keeps_its_own_time() {
     let mut bed = bed();
     let before = mtime(&bed.root);
     let act = bed.install("a", Expected::Nothing, b"hello");
@@ -31,7 +31,7 @@ fn a_new_file_gets_content_mode_and_time_and_its_directory_keeps_its_own_time() 
 }
 
 #[test]
-fn a_create_where_something_is_changes_nothing_and_keeps_what_was_staged() {
+pub(super) fn a_create_where_something_is_changes_nothing_and_keeps_what_was_staged() {
     let mut bed = bed();
     bed.write("a", b"theirs");
     let act = bed.install("a", Expected::Nothing, b"ours");
@@ -41,7 +41,7 @@ fn a_create_where_something_is_changes_nothing_and_keeps_what_was_staged() {
 }
 
 #[test]
-fn a_replaced_file_lies_in_the_trash_with_its_path() {
+pub(super) fn a_replaced_file_lies_in_the_trash_with_its_path() {
     let mut bed = bed();
     bed.write("a b\nc", b"old");
     let act = bed.install("a b\nc", bed.seen("a b\nc"), b"new");
@@ -55,7 +55,7 @@ fn a_replaced_file_lies_in_the_trash_with_its_path() {
 }
 
 #[test]
-fn a_replaced_file_that_lost_a_conflict_is_kept_and_can_be_released() {
+pub(super) fn a_replaced_file_that_lost_a_conflict_is_kept_and_can_be_released() {
     let mut bed = bed();
     bed.write("a", b"loser");
     let mut act = bed.install("a", bed.seen("a"), b"winner");
@@ -70,7 +70,7 @@ fn a_replaced_file_that_lost_a_conflict_is_kept_and_can_be_released() {
 }
 
 #[test]
-fn a_replacement_of_what_changed_since_is_refused() {
+pub(super) fn a_replacement_of_what_changed_since_is_refused() {
     let mut bed = bed();
     bed.write("a", b"old");
     let expected = bed.seen("a");
@@ -81,7 +81,7 @@ fn a_replacement_of_what_changed_since_is_refused() {
 }
 
 #[test]
-fn a_file_that_a_program_holds_open_for_writing_is_busy_and_names_it() {
+pub(super) fn a_file_that_a_program_holds_open_for_writing_is_busy_and_names_it() {
     let mut bed = bed();
     bed.write("a", b"old");
     let act = bed.install("a", bed.seen("a"), b"new");
@@ -96,7 +96,7 @@ fn a_file_that_a_program_holds_open_for_writing_is_busy_and_names_it() {
 }
 
 #[test]
-fn content_that_is_not_staged_is_said_to_be_missing() {
+pub(super) fn content_that_is_not_staged_is_said_to_be_missing() {
     let mut bed = bed();
     let content = Content::File(digest_of(b"nowhere"), 7);
     let act = bed.install_content("a", Expected::Nothing, content);
@@ -105,7 +105,7 @@ fn content_that_is_not_staged_is_said_to_be_missing() {
 }
 
 #[test]
-fn one_staged_content_serves_all_operations_of_a_batch_and_empty_content_needs_no_staging() {
+pub(super) fn one_staged_content_serves_a_whole_batch_and_empty_content_needs_no_staging() {
     let mut bed = bed();
     let content = bed.stage(b"same");
     let mut acts: Vec<Act> = ["a", "b", "c"]
@@ -123,7 +123,7 @@ fn one_staged_content_serves_all_operations_of_a_batch_and_empty_content_needs_n
 }
 
 #[test]
-fn symlinks_are_made_and_replaced_and_never_followed() {
+pub(super) fn symlinks_are_made_and_replaced_and_never_followed() {
     let mut bed = bed();
     bed.write("target", b"safe");
     let link = |to: &[u8]| Content::Link(to.into());
@@ -140,7 +140,7 @@ fn symlinks_are_made_and_replaced_and_never_followed() {
 }
 
 #[test]
-fn a_file_replaces_an_empty_directory_and_not_a_full_one() {
+pub(super) fn a_file_replaces_an_empty_directory_and_not_a_full_one() {
     let mut bed = bed();
     std::fs::create_dir_all(bed.path("empty")).unwrap();
     std::fs::create_dir_all(bed.path("full")).unwrap();
@@ -158,7 +158,7 @@ fn a_file_replaces_an_empty_directory_and_not_a_full_one() {
 }
 
 #[test]
-fn directories_are_made_with_their_time_and_removed_only_when_empty() {
+pub(super) fn directories_are_made_with_their_time_and_removed_only_when_empty() {
     let mut bed = bed();
     let wanted = attributes(0o2750);
     let now = done(bed.run(Act::MakeDir { at: bed.place("d"), attributes: wanted.clone() }));
@@ -174,7 +174,7 @@ fn directories_are_made_with_their_time_and_removed_only_when_empty() {
 }
 
 #[test]
-fn a_directory_that_is_another_one_now_is_not_entered() {
+pub(super) fn a_directory_that_is_another_one_now_is_not_entered() {
     let mut bed = bed();
     std::fs::create_dir(bed.path("d")).unwrap();
     let act = bed.install("d/f", Expected::Nothing, b"x");
@@ -188,7 +188,7 @@ fn a_directory_that_is_another_one_now_is_not_entered() {
 }
 
 #[test]
-fn moves_keep_the_inode_and_refuse_a_taken_name() {
+pub(super) fn moves_keep_the_inode_and_refuse_a_taken_name() {
     let mut bed = bed();
     bed.write("a", b"a");
     bed.write("taken", b"t");
@@ -203,7 +203,7 @@ fn moves_keep_the_inode_and_refuse_a_taken_name() {
 }
 
 #[test]
-fn two_directories_change_places_with_all_that_is_in_them() {
+pub(super) fn two_directories_change_places_with_all_that_is_in_them() {
     let mut bed = bed();
     for name in ["p", "q"] {
         std::fs::create_dir(bed.path(name)).unwrap();
@@ -216,7 +216,7 @@ fn two_directories_change_places_with_all_that_is_in_them() {
 }
 
 #[test]
-fn attributes_are_set_and_what_the_user_changed_since_stays() {
+pub(super) fn attributes_are_set_and_what_the_user_changed_since_stays() {
     let mut bed = bed();
     bed.write("a", b"x");
     let mut wanted = attributes(0o4711);
@@ -238,7 +238,7 @@ fn attributes_are_set_and_what_the_user_changed_since_stays() {
 }
 
 #[test]
-fn the_root_and_directories_take_attributes_by_handle() {
+pub(super) fn the_root_and_directories_take_attributes_by_handle() {
     let mut bed = bed();
     let root = bed.fs.open_root(&bed.root).unwrap();
     let fingerprint = bed.fs.stat_dir(&root).unwrap().fingerprint();
@@ -250,7 +250,7 @@ fn the_root_and_directories_take_attributes_by_handle() {
 }
 
 #[test]
-fn staged_content_is_kept_on_demand() {
+pub(super) fn staged_content_is_kept_on_demand() {
     let mut bed = bed();
     bed.stage(b"loser from afar");
     let digest = digest_of(b"loser from afar");
@@ -263,7 +263,7 @@ fn staged_content_is_kept_on_demand() {
 /// the new symlink entered the directory once more, and took our own rename for somebody else's
 /// change.
 #[test]
-fn a_directory_keeps_its_time_when_a_symlink_is_made_in_it() {
+pub(super) fn a_directory_keeps_its_time_when_a_symlink_is_made_in_it() {
     let mut bed = bed();
     let before = mtime(&bed.root);
     let content = Content::Link(b"target"[..].into());

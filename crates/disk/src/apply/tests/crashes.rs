@@ -17,7 +17,7 @@ fn crash_at(bed: super::bed::Bed, act: engine::plan::Act, step: Step) -> super::
 }
 
 #[test]
-fn before_the_exchange_the_staged_content_is_found_again() {
+pub(super) fn before_the_exchange_the_staged_content_is_found_again() {
     for step in [Step::Prepared, Step::Durable, Step::Checked] {
         let bed = bed();
         bed.write("a", b"old");
@@ -32,7 +32,7 @@ fn before_the_exchange_the_staged_content_is_found_again() {
 }
 
 #[test]
-fn after_the_exchange_the_displaced_file_is_certified_by_its_hash_and_retired() {
+pub(super) fn after_the_exchange_the_displaced_file_is_certified_by_its_hash_and_retired() {
     for step in [Step::Swapped, Step::Verified] {
         let bed = bed();
         bed.write("a", b"old");
@@ -45,7 +45,7 @@ fn after_the_exchange_the_displaced_file_is_certified_by_its_hash_and_retired() 
 }
 
 #[test]
-fn bytes_that_nobody_knew_are_kept_and_reported_with_their_path() {
+pub(super) fn bytes_that_nobody_knew_are_kept_and_reported_with_their_path() {
     let bed = bed();
     bed.write("a", b"old");
     let act = bed.install("a", bed.seen("a"), b"new");
@@ -68,7 +68,7 @@ fn bytes_that_nobody_knew_are_kept_and_reported_with_their_path() {
 }
 
 #[test]
-fn after_a_crash_numbers_and_trash_go_on() {
+pub(super) fn after_a_crash_numbers_and_trash_go_on() {
     let bed = bed();
     bed.write("a", b"1");
     let act = bed.install("a", bed.seen("a"), b"2");

@@ -20,7 +20,7 @@ fn replacement(bed: &Bed) -> engine::plan::Act {
 }
 
 #[test]
-fn bytes_written_between_check_and_exchange_are_kept_and_reported() {
+pub(super) fn bytes_written_between_check_and_exchange_are_kept_and_reported() {
     let mut bed = bed();
     let act = replacement(&bed);
     let path = bed.path("a");
@@ -35,7 +35,7 @@ fn bytes_written_between_check_and_exchange_are_kept_and_reported() {
 }
 
 #[test]
-fn a_save_by_rename_between_check_and_exchange_is_kept_and_reported() {
+pub(super) fn a_save_by_rename_between_check_and_exchange_is_kept_and_reported() {
     let mut bed = bed();
     let act = replacement(&bed);
     let (temporary, path) = (bed.path("tmp"), bed.path("a"));
@@ -48,7 +48,7 @@ fn a_save_by_rename_between_check_and_exchange_is_kept_and_reported() {
 }
 
 #[test]
-fn the_same_bytes_written_anew_are_no_news() {
+pub(super) fn the_same_bytes_written_anew_are_no_news() {
     let mut bed = bed();
     let act = replacement(&bed);
     let path = bed.path("a");
@@ -57,7 +57,7 @@ fn the_same_bytes_written_anew_are_no_news() {
 }
 
 #[test]
-fn a_writer_that_opened_after_the_check_gets_its_file_back() {
+pub(super) fn a_writer_that_opened_after_the_check_gets_its_file_back() {
     let mut bed = bed();
     let act = replacement(&bed);
     let path = bed.path("a");
@@ -75,7 +75,7 @@ fn a_writer_that_opened_after_the_check_gets_its_file_back() {
 }
 
 #[test]
-fn a_writer_and_a_newer_file_at_its_name_both_survive() {
+pub(super) fn a_writer_and_a_newer_file_at_its_name_both_survive() {
     let mut bed = bed();
     let act = replacement(&bed);
     let (path, again, temporary) = (bed.path("a"), bed.path("a"), bed.path("tmp"));
@@ -107,7 +107,7 @@ fn a_writer_and_a_newer_file_at_its_name_both_survive() {
 }
 
 #[test]
-fn a_name_taken_between_check_and_create_is_left_alone() {
+pub(super) fn a_name_taken_between_check_and_create_is_left_alone() {
     let mut bed = bed();
     let act = bed.install("a", Expected::Nothing, b"ours");
     let path = bed.path("a");
@@ -116,7 +116,7 @@ fn a_name_taken_between_check_and_create_is_left_alone() {
 }
 
 #[test]
-fn a_file_written_to_between_check_and_removal_comes_back() {
+pub(super) fn a_file_written_to_between_check_and_removal_comes_back() {
     let mut bed = bed();
     bed.write("a", b"old");
     let (act, path) = (bed.remove("a"), bed.path("a"));
@@ -125,7 +125,7 @@ fn a_file_written_to_between_check_and_removal_comes_back() {
 }
 
 #[test]
-fn a_file_written_to_while_its_removal_is_undone_and_its_name_taken_is_reported_later() {
+pub(super) fn a_file_written_to_while_its_removal_is_undone_and_its_name_taken_is_reported_later() {
     let mut bed = bed();
     bed.write("a", b"old");
     let (act, path, again) = (bed.remove("a"), bed.path("a"), bed.path("a"));
@@ -141,7 +141,7 @@ fn a_file_written_to_while_its_removal_is_undone_and_its_name_taken_is_reported_
 }
 
 #[test]
-fn a_move_of_what_was_swapped_in_between_is_undone() {
+pub(super) fn a_move_of_what_was_swapped_in_between_is_undone() {
     let mut bed = bed();
     bed.write("a", b"meant");
     let (from, expected, to) = (bed.place("a"), bed.seen("a"), bed.place("b"));
@@ -156,7 +156,7 @@ fn a_move_of_what_was_swapped_in_between_is_undone() {
 }
 
 #[test]
-fn a_write_in_the_instant_of_setting_the_time_is_still_to_be_seen() {
+pub(super) fn a_write_in_the_instant_of_setting_the_time_is_still_to_be_seen() {
     let mut bed = bed();
     bed.write("a", b"old");
     let expected = bed.seen("a");
@@ -177,7 +177,7 @@ fn done_now(outcome: Outcome) -> engine::observe::Present {
 }
 
 #[test]
-fn a_directory_time_set_by_a_user_during_a_batch_is_theirs() {
+pub(super) fn a_directory_time_set_by_a_user_during_a_batch_is_theirs() {
     let mut bed = bed();
     let (one, two) = (bed.stage(b"1"), bed.stage(b"2"));
     let acts = vec![

@@ -1,0 +1,131 @@
+//! When what was replaced goes for good: by age, by its share of the filesystem, when room runs
+//! out; never within its first minute, and never if somebody has written to it since.
+
+use super::bed::{bed, bed_in, done, Bed};
+use crate::stage::digest_of;
+use crate::trash::{Purged, AGE_S_MAX, REST_S_MIN, SHARE};
+use engine::plan::Expected;
+use std::io::Write;
+use std::path::Path;
+use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Replaces `old` by something else, so that it is in the trash.
+fn retire(bed: &mut Bed, name: &str, old: &[u8]) {
+    bed.write(name, old);
+    let act = bed.install(name, bed.seen(name), name.as_bytes());
+    done(bed.run(act));
+}
+
+/// After a restart, all that is in the trash has been there for this long.
+fn aged(bed: Bed, age_s: u64) -> Bed {
+    let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let trash = bed.state.join("trash");
+    for entry in std::fs::read_dir(&trash).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if let Some((_, number)) = name.split_once('-') {
+            let older = trash.join(format!("{}-{number}", now_s - age_s));
+            std::fs::rename(trash.join(&name), older).unwrap();
+        }
+    }
+    bed.reopen()
+}
+
+#[test]
+fn what_is_older_than_its_age_goes_and_what_is_younger_stays() {
+    let mut bed = bed();
+    retire(&mut bed, "a", b"ancient");
+    let mut bed = aged(bed, AGE_S_MAX + 10);
+    retire(&mut bed, "b", b"old");
+    let mut bed = {
+        let purged = bed.apply.purge(0).unwrap();
+        assert_eq!(purged, Purged { count: 1, bytes: 7, strays: Vec::new() });
+        aged(bed, AGE_S_MAX - 1000)
+    };
+    assert_eq!(bed.apply.purge(0).unwrap(), Purged::default());
+    assert_eq!(bed.trash_bytes(), vec![b"old".to_vec()]);
+    let lines = bed.apply.trash().list().unwrap();
+    assert_eq!(lines[0].line.as_ref().unwrap().path.to_string(), "b", "the index was compacted");
+}
+
+#[test]
+fn what_somebody_wrote_to_since_is_kept_whatever_its_age() {
+    let mut bed = bed();
+    retire(&mut bed, "a", b"old");
+    let item = bed.apply.trash().list().unwrap()[0].name.to_string();
+    let inode = bed.state.join("trash").join(item);
+    let mut late = std::fs::OpenOptions::new().append(true).open(inode).unwrap();
+    late.write_all(b"+late").unwrap();
+    let mut bed = aged(bed, AGE_S_MAX + 10);
+    assert_eq!(bed.apply.purge(0).unwrap(), Purged::default(), "its writer is still there");
+    drop(late);
+    let purged = bed.apply.purge(0).unwrap();
+    assert_eq!((purged.count, purged.strays.len()), (0, 1));
+    assert_eq!(purged.strays[0].digest, digest_of(b"old+late"));
+    assert_eq!(bed.kept_bytes(), vec![b"old+late".to_vec()]);
+    assert!(bed.trash_bytes().is_empty());
+}
+
+/// A filesystem of one megabyte that goes with its owner.
+struct Small(tempfile::TempDir);
+
+impl Small {
+    fn mount() -> Option<Small> {
+        let place = tempfile::tempdir().unwrap();
+        let mount = ["-t", "tmpfs", "-o", "size=1m", "tmpfs"];
+        let done = Command::new("mount").args(mount).arg(place.path()).output();
+        if !done.is_ok_and(|output| output.status.success()) {
+            let line = b"SKIPPED on a small filesystem: mounting one needs root\n";
+            std::io::stderr().write_all(line).unwrap();
+            return None;
+        }
+        Some(Small(place))
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let done = Command::new("umount").arg("-l").arg(self.path()).status();
+        assert!(done.is_ok_and(|status| status.success()), "umount {}", self.path().display());
+    }
+}
+
+#[test]
+fn more_than_its_share_of_the_filesystem_goes_oldest_first_after_its_rest() {
+    let Some(small) = Small::mount() else { return };
+    let mut bed = bed_in(small.path());
+    let cap = (1 << 20) / SHARE;
+    for number in 0..5_u8 {
+        retire(&mut bed, &number.to_string(), &vec![number; 30 << 10]);
+    }
+    assert_eq!(bed.apply.purge(0).unwrap().count, 0, "all of it has just come");
+    let mut bed = aged(bed, REST_S_MIN - 5);
+    assert_eq!(bed.apply.purge(0).unwrap().count, 0, "a minute is not over");
+    let mut bed = aged(bed, REST_S_MIN + 5);
+    assert_eq!(bed.apply.purge(0).unwrap().count, 2);
+    let left: Vec<u8> = bed.trash_bytes().iter().map(|bytes| bytes[0]).collect();
+    assert_eq!(left, vec![2, 3, 4]);
+    assert!(3 * (30 << 10) <= cap && 4 * (30 << 10) > cap);
+}
+
+/// Found by reading: nobody ever asked the trash for room, so a full disk stayed full for as long
+/// as the trash was within its share.
+#[test]
+fn content_that_found_no_room_has_the_trash_make_it() {
+    let Some(small) = Small::mount() else { return };
+    let mut bed = bed_in(small.path());
+    retire(&mut bed, "a", &vec![1; 90 << 10]);
+    let mut bed = aged(bed, REST_S_MIN + 5);
+    std::fs::write(small.path().join("filler"), vec![0; 800 << 10]).unwrap();
+    let wanted = vec![2; 100 << 10];
+    let digest = digest_of(&wanted);
+    assert!(bed.apply.stage().put_whole(digest, &wanted).unwrap_err().is_full());
+    assert_eq!(bed.apply.purge(0).unwrap().count, 1);
+    assert_eq!(bed.apply.purge(0).unwrap().count, 0, "asked for once");
+    let act = bed.install("b", Expected::Nothing, &wanted);
+    done(bed.run(act));
+}
