@@ -102,6 +102,13 @@ impl Connection {
         Ok(self.stream.flush().await?)
     }
 
+    /// Tests only: bytes as they are, a frame or not.
+    #[cfg(test)]
+    pub(super) async fn write_bytes(&mut self, bytes: &[u8]) -> Result<(), LinkError> {
+        self.stream.write_all(bytes).await?;
+        Ok(self.stream.flush().await?)
+    }
+
     /// Says why not and ends; what the other end makes of it is its affair.
     pub(super) async fn refuse(mut self, refusal: Refusal, limit: Duration) {
         let said = async {

@@ -12,9 +12,9 @@ use crate::net::dial;
 use crate::net::frame::Kind;
 use crate::net::hello::{Hello, Purpose, Refusal};
 use crate::net::identity::Identity;
-use crate::net::limits::{Timing, PREAUTH_CONNECTIONS_MAX};
+use crate::net::limits::{Timing, PAYLOAD_BYTES_MAX, PREAUTH_CONNECTIONS_MAX};
 use crate::net::tls::Pin;
-use crate::net::{Lane, PeerAddress};
+use crate::net::{Lane, NetEvent, PeerAddress};
 
 fn hello(purpose: Purpose) -> Hello {
     Hello {
@@ -200,4 +200,81 @@ async fn a_peer_that_lost_its_session_takes_over_from_it_but_a_late_proposal_doe
     assert_eq!(a.connected().await, member.node_id());
     hangs_up(&mut first[0]).await;
     a.send(member.node_id(), Lane::Control, "to the second").unwrap();
+}
+
+/// An admitted member's frames are bounded too, and it hurts nobody but itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frame_over_the_bound_ends_its_own_session_on_either_lane() {
+    let (mut a, mut b) = pair().await;
+    let member = identity();
+    a.book.members.lock().unwrap().insert(member.node_id());
+    let length = PAYLOAD_BYTES_MAX as u32 + 1;
+    for (attempt, (at, kind)) in [(0, Kind::Control), (1, Kind::Data)].into_iter().enumerate() {
+        let mut session = session_of(&member, &a, 10 + attempt as u8, 1).await;
+        assert_eq!(a.connected().await, member.node_id());
+        // The header alone is enough.
+        let header = [&length.to_be_bytes()[..], &[kind as u8, 0]].concat();
+        session[at].write_bytes(&header).await.unwrap();
+        let reason = a.disconnected().await;
+        assert!(reason.contains(&format!("frame of {length} bytes")), "{reason}");
+        for connection in &mut session {
+            hangs_up(connection).await;
+        }
+        still_works(&mut a, &mut b).await;
+    }
+}
+
+/// Part of a TLS record and then silence: the handshake is given up, the others never notice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_handshake_that_stops_halfway_is_given_up() {
+    let (mut a, mut b) = pair().await;
+    let mut stalled = Vec::new();
+    for sent in [1, 5, 100] {
+        // A handshake record of 512 bytes, of which so many come.
+        let record =
+            [&[0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xfc][..], &[3; 500]].concat();
+        let mut tcp = TcpStream::connect(a.net.local_address()).await.unwrap();
+        tcp.write_all(&record[..sent]).await.unwrap();
+        stalled.push(tcp);
+    }
+    still_works(&mut a, &mut b).await;
+    for mut tcp in stalled {
+        let mut sink = Vec::new();
+        let ended = timeout(DEADLINE, tcp.read_to_end(&mut sink)).await;
+        assert!(ended.is_ok(), "it hangs up");
+    }
+    still_works(&mut a, &mut b).await;
+}
+
+/// A member whose session is open and who then neither speaks nor reads holds up nobody else, and
+/// in the end its session is over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_that_falls_silent_blocks_nobody_and_is_given_up() {
+    let (dead_after, ping_idle) = (Duration::from_secs(1), Duration::from_millis(100));
+    let timing = Timing { dead_after, ping_idle, ..quick() };
+    let mut a = Node::start_as(identity(), any_port(), timing).await;
+    let mut b = Node::start_as(identity(), any_port(), timing).await;
+    a.admit(&b);
+    b.admit(&a);
+    b.net.set_peers(vec![a.address()]);
+    assert_eq!(a.connected().await, b.id());
+    assert_eq!(b.connected().await, a.id());
+    let member = identity();
+    a.book.members.lock().unwrap().insert(member.node_id());
+    let _silent = session_of(&member, &a, 3, 1).await;
+    assert_eq!(a.connected().await, member.node_id());
+    // More than sockets take, so that its writers hang too.
+    let block = vec![7; 1 << 20];
+    while a.send(member.node_id(), Lane::Data, block.clone()).is_ok() {}
+    still_works(&mut a, &mut b).await;
+    loop {
+        match a.event().await {
+            NetEvent::Disconnected { peer, reason, .. } => {
+                assert_eq!((peer, reason.as_str()), (member.node_id(), "nothing heard for 1s"));
+                break;
+            }
+            NetEvent::Drained { .. } => {}
+            other => panic!("{other:?}"),
+        }
+    }
 }
