@@ -170,3 +170,6 @@ pub(super) fn remove<F: Fs>(fs: &F, dir: &F::Dir, name: &Name) -> io::Result<()>
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

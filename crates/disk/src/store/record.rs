@@ -484,3 +484,6 @@ fn read_intent(lives: &Lives, record: IntentRecord) -> Result<Intent, ReadError>
     let content = content_of(record.content, None)?;
     Ok(Intent { content, dots: read_seen_dots(lives, record.dots)? })
 }
+
+#[cfg(test)]
+mod tests;

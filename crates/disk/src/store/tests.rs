@@ -10,11 +10,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-mod rows;
+pub(super) mod rows;
 
 use rows::{assert_alike, museum, name, steps_on, Step};
 
-fn meta() -> Meta {
+pub(super) fn meta() -> Meta {
     Meta::new(Incarnation([7; 16]), Phase::Importing, [9; 16])
 }
 

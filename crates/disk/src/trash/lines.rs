@@ -62,3 +62,6 @@ impl Line {
         Some(Line { number, expected, incoming, path: RelPath::parse(&path).ok()? })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -141,3 +141,28 @@ fn registers_and_fields_of_a_newer_program_are_passed_on_as_they_came() {
     assert_eq!(back.entries[0].other[&77].versions()[0].minted, minted);
     assert_eq!(back.entries[0].data.versions()[0].minted, data.minted);
 }
+
+/// What version 1 said, as it went over the wire: one message of each kind.
+const FIRST: [&[u8]; 8] = [
+    include_bytes!("../../../../testdata/wire-1/hello.bin"),
+    include_bytes!("../../../../testdata/wire-1/share.bin"),
+    include_bytes!("../../../../testdata/wire-1/frame.bin"),
+    include_bytes!("../../../../testdata/wire-1/delta-end.bin"),
+    include_bytes!("../../../../testdata/wire-1/ack.bin"),
+    include_bytes!("../../../../testdata/wire-1/want.bin"),
+    include_bytes!("../../../../testdata/wire-1/data.bin"),
+    include_bytes!("../../../../testdata/wire-1/gone.bin"),
+];
+
+/// The files never change: a program that cannot read them, or says the same in other bytes, speaks
+/// another version.
+#[test]
+fn the_museums_first_messages_are_read_and_said_the_same() {
+    let said = messages(3, knowledge(&[(1, 0, 9), (2, 4, 0), (2, 9, 300)]));
+    assert_eq!(said.len(), FIRST.len());
+    for (message, kept) in said.into_iter().zip(FIRST) {
+        let bytes = encode(FolderId([9; 16]), &message);
+        assert_eq!(decode(kept), Ok((FolderId([9; 16]), message)));
+        assert_eq!(bytes, kept);
+    }
+}

@@ -1,11 +1,17 @@
 //! Founding, letting in, refusing, and surviving a restart; the network is left out.
 
 use super::{found, now_unix_ms, Authority, Fact, Members, MembershipError, Profile};
+use crate::config::Config;
 use crate::home::Home;
 use crate::net::identity::Identity;
 use crate::net::invite::{InviteTerms, JoinCode, JoinRefusal, JoinRequest, Transcript};
 use engine::cluster_map::{ClusterId, ClusterMap, Outcome};
 use engine::dot::NodeId;
+use proptest::prelude::{any, proptest, ProptestConfig};
+use proptest::sample::Index;
+use proptest::{collection, prop_assert};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 fn profile(name: &str) -> Profile {
     Profile { name: name.to_owned(), addresses: vec!["10.0.0.1:7420".to_owned()] }
@@ -102,4 +108,81 @@ fn a_guest_speaks_for_itself_but_not_for_the_cluster() {
     }
     assert_eq!(first.with(ClusterMap::digest), second.with(ClusterMap::digest));
     first.with(|map| assert_eq!(map.members()[&guest].profile.name, "b2"));
+}
+
+/// A home as version 1 left it: on the way out of the repository its files become private again.
+fn museum(dir: &Path) -> Home {
+    let home = Home::create(&dir.join("museum")).unwrap();
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/home-1");
+    for name in FILES {
+        let copy = home.path().join(name);
+        std::fs::copy(kept.join(name), &copy).expect("testdata/home-1 is part of the repository");
+        std::fs::set_permissions(copy, PermissionsExt::from_mode(0o600)).unwrap();
+    }
+    home
+}
+
+const FILES: [&str; 6] =
+    ["cluster.map", "config.toml", "events.jsonl", "home.token", "identity.key", "invites.json"];
+
+/// The files never change. A change that cannot read them needs a migration, and a home of its own
+/// in the museum.
+#[test]
+fn the_museums_first_home_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = museum(dir.path());
+    let members = Members::open(&home).unwrap();
+    let id = members.identity().node_id();
+    members.with(|map| {
+        assert_eq!(map.members()[&id].profile.name, "museum");
+        assert_eq!(map.members()[&id].profile.addresses, ["192.0.2.1:7420"]);
+        let (folder, web) = map.folders().iter().next().unwrap();
+        assert_eq!(web.label, "web");
+        assert!(map.holders(*folder).contains(&id));
+    });
+    let invites = &members.lock().invites;
+    assert_eq!((invites.open.len(), invites.open[0].uses_left), (1, 1));
+    assert_eq!(home.token().unwrap()[..], std::fs::read(home.path().join("home.token")).unwrap());
+    let config = Config::read(&home.config()).unwrap();
+    assert_eq!((config.name.as_str(), config.folders[0].name.as_str()), ("museum", "web"));
+    let mut paths = Vec::new();
+    crate::log::read(home.path(), |entry| {
+        paths.push(entry.path);
+        true
+    })
+    .unwrap();
+    assert_eq!(paths, ["", "index.html"]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None, cases: 200, ..ProptestConfig::default()
+    })]
+
+    /// Whatever a disk made of the home's files: it opens, or says which of them is damaged.
+    #[test]
+    fn a_damaged_home_is_refused_in_words_or_read(
+        which in 0..FILES.len(),
+        flips in collection::vec((any::<Index>(), 1u8..), 0..4),
+        cut in any::<Option<Index>>(),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let home = museum(dir.path());
+        let path = home.path().join(FILES[which]);
+        let mut bytes = std::fs::read(&path).unwrap();
+        for (at, with) in flips {
+            let at = at.index(bytes.len());
+            bytes[at] ^= with;
+        }
+        if let Some(cut) = cut {
+            bytes.truncate(cut.index(bytes.len()));
+        }
+        std::fs::write(&path, &bytes).unwrap();
+        if let Err(error) = Members::open(&home) {
+            let said = error.to_string();
+            prop_assert!(said.contains(&home.path().display().to_string()), "{}", said);
+        }
+        drop((home.token(), Config::read(&home.config())));
+        crate::log::read(home.path(), |_| true).unwrap();
+    }
 }

@@ -1,10 +1,12 @@
 //! What is said is what is heard; what is malformed is refused without a panic.
 
+use bytes::BytesMut;
 use proptest::prelude::{any, proptest, ProptestConfig};
 use proptest::{collection, prop_assert, prop_assert_eq};
 
 use super::{Hello, JoinAnswer, JoinAsk, Purpose, Refusal};
-use crate::net::invite::{InviteId, JoinRefusal};
+use crate::net::frame::{put_header, take, Kind};
+use crate::net::invite::{InviteId, JoinCode, JoinRefusal};
 use crate::net::limits::REASON_BYTES_MAX;
 
 fn hello() -> Hello {
@@ -81,6 +83,50 @@ fn a_request_with_too_many_addresses_is_refused() {
     let ask =
         JoinAsk { invite: InviteId([5; 16]), proof: [6; 32], addresses: vec!["a:1".into(); 5] };
     assert!(JoinAsk::decode(&ask.encode()).is_err());
+}
+
+/// What version 1 said before a session: payloads, the frame around the first, and a join code.
+const FIRST: [&[u8]; 6] = [
+    include_bytes!("../../../../../testdata/wire-1/net-hello.bin"),
+    include_bytes!("../../../../../testdata/wire-1/net-refusal.bin"),
+    include_bytes!("../../../../../testdata/wire-1/net-join-ask.bin"),
+    include_bytes!("../../../../../testdata/wire-1/net-join-answer.bin"),
+    include_bytes!("../../../../../testdata/wire-1/net-frame.bin"),
+    include_bytes!("../../../../../testdata/wire-1/net-join-code.txt"),
+];
+
+/// The files never change: a program that cannot read them, or says the same in other bytes, speaks
+/// another version.
+#[test]
+fn the_museums_first_handshake_is_read_and_said_the_same() {
+    let ask = JoinAsk { invite: InviteId([5; 16]), proof: [6; 32], addresses: vec!["h:7".into()] };
+    let answer = || JoinAnswer { proof: [7; 32], payload: b"the facts".to_vec() };
+    let refusal = Refusal::Join(JoinRefusal::Refused("name taken".into()));
+    let code = JoinCode {
+        cluster: [1; 16],
+        inviter: [2; 16],
+        secret: [3; 16].into(),
+        addresses: vec!["192.0.2.7:7420".into(), "web-1.example:7420".into()],
+    };
+    let mut framed = BytesMut::new();
+    put_header(&mut framed, Kind::Hello, 0, hello().encode().len());
+    framed.extend_from_slice(&hello().encode());
+    let said = [
+        hello().encode(),
+        refusal.encode(),
+        ask.encode(),
+        answer().encode(),
+        framed.to_vec(),
+        code.encode().unwrap().into_bytes(),
+    ];
+    assert_eq!(said.each_ref().map(Vec::as_slice), FIRST);
+    assert_eq!(Hello::decode(FIRST[0]), Ok(hello()));
+    assert_eq!(Refusal::decode(FIRST[1]), Ok(refusal));
+    assert_eq!(JoinAsk::decode(FIRST[2]), Ok(ask));
+    assert_eq!(JoinAnswer::decode(FIRST[3]).map(JoinAnswer::encode), Ok(answer().encode()));
+    let frame = take(&mut BytesMut::from(FIRST[4]), 4096).unwrap().unwrap();
+    assert_eq!((frame.kind, &frame.payload[..]), (Kind::Hello, FIRST[0]));
+    assert_eq!(JoinCode::decode(std::str::from_utf8(FIRST[5]).unwrap()), Ok(code));
 }
 
 proptest! {
