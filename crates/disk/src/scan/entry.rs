@@ -37,7 +37,13 @@ impl<F: Fs, L: LastSeen> Walk<'_, F, L> {
         let (dir, slot) = match self.near(&parent) {
             Ok((dir, Some(slot))) => (dir, slot),
             // A directory that D does not know is new, and will be walked with this name in it.
-            Ok((_, None)) => return self.begin(&parent, Why::Changed, false),
+            Ok((dir, None)) => {
+                self.begin(&parent, Why::Changed, false);
+                if self.lens.fs.stat(&dir, name).is_err_and(|error| is_absent(&error)) {
+                    self.absent.push(path.clone());
+                }
+                return;
+            }
             Err(error) if is_in_the_way(&error) => {
                 return self.begin(&parent, Why::Changed, false);
             }
@@ -52,10 +58,10 @@ impl<F: Fs, L: LastSeen> Walk<'_, F, L> {
                 self.met(met, true, deep);
             }
             Err(error) if is_absent(&error) => {
-                if row.is_some() {
-                    self.absent.push(path.clone());
-                    self.begin(&parent, Why::Changed, false);
-                }
+                // Told though D may have no row: an earlier look that saw it can still be on its
+                // way to the index.
+                self.absent.push(path.clone());
+                self.begin(&parent, Why::Changed, false);
             }
             Err(error) => self.tell(path.clone(), Some(slot), unreadable(&error), None),
         }
