@@ -129,10 +129,12 @@ impl<F: Fs> Apply<F> {
         // Opened for reading: a descriptor of ours for writing would look like a writer.
         let file = self.fs.open_file(self.stage.dir(), &name)?;
         let on = On::File(&file);
-        let before = self.fs.stat_file(&file)?.attributes(BTreeMap::new());
+        // What an earlier operation gave back to the stage still has that one's attributes.
+        let before = self.fs.stat_file(&file)?.attributes(self.fs.xattrs(on)?);
         attributes::dress(&*self.fs, on, &before, wanted)?;
         let stat = self.fs.stat_file(&file)?;
-        let xattrs = if wanted.xattrs.is_empty() { BTreeMap::new() } else { self.fs.xattrs(on)? };
+        let none = wanted.xattrs.is_empty() && before.xattrs.is_empty();
+        let xattrs = if none { BTreeMap::new() } else { self.fs.xattrs(on)? };
         let attributes = stat.attributes(xattrs);
         let content = Content::File(*digest, size);
         Ok(Some(Dressed { name, file: Some(file), content, ready, stat, attributes }))

@@ -1,7 +1,7 @@
 //! Each act where nobody interferes: done as asked, or refused with nothing changed.
 
 use super::bed::{attributes, bed, done, when};
-use crate::fs::Fs;
+use crate::fs::{Fs, On};
 use crate::stage::digest_of;
 use engine::content::Content;
 use engine::entry::Kind;
@@ -38,6 +38,25 @@ pub(super) fn a_create_where_something_is_changes_nothing_and_keeps_what_was_sta
     assert_eq!(bed.run(act), Outcome::NotAsExpected);
     assert_eq!(bed.read("a"), b"theirs");
     assert_eq!(bed.apply.stage().complete(), vec![digest_of(b"ours")]);
+}
+
+/// A content was dressed for a place where something else stood, given back to the stage, and then
+/// installed elsewhere: it kept an extended attribute that nobody had asked for there, and the next
+/// scan took it for a user's (found by the simulator).
+#[test]
+fn a_content_that_was_given_back_brings_no_attributes_to_its_next_place() {
+    let mut bed = bed();
+    bed.write("a", b"theirs");
+    let mut act = bed.install("a", Expected::Nothing, b"ours");
+    let Act::Install { attributes: asked, content, .. } = &mut act else { panic!() };
+    asked.xattrs.insert(b"user.x".to_vec(), b"1".to_vec());
+    let content = content.clone();
+    assert_eq!(bed.run(act), Outcome::NotAsExpected);
+    let now = done(bed.run(bed.install_content("b", Expected::Nothing, content)));
+    assert_eq!(now[0].attributes, attributes(0o640));
+    let root = bed.fs.open_root(&bed.root).unwrap();
+    let file = bed.fs.open_file(&root, &bed.place("b").name).unwrap();
+    assert!(bed.fs.xattrs(On::File(&file)).unwrap().is_empty());
 }
 
 #[test]
