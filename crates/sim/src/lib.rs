@@ -1,4 +1,22 @@
-//! Whole clusters on a simulated machine, from one seed: its room, so that the fence stands.
+//! Whole clusters on simulated machines, from one seed: the engine and the disk's real logic, over
+//! a model of the disk, the network and the clock. Never shipped.
 //!
-//! Nothing is built here yet. Random worlds of the engine alone, on toy disks, are in its tests
+//! The modules stand in reading order. Not here: threads, sockets, the database; those are tried in
+//! the end-to-end trials. Random worlds of the engine alone, on toy disks, are in its own tests
 //! (`small_worlds`).
+
+pub mod random;
+
+pub mod disk;
+
+pub mod net;
+
+pub mod node;
+
+pub mod checkers;
+pub mod users;
+
+pub mod mutants;
+pub mod world;
+
+pub mod scenario;

@@ -1,0 +1,264 @@
+//! What must hold. At every moment: no byte that a user wrote leaves the machine it was written on,
+//! unless a user gave it up there; no name of ours is seen in the tree. At rest: all nodes know and
+//! show the same, what nobody gave up is in every tree or conflict store, and nothing more is said.
+//!
+//! Panics with the broken promise, in words. Called by `scenario`.
+
+use crate::disk::model::{Inode, Model};
+use crate::node::{Machine, ROOT_NAME};
+use crate::random::Random;
+use crate::world::World;
+use disk::fs::{FileKind, OWN_XATTR_PREFIX};
+use engine::content::{Content, Digest};
+use engine::entry::{Entry, EntryId, Kind};
+use engine::index::{Attributes, Index, MemIndex};
+use engine::observe::path_of;
+use engine::path::{Name, RelPath};
+use engine::view::{self, Shown};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+/// Everything that users wrote and what they gave up, by its bytes.
+#[derive(Clone, Debug, Default)]
+pub struct Census {
+    /// On which machine what was written.
+    wrote: BTreeSet<(usize, Digest)>,
+    /// On which machine what was overwritten or removed by a user.
+    gave_up: BTreeSet<(usize, Digest)>,
+    /// What nobody needs any more, anywhere.
+    let_go: BTreeSet<Digest>,
+    tokens: u32,
+}
+
+/// The digest of bytes.
+pub fn digest_of(bytes: &[u8]) -> Digest {
+    Digest(*blake3::hash(bytes).as_bytes())
+}
+
+impl Census {
+    /// New bytes, or in `reuse` percent of cases bytes that were there before; and their name.
+    pub fn bytes(&mut self, random: &mut Random, reuse: usize) -> (String, Vec<u8>) {
+        let again = self.tokens > 0 && random.below(100) < reuse;
+        let token = if again {
+            u32::try_from(random.below(self.tokens as usize)).expect("a token")
+        } else {
+            self.tokens += 1;
+            self.tokens - 1
+        };
+        let line = format!("content {token}\n");
+        // Some are too large to ride with their entry, a few are sent in several pieces.
+        let lines = match token {
+            token if token % 61 == 60 => 60_000,
+            token if token % 13 == 12 => 3_000,
+            token => token as usize % 3 + 1,
+        };
+        (format!("#{token}"), line.repeat(lines).into_bytes())
+    }
+
+    /// A user closed a file with these bytes.
+    pub fn wrote(&mut self, node: usize, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.wrote.insert((node, digest_of(bytes)));
+        }
+    }
+
+    /// A user overwrote or removed these bytes. Who writes what is there anyway has written
+    /// nothing: all equal writes count.
+    pub fn gave_up(&mut self, node: usize, bytes: &[u8]) {
+        self.gave_up.insert((node, digest_of(bytes)));
+        self.let_go.insert(digest_of(bytes));
+    }
+
+    /// These bytes may go from the conflict stores: what they lost to was deleted.
+    pub fn let_go(&mut self, bytes: &[u8]) {
+        self.let_go.insert(digest_of(bytes));
+    }
+
+    fn owed_by(&self, node: usize) -> impl Iterator<Item = Digest> + '_ {
+        let all = self.wrote.iter().filter(move |(at, _)| *at == node);
+        all.filter(|one| !self.gave_up.contains(one)).map(|(_, digest)| *digest)
+    }
+
+    fn owed_by_all(&self) -> BTreeSet<Digest> {
+        let all = self.wrote.iter().map(|(_, digest)| *digest);
+        all.filter(|digest| !self.let_go.contains(digest)).collect()
+    }
+}
+
+type Tree = BTreeMap<RelPath, (Kind, Option<Content>, Attributes)>;
+
+/// What stands below a directory.
+fn tree(model: &Model, root: Inode) -> Tree {
+    let mut tree = Tree::new();
+    let top = [(RelPath::root(), root)];
+    let below = model
+        .below(root)
+        .into_iter()
+        .filter_map(|((dir, name), inode)| Some((model.path_below(root, dir)?.join(name), inode)));
+    for (path, inode) in top.into_iter().chain(below) {
+        let thing = model.thing(inode).expect("it has a name");
+        let content = match thing.kind {
+            FileKind::File => {
+                Some(Content::File(digest_of(&thing.bytes), thing.bytes.len() as u64))
+            }
+            FileKind::Symlink => Some(Content::Link(thing.bytes.as_slice().into())),
+            _ => None,
+        };
+        let xattrs = thing.xattrs.iter().filter(|(name, _)| !name.starts_with(OWN_XATTR_PREFIX));
+        let attributes = Attributes {
+            mtime: thing.mtime,
+            mode: thing.mode,
+            owner: thing.owner,
+            xattrs: xattrs.map(|(name, value)| (name.clone(), value.clone())).collect(),
+        };
+        let kind = thing.kind.entry().expect("users make nothing else");
+        tree.insert(path, (kind, content, attributes));
+    }
+    tree
+}
+
+/// Files anywhere below a directory, by content.
+fn contents(model: &Model, dir: Inode) -> BTreeSet<Digest> {
+    let all = model.below(dir).into_iter().filter_map(|(_, inode)| model.thing(inode).ok());
+    let files = all.filter(|thing| thing.kind == FileKind::File);
+    files.map(|thing| digest_of(&thing.bytes)).collect()
+}
+
+/// The tree that an index says every node must show.
+fn view_of(index: &MemIndex) -> Tree {
+    let mut tree = Tree::new();
+    for stored in index.entries() {
+        let Some(path) = path(index, stored.entry.id) else { continue };
+        let desired = view::desired(&stored.entry).expect("what is shown has content");
+        let thing = (stored.entry.kind, desired.content, desired.attributes);
+        assert!(tree.insert(path.clone(), thing).is_none(), "two entries are shown at /{path}");
+    }
+    tree
+}
+
+fn path(index: &MemIndex, id: EntryId) -> Option<RelPath> {
+    match view::place(index, id) {
+        Shown::Root => Some(RelPath::root()),
+        Shown::At { parent, name } => Some(path(index, parent)?.join(name)),
+        Shown::Gone | Shown::As(_) => None,
+        Shown::Orphan => panic!("{id:?} has no place"),
+    }
+}
+
+fn inode(model: &Model, path: &[&[u8]]) -> Option<Inode> {
+    let mut at = crate::disk::model::TOP;
+    for name in path {
+        at = model.at(at, &Name::new(name).ok()?).ok()?;
+    }
+    Some(at)
+}
+
+/// Whether a name is one that only the program makes.
+fn is_ours(name: &Name) -> bool {
+    let text = String::from_utf8_lossy(name.as_bytes());
+    let prefixes = ["swap-", "aside-", "parked-", ".syncline", "cookie-"];
+    let is_digest = text.len() >= 64 && text.bytes().take(64).all(|b| b.is_ascii_hexdigit());
+    is_digest || text.ends_with(".part") || prefixes.iter().any(|p| text.starts_with(p))
+}
+
+/// Holds at every moment, of one machine.
+pub fn always(node: usize, machine: &Machine, census: &Census) {
+    machine.disk.with(|model| {
+        let here = contents(model, crate::disk::model::TOP);
+        for owed in census.owed_by(node) {
+            assert!(here.contains(&owed), "{node} has destroyed {owed:?}, written there");
+        }
+        let root = inode(model, &[ROOT_NAME]).expect("the root is there");
+        for ((dir, name), _) in model.below(root) {
+            let dir = model.path_below(root, dir);
+            assert!(!is_ours(&name), "{node} shows a name of ours: {name} in {dir:?}");
+        }
+    });
+}
+
+/// What stands on a disk and what its index has seen there, a line each, for the end of a story.
+pub fn describe(node: usize, machine: &Machine) -> Vec<String> {
+    let index = &machine.index;
+    let disk = machine.disk.with(|model| {
+        let root = inode(model, &[ROOT_NAME]).expect("the root is there");
+        tree(model, root)
+    });
+    let rows = index.seen_rows().filter_map(|row| Some((path_of(index, row.slot)?, row)));
+    let rows: BTreeMap<_, _> = rows.collect();
+    let paths: BTreeSet<_> = disk.keys().chain(rows.keys()).cloned().collect();
+    let line = |path: &RelPath| {
+        let disk = disk.get(path).map(|(kind, content, _)| (kind, content));
+        let row = rows.get(path).map(|row| (row.entry, row.kind, &row.content));
+        format!("{node} /{path}: disk {disk:?}, index {row:?}")
+    };
+    paths.iter().map(line).collect()
+}
+
+/// Everything is quiet, all links are up, nobody is at work.
+pub fn at_rest(world: &World) {
+    let first = &world.nodes[0];
+    let owed = world.town().census.owed_by_all();
+    for (number, node) in world.nodes.iter().enumerate() {
+        let index = &node.index;
+        let program = node.program.as_ref().expect("everybody runs at the end");
+        assert_eq!(program.halted, None, "{number} is stopped");
+        let pending = index.pending_after(0, 10);
+        assert!(pending.is_empty(), "{number} has not done: {pending:#?}");
+        assert_eq!(program.apply.left_count(), 0, "{number} has things left in staging");
+        assert_eq!(index.knowledge(), first.index.knowledge(), "K of {number}");
+        same_entries(number, index, &first.index);
+        let (shown, kept, beside) = node.disk.with(|model| {
+            let root = inode(model, &[ROOT_NAME]).expect("the root is there");
+            let held = |path: &[&[u8]]| inode(model, path).map(|dir| contents(model, dir));
+            let kept = held(&[b"state", b"kept"]).unwrap_or_default();
+            (tree(model, root), kept, contents(model, root))
+        });
+        same_trees(&shown, &view_of(index), &format!("disk and view of {number}"));
+        for wanted in &owed {
+            let there = kept.contains(wanted) || beside.contains(wanted);
+            let stray = world.strays.contains(wanted);
+            assert!(there || stray, "{number} neither shows nor keeps {wanted:?}");
+        }
+    }
+    let minted = minted(first);
+    let bound = world.town().touches * 2 + 20;
+    assert!(minted <= bound, "{minted} dots for {} touched names", world.town().touches);
+}
+
+fn same_entries(number: usize, index: &MemIndex, first: &MemIndex) {
+    let entries = |index: &MemIndex| {
+        let all = index.entries().map(|stored| (stored.entry.id, stored.entry.clone()));
+        all.collect::<BTreeMap<EntryId, Entry>>()
+    };
+    let (here, there) = (entries(index), entries(first));
+    for (id, entry) in &here {
+        assert_eq!(Some(entry), there.get(id), "S of {number}, against that of 0");
+    }
+    assert_eq!(here.len(), there.len(), "S of {number}");
+}
+
+fn same_trees(disk: &Tree, view: &Tree, what: &str) {
+    let mut differs = String::new();
+    for path in disk.keys().chain(view.keys()).collect::<BTreeSet<_>>() {
+        if disk.get(path) != view.get(path) {
+            let _ = write!(differs, "\n/{path}\n  {:?}\n  {:?}", disk.get(path), view.get(path));
+        }
+    }
+    assert!(differs.is_empty(), "{what} differ, disk first:{differs}");
+}
+
+/// How many dots anybody ever minted, as far as this machine knows.
+pub fn minted(machine: &Machine) -> u64 {
+    machine.index.knowledge().iter().map(|(_, seen)| seen.max()).sum()
+}
+
+/// After a scan of everything nobody has minted or said anything.
+pub fn no_echo(world: &mut World) {
+    let before: Vec<u64> = world.nodes.iter().map(minted).collect();
+    let frames = world.frames;
+    world.rescan();
+    world.run_to_rest();
+    let after: Vec<u64> = world.nodes.iter().map(minted).collect();
+    assert_eq!(before, after, "a scan of an unchanged disk mints");
+    assert_eq!(frames, world.frames, "a scan of an unchanged disk sends");
+}

@@ -1,0 +1,425 @@
+//! `Fs` on a model of a disk. Between any two calls of the program something else may happen: a
+//! user changes the tree, or the program is killed.
+//!
+//! Held to the same suite as the real one (`disk::fs_suite`). What happens between calls is the
+//! world's business ([`Between`]). Used by `node`, which runs the program's own code over it.
+
+pub mod model;
+
+use disk::fs::{FileKind, Fs, Lease, On, Stat, Volume, OWN_XATTR_PREFIX};
+use engine::entry::{Owner, Timestamp, Xattrs};
+use engine::index::Handle;
+use engine::path::{Name, RelPath};
+use model::{Inode, Model, Spot, Target, Thing, TOP};
+use rustix::io::Errno;
+use std::io;
+use std::panic::resume_unwind;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Bytes on the disk.
+const TOTAL_BYTES: u64 = 1 << 40;
+/// The one mount and device.
+const MOUNT: u64 = 7;
+
+/// What becomes of the program at a call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fate {
+    /// It goes on.
+    Go,
+    /// It is killed before the call.
+    Kill,
+}
+
+/// Called before each call of the program with the name of the call; may work on the disk.
+pub type Between = Box<dyn FnMut(&SimDisk, &'static str) -> Fate + Send>;
+
+/// What a killed program unwinds with.
+#[derive(Debug)]
+pub struct Killed;
+
+/// How a disk that lies, lies: for mutants.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Lie {
+    /// It does not.
+    #[default]
+    None,
+    /// A rename to a free name replaces what is there.
+    RenameReplaces,
+    /// Nobody ever seems to have a file open for writing.
+    NoWriters,
+}
+
+struct State {
+    model: Model,
+    between: Option<Between>,
+    lie: Lie,
+}
+
+/// One machine's disk; clones are the same disk.
+#[derive(Clone)]
+pub struct SimDisk(Arc<Mutex<State>>);
+
+/// An open file or directory.
+pub struct Open {
+    disk: SimDisk,
+    inode: Inode,
+    writes: bool,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let mut state = self.disk.lock();
+        let ours = std::mem::replace(&mut state.model.ours, true);
+        state.model.close(self.inode, self.writes);
+        state.model.ours = ours;
+    }
+}
+
+impl SimDisk {
+    /// An empty disk.
+    pub fn new(wall_ms: u64, lie: Lie) -> SimDisk {
+        let model = Model::new(wall_ms);
+        SimDisk(Arc::new(Mutex::new(State { model, between: None, lie })))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Works on the disk as somebody else than the program would.
+    pub fn with<T>(&self, work: impl FnOnce(&mut Model) -> T) -> T {
+        let mut state = self.lock();
+        state.model.ours = false;
+        let done = work(&mut state.model);
+        state.model.ours = true;
+        done
+    }
+
+    /// Sets what happens between the program's calls.
+    pub fn set_between(&self, between: Option<Between>) {
+        self.lock().between = between;
+    }
+
+    /// The top directory.
+    pub fn top(&self) -> Arc<Open> {
+        let mut state = self.lock();
+        state.model.open(TOP, false).expect("the top is always there");
+        drop(state);
+        Arc::new(Open { disk: self.clone(), inode: TOP, writes: false })
+    }
+
+    /// Begins a call of the program.
+    fn enter(&self, call: &'static str) -> MutexGuard<'_, State> {
+        let mut state = self.lock();
+        let Some(mut between) = state.between.take() else { return state };
+        drop(state);
+        let fate = between(self, call);
+        state = self.lock();
+        state.between = Some(between);
+        if fate == Fate::Kill {
+            drop(state);
+            resume_unwind(Box::new(Killed));
+        }
+        state
+    }
+
+    fn open(&self, model: &mut Model, inode: Inode, writes: bool) -> io::Result<Open> {
+        model.open(inode, writes)?;
+        Ok(Open { disk: self.clone(), inode, writes })
+    }
+}
+
+fn spot((dir, name): (&Arc<Open>, &Name)) -> Spot {
+    (dir.inode, name.clone())
+}
+
+fn stat_of(inode: Inode, thing: &Thing) -> Stat {
+    Stat {
+        kind: thing.kind,
+        handle: Handle(inode.to_be_bytes().into()),
+        size: if thing.kind == FileKind::Dir { 4096 } else { thing.bytes.len() as u64 },
+        mtime: thing.mtime,
+        ctime: thing.ctime,
+        mode: if thing.kind == FileKind::Symlink { 0o777 } else { thing.mode },
+        owner: thing.owner,
+        links: thing.links,
+        inode,
+        device: MOUNT,
+        mount: MOUNT,
+    }
+}
+
+fn looked(model: &Model, inode: Inode) -> io::Result<Stat> {
+    Ok(stat_of(inode, model.thing(inode)?))
+}
+
+/// The inode that an attribute call is about, and whether it can bear such attributes.
+fn subject(model: &Model, on: On<'_, SimDisk>) -> Result<(Inode, bool), Errno> {
+    match on {
+        On::File(file) => Ok((file.inode, true)),
+        On::Dir(dir) => Ok((dir.inode, true)),
+        On::Link(dir, name) => {
+            let inode = model.at(dir.inode, name)?;
+            Ok((inode, model.thing(inode)?.kind != FileKind::Symlink))
+        }
+    }
+}
+
+impl Fs for SimDisk {
+    type Dir = Arc<Open>;
+    type File = Open;
+
+    fn open_dir(&self, base: &Arc<Open>, path: &RelPath) -> io::Result<Arc<Open>> {
+        let mut state = self.enter("open_dir");
+        let mut inode = base.inode;
+        for name in path.names() {
+            inode = state.model.at(inode, name)?;
+            match state.model.thing(inode)?.kind {
+                FileKind::Dir => {}
+                FileKind::Symlink => return Err(Errno::LOOP.into()),
+                _ => return Err(Errno::NOTDIR.into()),
+            }
+        }
+        self.open(&mut state.model, inode, false).map(Arc::new)
+    }
+
+    fn open_child(&self, dir: &Arc<Open>, name: &Name) -> io::Result<Arc<Open>> {
+        self.open_dir(dir, &RelPath::from_names(vec![name.clone()]))
+    }
+
+    fn list(
+        &self,
+        dir: &Arc<Open>,
+        each: &mut dyn FnMut(Name, Option<FileKind>),
+    ) -> io::Result<u64> {
+        let state = self.enter("list");
+        let names = state.model.dir(dir.inode)?.children.clone();
+        let kinds: Vec<_> = names
+            .into_iter()
+            .map(|(name, inode)| (name, state.model.thing(inode).ok().map(|thing| thing.kind)))
+            .collect();
+        drop(state);
+        kinds.into_iter().for_each(|(name, kind)| each(name, kind));
+        Ok(0)
+    }
+
+    fn stat(&self, dir: &Arc<Open>, name: &Name) -> io::Result<Stat> {
+        let state = self.enter("stat");
+        let inode = state.model.at(dir.inode, name)?;
+        looked(&state.model, inode)
+    }
+
+    fn stat_file(&self, file: &Open) -> io::Result<Stat> {
+        looked(&self.enter("stat_file").model, file.inode)
+    }
+
+    fn stat_dir(&self, dir: &Arc<Open>) -> io::Result<Stat> {
+        looked(&self.enter("stat_dir").model, dir.inode)
+    }
+
+    fn open_file(&self, dir: &Arc<Open>, name: &Name) -> io::Result<Open> {
+        let mut state = self.enter("open_file");
+        let inode = state.model.at(dir.inode, name)?;
+        match state.model.thing(inode)?.kind {
+            FileKind::File => self.open(&mut state.model, inode, false),
+            FileKind::Dir => Err(Errno::ISDIR.into()),
+            FileKind::Symlink => Err(Errno::LOOP.into()),
+            _ => Err(Errno::INVAL.into()),
+        }
+    }
+
+    fn create(&self, dir: &Arc<Open>, name: &Name) -> io::Result<Open> {
+        let mut state = self.enter("create");
+        let inode = state.model.make(&spot((dir, name)), FileKind::File, 0o600, b"")?;
+        self.open(&mut state.model, inode, true)
+    }
+
+    fn open_own(&self, dir: &Arc<Open>, name: &Name) -> io::Result<Open> {
+        let mut state = self.enter("open_own");
+        let inode = state.model.at(dir.inode, name)?;
+        if state.model.thing(inode)?.kind != FileKind::File {
+            return Err(Errno::LOOP.into());
+        }
+        self.open(&mut state.model, inode, true)
+    }
+
+    fn read_at(&self, file: &Open, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let state = self.enter("read_at");
+        let bytes = &state.model.thing(file.inode)?.bytes;
+        let from = usize::try_from(offset).map_or(bytes.len(), |at| at.min(bytes.len()));
+        let count = buffer.len().min(bytes.len() - from);
+        buffer[..count].copy_from_slice(&bytes[from..from + count]);
+        Ok(count)
+    }
+
+    fn write_at(&self, file: &Open, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let offset = usize::try_from(offset).map_err(|_| Errno::FBIG)?;
+        Ok(self.enter("write_at").model.write(file.inode, bytes, offset)?)
+    }
+
+    fn preallocate(&self, _: &Open, _: u64) -> io::Result<()> {
+        drop(self.enter("preallocate"));
+        Ok(())
+    }
+
+    fn copy(&self, from: &Open, to: &Open, size: u64) -> io::Result<u64> {
+        let mut state = self.enter("copy");
+        let bytes = state.model.thing(from.inode)?.bytes.clone();
+        let count = usize::try_from(size).map_or(bytes.len(), |size| size.min(bytes.len()));
+        state.model.write(to.inode, &bytes[..count], 0)?;
+        Ok(count as u64)
+    }
+
+    fn start_write_back(&self, _: &Open, _: u64, _: u64) {}
+
+    fn sync_file(&self, _: &Open) -> io::Result<()> {
+        drop(self.enter("sync_file"));
+        Ok(())
+    }
+
+    fn sync_dir(&self, _: &Arc<Open>) -> io::Result<()> {
+        drop(self.enter("sync_dir"));
+        Ok(())
+    }
+
+    fn sync_volume(&self, _: &Arc<Open>) -> io::Result<()> {
+        drop(self.enter("sync_volume"));
+        Ok(())
+    }
+
+    fn rename_new(&self, from: (&Arc<Open>, &Name), to: (&Arc<Open>, &Name)) -> io::Result<()> {
+        let mut state = self.enter("rename_new");
+        let lies = state.lie == Lie::RenameReplaces;
+        let target = if lies { Target::Replaced } else { Target::Free };
+        Ok(state.model.rename(&spot(from), &spot(to), target)?)
+    }
+
+    fn exchange(&self, a: (&Arc<Open>, &Name), b: (&Arc<Open>, &Name)) -> io::Result<()> {
+        Ok(self.enter("exchange").model.exchange(&spot(a), &spot(b))?)
+    }
+
+    fn rename_over(&self, from: (&Arc<Open>, &Name), to: (&Arc<Open>, &Name)) -> io::Result<()> {
+        let mut state = self.enter("rename_over");
+        Ok(state.model.rename(&spot(from), &spot(to), Target::Replaced)?)
+    }
+
+    fn link(&self, from: (&Arc<Open>, &Name), to: (&Arc<Open>, &Name)) -> io::Result<()> {
+        let mut state = self.enter("link");
+        let inode = state.model.at(from.0.inode, from.1)?;
+        Ok(state.model.link(inode, &spot(to))?)
+    }
+
+    fn make_dir(&self, dir: &Arc<Open>, name: &Name) -> io::Result<()> {
+        let mut state = self.enter("make_dir");
+        state.model.make(&spot((dir, name)), FileKind::Dir, 0o700, b"")?;
+        Ok(())
+    }
+
+    fn remove_dir(&self, dir: &Arc<Open>, name: &Name) -> io::Result<()> {
+        Ok(self.enter("remove_dir").model.remove_dir(&spot((dir, name)))?)
+    }
+
+    fn remove_own(&self, dir: &Arc<Open>, name: &Name) -> io::Result<()> {
+        Ok(self.enter("remove_own").model.unlink(&spot((dir, name)))?)
+    }
+
+    fn make_link(&self, dir: &Arc<Open>, name: &Name, target: &[u8]) -> io::Result<()> {
+        let mut state = self.enter("make_link");
+        state.model.make(&spot((dir, name)), FileKind::Symlink, 0o777, target)?;
+        Ok(())
+    }
+
+    fn read_link(&self, dir: &Arc<Open>, name: &Name) -> io::Result<Vec<u8>> {
+        let state = self.enter("read_link");
+        let thing = state.model.thing(state.model.at(dir.inode, name)?)?;
+        if thing.kind != FileKind::Symlink {
+            return Err(Errno::INVAL.into());
+        }
+        Ok(thing.bytes.to_vec())
+    }
+
+    fn set_owner(&self, on: On<'_, Self>, owner: Owner) -> io::Result<()> {
+        let mut state = self.enter("set_owner");
+        let (inode, is_no_link) = subject(&state.model, on)?;
+        Ok(state.model.change(inode, |thing| {
+            thing.owner = owner;
+            if is_no_link {
+                thing.mode &= 0o1777;
+            }
+        })?)
+    }
+
+    fn set_mode(&self, on: On<'_, Self>, mode: u16) -> io::Result<()> {
+        let mut state = self.enter("set_mode");
+        match subject(&state.model, on)? {
+            (inode, true) => Ok(state.model.change(inode, |thing| thing.mode = mode)?),
+            (_, false) => Ok(()),
+        }
+    }
+
+    fn set_mtime(&self, on: On<'_, Self>, mtime: Timestamp) -> io::Result<()> {
+        let mut state = self.enter("set_mtime");
+        let (inode, _) = subject(&state.model, on)?;
+        Ok(state.model.change(inode, |thing| thing.mtime = mtime)?)
+    }
+
+    fn xattrs(&self, on: On<'_, Self>) -> io::Result<Xattrs> {
+        let state = self.enter("xattrs");
+        let (inode, _) = subject(&state.model, on)?;
+        let all = &state.model.thing(inode)?.xattrs;
+        let listed = all.iter().filter(|(name, _)| !name.starts_with(OWN_XATTR_PREFIX));
+        Ok(listed.map(|(name, value)| (name.clone(), value.clone())).collect())
+    }
+
+    fn xattr(&self, on: On<'_, Self>, name: &[u8]) -> io::Result<Option<Vec<u8>>> {
+        let state = self.enter("xattr");
+        let (inode, _) = subject(&state.model, on)?;
+        Ok(state.model.thing(inode)?.xattrs.get(name).cloned())
+    }
+
+    fn set_xattr(&self, on: On<'_, Self>, name: &[u8], value: &[u8]) -> io::Result<()> {
+        let mut state = self.enter("set_xattr");
+        let (inode, is_no_link) = subject(&state.model, on)?;
+        if !is_no_link {
+            return Err(Errno::PERM.into());
+        }
+        Ok(state.model.change(inode, |thing| {
+            thing.xattrs.insert(name.to_vec(), value.to_vec());
+        })?)
+    }
+
+    fn remove_xattr(&self, on: On<'_, Self>, name: &[u8]) -> io::Result<()> {
+        let mut state = self.enter("remove_xattr");
+        let (inode, _) = subject(&state.model, on)?;
+        Ok(state.model.change(inode, |thing| drop(thing.xattrs.remove(name)))?)
+    }
+
+    fn probe(&self, file: &Open) -> Lease {
+        let state = self.enter("probe");
+        let writers = state.model.thing(file.inode).map_or(0, |thing| thing.writers);
+        if writers > 0 && state.lie != Lie::NoWriters {
+            Lease::Held
+        } else {
+            Lease::Free
+        }
+    }
+
+    fn writer(&self, _: &Open) -> Option<String> {
+        None
+    }
+
+    fn volume(&self, _: &Arc<Open>) -> io::Result<Volume> {
+        drop(self.enter("volume"));
+        let (magic, id) = (0xef53, *b"simdisk ");
+        Ok(Volume { magic, id, free_bytes: TOTAL_BYTES / 2, total_bytes: TOTAL_BYTES })
+    }
+
+    fn unix_ms(&self) -> u64 {
+        self.lock().model.wall_ms
+    }
+
+    fn pause(&self, ms: u64) {
+        let mut state = self.enter("pause");
+        state.model.wall_ms += ms;
+    }
+}

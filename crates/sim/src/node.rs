@@ -1,0 +1,250 @@
+//! One machine and the program on it: the engine, its index, and the real code of `disk` over a
+//! simulated disk. What the daemon does in threads is done here in line, one call a job.
+//!
+//! Mirrors `node::folder` (control, hands, look, content) and decides as little: when a job runs,
+//! and what comes in between, is the world's choice. Used by `world`.
+
+mod contents;
+pub mod eyes;
+
+use crate::disk::{Open, SimDisk};
+use disk::apply::Apply;
+use disk::fs::{Fs, On};
+use disk::ignore::Ignore;
+use disk::root::mark::Mark;
+use disk::root::{Door, Identity, Root, RootState};
+use disk::serve::Serve;
+use disk::settle::{Options, Settle};
+use disk::stage::Stage;
+use engine::content::Digest;
+use engine::dot::{Incarnation, NodeId};
+use engine::engine::{Effect, FolderEngine, Input, Now, Opening};
+use engine::entry::{IncarnationRecord, Kind};
+use engine::index::{Index, MemIndex, Meta, Phase};
+use engine::message::FolderId;
+use engine::observe::Present;
+use engine::path::Name;
+use engine::plan::{OpId, Operation, Outcome};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The one folder.
+pub const FOLDER: FolderId = FolderId([9; 16]);
+
+/// The directory of the disk that is the folder's root.
+pub const ROOT_NAME: &[u8] = b"root";
+/// The directory where the program keeps staging, trash and conflict store.
+pub const STATE_NAME: &[u8] = b"state";
+
+/// The id of the node with this number.
+pub fn node_id(node: usize) -> NodeId {
+    NodeId([u8::try_from(node + 1).expect("few nodes"); 32])
+}
+
+/// The number of the node with this id.
+pub fn number(id: NodeId) -> usize {
+    usize::from(id.0[0]) - 1
+}
+
+fn name(bytes: &[u8]) -> Name {
+    Name::new(bytes).expect("a literal name")
+}
+
+/// A machine: what is left when its program ends.
+pub struct Machine {
+    /// Its disk.
+    pub disk: SimDisk,
+    /// What the program has committed.
+    pub index: MemIndex,
+    /// How the root is recognised, once it was claimed.
+    identity: Option<Identity>,
+    node: usize,
+    lives: u8,
+    /// The program, while it runs.
+    pub program: Option<Program>,
+}
+
+/// The program, running.
+pub struct Program {
+    /// Decides.
+    pub engine: FolderEngine,
+    disk: SimDisk,
+    dir: Arc<Open>,
+    root: Root<SimDisk>,
+    /// Its hands.
+    pub apply: Apply<SimDisk>,
+    stage: Arc<Stage<SimDisk>>,
+    serve: Serve<SimDisk>,
+    ignore: Ignore,
+    /// Hints that wait to be looked at.
+    pub settle: Settle,
+    racy_ms: u64,
+    cache: BTreeMap<Digest, Vec<u8>>,
+    wanted: BTreeSet<Digest>,
+    /// Why the folder is stopped, if it is.
+    pub halted: Option<String>,
+}
+
+impl Machine {
+    /// A machine with an empty folder, on which the program was never started. The first node
+    /// begins the folder, the others join it.
+    pub fn new(node: usize, disk: SimDisk) -> io::Result<Machine> {
+        let top = disk.top();
+        disk.make_dir(&top, &name(ROOT_NAME))?;
+        disk.make_dir(&top, &name(STATE_NAME))?;
+        let phase = if node == 0 { Phase::Importing } else { Phase::Joining };
+        let meta = Meta::new(life(node, 0).incarnation, phase, [0; 16]);
+        let index = MemIndex::new(meta);
+        Ok(Machine { disk, index, identity: None, node, lives: 0, program: None })
+    }
+
+    fn mark(&self) -> Mark {
+        Mark { folder: FOLDER.0, node: node_id(self.node).0, home: [1; 16] }
+    }
+
+    /// Starts the program. `boot` numbers the machine's boots.
+    ///
+    /// # Errors
+    /// The root is not in place, in words.
+    pub fn start(&mut self, boot: u8, racy_ms: u64) -> Result<(), String> {
+        self.lives += 1;
+        let disk = self.disk.clone();
+        let failed = |error: io::Error| error.to_string();
+        let top = disk.top();
+        let door = door(&disk);
+        let path = Path::new("/root");
+        let first = self.identity.is_none();
+        let root = match &self.identity {
+            None => Root::claim(&disk, path, door, self.mark(), false),
+            Some(identity) => Root::open(&disk, path, door, self.mark(), identity, &self.index),
+        };
+        let root = root.map_err(|error| error.to_string())?;
+        self.identity = Some(root.identity());
+        let mut names = 0;
+        disk.list(root.dir(), &mut |_, _| names += 1).map_err(failed)?;
+        let dir = root.dir().clone();
+        let state = disk.open_child(&top, &name(STATE_NAME)).map_err(failed)?;
+        let apply = Apply::open(Arc::new(disk.clone()), dir.clone(), &state).map_err(failed)?;
+        let (stage, kept) = (apply.stage().clone(), apply.kept().clone());
+        let serve = Serve::new(Arc::new(disk.clone()), dir.clone(), stage.clone(), kept);
+        let opening = Opening {
+            boot: [boot; 16],
+            fresh: life(self.node, self.lives),
+            root: look_at(&disk, &dir).map_err(failed)?,
+            empty: first && names == 0,
+        };
+        self.program = Some(Program {
+            engine: FolderEngine::open(&mut self.index, opening),
+            disk,
+            dir,
+            root,
+            apply,
+            stage,
+            serve,
+            ignore: Ignore::default(),
+            settle: Settle::new(Options::default()),
+            racy_ms,
+            cache: BTreeMap::new(),
+            wanted: BTreeSet::new(),
+            halted: None,
+        });
+        Ok(())
+    }
+
+    /// Hands inputs to the engine; a turn must follow.
+    pub fn handle(&mut self, now: Now, inputs: Vec<Input>) {
+        let Some(program) = &mut self.program else { return };
+        for input in inputs {
+            program.engine.handle(now, &mut self.index, input);
+        }
+    }
+
+    /// Ends a turn, but for its commit; what is to be carried out after that, and when to come
+    /// back.
+    pub fn turn(&mut self, now: Now) -> (Vec<Effect>, Option<u64>) {
+        let Some(program) = &mut self.program else { return (Vec::new(), None) };
+        program.engine.turn(now, &mut self.index);
+        (program.engine.take_effects(), program.engine.deadline())
+    }
+
+    /// Makes a turn durable.
+    pub fn commit(&mut self) {
+        self.index.commit().expect("memory does not fail");
+    }
+
+    /// Writes down that the program ends in order.
+    pub fn stop(&mut self, now: Now) {
+        let Some(program) = &mut self.program else { return };
+        program.engine.stop(now, &mut self.index);
+        self.index.commit().expect("memory does not fail");
+    }
+
+    /// The program is gone, with everything that was not committed.
+    pub fn fall(&mut self) {
+        self.program = None;
+        self.index.crash();
+    }
+}
+
+impl Program {
+    /// What is staged from an earlier life.
+    pub fn staged(&self) -> Vec<Digest> {
+        self.stage.complete()
+    }
+
+    /// Whether looks may be believed; see `node::folder::root`.
+    fn check_root(&self, index: &MemIndex, live: bool) -> Result<(), String> {
+        match self.root.check(&self.disk, index) {
+            Ok(RootState::Good) => Ok(()),
+            Ok(RootState::Emptied) if live => Ok(()),
+            Ok(state) => Err(state.to_string()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Carries out a batch.
+    pub fn apply(&mut self, batch: &[Operation]) -> Vec<(OpId, Outcome)> {
+        let outcomes = self.apply.run(batch);
+        batch.iter().map(|operation| operation.id).zip(outcomes).collect()
+    }
+
+    /// Looks again at what waits in staging for a writer to let go.
+    pub fn revisit(&mut self) {
+        if self.apply.left_count() > 0 {
+            self.apply.revisit().expect("a disk that does not fail");
+        }
+    }
+
+    /// Makes everything durable.
+    pub fn sync(&self) {
+        self.disk.sync_volume(&self.dir).expect("a disk that does not fail");
+    }
+}
+
+fn door(disk: &SimDisk) -> Door<SimDisk> {
+    let disk = disk.clone();
+    Box::new(move || disk.open_child(&disk.top(), &name(ROOT_NAME)))
+}
+
+fn look_at(disk: &SimDisk, dir: &Arc<Open>) -> io::Result<Present> {
+    let stat = disk.stat_dir(dir)?;
+    let xattrs = disk.xattrs(On::Dir(dir))?;
+    Ok(Present {
+        kind: Kind::Dir,
+        fingerprint: stat.fingerprint(),
+        attributes: stat.attributes(xattrs),
+        content: None,
+        soft: false,
+        zeros: false,
+    })
+}
+
+/// A life of a node that was never lived.
+fn life(node: usize, life: u8) -> IncarnationRecord {
+    let mut bytes = [0; 16];
+    bytes[0] = node_id(node).0[0];
+    bytes[1] = life;
+    IncarnationRecord { incarnation: Incarnation(bytes), node: node_id(node), signature: vec![1] }
+}

@@ -1,0 +1,138 @@
+//! Contents on their way: what peers send is staged, what they ask for is read. Mirrors
+//! `node::folder::{content, effects}`. Used by `world`.
+
+use super::Program;
+use disk::serve::{Served, Whereabouts};
+use disk::stage::{StageError, Staged};
+use engine::content::Digest;
+use engine::dot::NodeId;
+use engine::engine::{Input, Origin};
+use engine::limits::PIECE_BYTES_MAX;
+use engine::message::{Message, Piece, Want};
+
+/// One data message is closed at this many bytes of content.
+const MESSAGE_CONTENT_BYTES: usize = 512 << 10;
+
+impl Program {
+    /// Makes a message ready to be sent: wants are noted, small contents go with their entries.
+    pub fn pack(&mut self, message: &mut Message, inline: &[Digest]) {
+        match message {
+            Message::Want(wants) => self.wanted.extend(wants.iter().map(|want| want.digest)),
+            Message::Frame(frame) => {
+                let cache = &self.cache;
+                let with_bytes = inline.iter().filter_map(|d| Some((*d, cache.get(d)?.clone())));
+                frame.contents = with_bytes.collect();
+            }
+            _ => {}
+        }
+    }
+
+    /// What a message of the control lane is for the engine. Small contents inside frames are
+    /// staged before the engine hears of their entries.
+    pub fn unpack(&mut self, peer: NodeId, mut message: Message) -> Vec<Input> {
+        let mut staged = Vec::new();
+        if let Message::Frame(frame) = &mut message {
+            for (digest, bytes) in std::mem::take(&mut frame.contents) {
+                if matches!(self.stage.put_whole(digest, &bytes), Ok(Staged::Complete)) {
+                    staged.push(digest);
+                }
+            }
+        }
+        let said = Input::Message(peer, message);
+        if staged.is_empty() {
+            vec![said]
+        } else {
+            vec![Input::Staged(staged), said]
+        }
+    }
+
+    /// Takes a message of the data lane.
+    pub fn receive(&mut self, pieces: Vec<Piece>) -> Vec<Input> {
+        let (mut whole, mut failed) = (Vec::new(), Vec::new());
+        for piece in pieces {
+            if !self.wanted.contains(&piece.digest) {
+                continue;
+            }
+            let digest = piece.digest;
+            match self.put(piece) {
+                Ok(Staged::Complete) => whole.push(digest),
+                Ok(Staged::Progress(_)) => {}
+                Ok(Staged::Mismatch) | Err(_) => failed.push(digest),
+            }
+        }
+        for digest in whole.iter().chain(&failed) {
+            self.wanted.remove(digest);
+        }
+        vec![Input::Staged(whole), Input::NotStaged(failed)]
+    }
+
+    fn put(&self, piece: Piece) -> Result<Staged, StageError> {
+        let Piece { digest, size, offset, bytes } = piece;
+        if offset == 0 && bytes.len() as u64 == size {
+            return self.stage.put_whole(digest, &bytes);
+        }
+        let have = match self.stage.begin(digest, size)? {
+            Staged::Progress(have) => have,
+            done => return Ok(done),
+        };
+        if offset > have {
+            return Err(StageError::Gap { digest, offset, have });
+        }
+        let new = usize::try_from(have - offset).expect("within a piece");
+        if new >= bytes.len() {
+            return Ok(Staged::Progress(have));
+        }
+        self.stage.append(digest, size, have, &bytes[new..])
+    }
+
+    /// Reads what a peer asks for: data messages in order, and what is not there any more.
+    pub fn give(&self, wants: Vec<(Want, Origin)>) -> (Vec<Message>, Vec<Digest>) {
+        let (mut messages, mut gone) = (Vec::new(), Vec::new());
+        let (mut pieces, mut bytes) = (Vec::new(), 0);
+        for (want, origin) in wants {
+            let whereabouts = whereabouts(origin);
+            let (digest, size, mut offset) = (want.digest, want.size, want.offset);
+            loop {
+                let length = PIECE_BYTES_MAX as u64;
+                let content = match self.serve.read(&digest, size, &whereabouts, offset, length) {
+                    Ok(Served::Bytes(content)) if !content.is_empty() || size == 0 => content,
+                    _ => {
+                        gone.push(digest);
+                        break;
+                    }
+                };
+                bytes += content.len() + 64;
+                let next = offset + content.len() as u64;
+                pieces.push(Piece { digest, size, offset, bytes: content });
+                if bytes >= MESSAGE_CONTENT_BYTES {
+                    bytes = 0;
+                    messages.push(Message::Data(std::mem::take(&mut pieces)));
+                }
+                offset = next;
+                if offset >= size {
+                    break;
+                }
+            }
+        }
+        if !pieces.is_empty() {
+            messages.push(Message::Data(pieces));
+        }
+        (messages, gone)
+    }
+
+    /// Stages content that lies elsewhere on this disk.
+    pub fn copy(&self, digest: Digest, size: u64, origin: Origin) -> Input {
+        match self.serve.stage_from(&self.stage, &digest, size, &whereabouts(origin)) {
+            Ok(Staged::Complete) => Input::Staged(vec![digest]),
+            _ => Input::NotStaged(vec![digest]),
+        }
+    }
+}
+
+fn whereabouts(origin: Origin) -> Whereabouts {
+    match origin {
+        Origin::Tree(path, fingerprint) => Whereabouts::Tree { path, fingerprint },
+        Origin::Kept => Whereabouts::Kept,
+        Origin::Staged => Whereabouts::Staged,
+    }
+}

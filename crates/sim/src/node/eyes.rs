@@ -1,0 +1,162 @@
+//! The program's eyes: what the kernel told, looks at names and trees. Mirrors
+//! `node::folder::look`. Used by `world`.
+
+use super::Program;
+use crate::disk::model::{Inode, Model, Told};
+use crate::disk::SimDisk;
+use disk::scan::{self, Eyes, Progress, Report, Why};
+use disk::watch::{Hint, Touched};
+use engine::index::MemIndex;
+use engine::observe::{Batch, Found};
+use engine::path::RelPath;
+
+/// Names taken out of the settling room at once.
+const NAMES_AT_ONCE: usize = 1024;
+
+/// What looks came to.
+#[derive(Default)]
+pub struct Seen {
+    /// Observations, in order.
+    pub batches: Vec<Batch>,
+    /// Events were lost: everything must be looked at.
+    pub lost: bool,
+    /// The root is not what it was.
+    pub halt: Option<String>,
+    /// The walk went through.
+    pub complete: bool,
+}
+
+impl Seen {
+    /// Takes in what was seen afterwards.
+    pub fn add(&mut self, later: Seen) {
+        self.batches.extend(later.batches);
+        self.lost |= later.lost;
+        self.halt = self.halt.take().or(later.halt);
+    }
+}
+
+/// The kernel's words in the folder's own terms; see `disk::watch::fanotify`.
+fn hints(model: &Model, root: Inode, told: &Told) -> Vec<Hint> {
+    let Some(dir) = model.path_below(root, told.dir) else { return Vec::new() };
+    let Some(name) = &told.name else {
+        return match (dir.parent(), dir.name()) {
+            (Some(parent), Some(name)) => {
+                vec![Hint::Name { dir: parent, name: name.clone(), what: told.what }]
+            }
+            _ => vec![Hint::Root(told.what)],
+        };
+    };
+    let arrived = told.what.intersects(Touched::CREATED | Touched::MOVED_TO);
+    let is_tree = arrived && told.what.contains(Touched::DIRECTORY);
+    let tree = is_tree.then(|| Hint::Tree(dir.join(name.clone())));
+    let hint = Hint::Name { dir, name: name.clone(), what: told.what };
+    [hint].into_iter().chain(tree).collect()
+}
+
+impl Program {
+    fn eyes(&self) -> Eyes<'_, SimDisk> {
+        Eyes {
+            fs: &self.disk,
+            root: &self.dir,
+            ignore: &self.ignore,
+            racy_ms: self.racy_ms,
+            workers: 0,
+            reread_soft: false,
+        }
+    }
+
+    /// Reads what the kernel has told since the last time.
+    pub fn hear_kernel(&mut self, now_ms: u64, root: Inode) {
+        let hints: Vec<Hint> = self.disk.with(|model| {
+            let told = std::mem::take(&mut model.told);
+            told.iter().flat_map(|one| hints(model, root, one)).collect()
+        });
+        hints.into_iter().for_each(|hint| self.settle.push(now_ms, hint));
+    }
+
+    /// Looks at everything that is due.
+    pub fn drain(&mut self, now_ms: u64, index: &MemIndex) -> Seen {
+        let mut seen = Seen::default();
+        loop {
+            let due = self.settle.take_due(now_ms, NAMES_AT_ONCE);
+            if due.is_empty() {
+                return seen;
+            }
+            let names = due.names.into_iter().map(|(path, what)| (path, Why::of(what)));
+            self.names(now_ms, index, &names.collect::<Vec<_>>(), &mut seen);
+            seen.lost |= due.lost;
+            if !due.lost && !due.trees.is_empty() {
+                self.trees(index, &due.trees, true, &mut seen);
+            }
+        }
+    }
+
+    /// Looks at paths that the engine asks for.
+    pub fn look(&mut self, now_ms: u64, index: &MemIndex, paths: &[RelPath]) -> Seen {
+        let mut seen = Seen::default();
+        let mut paths = paths.to_vec();
+        paths.sort_unstable();
+        paths.dedup();
+        let paths: Vec<_> = paths.into_iter().map(|path| (path, Why::Closed)).collect();
+        self.names(now_ms, index, &paths, &mut seen);
+        seen
+    }
+
+    /// Looks at everything.
+    pub fn scan(&mut self, index: &MemIndex) -> Seen {
+        let mut seen = Seen::default();
+        self.trees(index, &[RelPath::root()], false, &mut seen);
+        seen
+    }
+
+    fn names(&mut self, now_ms: u64, index: &MemIndex, paths: &[(RelPath, Why)], seen: &mut Seen) {
+        if paths.is_empty() || !self.is_good(index, true, seen) {
+            return;
+        }
+        let mut reports = Vec::new();
+        let looked = scan::names(&self.eyes(), index, &Progress::default(), paths, &mut |report| {
+            reports.push(report);
+            true
+        });
+        looked.expect("a root that can be looked at");
+        for path in reports.iter().flat_map(busy_paths) {
+            self.settle.busy(now_ms, path);
+        }
+        self.take(reports, seen);
+    }
+
+    fn trees(&mut self, index: &MemIndex, paths: &[RelPath], live: bool, seen: &mut Seen) {
+        if !self.is_good(index, live, seen) {
+            return;
+        }
+        let mut reports = Vec::new();
+        let looked = scan::trees(&self.eyes(), index, &Progress::default(), paths, &mut |report| {
+            reports.push(report);
+            true
+        });
+        seen.complete = looked.expect("a root that can be looked at").complete;
+        self.take(reports, seen);
+    }
+
+    fn is_good(&self, index: &MemIndex, live: bool, seen: &mut Seen) -> bool {
+        match self.check_root(index, live) {
+            Ok(()) => true,
+            Err(why) => {
+                seen.halt = Some(why);
+                false
+            }
+        }
+    }
+
+    fn take(&mut self, reports: Vec<Report>, seen: &mut Seen) {
+        for report in reports {
+            self.cache.extend(report.contents);
+            seen.batches.push(report.batch);
+        }
+    }
+}
+
+fn busy_paths(report: &Report) -> Vec<RelPath> {
+    let looks = report.batch.looks.iter();
+    looks.filter(|l| matches!(l.found, Found::Busy(_))).map(|l| l.path.clone()).collect()
+}

@@ -1,0 +1,272 @@
+//! Programs and people who change any tree at any time: also between any two calls that the program
+//! makes. What they wrote and what they gave up goes into the census.
+//!
+//! They work on the disk's model directly, by inode, and know nothing of the program. Called by the
+//! world (a user's turn) and through `SimDisk`'s between (anywhere).
+
+use crate::checkers::Census;
+use crate::disk::model::{Inode, Model, Spot, Target};
+use crate::disk::{Fate, SimDisk};
+use crate::random::Random;
+use disk::fs::FileKind;
+use engine::entry::Timestamp;
+use engine::path::Name;
+use std::collections::VecDeque;
+
+mod acts;
+
+/// A file at the root of the first node that no user touches. No user removes the last thing in the
+/// root either: an emptied root stops its folder at the next start, and that is not what is tried
+/// here.
+pub const ANCHOR: &[u8] = b"anchor";
+/// User operations between two calls of a program, in one world.
+const BETWEEN_MAX: u64 = 200;
+/// How deep users make directories.
+const DEPTH_MAX: usize = 3;
+/// The names that users give.
+const NAMES: [&[u8]; 4] = [b"a", b"b", b"c", b"d.x"];
+/// Where an editor writes before it renames.
+const TEMPORARY: &[u8] = b".tmp";
+
+/// What a user has begun and not ended.
+#[derive(Clone, Debug)]
+enum Rest {
+    /// A file is open for writing; these pieces are still to come.
+    Write { inode: Inode, offset: usize, pieces: VecDeque<Vec<u8>> },
+    /// An editor's temporary file is to be renamed over the old one.
+    RenameOver { from: Spot, to: Spot },
+    /// A tree is being removed, deepest first.
+    RemoveTree { dir: Inode },
+}
+
+/// One machine, as its users see it.
+#[derive(Clone, Debug)]
+pub struct Seat {
+    /// The folder's root.
+    pub root: Inode,
+    /// Where the conflict store's contents lie, once there is one.
+    pub state: Inode,
+    rests: VecDeque<Rest>,
+}
+
+/// All users, with what they share: chance, memory, and a story.
+pub struct Town {
+    /// The users' chance.
+    pub random: Random,
+    /// What was written and given up.
+    pub census: Census,
+    /// By node.
+    pub seats: Vec<Seat>,
+    /// In so many of 1,000 calls of the program a user comes in between.
+    pub permille: usize,
+    /// A program is killed after so many of its calls.
+    pub doom: Option<(usize, u32)>,
+    /// What happened, if somebody wants to read it.
+    pub story: Option<Vec<String>>,
+    /// The world's beginning, for the story.
+    pub epoch_ms: u64,
+    /// Percent of writes that write what was written before.
+    pub reuse: usize,
+    /// What is known to go wrong is not done: directories are not moved (a child that is seen
+    /// before its directory's move is known is not looked at again) and not swapped with files (the
+    /// file counts as removed, and what had lost to it goes to the trash). Both are
+    /// `engine::observe`.
+    pub spares_known: bool,
+    /// Names that users touched: bounds what may be minted.
+    pub touches: u64,
+    /// User operations that came in between two calls of a program.
+    pub between: u64,
+}
+
+impl Town {
+    /// A town without users.
+    pub fn new(seed: u64, epoch_ms: u64) -> Town {
+        Town {
+            random: Random::new(seed, 2),
+            census: Census::default(),
+            seats: Vec::new(),
+            permille: 0,
+            doom: None,
+            story: None,
+            epoch_ms,
+            reuse: 0,
+            spares_known: false,
+            touches: 0,
+            between: 0,
+        }
+    }
+
+    /// Adds a node's users.
+    pub fn settle(&mut self, root: Inode, state: Inode) {
+        self.seats.push(Seat { root, state, rests: VecDeque::new() });
+    }
+
+    /// What happens between two calls of the program of `node`.
+    pub fn between(&mut self, node: usize, disk: &SimDisk, call: &'static str) -> Fate {
+        if let Some((doomed, left)) = &mut self.doom {
+            if *doomed == node {
+                *left = left.saturating_sub(1);
+                if *left == 0 {
+                    self.doom = None;
+                    disk.with(|model| self.tell(model, || format!("{node} dies before {call}")));
+                    return Fate::Kill;
+                }
+            }
+        }
+        let comes = self.between < BETWEEN_MAX && self.random.chance(self.permille);
+        if comes {
+            self.between += 1;
+            disk.with(|model| {
+                self.tell(model, || format!("{node} before {call}:"));
+                self.act(node, model);
+            });
+        }
+        Fate::Go
+    }
+
+    /// Adds a line to the story.
+    pub fn tell(&mut self, model: &Model, line: impl FnOnce() -> String) {
+        let ms = model.wall_ms.saturating_sub(self.epoch_ms);
+        if let Some(story) = &mut self.story {
+            story.push(format!("{ms:>7} {}", line()));
+        }
+    }
+
+    /// One step of a user of `node`: something begun goes on, or something new begins.
+    pub fn act(&mut self, node: usize, model: &mut Model) {
+        let goes_on = !self.seats[node].rests.is_empty() && self.random.chance(600);
+        if goes_on {
+            self.go_on(node, model);
+        } else {
+            let mut user = User { town: self, node, model };
+            let what = user.begin();
+            if !what.is_empty() {
+                self.tell(model, || format!("{node} USER {what}"));
+            }
+        }
+    }
+
+    /// Ends everything that users of `node` have begun.
+    pub fn finish(&mut self, node: usize, model: &mut Model) {
+        while !self.seats[node].rests.is_empty() {
+            self.go_on(node, model);
+        }
+    }
+
+    /// Who deletes a file also lets go of what lost to it and waits in the conflict store. Which
+    /// contents those are only the index knows: all count.
+    pub fn let_go_of_kept(&mut self, node: usize, model: &Model) {
+        let kept = Name::new(b"kept").expect("a literal name");
+        let Ok(kept) = model.at(self.seats[node].state, &kept) else { return };
+        for (_, inode) in model.below(kept) {
+            if let Ok(thing) = model.thing(inode) {
+                self.census.let_go(&thing.bytes);
+            }
+        }
+    }
+
+    fn go_on(&mut self, node: usize, model: &mut Model) {
+        let Some(rest) = self.seats[node].rests.pop_front() else { return };
+        let mut user = User { town: self, node, model };
+        let what = user.go_on(rest);
+        if !what.is_empty() {
+            self.tell(model, || format!("{node} USER {what}"));
+        }
+    }
+}
+
+/// A user at one disk, for one step.
+struct User<'a> {
+    town: &'a mut Town,
+    node: usize,
+    model: &'a mut Model,
+}
+
+impl User<'_> {
+    fn root(&self) -> Inode {
+        self.town.seats[self.node].root
+    }
+
+    /// Everything that users may touch.
+    fn all(&self) -> Vec<(Spot, Inode)> {
+        let all = self.model.below(self.root());
+        all.into_iter().filter(|((_, name), _)| name.as_bytes() != ANCHOR).collect()
+    }
+
+    fn pick(&mut self, fits: impl Fn(FileKind) -> bool) -> Option<(Spot, Inode)> {
+        let kind = |inode: Inode| self.model.thing(inode).map(|thing| thing.kind);
+        let all = self.all();
+        let fitting: Vec<_> =
+            all.into_iter().filter(|(_, inode)| kind(*inode).is_ok_and(&fits)).collect();
+        (!fitting.is_empty()).then(|| self.town.random.pick(&fitting))
+    }
+
+    /// A name that a user might use, free or not.
+    fn spot(&mut self) -> Spot {
+        let root = self.root();
+        let mut dirs = vec![root];
+        for (_, inode) in self.all() {
+            let path = self.model.dir(inode).ok().and(self.model.path_below(root, inode));
+            if path.is_some_and(|path| path.names().len() < DEPTH_MAX) {
+                dirs.push(inode);
+            }
+        }
+        let dir = self.town.random.pick(&dirs);
+        (dir, Name::new(self.town.random.pick(&NAMES)).expect("a literal name"))
+    }
+
+    fn path(&self, (dir, name): &Spot) -> String {
+        let dir = self.model.path_below(self.root(), *dir).unwrap_or_default();
+        format!("/{}", dir.join(name.clone()))
+    }
+
+    /// The time of a file that came from elsewhere.
+    fn old_time(&mut self) -> Timestamp {
+        let seconds = 1_600_000_000 + self.town.random.below(1000) as i64;
+        Timestamp { seconds, nanos: 5 }
+    }
+
+    /// Removes a file's or symlink's name, knowing what it holds.
+    fn unlink(&mut self, spot: &Spot) {
+        let Ok(inode) = self.model.at(spot.0, &spot.1) else { return };
+        if self.is_last(spot) {
+            return;
+        }
+        self.give_up(inode);
+        self.town.let_go_of_kept(self.node, self.model);
+        if self.model.unlink(spot).is_err() {
+            // A directory: it goes if it is empty, as rmdir(1) would have it.
+            let _ = self.model.remove_dir(spot);
+        }
+        self.town.touches += 2;
+    }
+
+    /// Whether it is the only thing in the root.
+    fn is_last(&self, spot: &Spot) -> bool {
+        spot.0 == self.root() && self.model.dir(spot.0).is_ok_and(|dir| dir.children.len() == 1)
+    }
+
+    /// Whoever overwrites or removes a file's last name has given up its bytes.
+    fn give_up(&mut self, inode: Inode) {
+        let Ok(thing) = self.model.thing(inode) else { return };
+        if thing.kind == FileKind::File {
+            self.town.census.gave_up(self.node, &thing.bytes);
+        }
+    }
+
+    fn rename(&mut self, from: &Spot, to: &Spot) -> bool {
+        if self.is_last(from) && from.0 != to.0 {
+            return false;
+        }
+        if let Ok(there) = self.model.at(to.0, &to.1) {
+            let same = self.model.at(from.0, &from.1) == Ok(there);
+            let replaces = self.model.thing(there).is_ok_and(|t| t.kind != FileKind::Dir);
+            if replaces && !same {
+                self.give_up(there);
+                self.town.let_go_of_kept(self.node, self.model);
+            }
+        }
+        self.town.touches += 4;
+        self.model.rename(from, to, Target::Replaced).is_ok()
+    }
+}

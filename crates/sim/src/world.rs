@@ -1,0 +1,467 @@
+//! Nodes, links, users and the passing of time: everything that happens, in one thread, in the
+//! order that one seed gives it.
+//!
+//! Decides when; what a job does is `node`'s, what comes of it the engine's. A job runs in one go,
+//! but between any two of its calls to the disk users may come in, or the program may be killed.
+//! Driven by `scenario`.
+
+mod jobs;
+
+use crate::disk::model::{Inode, TOP};
+use crate::disk::{Killed, Lie, SimDisk};
+use crate::mutants::Mutant;
+use crate::net::{Lane, Net};
+use crate::node::{Machine, Program, ROOT_NAME, STATE_NAME};
+use crate::random::Random;
+use crate::users::{Town, ANCHOR};
+use disk::fs::FileKind;
+use engine::content::Digest;
+use engine::engine::{Effect, Input, Now};
+use engine::index::MemIndex;
+use engine::message::Message;
+use engine::path::{Name, RelPath};
+use jobs::Event;
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The wall clock when a world begins.
+pub const EPOCH_MS: u64 = 1_800_000_000_000;
+/// More turns than any world needs.
+const TURNS_MAX: u64 = 10_000;
+/// A disk whose timestamps are coarse moves them in such steps.
+const GRAIN_MS: u64 = 4;
+/// What `disk::hash::racy_ms` says of such a disk.
+const RACY_MS: u64 = 30;
+
+/// What a world is made with.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// How many nodes.
+    pub nodes: usize,
+    /// The longest delay of anything, in milliseconds.
+    pub delay_ms: usize,
+    /// Timestamps are coarse, as before Linux 6.13.
+    pub coarse: bool,
+    /// Who is broken on purpose.
+    pub mutant: Option<Mutant>,
+}
+
+/// A program's queues as the world sees them.
+#[derive(Clone, Debug, Default)]
+struct Desk {
+    /// Counts programs: what was under way at a kill reaches nobody.
+    run: u32,
+    boot: u8,
+    /// When each worker is done with what it was given.
+    hands_free_ms: u64,
+    eyes_free_ms: u64,
+    /// When the last that was seen reaches the engine.
+    seen_ms: u64,
+    tick_at_ms: Option<u64>,
+    look_at_ms: Option<u64>,
+    /// What the engine wants looked at.
+    asked: Vec<RelPath>,
+    /// The kernel has told of something that was not heard yet.
+    is_told: bool,
+    /// It dies when it has committed the next time, before anybody hears of it.
+    dies_at_commit: bool,
+    /// Inputs were handed in that no turn has ended.
+    turn_is_due: bool,
+    /// Whom the program was told to be connected with, and over which connection.
+    connected: BTreeMap<usize, u64>,
+}
+
+/// See the module's head.
+pub struct World {
+    /// What it was made with.
+    pub options: Options,
+    /// The machines.
+    pub nodes: Vec<Machine>,
+    roots: Vec<Inode>,
+    desks: Vec<Desk>,
+    net: Net,
+    events: BTreeMap<(u64, u64), (usize, u32, Event)>,
+    sequence: u64,
+    /// Milliseconds since the beginning.
+    pub now_ms: u64,
+    /// The world's chance.
+    pub random: Random,
+    town: Arc<Mutex<Town>>,
+    turns: u64,
+    /// Index messages with entries that were sent.
+    pub frames: u64,
+    /// Programs that were killed.
+    pub kills: u64,
+    /// Bytes that came to light outside of an operation.
+    pub strays: BTreeSet<Digest>,
+}
+
+impl World {
+    /// Machines that are not running yet, with no links.
+    pub fn new(seed: u64, options: Options) -> World {
+        let town = Arc::new(Mutex::new(Town::new(seed, EPOCH_MS)));
+        let mut world = World {
+            options,
+            nodes: Vec::new(),
+            roots: Vec::new(),
+            desks: vec![Desk::default(); options.nodes],
+            net: Net::default(),
+            events: BTreeMap::new(),
+            sequence: 0,
+            now_ms: 1,
+            random: Random::new(seed, 1),
+            town,
+            turns: 0,
+            frames: 0,
+            kills: 0,
+            strays: BTreeSet::new(),
+        };
+        for node in 0..options.nodes {
+            world.add_machine(node);
+        }
+        world
+    }
+
+    fn add_machine(&mut self, node: usize) {
+        let lie = self.options.mutant.map_or(Lie::None, Mutant::lie);
+        let disk = SimDisk::new(EPOCH_MS, lie);
+        let machine = Machine::new(node, disk.clone()).expect("an empty disk");
+        let (root, state) = disk.with(|model| {
+            let dir = |bytes: &[u8]| model.at(TOP, &Name::new(bytes).expect("a literal name"));
+            let found = (dir(ROOT_NAME).expect("just made"), dir(STATE_NAME).expect("just made"));
+            if node == 0 {
+                let spot = (found.0, Name::new(ANCHOR).expect("a literal name"));
+                let made = model.make(&spot, FileKind::File, 0o644, b"do not sink");
+                made.expect("an empty directory");
+            }
+            model.grain_ms = if self.options.coarse { GRAIN_MS } else { 0 };
+            model.told.clear();
+            found
+        });
+        self.town().settle(root, state);
+        let town = self.town.clone();
+        disk.set_between(Some(Box::new(move |disk, call| {
+            town.lock().unwrap_or_else(PoisonError::into_inner).between(node, disk, call)
+        })));
+        self.roots.push(root);
+        self.nodes.push(machine);
+    }
+
+    /// The users.
+    pub fn town(&self) -> MutexGuard<'_, Town> {
+        self.town.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a line to the story.
+    pub fn tell(&self, line: impl FnOnce() -> String) {
+        let mut town = self.town();
+        if let Some(story) = &mut town.story {
+            story.push(format!("{:>7} {}", self.now_ms, line()));
+        }
+    }
+
+    fn clock(&self) -> Now {
+        Now { mono_ms: self.now_ms, wall_ms: EPOCH_MS + self.now_ms }
+    }
+
+    fn delay(&mut self) -> u64 {
+        self.random.below(self.options.delay_ms) as u64
+    }
+
+    fn post(&mut self, at_ms: u64, node: usize, event: Event) {
+        self.sequence += 1;
+        let run = self.desks[node].run;
+        self.events.insert((at_ms, self.sequence), (node, run, event));
+    }
+
+    fn later(&mut self, node: usize, event: Event) {
+        let at_ms = self.now_ms + self.delay();
+        self.post(at_ms, node, event);
+    }
+
+    /// Whether the program of a node runs.
+    pub fn is_running(&self, node: usize) -> bool {
+        self.nodes[node].program.is_some()
+    }
+
+    /// Brings all machines' clocks to the world's.
+    fn set_clocks(&mut self) {
+        let wall_ms = EPOCH_MS + self.now_ms;
+        for machine in &self.nodes {
+            machine.disk.with(|model| model.wall_ms = model.wall_ms.max(wall_ms));
+        }
+    }
+
+    /// A program at work: what it waited for has passed when it is done, and it may be dead.
+    fn work<T>(
+        &mut self,
+        node: usize,
+        job: impl FnOnce(&mut Program, &MemIndex) -> T,
+    ) -> Option<T> {
+        let machine = &mut self.nodes[node];
+        let index = &machine.index;
+        let program = machine.program.as_mut()?;
+        let done = catch_unwind(AssertUnwindSafe(|| job(program, index)));
+        self.after_work(node);
+        self.survived(node, done)
+    }
+
+    fn after_work(&mut self, node: usize) {
+        let wall_ms = self.nodes[node].disk.with(|model| model.wall_ms);
+        self.now_ms = self.now_ms.max(wall_ms - EPOCH_MS);
+        self.set_clocks();
+        self.hear_kernel_later(node);
+    }
+
+    fn survived<T>(&mut self, node: usize, done: std::thread::Result<T>) -> Option<T> {
+        match done {
+            Ok(done) => Some(done),
+            Err(why) if why.is::<Killed>() => {
+                self.fall(node);
+                None
+            }
+            Err(why) => resume_unwind(why),
+        }
+    }
+
+    /// Starts a program; it may die at once.
+    pub fn start(&mut self, node: usize) {
+        let desk = &mut self.desks[node];
+        desk.run += 1;
+        let (run, boot) = (desk.run, desk.boot);
+        *desk = Desk { run, boot, ..Desk::default() };
+        (desk.hands_free_ms, desk.eyes_free_ms) = (self.now_ms, self.now_ms);
+        self.tell(|| format!("{node} starts"));
+        self.nodes[node].disk.with(|model| model.told.clear());
+        let racy_ms = if self.options.coarse { RACY_MS } else { 0 };
+        let machine = &mut self.nodes[node];
+        let started = catch_unwind(AssertUnwindSafe(|| machine.start(boot, racy_ms)));
+        self.after_work(node);
+        match self.survived(node, started) {
+            Some(Ok(())) => {}
+            Some(Err(why)) => panic!("{node} does not start: {why}"),
+            None => return,
+        }
+        let staged = self.nodes[node].program.as_ref().map(Program::staged);
+        self.inputs(node, vec![Input::Staged(staged.unwrap_or_default())]);
+        for other in 0..self.nodes.len() {
+            if other != node && self.net.is_up(node, other) {
+                self.connect(node, other);
+            }
+        }
+    }
+
+    /// Ends a program at once.
+    pub fn kill(&mut self, node: usize) {
+        if self.is_running(node) {
+            self.tell(|| format!("{node} is killed"));
+            self.fall(node);
+        }
+    }
+
+    /// Ends a program in order.
+    pub fn stop(&mut self, node: usize) {
+        if self.is_running(node) {
+            self.tell(|| format!("{node} stops"));
+            let now = self.clock();
+            self.turn(node);
+            self.nodes[node].stop(now);
+            self.fall(node);
+            self.kills -= 1;
+        }
+    }
+
+    /// The program is gone. What it had sent still arrives, then its peers see it gone.
+    fn fall(&mut self, node: usize) {
+        self.kills += 1;
+        self.nodes[node].fall();
+        self.desks[node].run += 1;
+        for other in 0..self.nodes.len() {
+            if let Some(&connection) = self.desks[other].connected.get(&node) {
+                let at_ms = self.net.last_ms(node, other).max(self.now_ms + self.delay());
+                self.post(at_ms, other, Event::Down(node, connection));
+            }
+        }
+    }
+
+    /// Puts up or cuts the link between two nodes.
+    pub fn set_link(&mut self, a: usize, b: usize, up: bool) {
+        if !self.net.set(a, b, up) {
+            return;
+        }
+        self.tell(|| format!("link {a}-{b} is {}", if up { "up" } else { "cut" }));
+        if up {
+            self.connect(a, b);
+        } else {
+            self.disconnect(a, b);
+        }
+    }
+
+    /// Which nodes are linked.
+    pub fn linked(&self) -> BTreeSet<(usize, usize)> {
+        self.net.linked()
+    }
+
+    /// Both sides are told, each when it pleases; then things may arrive.
+    fn connect(&mut self, a: usize, b: usize) {
+        if !self.is_running(a) || !self.is_running(b) {
+            return;
+        }
+        let told = [self.now_ms + self.delay(), self.now_ms + self.delay()];
+        let connection = self.net.next_connection(a, b, told[0].max(told[1]));
+        self.post(told[0], a, Event::Up(b, connection));
+        self.post(told[1], b, Event::Up(a, connection));
+    }
+
+    fn disconnect(&mut self, a: usize, b: usize) {
+        self.net.next_connection(a, b, self.now_ms);
+        for (here, there) in [(a, b), (b, a)] {
+            if let Some(&connection) = self.desks[here].connected.get(&there) {
+                self.later(here, Event::Down(there, connection));
+            }
+        }
+    }
+
+    /// Sends bytes to a connected peer.
+    fn put_on_wire(&mut self, from: usize, to: usize, lane: Lane, bytes: Vec<u8>) {
+        let Some(&connection) = self.desks[from].connected.get(&to) else { return };
+        if !self.net.is_current(from, to, connection) {
+            return;
+        }
+        let chance = (&mut self.random, self.options.delay_ms);
+        let Some((at_ms, connection)) = self.net.send((from, to), lane, self.now_ms, chance) else {
+            return;
+        };
+        let run = self.desks[to].run;
+        self.sequence += 1;
+        let event = Event::Hear(from, connection, lane, bytes);
+        self.events.insert((at_ms, self.sequence), (to, run, event));
+    }
+
+    /// Hands inputs in; sometimes the turn waits for more.
+    fn inputs(&mut self, node: usize, inputs: Vec<Input>) {
+        let now = self.clock();
+        self.nodes[node].handle(now, inputs);
+        self.desks[node].turn_is_due = true;
+        if self.random.chance(800) {
+            self.turn(node);
+        } else {
+            self.tick_at(node, self.now_ms + 1);
+        }
+    }
+
+    fn tick_at(&mut self, node: usize, at_ms: u64) {
+        if self.desks[node].tick_at_ms.is_none_or(|old| old > at_ms) {
+            self.desks[node].tick_at_ms = Some(at_ms);
+            self.post(at_ms, node, Event::Tick);
+        }
+    }
+
+    /// Ends a turn: commit, and only then the effects.
+    fn turn(&mut self, node: usize) {
+        self.turns += 1;
+        let now = self.clock();
+        self.desks[node].turn_is_due = false;
+        let (effects, deadline) = self.nodes[node].turn(now);
+        let announces = |effect: &Effect| match effect {
+            Effect::Send(outgoing) => matches!(outgoing.message, Message::Frame(_)),
+            _ => false,
+        };
+        let dies = self.desks[node].dies_at_commit && effects.iter().any(announces);
+        self.desks[node].dies_at_commit &= !dies;
+        let early = self.options.mutant == Some(Mutant::AnnounceBeforeDurable);
+        if dies && early {
+            effects.into_iter().for_each(|effect| self.effect(node, effect));
+            self.tell(|| format!("{node} dies before a commit"));
+            return self.fall(node);
+        }
+        self.nodes[node].commit();
+        if dies {
+            self.tell(|| format!("{node} dies after a commit"));
+            return self.fall(node);
+        }
+        let run = self.desks[node].run;
+        effects.into_iter().for_each(|effect| self.effect(node, effect));
+        if let Some(at_ms) = deadline.filter(|_| self.desks[node].run == run) {
+            self.tick_at(node, at_ms.max(self.now_ms));
+        }
+    }
+
+    /// Lets the next thing happen. `false`: nothing ever will.
+    pub fn step(&mut self) -> bool {
+        let Some(((at_ms, _), (node, run, event))) = self.events.pop_first() else {
+            return false;
+        };
+        assert!(self.turns < TURNS_MAX, "it never comes to rest");
+        self.now_ms = self.now_ms.max(at_ms);
+        self.set_clocks();
+        if self.is_running(node) && self.desks[node].run == run {
+            self.happen(node, event);
+        }
+        true
+    }
+
+    /// Lets time pass.
+    pub fn run_for(&mut self, ms: u64) {
+        let until = self.now_ms + ms;
+        while self.events.first_key_value().is_some_and(|((at_ms, _), _)| *at_ms <= until) {
+            self.step();
+        }
+        self.now_ms = self.now_ms.max(until);
+        self.set_clocks();
+    }
+
+    /// Until nothing will ever happen again.
+    pub fn run_to_rest(&mut self) {
+        while self.step() {}
+    }
+
+    /// A user of this node does something.
+    pub fn user(&mut self, node: usize) {
+        let disk = self.nodes[node].disk.clone();
+        disk.with(|model| self.town().act(node, model));
+        self.hear_kernel_later(node);
+    }
+
+    /// A user of this node changes the mode of the folder's root.
+    pub fn touch_root(&mut self, node: usize) {
+        let root = self.roots[node];
+        let changed =
+            self.nodes[node].disk.with(|model| model.change(root, |thing| thing.mode = 0o755));
+        changed.expect("the root is there");
+        self.hear_kernel_later(node);
+    }
+
+    /// Users end what they have begun.
+    pub fn users_finish(&mut self) {
+        for node in 0..self.nodes.len() {
+            let disk = self.nodes[node].disk.clone();
+            disk.with(|model| self.town().finish(node, model));
+            self.hear_kernel_later(node);
+        }
+    }
+
+    /// The program of `node` dies after so many more of its calls to the disk.
+    pub fn doom(&mut self, node: usize, calls: u32) {
+        self.town().doom = Some((node, calls));
+    }
+
+    /// The program of `node` dies when it has committed the next time, before anybody hears of it.
+    pub fn doom_at_commit(&mut self, node: usize) {
+        self.desks[node].dies_at_commit = true;
+    }
+
+    /// Nobody is to die any more.
+    pub fn pardon(&mut self) {
+        self.town().doom = None;
+        self.desks.iter_mut().for_each(|desk| desk.dies_at_commit = false);
+    }
+
+    /// Everybody looks at everything again.
+    pub fn rescan(&mut self) {
+        for node in 0..self.nodes.len() {
+            self.inputs(node, vec![Input::Rescan]);
+        }
+    }
+}

@@ -1,0 +1,357 @@
+//! What a program's effects become, and what its jobs lead to: effects -> events at a later time,
+//! events -> work on the machine -> inputs at a later time.
+//!
+//! Mirrors which worker of the daemon does what after what. Used by `world` only.
+
+use super::World;
+use crate::mutants::Mutant;
+use crate::net::Lane;
+use crate::node::eyes::Seen;
+use crate::node::{node_id, number, FOLDER};
+use engine::content::Digest;
+use engine::engine::{Effect, Input, Origin};
+use engine::exchange::Outgoing;
+use engine::index::SeenRow;
+use engine::message::{Message, Want};
+use engine::observe::path_of;
+use engine::plan::{Act, Operation, Outcome};
+use engine::wire;
+
+/// How often what waits in staging for a writer is looked at again.
+const REVISIT_MS: u64 = 5_000;
+
+/// Something that a program will have to do or to hear.
+pub(super) enum Event {
+    /// For the engine.
+    Inputs(Vec<Input>),
+    /// A peer is connected, or no more, over the connection of this number.
+    Up(usize, u64),
+    Down(usize, u64),
+    /// Bytes from a peer, over the connection of this number.
+    Hear(usize, u64, Lane, Vec<u8>),
+    /// The eyes have something to look at: hints, what was put off, what the engine asks for.
+    Look,
+    Scan,
+    Apply(Vec<Operation>),
+    Revisit,
+    Copy(Digest, u64, Origin),
+    Serve(usize, Vec<(Want, Origin)>),
+    Sync(u64),
+    Tick,
+}
+
+impl World {
+    /// Carries an effect out, or has it carried out later.
+    pub(super) fn effect(&mut self, node: usize, effect: Effect) {
+        match effect {
+            Effect::Send(outgoing) => self.send(node, outgoing),
+            Effect::Serve(peer, wants) => self.later(node, Event::Serve(number(peer), wants)),
+            Effect::Copy(digest, size, origin) => {
+                self.later(node, Event::Copy(digest, size, origin));
+            }
+            Effect::Apply(operations) => {
+                let free_ms = self.desks[node].hands_free_ms.max(self.now_ms);
+                let at_ms = free_ms + self.delay() / 2;
+                self.desks[node].hands_free_ms = at_ms;
+                self.post(at_ms, node, Event::Apply(operations));
+            }
+            Effect::Observe(paths) => {
+                self.desks[node].asked.extend(paths);
+                let at_ms = self.now_ms + 1 + self.delay() / 4;
+                self.look_at(node, at_ms);
+            }
+            Effect::Scan => self.later(node, Event::Scan),
+            Effect::Sync(epoch) => self.later(node, Event::Sync(epoch)),
+            Effect::Refuse(peer, why) => panic!("{node} refuses {}: {why}", number(peer)),
+            Effect::Happened(_) => {}
+            Effect::Notice(path, what) => self.tell(|| format!("{node} notes /{path}: {what}")),
+        }
+    }
+
+    fn send(&mut self, from: usize, outgoing: Outgoing) {
+        let Outgoing { peer, mut message, inline } = outgoing;
+        let Some(program) = &mut self.nodes[from].program else { return };
+        program.pack(&mut message, &inline);
+        self.frames += u64::from(matches!(message, Message::Frame(_)));
+        let bytes = wire::encode(FOLDER, &message);
+        self.put_on_wire(from, number(peer), Lane::Control, bytes);
+    }
+
+    /// Something happens at a running program.
+    pub(super) fn happen(&mut self, node: usize, event: Event) {
+        match event {
+            Event::Inputs(inputs) => self.inputs(node, inputs),
+            Event::Up(peer, connection) => self.up(node, peer, connection),
+            Event::Down(peer, connection) => self.down(node, peer, connection),
+            Event::Hear(from, connection, lane, bytes) => {
+                if self.desks[node].connected.get(&from) == Some(&connection)
+                    && self.net.is_current(node, from, connection)
+                {
+                    self.hear(node, from, lane, &bytes);
+                }
+            }
+            Event::Look => {
+                if self.desks[node].look_at_ms.is_some_and(|at_ms| at_ms <= self.now_ms) {
+                    self.desks[node].look_at_ms = None;
+                    self.look(node);
+                }
+            }
+            Event::Scan => self.scan(node),
+            Event::Apply(operations) => self.apply(node, operations),
+            Event::Revisit => self.revisit(node),
+            Event::Copy(digest, size, origin) => {
+                let input = self.work(node, |program, _| program.copy(digest, size, origin));
+                self.answer(node, input.into_iter().collect());
+            }
+            Event::Serve(peer, wants) => self.serve(node, peer, wants),
+            Event::Sync(epoch) => {
+                let synced = self.work(node, |program, _| program.sync());
+                self.answer(node, synced.map(|()| Input::Synced(epoch)).into_iter().collect());
+            }
+            Event::Tick => {
+                if self.desks[node].tick_at_ms.is_some_and(|at_ms| at_ms <= self.now_ms) {
+                    self.desks[node].tick_at_ms = None;
+                    self.turn(node);
+                }
+            }
+        }
+    }
+
+    fn up(&mut self, node: usize, peer: usize, connection: u64) {
+        if !self.net.is_current(node, peer, connection) {
+            return;
+        }
+        let before = self.desks[node].connected.insert(peer, connection);
+        let gone = before.map(|_| Input::PeerDown(node_id(peer)));
+        let inputs = gone.into_iter().chain([Input::PeerUp(node_id(peer))]).collect();
+        self.inputs(node, inputs);
+    }
+
+    fn down(&mut self, node: usize, peer: usize, connection: u64) {
+        if self.desks[node].connected.get(&peer) == Some(&connection) {
+            self.desks[node].connected.remove(&peer);
+            self.inputs(node, vec![Input::PeerDown(node_id(peer))]);
+        }
+    }
+
+    fn hear(&mut self, node: usize, from: usize, lane: Lane, bytes: &[u8]) {
+        let (_, message) = wire::decode(bytes).expect("what was encoded can be decoded");
+        let inputs = match (lane, message) {
+            (Lane::Data, Message::Data(pieces)) => {
+                self.work(node, |program, _| program.receive(pieces))
+            }
+            (_, message) => self.work(node, |program, _| program.unpack(node_id(from), message)),
+        };
+        if let Some(inputs) = inputs {
+            self.inputs(node, inputs);
+        }
+    }
+
+    /// What a worker answers reaches the engine after a while.
+    fn answer(&mut self, node: usize, inputs: Vec<Input>) {
+        if !inputs.is_empty() {
+            self.later(node, Event::Inputs(inputs));
+        }
+    }
+
+    /// Workers see only what is committed.
+    fn end_turn(&mut self, node: usize) {
+        if self.desks[node].turn_is_due {
+            self.turn(node);
+        }
+    }
+
+    /// The kernel will tell what it has to tell.
+    pub(super) fn hear_kernel_later(&mut self, node: usize) {
+        let told = self.nodes[node].disk.with(|model| !model.told.is_empty());
+        if !told || !self.is_running(node) {
+            return;
+        }
+        if self.options.mutant == Some(Mutant::DeafToTheKernel) {
+            return;
+        }
+        if !self.desks[node].is_told {
+            self.desks[node].is_told = true;
+            let at_ms = self.now_ms + self.delay();
+            self.look_at(node, at_ms);
+        }
+    }
+
+    /// The eyes look when they have time, but not before this.
+    fn look_at(&mut self, node: usize, at_ms: u64) {
+        let desk = &mut self.desks[node];
+        let at_ms = at_ms.max(desk.eyes_free_ms);
+        if desk.look_at_ms.is_none_or(|old| old > at_ms) {
+            desk.look_at_ms = Some(at_ms);
+            self.post(at_ms, node, Event::Look);
+        }
+    }
+
+    /// One round of the eyes: all that waits for them, at once.
+    fn look(&mut self, node: usize) {
+        self.desks[node].is_told = false;
+        self.end_turn(node);
+        let (now_ms, root) = (self.now_ms, self.roots[node]);
+        let asked = std::mem::take(&mut self.desks[node].asked);
+        let seen = self.work(node, |program, index| {
+            program.hear_kernel(now_ms, root);
+            let mut seen = program.look(now_ms, index, &asked);
+            seen.add(program.drain(now_ms, index));
+            seen
+        });
+        self.seen(node, now_ms, seen);
+        if !self.is_running(node) {
+            return;
+        }
+        let due = self.nodes[node].program.as_ref().and_then(|program| program.settle.deadline());
+        if let Some(due_ms) = due {
+            self.look_at(node, due_ms.max(self.now_ms));
+        }
+    }
+
+    /// Observations reach the engine in the order they were made in.
+    fn seen(&mut self, node: usize, began_ms: u64, seen: Option<Seen>) {
+        let Some(seen) = seen else { return };
+        self.desks[node].eyes_free_ms = self.now_ms + 1 + self.delay() / 4;
+        let at_ms = self.desks[node].eyes_free_ms + self.delay() / 4;
+        let at_ms = at_ms.max(self.desks[node].seen_ms);
+        self.desks[node].seen_ms = at_ms;
+        let mut inputs: Vec<Input> = Vec::new();
+        for batch in seen.batches {
+            self.tell(|| {
+                let looks: Vec<_> = batch.looks.iter().map(|look| brief_look(look)).collect();
+                format!("{node} sees ({:?}) {}", batch.source, looks.join(", "))
+            });
+            inputs.push(Input::Observed(began_ms, batch));
+        }
+        inputs.extend(seen.lost.then_some(Input::Rescan));
+        if let Some(why) = seen.halt {
+            self.tell(|| format!("{node} halts: {why}"));
+            inputs.push(Input::Paused(true));
+            if let Some(program) = &mut self.nodes[node].program {
+                program.halted = Some(why);
+            }
+        }
+        for input in inputs {
+            self.post(at_ms, node, Event::Inputs(vec![input]));
+        }
+    }
+
+    fn scan(&mut self, node: usize) {
+        self.end_turn(node);
+        self.tell(|| format!("{node} scans"));
+        let began_ms = self.now_ms;
+        let seen = self.work(node, |program, index| program.scan(index));
+        let Some(complete) = seen.as_ref().map(|seen| seen.complete) else { return };
+        self.seen(node, began_ms, seen);
+        let at_ms = self.desks[node].seen_ms;
+        self.post(at_ms, node, Event::Inputs(vec![Input::Scanned(complete)]));
+    }
+
+    fn apply(&mut self, node: usize, mut operations: Vec<Operation>) {
+        self.let_go_of_what_was_deleted(node);
+        if self.options.mutant == Some(Mutant::TakesWhatIsThere) {
+            let disk = self.nodes[node].disk.clone();
+            let expect = |one| Mutant::expect_what_is_there(&disk, one);
+            self.work(node, |_, _| operations.iter_mut().for_each(expect));
+        }
+        let Some(outcomes) = self.work(node, |program, _| program.apply(&operations)) else {
+            return;
+        };
+        for (operation, (_, outcome)) in operations.iter().zip(&outcomes) {
+            self.tell(|| format!("{node} {}: {}", brief(&operation.act), brief_end(outcome)));
+        }
+        self.let_go_of_what_was_deleted(node);
+        self.take_strays(node);
+        self.answer(node, vec![Input::Applied(outcomes)]);
+        self.revisit_later(node);
+    }
+
+    fn revisit_later(&mut self, node: usize) {
+        let Some(program) = &self.nodes[node].program else { return };
+        if program.apply.left_count() > 0 {
+            self.post(self.now_ms + REVISIT_MS, node, Event::Revisit);
+        }
+    }
+
+    fn revisit(&mut self, node: usize) {
+        if self.work(node, |program, _| program.revisit()).is_some() {
+            self.take_strays(node);
+            self.revisit_later(node);
+        }
+    }
+
+    pub(super) fn take_strays(&mut self, node: usize) {
+        let Some(program) = &mut self.nodes[node].program else { return };
+        for stray in program.apply.strays() {
+            self.strays.insert(stray.digest);
+            self.tell(|| format!("{node} finds {:?} astray, of {:?}", stray.digest, stray.path));
+        }
+    }
+
+    /// A deletion that the engine has not heard of yet, or a move, which may become one: what comes
+    /// into the conflict store until then goes with it.
+    fn let_go_of_what_was_deleted(&mut self, node: usize) {
+        let machine = &self.nodes[node];
+        let index = &machine.index;
+        machine.disk.with(|model| {
+            let is_there = |row: &SeenRow| {
+                let Some(path) = path_of(index, row.slot) else { return false };
+                let bytes = <[u8; 8]>::try_from(&*row.fingerprint.handle.0);
+                let inode = u64::from_be_bytes(bytes.expect("the disk's own handle"));
+                model.find(self.roots[node], &path) == Some(inode)
+            };
+            if !index.seen_rows().all(is_there) {
+                self.town().let_go_of_kept(node, model);
+            }
+        });
+    }
+
+    fn serve(&mut self, node: usize, peer: usize, wants: Vec<(Want, Origin)>) {
+        let Some((messages, gone)) = self.work(node, |program, _| program.give(wants)) else {
+            return;
+        };
+        for message in messages {
+            let bytes = wire::encode(FOLDER, &message);
+            self.put_on_wire(node, peer, Lane::Data, bytes);
+        }
+        if !gone.is_empty() {
+            let bytes = wire::encode(FOLDER, &Message::Gone(gone));
+            self.put_on_wire(node, peer, Lane::Control, bytes);
+        }
+    }
+}
+
+fn brief_look(look: &engine::observe::Observation) -> String {
+    use engine::observe::Found;
+    let found = match &look.found {
+        Found::Absent => "absent".to_string(),
+        Found::Present(there) => match &there.content {
+            Some(content) => format!("{content:?}"),
+            None => format!("{:?}", there.kind),
+        },
+        Found::Busy(_) => "busy".to_string(),
+        Found::Foreign(why) | Found::Unreadable(why) => why.clone(),
+    };
+    format!("/{} {found}", look.path)
+}
+
+fn brief(act: &Act) -> String {
+    let name = format!("{act:?}");
+    let name = name.split([' ', '{']).next().unwrap_or_default().to_string();
+    let paths: Vec<String> = act.paths().iter().map(|path| format!("/{path}")).collect();
+    let content = match act {
+        Act::Install { content, .. } => format!("{content:?}"),
+        Act::Keep { digest } | Act::Release { digest } => format!("{digest:?}"),
+        _ => String::new(),
+    };
+    format!("{name} {} {content}", paths.join(" "))
+}
+
+fn brief_end(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Done { displaced: None, .. } => "done".to_string(),
+        Outcome::Done { displaced: Some(found), .. } => format!("done over {:?}", found.content),
+        other => format!("{other:?}"),
+    }
+}

@@ -1,0 +1,38 @@
+//! Some seeds in each test run, and the proof that the checkers see: each mutant must be caught.
+//!
+//! More seeds: `cargo sim --minutes 5`.
+
+use sim::mutants::Mutant;
+use sim::scenario::{run, Run, Wish};
+
+/// What every run here holds to: users do nothing that is known to go wrong.
+const SPARING: Wish = Wish { mutant: None, calm: false, spares_known: true, story: false };
+
+#[test]
+fn clusters_agree_in_the_end_and_lose_nothing() {
+    let wish = Wish { calm: true, ..SPARING };
+    let failed = (0..40).find(|seed| run(*seed, wish).failed.is_some());
+    if let Some(seed) = failed {
+        let Run { story, failed, .. } = run(seed, Wish { story: true, ..wish });
+        panic!("seed {seed}:\n{}\n{}", story.join("\n"), failed.unwrap_or_default());
+    }
+}
+
+/// Caught means: fails where the same seed passes without the mutant.
+#[test]
+fn every_mutant_is_caught() {
+    for mutant in Mutant::ALL {
+        let catches = |seed: &u64| {
+            let mutated = run(*seed, Wish { mutant: Some(mutant), ..SPARING });
+            mutated.failed.is_some() && run(*seed, SPARING).failed.is_none()
+        };
+        let caught = (0..100).find(catches);
+        assert!(caught.is_some(), "{mutant:?} goes unnoticed");
+    }
+}
+
+#[test]
+fn a_seed_tells_the_same_story_every_time() {
+    let wish = Wish { story: true, ..SPARING };
+    assert_eq!(run(3, wish).story, run(3, wish).story);
+}
