@@ -176,6 +176,17 @@ pub fn always(node: usize, machine: &Machine, census: &Census) {
     });
 }
 
+/// Holds after every commit: no two things were last seen at one place.
+pub fn one_row_a_place(node: usize, index: &MemIndex) {
+    let mut places = BTreeMap::new();
+    for row in index.seen_rows() {
+        let Some(name) = row.name.clone() else { continue };
+        let other = places.insert((row.parent, name), row.entry);
+        let (name, entry) = (&row.name, row.entry);
+        assert!(other.is_none(), "{node} has seen {other:?} and {entry:?} at one place: {name:?}");
+    }
+}
+
 /// What stands on a disk and what its index has seen there, a line each, for the end of a story.
 pub fn describe(node: usize, machine: &Machine) -> Vec<String> {
     let index = &machine.index;
@@ -185,13 +196,20 @@ pub fn describe(node: usize, machine: &Machine) -> Vec<String> {
     });
     let rows = index.seen_rows().filter_map(|row| Some((path_of(index, row.slot)?, row)));
     let rows: BTreeMap<_, _> = rows.collect();
-    let paths: BTreeSet<_> = disk.keys().chain(rows.keys()).cloned().collect();
+    let view = view_of(index);
+    let paths: BTreeSet<_> = disk.keys().chain(rows.keys()).chain(view.keys()).cloned().collect();
     let line = |path: &RelPath| {
-        let disk = disk.get(path).map(|(kind, content, _)| (kind, content));
+        let brief = |thing: &(Kind, Option<Content>, Attributes)| (thing.0, thing.1.clone());
+        let (disk, view) = (disk.get(path).map(brief), view.get(path).map(brief));
         let row = rows.get(path).map(|row| (row.entry, row.kind, &row.content));
-        format!("{node} /{path}: disk {disk:?}, index {row:?}")
+        let row = row.map_or("nothing".to_string(), |row| format!("{row:?}"));
+        format!("{node} /{path}: disk {disk:?}, seen {row}, wanted {view:?}")
     };
-    paths.iter().map(line).collect()
+    let pending = index.pending_after(0, 100).into_iter().map(|row| {
+        let entry = index.entry(row.entry).map(|stored| stored.settled);
+        format!("{node} has not done {row:?}, settled {entry:?}")
+    });
+    paths.iter().map(line).chain(pending).collect()
 }
 
 /// Everything is quiet, all links are up, nobody is at work.

@@ -7,6 +7,7 @@
 
 mod jobs;
 
+use crate::checkers;
 use crate::disk::model::{Inode, TOP};
 use crate::disk::{Killed, Lie, SimDisk};
 use crate::mutants::Mutant;
@@ -377,6 +378,7 @@ impl World {
             return self.fall(node);
         }
         self.nodes[node].commit();
+        checkers::one_row_a_place(node, &self.nodes[node].index);
         if dies {
             self.tell(|| format!("{node} dies after a commit"));
             return self.fall(node);
