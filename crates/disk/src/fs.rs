@@ -12,6 +12,7 @@
 
 use engine::entry::{Kind, Owner, Timestamp, Xattrs};
 use engine::index::{Attributes, Fingerprint, Handle};
+use engine::observe::Present;
 use engine::path::{Name, RelPath};
 use std::io;
 
@@ -253,4 +254,18 @@ pub trait Fs: Send + Sync + 'static {
     fn unix_ms(&self) -> u64;
     /// Lets other programs run for this many milliseconds (at most 50 in a row).
     fn pause(&self, ms: u64);
+}
+
+/// A look at an open directory itself.
+pub fn look_at_dir<F: Fs>(fs: &F, dir: &F::Dir) -> io::Result<Present> {
+    let stat = fs.stat_dir(dir)?;
+    let xattrs = fs.xattrs(On::Dir(dir))?;
+    Ok(Present {
+        kind: Kind::Dir,
+        fingerprint: stat.fingerprint(),
+        attributes: stat.attributes(xattrs),
+        content: None,
+        soft: false,
+        zeros: false,
+    })
 }

@@ -5,7 +5,7 @@
 
 mod look;
 mod meta;
-mod sys;
+pub(crate) mod sys;
 mod writer;
 
 use crate::fs::{FileKind, Fs, Lease, On, Stat, Volume};

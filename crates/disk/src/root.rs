@@ -58,8 +58,10 @@ pub enum RootError {
         other: PathBuf,
     },
     /// It bears another mark.
-    #[error("{}: already belongs to {owner}; remove that folder there first, or take it over \
-             with `folder add --takeover`", path.display())]
+    #[error("{}: already belongs to {owner}; nothing was changed; remove that folder there first \
+             (`syncline folder remove`), or if that node is gone for good take its mark off: \
+             `setfattr -x user.syncline.folder` (or remove the file .syncline-folder)",
+            path.display())]
     Owned {
         /// The path as given.
         path: PathBuf,

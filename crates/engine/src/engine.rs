@@ -338,14 +338,14 @@ impl FolderEngine {
             return;
         }
         let paths: Vec<RelPath> = batch.looks.iter().map(|look| look.path.clone()).collect();
-        let before = self.facts.meta.counter;
         let seen = observe::classify(&mut self.facts, index, batch, self.damaged_boot, self.epoch);
-        let minted = self.facts.meta.counter != before;
         for path in paths {
-            self.traffic.settled(path.clone(), self.now.mono_ms);
-            if minted {
-                self.happened(path, Happening::Local, Some(self.facts.meta.incarnation));
-            }
+            self.traffic.settled(path, self.now.mono_ms);
+        }
+        let by = Some(self.facts.meta.incarnation);
+        for (what, path, from) in seen.done {
+            let event = Event { path, what: what.into(), from, by, local: true };
+            self.effects.push(Effect::Happened(event));
         }
         self.volatile_since_ms.get_or_insert(self.now.mono_ms);
         for path in seen.damaged {
@@ -404,7 +404,14 @@ impl FolderEngine {
     }
 
     fn happened(&mut self, path: RelPath, what: Happening, by: Option<Incarnation>) {
-        self.effects.push(Effect::Happened(Event { path, what, by }));
+        let event = Event { path, what, from: None, by, local: false };
+        self.effects.push(Effect::Happened(event));
+    }
+
+    fn moved(&mut self, from: RelPath, to: RelPath, by: Option<Incarnation>) {
+        let what = Happening::Moved;
+        let event = Event { path: to, what, from: Some(from), by, local: false };
+        self.effects.push(Effect::Happened(event));
     }
 
     fn sync(&mut self) {

@@ -66,6 +66,21 @@ pub struct Batch {
     pub looks: Vec<Observation>,
 }
 
+/// What a local operation did to a path.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Change {
+    /// Made it.
+    Created,
+    /// Gave it other content.
+    Edited,
+    /// Gave it another mode, owner, times or xattrs.
+    Attributes,
+    /// Gave it this place.
+    Moved,
+    /// Removed it.
+    Removed,
+}
+
 mod classify;
 mod mint;
 

@@ -9,12 +9,14 @@ mod conflicts;
 mod daemon;
 mod demo;
 mod folder;
+mod follow;
 mod init;
 mod invite;
 mod join;
 mod log;
 mod node;
 mod print;
+mod progress;
 mod status;
 mod up;
 mod verify;
@@ -33,9 +35,15 @@ use crate::home::{self, Home, HomeError};
 use crate::membership::MembershipError;
 use print::Output;
 
+/// Shown under the list of commands.
+const EXIT_CODES: &str = "\
+Exit codes: 0 done; 1 failed; 2 wrong usage; 3 asked, and the answer is no; 5 timed out.
+Errors go to stderr and say what failed, whether anything was changed, and what to do.";
+
 /// Keeps folders the same on every machine of a cluster, in real time, in every direction.
 #[derive(Parser, Debug)]
 #[command(name = "syncline", version, arg_required_else_help = true, propagate_version = true)]
+#[command(after_help = EXIT_CODES)]
 struct Cli {
     #[command(flatten)]
     globals: Globals,
@@ -89,9 +97,8 @@ enum Command {
     Verify(verify::Arguments),
     /// What happened to which path, when, from whom
     Log(log::Arguments),
-    /// List and show what lost against a concurrent edit
-    #[command(subcommand)]
-    Conflicts(conflicts::Command),
+    /// List (that is the default) and show what lost against a concurrent edit
+    Conflicts(conflicts::Arguments),
     /// Check the configuration file
     #[command(subcommand)]
     Config(config::Command),
@@ -178,7 +185,7 @@ fn run(cli: Cli, output: &Output) -> Answer {
         Command::Wait(arguments) => wait::run(globals, output, arguments),
         Command::Verify(arguments) => verify::run(globals, output, arguments),
         Command::Log(arguments) => log::run(globals, output, arguments),
-        Command::Conflicts(command) => conflicts::run(globals, output, command),
+        Command::Conflicts(arguments) => conflicts::run(globals, output, arguments),
         Command::Config(command) => config::run(globals, output, &command),
     }
 }

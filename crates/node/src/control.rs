@@ -35,7 +35,8 @@ pub const ITEMS_MAX: usize = 256;
 pub enum Request {
     /// [`crate::view::Status`].
     Status {},
-    /// The barrier of decisions D1: [`crate::view::Waited`].
+    /// The barrier of decisions D1: items of [`crate::view::Progress`] while it takes long, then
+    /// [`crate::view::Waited`].
     Wait {
         /// Which folder.
         folder: Option<String>,
@@ -113,7 +114,7 @@ pub enum Request {
     },
     /// Items of [`crate::view::Event`], until the client goes.
     Events {},
-    /// Reads the config again: [`crate::view::Done`].
+    /// Reads the config again, as SIGHUP does: [`crate::view::Done`].
     Reload {},
     /// An orderly stop: [`crate::view::Done`], sent before it stops.
     Shutdown {},

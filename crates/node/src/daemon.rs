@@ -23,11 +23,12 @@ use crate::home::{Home, HomeLock};
 use crate::http::{HttpError, HttpServer};
 use crate::membership::{Members, MembershipError};
 use crate::net::limits::Timing;
-use crate::net::{Lane, Link, Net, NetConfig, NetError, NetEvent, NetHandle, PeerAddress};
+use crate::net::{Ears, Lane, Link, Net, NetConfig, NetError, NetEvent, NetHandle, PeerAddress};
 use crate::payload::{self, Payload};
 
 mod api;
 mod folders;
+mod reload;
 mod show;
 mod verify;
 
@@ -81,6 +82,8 @@ pub struct Daemon {
     folders: Folders,
     sessions: Mutex<BTreeMap<NodeId, Session>>,
     verifying: verify::Desk,
+    /// Held by whoever opens or closes folders or changes the settings.
+    opening: Mutex<()>,
     told: Mutex<[u8; 32]>,
     started: Instant,
     http: Option<SocketAddr>,
@@ -108,7 +111,8 @@ pub fn run(home: &Home, lock: HomeLock, ready: impl FnOnce() + Send) -> Result<(
 async fn serve(home: &Home, ready: impl FnOnce() + Send) -> Result<(), DaemonError> {
     let config = Config::read(&home.config())?;
     let members = Arc::new(Members::open(home)?);
-    let (sender, events) = mpsc::channel(EVENTS_MAX);
+    let (control, events) = mpsc::channel(EVENTS_MAX);
+    let (data, contents) = mpsc::channel(EVENTS_MAX);
     let net_config = NetConfig {
         identity: members.identity().clone(),
         cluster: members.with(|map| map.cluster().0),
@@ -116,7 +120,7 @@ async fn serve(home: &Home, ready: impl FnOnce() + Send) -> Result<(), DaemonErr
         name: config.name.clone(),
         timing: Timing::default(),
     };
-    let net = Net::start(net_config, members.clone(), sender).await?;
+    let net = Net::start(net_config, members.clone(), Ears { control, data }).await?;
     let http = match config.http {
         Http::Off => None,
         Http::On(address) => Some(HttpServer::bind(address).await?),
@@ -130,6 +134,7 @@ async fn serve(home: &Home, ready: impl FnOnce() + Send) -> Result<(), DaemonErr
         folders: Folders::default(),
         sessions: Mutex::default(),
         verifying: verify::Desk::default(),
+        opening: Mutex::default(),
         told: Mutex::default(),
         started: Instant::now(),
         http: http.as_ref().map(HttpServer::address),
@@ -145,11 +150,13 @@ async fn serve(home: &Home, ready: impl FnOnce() + Send) -> Result<(), DaemonErr
     }
     let opening = daemon.clone();
     // Opening reads disks; nobody is served wrongly meanwhile, only later.
-    drop(tokio::task::spawn_blocking(move || opening.open_folders()).await);
+    drop(tokio::task::spawn_blocking(move || opening.start_folders()).await);
     tokio::spawn(server.run(Arc::new(api::Control(daemon.clone()))));
     daemon.dial();
     ready();
     tell_service_manager(&[sd_notify::NotifyState::Ready]);
+    daemon.say_hello();
+    tokio::spawn(daemon.clone().take_contents(contents));
     daemon.clone().run_loop(events).await;
     Ok(())
 }
@@ -158,6 +165,14 @@ async fn serve(home: &Home, ready: impl FnOnce() + Send) -> Result<(), DaemonErr
 fn tell_service_manager(state: &[sd_notify::NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
         tracing::debug!(%error, "no service manager was told");
+    }
+}
+
+/// The next time that the service manager wants a sign of life; never where it wants none.
+async fn watchdog_due(watchdog: Option<&mut tokio::time::Interval>) {
+    match watchdog {
+        Some(watchdog) => drop(watchdog.tick().await),
+        None => std::future::pending().await,
     }
 }
 
@@ -199,14 +214,12 @@ impl Daemon {
         self.net.set_peers(peers);
     }
 
-    /// Opens every configured folder that is not open; what cannot be opened says why in status.
-    fn open_folders(&self) {
-        let config = self.config();
-        for folder in &config.folders {
-            if let Err(error) = self.open_folder(folder) {
-                tracing::error!(folder = %folder.name, %error, "folder stopped");
-            }
-        }
+    /// What the person who started it wants to know first.
+    fn say_hello(&self) {
+        let (config, listen) = (self.config(), self.net.local_address());
+        let cluster = self.members.with(|map| map.cluster().to_string());
+        let (node, folders) = (&config.name, config.folders.len());
+        tracing::info!(%node, %cluster, %listen, http = %config.http, folders, "running");
     }
 
     async fn run_loop(self: Arc<Self>, mut events: mpsc::Receiver<NetEvent>) {
@@ -222,6 +235,8 @@ impl Daemon {
         };
         let mut reopen = tokio::time::interval(REOPEN_EVERY);
         reopen.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut watchdog = sd_notify::watchdog_enabled()
+            .map(|limit| tokio::time::interval((limit / 2).max(Duration::from_millis(1))));
         loop {
             tokio::select! {
                 Some(event) = events.recv() => self.hear(event).await,
@@ -231,12 +246,13 @@ impl Daemon {
                 }
                 _ = term.recv() => break,
                 _ = int.recv() => break,
-                _ = hup.recv() => self.reload(),
+                _ = hup.recv() => self.in_background(|daemon| drop(daemon.reload())),
+                () = watchdog_due(watchdog.as_mut()) => {
+                    tell_service_manager(&[sd_notify::NotifyState::Watchdog]);
+                }
                 _ = stopped.wait_for(|stop| *stop) => break,
                 _ = reopen.tick(), if self.folders.any_stopped() => {
-                    let again = self.clone();
-                    drop(tokio::task::spawn_blocking(move || again.open_folders()).await);
-                    self.connect_folders().await;
+                    self.in_background(Daemon::reopen_folders);
                 }
             }
         }
@@ -247,7 +263,7 @@ impl Daemon {
         tell_service_manager(&[sd_notify::NotifyState::Stopping]);
         self.stop.send_replace(true);
         let ending = self.clone();
-        drop(tokio::task::spawn_blocking(move || ending.folders.stop_all()).await);
+        drop(tokio::task::spawn_blocking(move || ending.stop_folders()).await);
         let drain = async { while events.recv().await.is_some() {} };
         tokio::select! {
             () = self.net.shutdown() => {}
@@ -255,33 +271,18 @@ impl Daemon {
         }
     }
 
-    fn reload(&self) {
-        tell_service_manager(&[sd_notify::NotifyState::Reloading]);
-        match Config::read(&self.home.config()) {
-            Ok(config) => {
-                *self.config.lock().expect("no code panics while it holds this lock") = config;
-                if let Err(error) = self.introduce() {
-                    tracing::error!(%error, "the cluster was not told of the new settings");
-                }
-                self.apply_config();
-            }
-            Err(error) => tracing::error!(%error, "the settings were not read again"),
-        }
-        tell_service_manager(&[sd_notify::NotifyState::Ready]);
-    }
-
     async fn hear(&self, event: NetEvent) {
         match event {
-            NetEvent::Connected { link, name, address, .. } => {
+            NetEvent::Connected { link, address, .. } => {
                 let peer = link.peer;
-                tracing::info!(?peer, %name, %address, "connected");
+                tracing::info!(?peer, name = %self.node_name(peer), %address, "connected");
                 let up = Session { up: Some((link, address)), ..Session::default() };
                 self.sessions().insert(peer, up);
                 self.send_map(link);
                 self.connect_folders().await;
             }
             NetEvent::Disconnected { peer, reason } => {
-                tracing::info!(?peer, %reason, "disconnected");
+                tracing::info!(?peer, name = %self.node_name(peer), %reason, "disconnected");
                 let lost_at = Some(Instant::now());
                 let down = Session { up: None, reason: Some(reason), lost_at };
                 self.sessions().insert(peer, down);
@@ -295,6 +296,13 @@ impl Daemon {
         }
     }
 
+    /// The loop over what data lanes bring: a folder whose disk is slow holds up this one alone.
+    async fn take_contents(self: Arc<Self>, mut contents: mpsc::Receiver<NetEvent>) {
+        while let Some(event) = contents.recv().await {
+            self.hear(event).await;
+        }
+    }
+
     async fn frame(&self, peer: NodeId, lane: Lane, bytes: &[u8]) {
         match payload::read(bytes) {
             Some(Payload::Folder(bytes)) => match payload::message(bytes, peer) {
@@ -302,7 +310,7 @@ impl Daemon {
                 Err(_) => self.close(peer),
             },
             Some(Payload::Record(bytes)) => self.record(peer, bytes).await,
-            Some(Payload::Verify(bytes)) => self.verify_message(peer, bytes).await,
+            Some(Payload::Verify(bytes)) => self.verify_message(peer, bytes),
             None => tracing::debug!(?peer, "a peer speaks of what this version does not know"),
         }
     }

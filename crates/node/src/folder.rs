@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use disk::apply::Apply;
-use disk::fs::{Fs, On};
+use disk::fs::{look_at_dir, Fs};
 use disk::ignore::Ignore;
 use disk::linux::Linux;
 use disk::root::mark::Mark;
@@ -22,10 +22,9 @@ use disk::store::{Store, StoreError};
 use disk::watch::{Options, Rung, Stopper, WatchError, Watcher};
 use engine::dot::Incarnation;
 use engine::engine::{Event as Happened, FolderEngine, Input, Opening};
-use engine::entry::{IncarnationRecord, Kind};
+use engine::entry::IncarnationRecord;
 use engine::index::{Handle, Meta, Phase};
 use engine::message::{FolderId, Piece};
-use engine::observe::Present;
 use engine::path::RelPath;
 use engine::plan::Operation;
 use tokio::sync::mpsc;
@@ -148,25 +147,6 @@ pub struct Tree {
     pub dir: RootDir,
     /// What is left out.
     pub ignore: Arc<Ignore>,
-}
-
-impl Tree {
-    /// A look at the root itself.
-    ///
-    /// # Errors
-    /// What the system answered.
-    pub fn look_at_root(&self) -> std::io::Result<Present> {
-        let stat = self.fs.stat_dir(&self.dir)?;
-        let xattrs = self.fs.xattrs(On::Dir(&self.dir))?;
-        Ok(Present {
-            kind: Kind::Dir,
-            fingerprint: stat.fingerprint(),
-            attributes: stat.attributes(xattrs),
-            content: None,
-            soft: false,
-            zeros: false,
-        })
-    }
 }
 
 impl Folder {
@@ -334,7 +314,12 @@ fn start(wish: Wish<'_>, parts: Parts) -> Result<Folder, FolderError> {
     let Opened { mut store, root, fresh, empty } = opened;
     let board = Arc::new(Board::default());
     show_rung(&watcher, &board);
-    let opening = Opening { boot: boot_id(), fresh, root: tree.look_at_root().map_err(io)?, empty };
+    let opening = Opening {
+        boot: boot_id(),
+        fresh,
+        root: look_at_dir(&*tree.fs, &tree.dir).map_err(io)?,
+        empty,
+    };
     let clock = Clock::default();
     let mut engine = FolderEngine::open(&mut store, opening);
     engine.handle(clock.now(), &mut store, Input::Staged(apply.stage().complete()));

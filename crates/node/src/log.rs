@@ -27,8 +27,13 @@ const NEW: &str = "events.jsonl";
 const OLD: &str = "events.1.jsonl";
 
 /// Starts the daemon's own log on stderr: under systemd without times, which the journal has.
+/// `stderr` gives the way there, so that a line of progress is not torn.
 /// `-v` shows more, `-q` only errors; the variable `SYNCLINE_LOG` takes a tracing filter.
-pub fn start(verbose: u8, quiet: bool) {
+pub fn start<W: Write + 'static>(
+    verbose: u8,
+    quiet: bool,
+    stderr: impl Fn() -> W + Send + Sync + 'static,
+) {
     let level = match (quiet, verbose) {
         (true, _) => "error",
         (false, 0) => "warn,syncline=info,node=info",
@@ -39,7 +44,7 @@ pub fn start(verbose: u8, quiet: bool) {
     let journal = std::env::var_os("JOURNAL_STREAM").is_some();
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr)
+        .with_writer(stderr)
         .with_ansi(!journal && io::stderr().is_terminal());
     // A second start in one process (tests) keeps the first: there is one stderr.
     let _first = if journal { lines.without_time().try_init() } else { lines.try_init() };

@@ -272,6 +272,19 @@ impl Members {
         look(&self.lock().map)
     }
 
+    /// What a node is called. Names may be the same; then the beginning of its id tells it apart.
+    pub fn name_of(&self, node: NodeId) -> String {
+        self.with(|map| {
+            let Some(member) = map.members().get(&node) else { return format!("{node:?}") };
+            let name = &member.profile.name;
+            let alike = map.members().values().filter(|other| other.profile.name == *name);
+            match alike.count() {
+                1 => name.clone(),
+                _ => format!("{name} ({node:?})"),
+            }
+        })
+    }
+
     /// Takes a record from a peer. `Applied` is durable here and is to be passed on.
     ///
     /// # Errors

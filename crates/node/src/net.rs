@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use engine::dot::NodeId;
+use tokio::sync::mpsc;
 
 pub mod compress;
 mod connection;
@@ -55,6 +56,26 @@ pub struct NetConfig {
     pub name: String,
     /// Deadlines and intervals.
     pub timing: limits::Timing,
+}
+
+/// Where the daemon is told. Two channels, so that a daemon that is slow with contents (a slow disk)
+/// still hears everything else at once. Each should hold a few dozen: while one is full, that
+/// lane of every peer is not read.
+#[derive(Clone, Debug)]
+pub struct Ears {
+    /// `Connected`, `Disconnected`, and what the control lane brings.
+    pub control: mpsc::Sender<NetEvent>,
+    /// What data lanes bring: their frames, and that they have drained.
+    pub data: mpsc::Sender<NetEvent>,
+}
+
+impl Ears {
+    fn of(&self, lane: Lane) -> &mpsc::Sender<NetEvent> {
+        match lane {
+            Lane::Control => &self.control,
+            Lane::Data => &self.data,
+        }
+    }
 }
 
 /// What the daemon is asked. Implementations must not call back into the network layer.
@@ -98,7 +119,8 @@ pub struct Link {
     pub session: u64,
 }
 
-/// What the daemon is told. For one peer: `Connected`, then frames, then `Disconnected`, in order.
+/// What the daemon is told. For one peer: `Connected`, then control frames, then `Disconnected`, in
+/// order. Data frames come in no order with these, and may come late: after `Disconnected`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum NetEvent {
     /// A session is complete: sends are possible.
@@ -144,15 +166,15 @@ pub enum NetEvent {
 pub enum NetError {
     /// Somebody else listens there.
     #[error(
-        "{address} is in use by another program (a second daemon?); stop it or choose another \
-             address with --listen"
+        "{address} is in use by another program (a second daemon?); nothing was changed; stop it, \
+         or set another `listen` in the settings"
     )]
     AddressInUse {
         /// The address asked for.
         address: SocketAddr,
     },
     /// The system does not let us listen there.
-    #[error("cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address}: {source}; nothing was changed")]
     Listen {
         /// The address asked for.
         address: SocketAddr,

@@ -90,6 +90,9 @@ pub struct FolderStatus {
     pub conflicts: u64,
     /// The scan that is running.
     pub scan: Option<Progress>,
+    /// The taking over of other nodes' changes that is going on: operations, and bytes of content.
+    #[serde(default)]
+    pub sync: Option<Progress>,
     /// The oldest change that is not yet applied here: how long it is known.
     pub lag_ms: u64,
     /// Trouble with single paths, newest last; bounded.
@@ -214,6 +217,9 @@ pub struct Verified {
     pub missing: Vec<String>,
     /// What differs; bounded.
     pub differences: Vec<Difference>,
+    /// How many more differences there are than are listed.
+    #[serde(default)]
+    pub more_differences: u64,
 }
 
 /// One path that is not the same everywhere.
@@ -245,6 +251,9 @@ pub struct LogEntry {
     pub from: Option<String>,
     /// The node whose user did it: its name, or its short id.
     pub node: String,
+    /// A program on this node did it; otherwise it was done here for that node.
+    #[serde(default)]
+    pub local: bool,
     /// The size of a file's content.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
@@ -257,17 +266,15 @@ pub struct LogEntry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LogEvent {
-    /// A program on this node made, changed, moved or deleted it.
-    Local,
-    /// Made here for another node.
+    /// Made.
     Create,
-    /// Given other content here for another node.
+    /// Given other content.
     Edit,
-    /// Given another mode, owner, times or attributes here for another node.
+    /// Given another mode, owner, times or xattrs.
     Attributes,
-    /// Renamed here for another node.
+    /// Renamed; `from` says from where.
     Rename,
-    /// Deleted here for another node.
+    /// Deleted.
     Delete,
     /// Two concurrent edits: the loser is in the conflict store.
     Conflict,

@@ -4,7 +4,7 @@
 
 use super::prepare::Job;
 use super::{attributes, certify, done, left, stop, Apply, Spot, Step, Stop, Was};
-use crate::fs::{Fs, Lease, On};
+use crate::fs::{look_at_dir, Fs, Lease, On};
 use crate::stage::read_whole;
 use engine::content::{Content, Digest};
 use engine::entry::{Kind, Xattrs};
@@ -48,7 +48,7 @@ impl<F: Fs> Apply<F> {
         let before = before.attributes(inherited);
         attributes::dress(&*self.fs, On::Dir(&dir), &before, wanted).map_err(failed)?;
         self.step(Step::Swapped);
-        let now = self.present_dir(&dir).map_err(failed)?;
+        let now = look_at_dir(&*self.fs, &dir).map_err(failed)?;
         Ok(with_refused(now, wanted))
     }
 
@@ -326,22 +326,9 @@ impl<F: Fs> Apply<F> {
         let before = stat.attributes(xattrs);
         attributes::dress(&*self.fs, On::Dir(dir), &before, wanted).map_err(failed)?;
         self.step(Step::Swapped);
-        let now = self.present_dir(dir).map_err(failed)?;
+        let now = look_at_dir(&*self.fs, dir).map_err(failed)?;
         self.parents.set(&now.fingerprint.handle, now.attributes.mtime);
         Ok(with_refused(now, wanted))
-    }
-
-    fn present_dir(&self, dir: &F::Dir) -> io::Result<Present> {
-        let stat = self.fs.stat_dir(dir)?;
-        let xattrs = self.fs.xattrs(On::Dir(dir))?;
-        Ok(Present {
-            kind: Kind::Dir,
-            fingerprint: stat.fingerprint(),
-            attributes: stat.attributes(xattrs),
-            content: None,
-            soft: false,
-            zeros: false,
-        })
     }
 
     fn keep(&mut self, digest: &Digest) -> Result<Outcome, Stop> {

@@ -1,7 +1,8 @@
 //! The system calls that no safe binding offers: name_to_handle_at, F_SETLEASE, sync_file_range,
 //! signal(SIGIO).
 //!
-//! Nothing is decided here. Used by `linux` only; `watch` has its own few.
+//! Nothing is decided here. Used by `linux`; of these `watch` uses what concerns handles, and has
+//! its own few.
 
 #![allow(unsafe_code)]
 
@@ -10,21 +11,21 @@ use rustix::io::Errno;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 /// Bytes of `struct file_handle` before the opaque handle: u32 length, i32 type (fcntl.h).
-const HANDLE_HEADER_BYTES: usize = 8;
+pub(crate) const HANDLE_HEADER_BYTES: usize = 8;
 /// Longest opaque handle (MAX_HANDLE_SZ, exportfs.h).
-const HANDLE_BYTES_MAX: usize = 128;
+pub(crate) const HANDLE_BYTES_MAX: usize = 128;
 
 /// A `struct file_handle` with room for the longest handle, aligned as the kernel wants it.
 #[repr(C, align(8))]
-struct HandleRoom([u8; HANDLE_HEADER_BYTES + HANDLE_BYTES_MAX]);
+pub(crate) struct HandleRoom(pub(crate) [u8; HANDLE_HEADER_BYTES + HANDLE_BYTES_MAX]);
 
-fn last_errno() -> Errno {
+pub(crate) fn last_errno() -> Errno {
     Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO)
 }
 
 /// name_to_handle_at(2) of `name` in `dir`, not followed (empty: of `dir` itself): a whole
 /// `struct file_handle`, as fanotify carries it too, and the id of the mount.
-pub(super) fn handle(dir: BorrowedFd<'_>, name: &[u8]) -> Result<(Box<[u8]>, u64), Errno> {
+pub(crate) fn handle(dir: BorrowedFd<'_>, name: &[u8]) -> Result<(Box<[u8]>, u64), Errno> {
     let mut path = [0_u8; 256];
     path.get_mut(..name.len()).ok_or(Errno::NAMETOOLONG)?.copy_from_slice(name);
     if name.len() >= path.len() {

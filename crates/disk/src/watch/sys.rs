@@ -1,5 +1,4 @@
-//! The four system calls that no safe binding offers: fanotify_init, fanotify_mark,
-//! name_to_handle_at, open_by_handle_at.
+//! The system calls that no safe binding offers: fanotify_init, fanotify_mark, open_by_handle_at.
 //!
 //! Nothing is decided here. Used by `fanotify` only.
 
@@ -9,18 +8,9 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use rustix::io::Errno;
 
-/// Bytes of `struct file_handle` before the opaque handle: u32 length, i32 type (fcntl.h).
-pub(super) const HANDLE_HEADER_BYTES: usize = 8;
-/// Longest opaque handle (MAX_HANDLE_SZ, exportfs.h).
-pub(super) const HANDLE_BYTES_MAX: usize = 128;
+use crate::linux::sys::{handle, last_errno, HandleRoom};
 
-/// A `struct file_handle` with room for the longest handle, aligned as the kernel wants it.
-#[repr(C, align(8))]
-struct HandleRoom([u8; HANDLE_HEADER_BYTES + HANDLE_BYTES_MAX]);
-
-fn last_errno() -> Errno {
-    Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO)
-}
+pub(super) use crate::linux::sys::{HANDLE_BYTES_MAX, HANDLE_HEADER_BYTES};
 
 fn owned(result: libc::c_long) -> Result<OwnedFd, Errno> {
     match RawFd::try_from(result) {
@@ -55,30 +45,9 @@ pub(super) fn mark_filesystem(
     }
 }
 
-/// name_to_handle_at(2) of the open directory itself: a whole `struct file_handle`, as events
-/// carry it.
+/// The handle of the open directory itself: a whole `struct file_handle`, as events carry it.
 pub(super) fn handle_of(dir: BorrowedFd<'_>) -> Result<Box<[u8]>, Errno> {
-    let mut room = HandleRoom([0; HANDLE_HEADER_BYTES + HANDLE_BYTES_MAX]);
-    let capacity = u32::try_from(HANDLE_BYTES_MAX).expect("128 fits");
-    room.0[..4].copy_from_slice(&capacity.to_ne_bytes());
-    let mut mount_id: libc::c_int = 0;
-    // SAFETY: `room` is aligned, says its true capacity, and outlives the call; so does `mount_id`.
-    let done = unsafe {
-        libc::syscall(
-            libc::SYS_name_to_handle_at,
-            dir.as_raw_fd(),
-            c"".as_ptr(),
-            room.0.as_mut_ptr(),
-            &raw mut mount_id,
-            libc::AT_EMPTY_PATH,
-        )
-    };
-    if done != 0 {
-        return Err(last_errno());
-    }
-    let length = u32::from_ne_bytes([room.0[0], room.0[1], room.0[2], room.0[3]]);
-    let end = usize::try_from(length).map_or(usize::MAX, |n| n.saturating_add(HANDLE_HEADER_BYTES));
-    room.0.get(..end).map(Box::from).ok_or(Errno::OVERFLOW)
+    Ok(handle(dir, b"")?.0)
 }
 
 /// open_by_handle_at(2), O_PATH, on the mount that `mount` (not O_PATH itself) lies on.

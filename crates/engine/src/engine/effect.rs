@@ -6,6 +6,7 @@ use crate::dot::{Incarnation, NodeId};
 use crate::exchange::Outgoing;
 use crate::index::Fingerprint;
 use crate::message::Want;
+use crate::observe::Change;
 use crate::path::RelPath;
 use crate::plan::Operation;
 
@@ -64,24 +65,26 @@ pub struct Event {
     pub path: RelPath,
     /// What.
     pub what: Happening,
+    /// Where it was before, if it was moved.
+    pub from: Option<RelPath>,
     /// Whose operation, where one operation is the cause.
     pub by: Option<Incarnation>,
+    /// A program on this node did it; otherwise it was done here for a peer.
+    pub local: bool,
 }
 
 /// What can happen to a path.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Happening {
-    /// A program here changed, made, moved or deleted it.
-    Local,
-    /// Made here for a peer.
+    /// Made.
     Created,
-    /// Replaced here for a peer.
+    /// Given other content.
     Replaced,
-    /// Given other attributes for a peer.
+    /// Given another mode, owner, times or xattrs.
     Attributes,
-    /// Renamed here for a peer.
+    /// Given another place.
     Moved,
-    /// Removed here for a peer.
+    /// Removed.
     Removed,
     /// A version lost a conflict and is in the conflict store.
     Conflict,
@@ -89,4 +92,16 @@ pub enum Happening {
     Rescued,
     /// Undone by a power loss; its announced version is fetched from peers.
     Damaged,
+}
+
+impl From<Change> for Happening {
+    fn from(change: Change) -> Happening {
+        match change {
+            Change::Created => Happening::Created,
+            Change::Edited => Happening::Replaced,
+            Change::Attributes => Happening::Attributes,
+            Change::Moved => Happening::Moved,
+            Change::Removed => Happening::Removed,
+        }
+    }
 }

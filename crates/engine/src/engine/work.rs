@@ -285,9 +285,9 @@ impl FolderEngine {
                 self.update(index, row, &now[0]);
                 self.happened(path, Happening::Attributes, by);
             }
-            Act::Move { to, .. } => {
+            Act::Move { from, to, .. } => {
                 self.move_row(index, id, to, &now[0], Some(&flight.dots));
-                self.happened(to.path(), Happening::Moved, by);
+                self.moved(from.path(), to.path(), by);
             }
             Act::Exchange { a, b, .. } => self.swap(index, flight, a, b, now),
             Act::Remove { at, retire, expected } => {
@@ -304,6 +304,9 @@ impl FolderEngine {
             Act::Keep { digest } => {
                 self.fetch.consumed(digest);
                 index.put_kept(id, digest);
+                let row = index.seen_of(id);
+                let path = row.and_then(|row| observe::path_of(index, row.slot));
+                self.happened(path.unwrap_or_default(), Happening::Conflict, by);
             }
             Act::Release { digest } => index.remove_kept(id, digest),
         }
@@ -398,7 +401,7 @@ impl FolderEngine {
         self.move_row(index, other.entry, a, &now[0], None);
         ledger::mark(&mut self.facts, index, other.entry, &[]);
         let by = entry_life(index, flight.entry);
-        self.happened(b.path(), Happening::Moved, by);
+        self.moved(a.path(), b.path(), by);
     }
 
     /// User bytes came to light that nobody had seen: they are published as an edit of what this

@@ -4,7 +4,7 @@
 //! rotated release is a move). Moves are settled before creations, creations before deletions.
 
 use super::mint::Pen;
-use super::{Batch, Found, Observation, Present};
+use super::{Batch, Change, Found, Observation, Present};
 use crate::entry::{EntryId, Kind, Rank};
 use crate::index::{Handle, Index, Phase, SeenRow, Slot, ROOT_SLOT};
 use crate::ledger::{self, Facts};
@@ -21,6 +21,8 @@ pub struct Seen {
     pub notices: Vec<(RelPath, String)>,
     /// What a power loss did and peers must mend.
     pub damaged: Vec<RelPath>,
+    /// Local operations that were born: what, where, and for a move from where.
+    pub done: Vec<(Change, RelPath, Option<RelPath>)>,
     /// Directories that were renamed, from where to where.
     pub moved: Vec<(RelPath, RelPath)>,
     /// Nothing is there and nothing was: a hint that came too late, perhaps for a renamed
@@ -103,7 +105,7 @@ impl Desk<'_> {
     /// Finds what was renamed: a known handle at a new place, whose old place no longer has it.
     fn move_known(&mut self, present: &BTreeMap<RelPath, Present>, absent: &[RelPath]) {
         let mut moves: Vec<(SeenRow, RelPath)> = Vec::new();
-        let mut from = Vec::new();
+        let (mut from, mut origins) = (Vec::new(), Vec::new());
         for (path, found) in present {
             let Some(row) = self.known_elsewhere(path, found) else { continue };
             let Some(old) = path_of(self.pen.index, row.slot) else { continue };
@@ -115,16 +117,17 @@ impl Desk<'_> {
             };
             if left {
                 if row.kind == Kind::Dir {
-                    from.push((old, path.clone()));
+                    from.push((old.clone(), path.clone()));
                 }
+                origins.push(old);
                 moves.push((row, path.clone()));
             }
         }
         self.seen.moved = from;
         self.detach(&moves);
-        for (row, path) in moves {
+        for ((row, path), old) in moves.into_iter().zip(origins) {
             self.make_way(&path, present);
-            self.attach(&row, &path);
+            self.attach(&row, &path, old);
         }
     }
 
@@ -172,7 +175,7 @@ impl Desk<'_> {
         }
     }
 
-    fn attach(&mut self, row: &SeenRow, path: &RelPath) {
+    fn attach(&mut self, row: &SeenRow, path: &RelPath, old: RelPath) {
         let Some((parent, name)) = self.parent_of(path) else {
             self.pen.index.put_seen(row);
             self.seen.again.push(path.clone());
@@ -182,6 +185,7 @@ impl Desk<'_> {
             self.delete_tree(&other);
         }
         self.pen.relocate(row, &parent, &name);
+        self.seen.done.push((Change::Moved, path.clone(), Some(old)));
     }
 
     /// The row of the directory a path lies in, and its last name.
@@ -204,7 +208,7 @@ impl Desk<'_> {
                 if self.damaged_boot && is_damage(&row, Some(found)) {
                     self.mend(path, &row, Some(found));
                 } else {
-                    self.pen.change(&row, found);
+                    self.change(path, &row, found);
                 }
             }
             Some(row) => {
@@ -212,6 +216,21 @@ impl Desk<'_> {
                 self.make(path, &parent, &name, found);
             }
             None => self.make(path, &parent, &name, found),
+        }
+    }
+
+    fn change(&mut self, path: &RelPath, row: &SeenRow, found: &Present) {
+        let edited = found.content.is_some() && found.content != row.content;
+        let what = if edited { Change::Edited } else { Change::Attributes };
+        self.watched(what, path, |pen| pen.change(row, found));
+    }
+
+    /// Tells of an operation if one was born: what is found may also be what was there already.
+    fn watched(&mut self, what: Change, path: &RelPath, act: impl FnOnce(&mut Pen<'_>)) {
+        let before = self.pen.facts.meta.counter;
+        act(&mut self.pen);
+        if self.pen.facts.meta.counter != before {
+            self.seen.done.push((what, path.clone(), None));
         }
     }
 
@@ -228,7 +247,7 @@ impl Desk<'_> {
             ledger::mark(self.pen.facts, self.pen.index, adopted.entry, &[]);
             return;
         }
-        self.pen.root(&row, found);
+        self.watched(Change::Attributes, &RelPath::root(), |pen| pen.root(&row, found));
     }
 
     /// Something new to this disk: what the tree already shows at this place, or a creation.
@@ -241,9 +260,13 @@ impl Desk<'_> {
         let ours = self.pen.index.seen_of(derived).is_none()
             && self.pen.intended(derived, found).is_some();
         match self.shown_at(parent, name, found.kind).or(ours.then_some(derived)) {
-            Some(id) => self.pen.adopt(parent, name, id, found),
+            Some(id) => {
+                let adopt = |pen: &mut Pen<'_>| pen.adopt(parent, name, id, found);
+                self.watched(Change::Edited, path, adopt);
+            }
             None => {
                 self.pen.create(parent, name, found);
+                self.seen.done.push((Change::Created, path.clone(), None));
             }
         }
     }
@@ -284,7 +307,8 @@ impl Desk<'_> {
                 let children = all_children(&*self.pen.index, slot);
                 stack.extend(children.into_iter().map(|child| (child, false)));
             } else {
-                self.pen.delete(&row);
+                let path = path_of(&*self.pen.index, row.slot).unwrap_or_default();
+                self.watched(Change::Removed, &path, |pen| pen.delete(&row));
             }
         }
     }

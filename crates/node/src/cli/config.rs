@@ -6,7 +6,6 @@ use serde_json::json;
 use super::print::Output;
 use super::{Answer, Exit0, Globals};
 use crate::config::{check_place, Config};
-use crate::home::Home;
 
 /// What can be done with the configuration.
 #[derive(Subcommand, Clone, Debug)]
@@ -21,7 +20,7 @@ pub enum Command {
 /// What is wrong, on which line, and how to put it right.
 pub fn run(globals: &Globals, output: &Output, command: &Command) -> Answer {
     let Command::Check = command;
-    let home = Home::open(&globals.home_path()?)?;
+    let home = globals.home()?;
     let config = Config::read(&home.config())?;
     for folder in &config.folders {
         check_place(home.path(), &config, &folder.name, &folder.path)?;

@@ -9,6 +9,13 @@ use super::{Answer, CliError, Exit0, Globals};
 use crate::control::Request;
 use crate::view::{Conflict, ConflictShown};
 
+/// Arguments of `conflicts`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
 /// What can be done with conflicts.
 #[derive(Subcommand, Clone, Debug)]
 pub enum Command {
@@ -29,8 +36,8 @@ pub enum Command {
 ///
 /// # Errors
 /// No daemon, no such conflict, or its bytes are not here yet.
-pub fn run(globals: &Globals, output: &Output, command: Command) -> Answer {
-    match command {
+pub fn run(globals: &Globals, output: &Output, arguments: Arguments) -> Answer {
+    match arguments.command.unwrap_or(Command::List { folder: None }) {
         Command::List { folder } => list(globals, output, folder),
         Command::Show { id } => show(globals, output, id),
     }

@@ -4,6 +4,7 @@
 
 use super::join;
 use super::print::Output;
+use super::progress::Aside;
 use super::{Answer, CliError, Exit0, Globals};
 use crate::home::Home;
 use crate::{daemon, log};
@@ -36,7 +37,7 @@ pub fn run(globals: &Globals, output: &Output, arguments: Arguments) -> Answer {
 
 /// Runs the daemon on a home; `ready` is called once it serves its control socket.
 pub fn run_home(globals: &Globals, home: &Home, ready: impl FnOnce(&Home) + Send) -> Answer {
-    log::start(globals.verbose, globals.quiet);
+    log::start(globals.verbose, globals.quiet, || Aside);
     let lock = home.lock()?;
     daemon::run(home, lock, || ready(home))
         .map(|()| Exit0::Done)

@@ -83,6 +83,20 @@ pub fn profile(config: &Config) -> Profile {
     Profile { name: config.name.clone(), addresses }
 }
 
+/// Whether the daemon could listen where it is to: asked before anything is written down.
+///
+/// # Errors
+/// The port is taken, or not ours to take.
+pub fn try_port(config: &Config) -> Result<(), CliError> {
+    std::net::TcpListener::bind(config.listen).map(drop).map_err(|error| {
+        let (address, why) = (config.listen, error);
+        CliError::Failed(format!(
+            "cannot listen on {address}: {why}; nothing was changed; stop the program that does \
+             (a second daemon?), or choose another address with --listen"
+        ))
+    })
+}
+
 /// Creates the node and its cluster.
 ///
 /// # Errors

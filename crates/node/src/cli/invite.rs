@@ -7,6 +7,9 @@ use super::{parse_duration, Answer, Exit0, Globals};
 use crate::control::Request;
 use crate::view::Invited;
 
+/// No code is good for longer than this, in milliseconds.
+const EXPIRES_MS_MAX: u64 = 366 * 24 * 3600 * 1000;
+
 /// Arguments of `invite`.
 #[derive(Args, Clone, Debug)]
 pub struct Arguments {
@@ -14,11 +17,19 @@ pub struct Arguments {
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     uses: u32,
     /// How long it is good for
-    #[arg(long, default_value = "1h", value_parser = parse_duration)]
+    #[arg(long, default_value = "1h", value_parser = lifetime)]
     expires: u64,
     /// Who comes in by it may admit others and define folders
     #[arg(long)]
     admin: bool,
+}
+
+fn lifetime(text: &str) -> Result<u64, String> {
+    match parse_duration(text)? {
+        0 => Err("a code that has expired lets nobody in".to_owned()),
+        EXPIRES_MS_MAX.. => Err("a code is good for less than 366 days".to_owned()),
+        ms => Ok(ms),
+    }
 }
 
 /// Asks the daemon for a code.

@@ -9,6 +9,7 @@ use clap::Args;
 use engine::cluster_map::ClusterMap;
 use serde_json::json;
 
+use super::follow::follow;
 use super::print::Output;
 use super::{daemon, init};
 use super::{runtime, Answer, CliError, Exit0, Globals};
@@ -72,6 +73,12 @@ pub fn run(globals: &Globals, output: &Output, arguments: Arguments) -> Answer {
     for (name, path) in &asked {
         check_place(home.path(), &config, name, path)?;
     }
+    if arguments.run {
+        init::try_port(&config)?;
+    }
+    if output.is_live() {
+        output.note(&format!("asking the inviting node at {}", code.addresses.join(", ")));
+    }
     let entering = membership::enter(&home, &code, init::profile(&config));
     let entered = runtime()?.block_on(entering)?;
     let mut names = Vec::new();
@@ -93,7 +100,11 @@ pub fn run(globals: &Globals, output: &Output, arguments: Arguments) -> Answer {
     report(output, &config.name, &inviter, &names, &map)?;
     drop(lock);
     if arguments.run {
-        return daemon::run_home(globals, &home, |_| ());
+        let output = *output;
+        return daemon::run_home(globals, &home, move |home| {
+            let home = home.clone();
+            std::thread::spawn(move || follow(&home, &output));
+        });
     }
     Ok(Exit0::Done)
 }

@@ -59,7 +59,6 @@ fn end_if_closed(error: &std::io::Error) {
 
 fn line(entry: &LogEntry) -> String {
     let event = match entry.event {
-        LogEvent::Local => "local",
         LogEvent::Create => "create",
         LogEvent::Edit => "edit",
         LogEvent::Attributes => "attributes",
@@ -71,7 +70,8 @@ fn line(entry: &LogEntry) -> String {
         LogEvent::Notice => "notice",
     };
     let mut out = format!("{} {} ", print::time(entry.time_ms), entry.folder);
-    out.push_str(&format!("{:<12} {event:<10} ", entry.node));
+    let side = if entry.local { "here" } else { "from" };
+    out.push_str(&format!("{side} {:<12} {event:<10} ", entry.node));
     if let Some(from) = &entry.from {
         out.push_str(&format!("{from} -> "));
     }

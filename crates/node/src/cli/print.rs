@@ -6,6 +6,8 @@ use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
 
+use super::progress::Aside;
+
 /// Where and how to print.
 #[derive(Clone, Copy, Debug)]
 pub struct Output {
@@ -24,6 +26,11 @@ impl Output {
         self.json
     }
 
+    /// Whether nothing but what was asked for is to be printed.
+    pub fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
     /// Whether a person watches: progress bars are for them alone.
     pub fn is_live(&self) -> bool {
         !self.quiet && !self.json && io::stderr().is_terminal()
@@ -37,7 +44,8 @@ impl Output {
     /// A remark on what was done: on stderr, not with `-q` or `--json`.
     pub fn note(&self, text: &str) {
         if !self.quiet && !self.json {
-            eprintln!("{text}");
+            // Nobody is left to be told that stderr is closed.
+            let _ = Aside.write_all(format!("{text}\n").as_bytes());
         }
     }
 

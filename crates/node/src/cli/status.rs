@@ -6,9 +6,10 @@ use std::time::Duration;
 use clap::Args;
 
 use super::print::{self, Output};
+use super::progress::words;
 use super::{runtime, Answer, CliError, Exit0, Globals};
 use crate::control::Request;
-use crate::view::{FolderState, FolderStatus, PeerStatus, Progress, Status};
+use crate::view::{FolderState, FolderStatus, PeerStatus, Status};
 
 const WATCH_EVERY: Duration = Duration::from_secs(1);
 
@@ -107,28 +108,11 @@ fn state(folder: &FolderStatus) -> String {
         FolderState::Paused => "paused",
         FolderState::Stopped => "STOPPED",
     };
-    match &folder.scan {
-        Some(scan) => format!("{word} ({})", progress(scan)),
+    let at = folder.scan.as_ref().or(folder.sync.as_ref());
+    match at.filter(|_| folder.state != FolderState::Idle) {
+        Some(at) => format!("{word} ({})", words(at)),
         None => word.to_owned(),
     }
-}
-
-/// Counts, bytes, rate and time left of some long work, as far as they are known.
-pub fn progress(progress: &Progress) -> String {
-    let count = match progress.total {
-        Some(total) => format!("{} of {total}", progress.done),
-        None => progress.done.to_string(),
-    };
-    let mut out = format!("{count}, {}", print::bytes(progress.bytes));
-    if progress.elapsed_ms >= 1000 {
-        let rate = progress.bytes / (progress.elapsed_ms / 1000);
-        out.push_str(&format!(", {}/s", print::bytes(rate)));
-        let left = progress.bytes_total.map(|total| total.saturating_sub(progress.bytes));
-        if let Some(left) = left.filter(|_| rate > 0) {
-            out.push_str(&format!(", {} left", print::span(left / rate * 1000)));
-        }
-    }
-    out
 }
 
 fn peer_row(peer: &PeerStatus) -> Vec<String> {
@@ -145,6 +129,3 @@ fn peer_row(peer: &PeerStatus) -> Vec<String> {
         peer.address.clone(),
     ]
 }
-
-#[cfg(test)]
-mod tests;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::follow::follow;
 use super::print::Output;
 use super::{daemon, init, runtime, Answer, CliError, Globals};
 use crate::config::{check_place, NodeSettings};
@@ -36,7 +37,7 @@ pub struct Arguments {
 pub fn run(globals: &Globals, output: &Output, arguments: Arguments) -> Answer {
     let home = Home::create(&globals.home_path()?)?;
     let share = match &arguments.path {
-        Some(path) => Some(share(&home, path, arguments.folder.as_deref())?),
+        Some(path) => share(&home, path, arguments.folder.as_deref())?,
         None => None,
     };
     if home.read_cluster_map()?.is_none() {
@@ -45,6 +46,7 @@ pub fn run(globals: &Globals, output: &Output, arguments: Arguments) -> Answer {
         let name = std::env::var("SYNCLINE_NAME").ok().filter(|name| !name.is_empty());
         let asked = init::Arguments { name, place: arguments.place };
         let (mut file, config) = init::prepare(&home, &asked)?;
+        init::try_port(&config)?;
         let name = Some(config.name.clone());
         file.set_node(&NodeSettings { name, ..NodeSettings::default() });
         file.save()?;
@@ -57,17 +59,27 @@ pub fn run(globals: &Globals, output: &Output, arguments: Arguments) -> Answer {
             if let Err(error) = greet(&home, &output, share) {
                 eprintln!("syncline: {error}");
             }
+            follow(&home, &output);
         });
     })
 }
 
-fn share(home: &Home, path: &Path, name: Option<&str>) -> Result<(String, PathBuf), CliError> {
+/// What is to be shared: nothing if it is already, so that the same command works again.
+fn share(
+    home: &Home,
+    path: &Path,
+    name: Option<&str>,
+) -> Result<Option<(String, PathBuf)>, CliError> {
     let (_, config) = init::prepare(home, &init::Arguments::default())?;
     let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let held = config.folders.iter().find(|folder| folder.path == real);
+    if held.is_some_and(|held| name.is_none_or(|name| held.name == name)) {
+        return Ok(None);
+    }
     let own = || real.file_name().map(|name| name.to_string_lossy().into_owned());
     let name = name.map(str::to_owned).or_else(own).unwrap_or_else(|| "files".to_owned());
     let place = check_place(home.path(), &config, &name, path)?;
-    Ok((name, place))
+    Ok(Some((name, place)))
 }
 
 /// Shares the directory and prints how others come in.

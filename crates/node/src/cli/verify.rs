@@ -1,17 +1,12 @@
 //! `syncline verify`: reads the disks of all nodes and compares, by hash.
 
-use std::time::{Duration, Instant};
-
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 
 use super::print::{self, Output};
-use super::status::progress;
+use super::progress::{words, Shower};
 use super::{Answer, Exit0, Globals};
 use crate::control::Request;
 use crate::view::{Progress, Verified};
-
-const PLAIN_EVERY: Duration = Duration::from_secs(10);
 
 /// Arguments of `verify`.
 #[derive(Args, Clone, Debug)]
@@ -27,7 +22,9 @@ pub struct Arguments {
 pub fn run(globals: &Globals, output: &Output, arguments: Arguments) -> Answer {
     let request = Request::Verify { folder: arguments.folder };
     let mut shower = Shower::new(output);
-    let verified: Verified = globals.ask_items(&request, |at: Progress| shower.show(&at))?;
+    let verified: Verified = globals.ask_items(&request, |at: Progress| {
+        shower.show(format!("reading {}", words(&at)));
+    })?;
     shower.finish();
     let answer = match verified.identical && verified.missing.is_empty() {
         true => Exit0::Done,
@@ -44,51 +41,25 @@ pub fn run(globals: &Globals, output: &Output, arguments: Arguments) -> Answer {
             difference.folder, difference.path, difference.what
         ))?;
     }
+    if verified.more_differences > 0 {
+        output.line(&format!("and {} more", verified.more_differences))?;
+    }
     for node in &verified.missing {
         output.note(&format!("{node} did not answer: its copy was not compared"));
     }
-    if verified.identical {
+    if verified.identical && verified.nodes.len() > 1 {
         output.note(&format!(
             "{} entries, {} are identical on {}",
             verified.entries,
             print::bytes(verified.bytes),
             verified.nodes.join(", ")
         ));
+    } else if verified.identical {
+        output.note(&format!(
+            "{} entries, {} were read; there was no other copy to compare with",
+            verified.entries,
+            print::bytes(verified.bytes)
+        ));
     }
     Ok(answer)
-}
-
-/// A bar for a terminal, a line now and then elsewhere.
-struct Shower<'a> {
-    output: &'a Output,
-    bar: Option<ProgressBar>,
-    last: Instant,
-}
-
-impl Shower<'_> {
-    fn new(output: &Output) -> Shower<'_> {
-        let bar = output.is_live().then(|| {
-            let style = ProgressStyle::with_template("{spinner} {wide_msg}");
-            let bar = ProgressBar::new_spinner();
-            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-            bar
-        });
-        Shower { output, bar, last: Instant::now() }
-    }
-
-    fn show(&mut self, at: &Progress) {
-        if let Some(bar) = &self.bar {
-            bar.set_message(progress(at));
-            bar.tick();
-        } else if self.last.elapsed() >= PLAIN_EVERY {
-            self.last = Instant::now();
-            self.output.note(&progress(at));
-        }
-    }
-
-    fn finish(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
-    }
 }

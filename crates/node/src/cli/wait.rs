@@ -3,9 +3,10 @@
 use clap::Args;
 
 use super::print::{self, Output};
+use super::progress::{words, Shower};
 use super::{parse_duration, Answer, Exit0, Globals};
 use crate::control::Request;
-use crate::view::Waited;
+use crate::view::{Progress, Waited};
 
 /// Arguments of `wait`.
 #[derive(Args, Clone, Debug)]
@@ -26,17 +27,25 @@ pub struct Arguments {
 /// No daemon, timed out, or nobody to wait for.
 pub fn run(globals: &Globals, output: &Output, arguments: Arguments) -> Answer {
     let Arguments { folder, timeout: timeout_ms, all } = arguments;
-    let waited: Waited = globals.ask(&Request::Wait { folder, timeout_ms, all })?;
+    let mut shower = Shower::new(output);
+    let request = Request::Wait { folder, timeout_ms, all };
+    let waited: Waited = globals.ask_items(&request, |at: Progress| {
+        shower.show(format!("on its way: {}", words(&at)));
+    })?;
+    shower.finish();
     if output.is_json() {
         output.json(&waited)?;
     }
     for path in &waited.open_files {
         output.note(&format!("still open for writing, so not covered: {path}"));
     }
-    output.note(&format!(
-        "everything is on {} after {}",
-        waited.members.join(", "),
-        print::span(waited.elapsed_ms)
-    ));
+    let span = print::span(waited.elapsed_ms);
+    match waited.members.is_empty() {
+        true => output.note("no other node holds it: there is nobody to wait for"),
+        false => {
+            let members = waited.members.join(", ");
+            output.note(&format!("everything is on {members} after {span}"));
+        }
+    }
     Ok(Exit0::Done)
 }

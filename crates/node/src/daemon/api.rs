@@ -1,6 +1,7 @@
 //! The control socket's requests, one after another: each does one thing and answers.
 
 use std::collections::BTreeSet;
+use std::future::Future;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use engine::message::FolderId;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Daemon;
+use super::{show, Daemon};
 use crate::address;
 use crate::config::{check_place, ConfigFile, Delay, FolderConfig};
 use crate::control::{Api, Exit, Failure, Items, Request};
@@ -22,10 +23,12 @@ use crate::folder::Folder;
 use crate::log::{self, Filter, Glob};
 use crate::membership::now_unix_ms;
 use crate::net::invite::InviteTerms;
-use crate::view::{Done, Invited, LogEntry, Waited};
+use crate::view::{Done, Invited, LogEntry, Progress, Waited};
 
 /// Members lost no longer ago than this are still waited for.
 const RECENTLY: Duration = Duration::from_secs(30);
+/// How often who waits is told how far it is.
+const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 /// How often a follower of the log looks for more.
 const FOLLOW_EVERY: Duration = Duration::from_millis(200);
 
@@ -45,6 +48,15 @@ fn failed(error: impl std::fmt::Display) -> Failure {
     Failure::new(Exit::Failed, error.to_string())
 }
 
+/// Does what blocks beside the runtime.
+async fn beside<T: Send + 'static>(
+    daemon: &Arc<Daemon>,
+    work: impl FnOnce(&Daemon) -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    let working = daemon.clone();
+    tokio::task::spawn_blocking(move || work(&working)).await.map_err(failed)?
+}
+
 /// Sends each of a list as an item of its own.
 async fn listed<T: Serialize>(all: Vec<T>, items: &Items) -> Result<Value, Failure> {
     for one in &all {
@@ -59,26 +71,28 @@ impl Api for Control {
         match request {
             Request::Status {} => value(&daemon.status().await),
             Request::Wait { folder, timeout_ms, all } => {
-                value(&daemon.wait(folder, Duration::from_millis(timeout_ms), all).await?)
+                let timeout = Duration::from_millis(timeout_ms);
+                value(&daemon.wait(folder, timeout, all, Some(&items)).await?)
             }
             // Nodes that differ are an answer, not a failure: the client shows them and says no.
             Request::Verify { folder } => value(&daemon.verify(folder, &items).await?),
             Request::FolderAdd { name, path, delay_ms } => {
-                let adding = daemon.clone();
-                let add = move || adding.folder_add(&name, path, delay_ms);
-                let message = tokio::task::spawn_blocking(add).await.map_err(failed)??;
+                let add = move |daemon: &Daemon| daemon.folder_add(&name, path, delay_ms);
+                let message = beside(daemon, add).await?;
                 daemon.connect_folders().await;
                 done(message)
             }
             Request::FolderList {} => listed(daemon.show_folders(), &items).await,
             Request::FolderRemove { name } => {
                 let (id, _) = daemon.find(&name)?;
-                let removing = daemon.clone();
-                let remove = move || removing.folder_remove(id, &name);
-                done(tokio::task::spawn_blocking(remove).await.map_err(failed)??)
+                done(beside(daemon, move |daemon| daemon.folder_remove(id, &name)).await?)
             }
-            Request::FolderPause { name } => done(daemon.pause(&name, true)?),
-            Request::FolderResume { name } => done(daemon.pause(&name, false)?),
+            Request::FolderPause { name } => {
+                done(beside(daemon, move |daemon| daemon.pause(&name, true)).await?)
+            }
+            Request::FolderResume { name } => {
+                done(beside(daemon, move |daemon| daemon.pause(&name, false)).await?)
+            }
             Request::FolderRescan { name } => {
                 let (_, folder) = daemon.open_one(&name)?;
                 folder.input(Input::Rescan);
@@ -101,16 +115,62 @@ impl Api for Control {
                 done(String::new())
             }
             Request::Reload {} => {
-                let reloading = daemon.clone();
-                let reload = move || reloading.reload();
-                tokio::task::spawn_blocking(reload).await.map_err(failed)?;
+                let told = beside(daemon, |daemon| daemon.reload().map_err(failed)).await?;
                 daemon.members_changed().await;
-                done("the settings were read again".to_owned())
+                done(told)
             }
             Request::Shutdown {} => {
                 daemon.stop.send_replace(true);
                 done("the daemon is stopping".to_owned())
             }
+        }
+    }
+}
+
+/// How far those are that a barrier waits for.
+struct Way {
+    begun: Instant,
+    /// The most that was lacking at any time.
+    most: u64,
+    meant: Vec<(FolderId, Arc<Folder>)>,
+    members: BTreeSet<NodeId>,
+}
+
+impl Way {
+    /// Waits for `passed`, and tells meanwhile how far everybody is.
+    async fn tell<T>(&mut self, items: Option<&Items>, passed: impl Future<Output = T>) -> T {
+        let mut passed = std::pin::pin!(passed);
+        loop {
+            tokio::select! {
+                passed = &mut passed => return passed,
+                () = tokio::time::sleep(PROGRESS_EVERY) => {}
+            }
+            let lacking = self.lacking().await;
+            self.most = self.most.max(lacking);
+            if let Some(items) = items {
+                items.send(&self.progress(lacking)).await;
+            }
+        }
+    }
+
+    /// Operations that some member does not show yet, and looks that are still to be taken here.
+    async fn lacking(&self) -> u64 {
+        let mut lacking = 0;
+        for (_, folder) in &self.meant {
+            lacking += folder.board.backlog.load(Ordering::Relaxed);
+            let Some(figures) = folder.ask(show::figures).await else { continue };
+            let behind = figures.behind.iter().filter(|(peer, _)| self.members.contains(peer));
+            lacking += behind.map(|(_, count)| count).sum::<u64>();
+        }
+        lacking
+    }
+
+    fn progress(&self, lacking: u64) -> Progress {
+        Progress {
+            done: self.most - lacking,
+            total: Some(self.most),
+            elapsed_ms: u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+            ..Progress::default()
         }
     }
 }
@@ -143,18 +203,25 @@ impl Daemon {
         Ok((id, folder))
     }
 
-    /// The open folders meant by an optional name.
+    /// The open folders meant by an optional name. Without one, all that are configured are meant:
+    /// one that has stopped makes the answer a no, rather than being passed over.
     pub(super) fn meant(
         &self,
         name: Option<String>,
     ) -> Result<Vec<(FolderId, Arc<Folder>)>, Failure> {
         match name {
             Some(name) => Ok(vec![self.open_one(&name)?]),
-            None => Ok(self.folders.all()),
+            None => match self.folders.stopped().first() {
+                Some((_, (name, _, why))) => {
+                    Err(Failure::new(Exit::No, format!("folder {name:?} has stopped: {why}")))
+                }
+                None => Ok(self.folders.all()),
+            },
         }
     }
 
     fn folder_add(&self, name: &str, path: PathBuf, delay_ms: u64) -> Result<String, Failure> {
+        let _one = self.opening();
         let usage = |error: &dyn std::fmt::Display| Failure::new(Exit::Usage, error.to_string());
         let config = self.config();
         if let Some(held) = config.folder(name) {
@@ -183,10 +250,15 @@ impl Daemon {
             return Err(failed(error));
         }
         file.save().map_err(failed)?;
-        Ok(format!("folder {name:?} is held at {}", path.display()))
+        Ok(format!(
+            "folder {name:?} is held at {}; how far it is read and filled: `syncline status \
+             --watch`",
+            path.display()
+        ))
     }
 
     fn folder_remove(&self, id: FolderId, name: &str) -> Result<String, Failure> {
+        let _one = self.opening();
         let mut file = ConfigFile::open(&self.home.config()).map_err(failed)?;
         file.remove_folder(name);
         let config = file.save().map_err(failed)?;
@@ -196,6 +268,7 @@ impl Daemon {
     }
 
     fn pause(&self, name: &str, paused: bool) -> Result<String, Failure> {
+        let _one = self.opening();
         let (_, folder) = self.find(name)?;
         let mut file = ConfigFile::open(&self.home.config()).map_err(failed)?;
         if let Some(settings) = self.config().folder(name) {
@@ -238,7 +311,11 @@ impl Daemon {
             });
         }
         if others && members.is_empty() {
-            let words = "no other member that holds the folder is connected; nobody can say";
+            let words = format!(
+                "folder {:?}: no other node that holds it is connected, so nobody can say (see \
+                 `syncline status`); --all waits for all of them",
+                self.folder_name(id)
+            );
             return Err(Failure::new(Exit::No, words));
         }
         Ok(members)
@@ -249,12 +326,14 @@ impl Daemon {
         name: Option<String>,
         timeout: Duration,
         all: bool,
+        items: Option<&Items>,
     ) -> Result<Waited, Failure> {
         static NUMBERS: AtomicU64 = AtomicU64::new(1);
         let begun = Instant::now();
         let mut pending = Vec::new();
         let mut everybody = BTreeSet::new();
-        for (id, folder) in self.meant(name)? {
+        let meant = self.meant(name)?;
+        for (id, folder) in meant.clone() {
             if let Some(why) = folder.board.halted() {
                 return Err(Failure::new(Exit::No, why));
             }
@@ -268,9 +347,11 @@ impl Daemon {
             pending.push((id, passed));
         }
         let mut open_files = Vec::new();
+        let mut way = Way { begun, most: 0, meant, members: everybody.clone() };
         for (id, passed) in pending {
             let left = timeout.saturating_sub(begun.elapsed());
-            match tokio::time::timeout(left, passed).await {
+            let telling = way.tell(items, passed);
+            match tokio::time::timeout(left, telling).await {
                 Ok(Ok(passed)) => {
                     open_files.extend(passed.open.iter().map(|path| path.display().to_string()));
                 }

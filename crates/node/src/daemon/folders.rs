@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use engine::cluster_map::Fact;
 use engine::dot::NodeId;
-use engine::engine::Input;
 use engine::message::FolderId;
 
 use super::{Daemon, DaemonError};
@@ -146,10 +145,7 @@ impl Daemon {
         let me = self.me();
         let holders = self.members.with(|map| map.holders(id));
         let members = self.members.clone();
-        let names = Names::new(Arc::new(move |node| {
-            let name = members.with(|map| map.members().get(&node).map(|m| m.profile.name.clone()));
-            name.unwrap_or_else(|| format!("{node:?}"))
-        }));
+        let names = Names::new(Arc::new(move |node| members.name_of(node)));
         let folder = Folder::open(Wish {
             home: &self.home,
             identity: self.members.identity(),
@@ -185,23 +181,6 @@ impl Daemon {
         self.spread();
         let cluster = self.members.with(engine::cluster_map::ClusterMap::cluster);
         Ok(FolderId::derive(cluster, name, 0))
-    }
-
-    /// Brings the open folders in line with the settings.
-    pub(super) fn apply_config(&self) {
-        let config = self.config();
-        self.open_folders();
-        for (id, folder) in self.folders.all() {
-            let name = self.folder_name(id);
-            match config.folder(&name) {
-                Some(settings) => drop(folder.input(Input::Paused(settings.paused))),
-                None => {
-                    if let Some(folder) = self.folders.take(id) {
-                        folder.stop();
-                    }
-                }
-            }
-        }
     }
 
     /// A folder's name in the cluster, or its id.

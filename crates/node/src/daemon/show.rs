@@ -32,18 +32,18 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// Figures that only the control thread can tell.
-struct Figures {
-    entries: u64,
+pub(super) struct Figures {
+    pub(super) entries: u64,
     pending: u64,
     pending_bytes: u64,
     conflicts: u64,
     scanning: bool,
     joining: bool,
     /// Of each peer: operations of ours and others that it does not show yet.
-    behind: Vec<(NodeId, u64)>,
+    pub(super) behind: Vec<(NodeId, u64)>,
 }
 
-fn figures(engine: &FolderEngine, store: &Store) -> Figures {
+pub(super) fn figures(engine: &FolderEngine, store: &Store) -> Figures {
     let behind = engine.exchange().peers().map(|(peer, state)| {
         let lacking = engine.knowledge().iter().map(|(life, seen)| {
             seen.max().saturating_sub(state.applied.get(&life).copied().unwrap_or(0))
@@ -63,9 +63,7 @@ fn figures(engine: &FolderEngine, store: &Store) -> Figures {
 
 impl Daemon {
     pub(super) fn node_name(&self, node: NodeId) -> String {
-        let name =
-            self.members.with(|map| map.members().get(&node).map(|m| m.profile.name.clone()));
-        name.unwrap_or_else(|| format!("{node:?}"))
+        self.members.name_of(node)
     }
 
     /// Whether nothing has stopped: what `/healthz` says.
@@ -149,6 +147,7 @@ impl Daemon {
             backlog: board.backlog.load(Ordering::Relaxed),
             conflicts: figures.as_ref().map_or(0, |f| f.conflicts),
             scan,
+            sync: board.bout(),
             lag_ms: board.lag_ms(),
             notices: board.notices(),
         }
@@ -167,7 +166,7 @@ impl Daemon {
                 let lacking = behind.iter().filter(|(peer, _)| *peer == id).map(|(_, n)| n).sum();
                 let connected = session.up.is_some();
                 PeerStatus {
-                    name: member.profile.name,
+                    name: self.node_name(id),
                     id: hex(&id.0),
                     connected,
                     address: session.up.map_or(first, |(_, address)| address.to_string()),
@@ -184,22 +183,24 @@ impl Daemon {
     pub(super) fn show_nodes(&self) -> Vec<Node> {
         let me = self.me();
         let connected: Vec<NodeId> = self.connected().into_iter().map(|l| l.peer).collect();
-        self.members.with(|map| {
+        let nodes: Vec<(NodeId, Node)> = self.members.with(|map| {
             let nodes = map.members().iter().map(|(&id, member)| {
                 let held =
                     map.folders().iter().filter(|(folder, _)| map.holders(**folder).contains(&id));
-                Node {
-                    name: member.profile.name.clone(),
+                let node = Node {
+                    name: String::new(),
                     id: hex(&id.0),
                     is_self: id == me,
                     admin: member.admin,
                     connected: id == me || connected.contains(&id),
                     addresses: member.profile.addresses.clone(),
                     folders: held.map(|(_, folder)| folder.label.clone()).collect(),
-                }
+                };
+                (id, node)
             });
             nodes.collect()
-        })
+        });
+        nodes.into_iter().map(|(id, node)| Node { name: self.node_name(id), ..node }).collect()
     }
 
     pub(super) fn show_folders(&self) -> Vec<Folder> {
@@ -240,9 +241,9 @@ impl Daemon {
 
     /// The name of the node whose key is given in hex; what is no key stays.
     fn name_of_hex(&self, key: &str) -> String {
-        let members = self.members.with(|map| map.members().clone());
-        let found = members.into_iter().find(|(id, _)| hex(&id.0) == key);
-        found.map_or_else(|| key.to_owned(), |(_, member)| member.profile.name)
+        let all = self.members.with(|map| map.members().keys().copied().collect::<Vec<_>>());
+        let found = all.into_iter().find(|id| hex(&id.0) == key);
+        found.map_or_else(|| key.to_owned(), |id| self.node_name(id))
     }
 
     pub(super) async fn conflict(&self, id: &str) -> Result<ConflictShown, Failure> {
@@ -293,6 +294,7 @@ fn stopped(id: FolderId, name: String, path: String, why: String) -> FolderStatu
         backlog: 0,
         conflicts: 0,
         scan: None,
+        sync: None,
         lag_ms: 0,
         notices: Vec::new(),
     }

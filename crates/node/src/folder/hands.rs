@@ -31,7 +31,9 @@ pub fn apply_batches(
         match batches.recv_timeout(TIDY_EVERY) {
             Ok(batch) => {
                 let ids: Vec<_> = batch.iter().map(|operation| operation.id).collect();
-                let outcomes = ids.into_iter().zip(apply.run(&batch)).collect();
+                let outcomes = apply.run(&batch);
+                board.did(&batch, &outcomes);
+                let outcomes = ids.into_iter().zip(outcomes).collect();
                 if control.send(Event::Inputs(vec![Input::Applied(outcomes)])).is_err() {
                     return;
                 }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use engine::dot::{Incarnation, NodeId};
 use engine::engine::{Event, Happening};
 use engine::entry::IncarnationRecord;
+use engine::path::RelPath;
 
 use crate::log::EventLog;
 use crate::membership::now_unix_ms;
@@ -48,6 +49,14 @@ impl Names {
     }
 }
 
+/// A path for people; the folder's own directory is the dot.
+fn shown(path: &RelPath) -> String {
+    if path.is_root() {
+        return ".".to_owned();
+    }
+    path.to_string()
+}
+
 /// Writes one folder's log.
 pub struct Journal {
     log: EventLog,
@@ -78,22 +87,24 @@ impl Journal {
 
     fn word(&self, event: &Event) -> LogEntry {
         let (what, detail) = match event.what {
-            Happening::Local => (LogEvent::Edit, Some("changed here")),
             Happening::Created => (LogEvent::Create, None),
             Happening::Replaced => (LogEvent::Edit, None),
             Happening::Attributes => (LogEvent::Attributes, None),
             Happening::Moved => (LogEvent::Rename, None),
             Happening::Removed => (LogEvent::Delete, None),
             Happening::Conflict => (LogEvent::Conflict, Some("the loser is kept")),
-            Happening::Rescued => (LogEvent::Conflict, Some("found under an operation, published")),
-            Happening::Damaged => (LogEvent::Notice, Some("undone by a power loss; fetched again")),
+            Happening::Rescued => (LogEvent::Rescued, Some("found under an operation, published")),
+            Happening::Damaged => {
+                (LogEvent::Damaged, Some("undone by a power loss; fetched again"))
+            }
         };
         LogEntry {
             time_ms: now_unix_ms(),
             folder: self.folder.clone(),
             event: what,
-            path: event.path.to_string(),
-            from: None,
+            path: shown(&event.path),
+            from: event.from.as_ref().map(shown),
+            local: event.local,
             node: event.by.map_or_else(|| "-".to_owned(), |life| self.names.name(life)),
             bytes: None,
             detail: detail.map(str::to_owned),

@@ -4,13 +4,14 @@ use std::collections::VecDeque;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use disk::scan::Progress;
+use disk::scan::Progress as Counting;
 use disk::store::Store;
 use engine::index::Index;
 use engine::path::RelPath;
+use engine::plan::{Act, Operation, Outcome};
 
 use crate::membership::now_unix_ms;
-use crate::view::Notice;
+use crate::view::{Notice, Progress};
 
 /// Notices kept; the oldest go first.
 const NOTICES_MAX: usize = 100;
@@ -30,8 +31,17 @@ struct State {
     rung: String,
     rung_reason: Option<String>,
     unwatched: u64,
-    scan: Option<(Arc<Progress>, u64)>,
-    pending_since_ms: Option<u64>,
+    scan: Option<(Arc<Counting>, u64)>,
+    bout: Option<Bout>,
+}
+
+/// Work on other nodes' changes, from the first one that waits until none does.
+#[derive(Debug, Clone, Copy)]
+struct Bout {
+    since_ms: u64,
+    done: u64,
+    bytes: u64,
+    pending: u64,
 }
 
 impl Board {
@@ -94,28 +104,61 @@ impl Board {
     }
 
     /// A scan begins, or is over.
-    pub fn set_scan(&self, progress: Option<Arc<Progress>>) {
+    pub fn set_scan(&self, progress: Option<Arc<Counting>>) {
         self.lock().scan = progress.map(|progress| (progress, now_unix_ms()));
     }
 
     /// The scan that is running, and since when.
-    pub fn scan(&self) -> Option<(Arc<Progress>, u64)> {
+    pub fn scan(&self) -> Option<(Arc<Counting>, u64)> {
         self.lock().scan.clone()
     }
 
     /// Takes figures over after a turn.
     pub fn update(&self, store: &Store) {
         let mut state = self.lock();
-        if store.pending_count() == 0 {
-            state.pending_since_ms = None;
-        } else {
-            state.pending_since_ms.get_or_insert_with(now_unix_ms);
+        let pending = store.pending_count();
+        if pending == 0 {
+            state.bout = None;
+            return;
         }
+        let fresh = || Bout { since_ms: now_unix_ms(), done: 0, bytes: 0, pending };
+        state.bout.get_or_insert_with(fresh).pending = pending;
+    }
+
+    /// Operations were carried out.
+    pub fn did(&self, batch: &[Operation], outcomes: &[Outcome]) {
+        let done = batch.iter().zip(outcomes).filter_map(|(operation, outcome)| match outcome {
+            Outcome::Done { now, .. } => Some((operation, now.first())),
+            _ => None,
+        });
+        let (mut count, mut bytes) = (0, 0);
+        for (operation, now) in done {
+            count += 1;
+            if matches!(operation.act, Act::Install { .. }) {
+                bytes += now.map_or(0, |now| now.fingerprint.size);
+            }
+        }
+        if let Some(bout) = &mut self.lock().bout {
+            bout.done += count;
+            bout.bytes += bytes;
+        }
+    }
+
+    /// How far the present work on other nodes' changes is.
+    pub fn bout(&self) -> Option<Progress> {
+        let bout = self.lock().bout?;
+        Some(Progress {
+            done: bout.done,
+            total: Some(bout.done + bout.pending),
+            bytes: bout.bytes,
+            bytes_total: None,
+            elapsed_ms: now_unix_ms().saturating_sub(bout.since_ms),
+        })
     }
 
     /// For how long something has been waiting to be applied, in milliseconds.
     pub fn lag_ms(&self) -> u64 {
-        let since = self.lock().pending_since_ms;
-        since.map_or(0, |since| now_unix_ms().saturating_sub(since))
+        let bout = self.lock().bout;
+        bout.map_or(0, |bout| now_unix_ms().saturating_sub(bout.since_ms))
     }
 }

@@ -12,6 +12,7 @@ fn entry(n: u64, path: &str) -> LogEntry {
         path: path.to_owned(),
         from: None,
         node: "a".to_owned(),
+        local: false,
         bytes: Some(n),
         detail: None,
     }

@@ -100,6 +100,12 @@ impl JoinCode {
             text.chars().filter(|c| !c.is_whitespace() && *c != '-').collect::<String>();
         let bytes = base32::decode(Alphabet::Crockford, &compact).map(Zeroizing::new);
         let bytes = bytes.ok_or(CodeError::NotBase32)?;
+        // The last character has bits to spare: one text for one code, so that a typo there is
+        // told like any other.
+        let canonical = Zeroizing::new(base32::encode(Alphabet::Crockford, &bytes));
+        if !same_characters(&canonical, &compact) {
+            return Err(CodeError::Checksum);
+        }
         let split = bytes.len().checked_sub(CHECKSUM_BYTES).ok_or(CodeError::Checksum)?;
         let (body, sum) = bytes.split_at(split);
         if checksum(body) != sum {
@@ -132,6 +138,16 @@ impl JoinCode {
     pub fn key(&self) -> InviteKey {
         InviteKey(derive(b"syncline invite key v1", &self.secret))
     }
+}
+
+/// Whether a typed text is this one but for case and the letters that base32 reads as digits.
+fn same_characters(canonical: &str, typed: &str) -> bool {
+    let read = typed.chars().map(|c| match c.to_ascii_uppercase() {
+        'O' => '0',
+        'I' | 'L' => '1',
+        other => other,
+    });
+    read.eq(canonical.chars())
 }
 
 /// The key that proves knowledge of a code's secret.

@@ -54,7 +54,9 @@ pub struct Timing {
     pub preauth: Duration,
     /// Silence on the control connection after which a ping is sent.
     pub ping_idle: Duration,
-    /// Silence from the peer on the control connection after which it counts as dead.
+    /// Silence from the peer on the control connection after which it counts as dead. Not left to
+    /// TCP_USER_TIMEOUT: that also ends a connection whose other end lives and does not read for a
+    /// while, which is how a peer with a slow disk pushes back.
     pub dead_after: Duration,
     /// First wait before dialling again.
     pub backoff_min: Duration,
@@ -70,8 +72,8 @@ impl Default for Timing {
     fn default() -> Self {
         Timing {
             preauth: Duration::from_secs(5),
-            ping_idle: Duration::from_secs(10),
-            dead_after: Duration::from_secs(30),
+            ping_idle: Duration::from_secs(4),
+            dead_after: Duration::from_secs(12),
             backoff_min: Duration::from_millis(100),
             backoff_max: Duration::from_secs(15),
             dial: Duration::from_secs(5),

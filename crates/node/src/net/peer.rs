@@ -207,13 +207,12 @@ impl PeerTask {
         };
         let lanes = Arc::new(Lanes::new());
         self.set_lanes(Some((link.session, lanes.clone())));
-        if self.shared.events.send(connected).await.is_err() {
+        if self.shared.ears.control.send(connected).await.is_err() {
             return Step::Stop;
         }
         let began = Instant::now();
         let timing = self.shared.config.timing;
-        let mut tasks =
-            session::start(assembled, lanes.clone(), self.shared.events.clone(), timing);
+        let mut tasks = session::start(assembled, lanes.clone(), self.shared.ears.clone(), timing);
         let (reason, next) = self.watch_over(&mut tasks, &lanes, link.session).await;
         self.set_lanes(None);
         tasks.shutdown().await;
@@ -221,7 +220,7 @@ impl PeerTask {
         let failures = if began.elapsed() >= timing.preauth { 0 } else { 1 };
         self.failures.store(failures, Ordering::Relaxed);
         let disconnected = NetEvent::Disconnected { peer: self.peer, reason };
-        match self.shared.events.send(disconnected).await {
+        match self.shared.ears.control.send(disconnected).await {
             Ok(()) => next,
             Err(_) => Step::Stop,
         }

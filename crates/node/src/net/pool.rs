@@ -20,7 +20,7 @@ use super::hello::{is_valid_name, Hello, Purpose};
 use super::limits::{DATA_CONNECTIONS, JOINS_AT_ONCE_MAX, VERSIONS};
 use super::peer::{Incoming, LaneSlot, PeerTask, Up, Wanted};
 use super::{
-    listen, tls, Authority, Lane, Link, NetConfig, NetError, NetEvent, PeerAddress, SendError,
+    listen, tls, Authority, Ears, Lane, Link, NetConfig, NetError, PeerAddress, SendError,
 };
 
 /// Greeted connections that may wait for one peer's task.
@@ -35,7 +35,7 @@ pub struct Net;
 pub(super) struct Shared {
     pub(super) config: NetConfig,
     pub(super) authority: Arc<dyn Authority>,
-    pub(super) events: mpsc::Sender<NetEvent>,
+    pub(super) ears: Ears,
     pub(super) joins: Semaphore,
     process: [u8; 16],
     attempts: AtomicU64,
@@ -61,14 +61,14 @@ pub struct NetHandle {
 
 impl Net {
     /// Binds the port and starts accepting; peers are dialled once [`NetHandle::set_peers`] names
-    /// them. `events` should hold a few dozen: while it is full, peers are not read.
+    /// them.
     ///
     /// # Errors
     /// The port is taken or not ours to take, or the name is none; nothing runs then.
     pub async fn start(
         config: NetConfig,
         authority: Arc<dyn Authority>,
-        events: mpsc::Sender<NetEvent>,
+        ears: Ears,
     ) -> Result<NetHandle, NetError> {
         if !is_valid_name(&config.name) {
             return Err(NetError::Name { name: config.name });
@@ -84,7 +84,7 @@ impl Net {
         let shared = Arc::new(Shared {
             config,
             authority,
-            events,
+            ears,
             joins: Semaphore::new(JOINS_AT_ONCE_MAX),
             process: random_token(),
             attempts: AtomicU64::new(0),
@@ -165,7 +165,7 @@ impl NetHandle {
     }
 
     /// Stops: no more connections, what is queued is flushed for a moment, all tasks end. Returns
-    /// when they have. The events channel should still be read meanwhile.
+    /// when they have. The ears' channels should still be read meanwhile.
     pub async fn shutdown(&self) {
         self.shared.stop.send_replace(true);
         let deadline = Instant::now() + self.shared.config.timing.flush + STOP_SLACK;

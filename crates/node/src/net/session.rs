@@ -20,7 +20,7 @@ use super::frame::{self, Kind, FLAG_ZSTD};
 use super::hello::Hello;
 use super::lane::{Next, Queue};
 use super::limits::{Timing, BATCH_BYTES_MAX, DATA_PING_FACTOR, PAYLOAD_BYTES_MAX};
-use super::{Lane, NetEvent, SendError};
+use super::{Ears, Lane, NetEvent, SendError};
 
 /// Payloads from this size on are written from where they lie, not copied into a batch.
 const COPY_BYTES_MAX: usize = 64 << 10;
@@ -71,7 +71,7 @@ impl Lanes {
 struct Ends {
     peer: NodeId,
     lanes: Arc<Lanes>,
-    events: mpsc::Sender<NetEvent>,
+    ears: Ears,
     timing: Timing,
 }
 
@@ -79,10 +79,10 @@ struct Ends {
 pub(super) fn start(
     assembled: Assembled,
     lanes: Arc<Lanes>,
-    events: mpsc::Sender<NetEvent>,
+    ears: Ears,
     timing: Timing,
 ) -> JoinSet<LinkError> {
-    let ends = Ends { peer: assembled.control.peer, lanes, events, timing };
+    let ends = Ends { peer: assembled.control.peer, lanes, ears, timing };
     let mut tasks = JoinSet::new();
     let control = std::iter::once((Lane::Control, assembled.control));
     let data = assembled.data.into_iter().map(|connection| (Lane::Data, connection));
@@ -114,7 +114,7 @@ impl Ends {
                 (Lane::Control, Kind::Control) | (Lane::Data, Kind::Data) => {
                     let payload = frame.payload;
                     let event = NetEvent::Frame { peer: self.peer, lane, payload };
-                    if self.events.send(event).await.is_err() {
+                    if self.ears.of(lane).send(event).await.is_err() {
                         return LinkError::Closed;
                     }
                 }
@@ -161,8 +161,9 @@ impl Ends {
     /// Never waits: a daemon that is busy with frames must not stop this peer's writes.
     fn tell_drained(&self, lane: Lane, queued: usize) {
         let drained = NetEvent::Drained { peer: self.peer, lane, queued };
-        if let Err(mpsc::error::TrySendError::Full(drained)) = self.events.try_send(drained) {
-            let events = self.events.clone();
+        if let Err(mpsc::error::TrySendError::Full(drained)) = self.ears.of(lane).try_send(drained)
+        {
+            let events = self.ears.of(lane).clone();
             // A closed channel means that the daemon is gone: nobody is left to be told.
             tokio::spawn(async move { events.send(drained).await.ok() });
         }

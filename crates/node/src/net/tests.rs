@@ -14,7 +14,7 @@ use super::identity::Identity;
 use super::invite::{Invites, JoinGrant, JoinRefusal, JoinRequest};
 use super::limits::Timing;
 use super::{
-    Authority, ClusterId, Lane, Net, NetConfig, NetEvent, NetHandle, PeerAddress, SendError,
+    Authority, ClusterId, Ears, Lane, Net, NetConfig, NetEvent, NetHandle, PeerAddress, SendError,
 };
 
 mod burst;
@@ -84,10 +84,20 @@ impl Node {
     }
 
     async fn start_as(identity: Arc<Identity>, listen: SocketAddr, timing: Timing) -> Node {
-        let book = Arc::new(Book::default());
         let (sender, events) = mpsc::channel(32);
+        let ears = Ears { control: sender.clone(), data: sender };
         let config = config(&identity, listen, timing);
-        let net = Net::start(config, book.clone(), sender).await.unwrap();
+        Node::start_with(identity, config, ears, events).await
+    }
+
+    async fn start_with(
+        identity: Arc<Identity>,
+        config: NetConfig,
+        ears: Ears,
+        events: mpsc::Receiver<NetEvent>,
+    ) -> Node {
+        let book = Arc::new(Book::default());
+        let net = Net::start(config, book.clone(), ears).await.unwrap();
         Node { identity, book, net, events }
     }
 
@@ -142,7 +152,10 @@ impl Node {
 
 /// Two nodes that admit each other; the first dials the second.
 async fn pair() -> (Node, Node) {
-    let (mut a, mut b) = (Node::start().await, Node::start().await);
+    introduced(Node::start().await, Node::start().await).await
+}
+
+async fn introduced(mut a: Node, mut b: Node) -> (Node, Node) {
     a.admit(&b);
     b.admit(&a);
     a.net.set_peers(vec![b.address()]);

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
+use tokio::sync::mpsc;
 
-use super::pair;
+use super::{any_port, config, identity, introduced, pair, quick, Node};
 use crate::net::limits::{DATA_HIGH_BYTES, PAYLOAD_BYTES_MAX};
-use crate::net::{Lane, NetEvent, SendError};
+use crate::net::{Ears, Lane, NetEvent, SendError};
 
 /// Content that tells its number and fails to compare when damaged; half of it compresses well.
 fn block(n: u32) -> Vec<u8> {
@@ -75,4 +76,29 @@ async fn a_peer_that_does_not_read_fills_one_budget_and_no_more() {
     let large = vec![0; PAYLOAD_BYTES_MAX + 1];
     let length = large.len();
     assert_eq!(a.send(b.id(), Lane::Data, large), Err(SendError::TooLarge { length }));
+}
+
+/// Both lanes ended in one channel. While a folder's disk was slow, contents filled it, and no
+/// control frame of any peer came through: changes, acknowledgements, even news of who is there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn control_frames_arrive_while_nobody_takes_contents() {
+    let (control, events) = mpsc::channel(4);
+    let (data, mut contents) = mpsc::channel(4);
+    let (a, identity) = (Node::start().await, identity());
+    let config = config(&identity, any_port(), quick());
+    let b = Node::start_with(identity, config, Ears { control, data }, events).await;
+    let (a, mut b) = introduced(a, b).await;
+    let block = Bytes::from(vec![6; 1 << 20]);
+    let mut sent = 0;
+    while a.net.send(&b.id(), Lane::Data, block.clone()).is_ok() {
+        sent += 1;
+    }
+    for n in 0..200u8 {
+        a.net.send(&b.id(), Lane::Control, vec![n]).unwrap();
+        assert_eq!(b.frame().await, (Lane::Control, vec![n].into()));
+    }
+    for _ in 0..sent {
+        let NetEvent::Frame { lane, .. } = contents.recv().await.unwrap() else { panic!() };
+        assert_eq!(lane, Lane::Data);
+    }
 }

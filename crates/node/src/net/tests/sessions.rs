@@ -1,7 +1,7 @@
 //! Sessions begin, carry frames in order, end, and come back.
 
 use super::{any_port, config, identity, pair, quick, Book, Node};
-use crate::net::{Lane, Net, NetError, NetEvent, PeerAddress, SendError};
+use crate::net::{Ears, Lane, Net, NetError, NetEvent, PeerAddress, SendError};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -44,7 +44,8 @@ async fn a_port_in_use_is_an_error_that_names_it() {
     let taken = a.net.local_address();
     let (sender, _events) = mpsc::channel(1);
     let config = config(&identity(), taken, quick());
-    let Err(error) = Net::start(config, Arc::new(Book::default()), sender).await else {
+    let ears = Ears { control: sender.clone(), data: sender };
+    let Err(error) = Net::start(config, Arc::new(Book::default()), ears).await else {
         panic!("it started")
     };
     assert!(matches!(error, NetError::AddressInUse { address } if address == taken));
