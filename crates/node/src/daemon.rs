@@ -288,6 +288,13 @@ impl Daemon {
                 self.sessions().insert(peer, down);
                 self.folders.disconnect(peer).await;
             }
+            NetEvent::NotReached { peer, reason } => {
+                let mut sessions = self.sessions();
+                let session = sessions.entry(peer).or_default();
+                if session.address.is_none() {
+                    session.reason = Some(reason);
+                }
+            }
             NetEvent::Frame { peer, lane, payload } => self.frame(peer, lane, &payload).await,
             NetEvent::Drained { peer, lane: Lane::Control, .. } => {
                 self.folders.hear_all(|| Heard::Drained(peer)).await;

@@ -11,6 +11,7 @@ use std::sync::mpsc::{channel, sync_channel, Receiver, Sender, SyncSender};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
+use disk::apply::kept::Kept;
 use disk::apply::Apply;
 use disk::fs::{look_at_dir, Fs};
 use disk::ignore::Ignore;
@@ -20,10 +21,11 @@ use disk::root::{linux_door, state, Identity as RootIdentity, Root, RootError};
 use disk::serve::Serve;
 use disk::store::{Store, StoreError};
 use disk::watch::{Options, Rung, Stopper, WatchError, Watcher};
+use engine::content::Digest;
 use engine::dot::Incarnation;
 use engine::engine::{Event as Happened, FolderEngine, Input, Opening};
 use engine::entry::IncarnationRecord;
-use engine::index::{Handle, Meta, Phase};
+use engine::index::{Handle, Index, Meta, Phase};
 use engine::message::{FolderId, Piece};
 use engine::path::RelPath;
 use engine::plan::Operation;
@@ -123,6 +125,8 @@ pub struct Folder {
     pub board: Arc<Board>,
     /// Where conflict losers lie.
     pub kept: PathBuf,
+    /// What lies there.
+    pub losers: Arc<Kept<Linux>>,
     /// What peers say goes here.
     pub heard: mpsc::Sender<Heard>,
     /// Contents from peers go here.
@@ -322,7 +326,9 @@ fn start(wish: Wish<'_>, parts: Parts) -> Result<Folder, FolderError> {
     };
     let clock = Clock::default();
     let mut engine = FolderEngine::open(&mut store, opening);
-    engine.handle(clock.now(), &mut store, Input::Staged(apply.stage().complete()));
+    let losers = apply.kept().clone();
+    let here = already_here(&apply, &store).map_err(io)?;
+    engine.handle(clock.now(), &mut store, Input::Staged(here));
     if wish.paused {
         engine.handle(clock.now(), &mut store, Input::Paused(true));
     }
@@ -369,7 +375,28 @@ fn start(wish: Wish<'_>, parts: Parts) -> Result<Folder, FolderError> {
     let worker = Control { engine, store, effects, barriers, board: board.clone(), names, clock };
     let thread = Mutex::new(Some(threads.spawn("control", move || run_control(worker, &events))?));
     let (path, kept) = (wish.path.to_owned(), place.path.join("kept"));
-    Ok(Folder { path, board, kept, heard, data, drained, control, stopper, thread, own, tree })
+    Ok(Folder {
+        path,
+        board,
+        kept,
+        losers,
+        heard,
+        data,
+        drained,
+        control,
+        stopper,
+        thread,
+        own,
+        tree,
+    })
+}
+
+/// Contents that need not be fetched. Some lie in the conflict store and no row says so: a kill came
+/// between an operation and its record. Whose loser one is, the engine finds and writes down.
+fn already_here(apply: &Apply<Linux>, store: &Store) -> std::io::Result<Vec<Digest>> {
+    let kept = apply.kept().list()?;
+    let unknown = kept.into_iter().filter(|digest| !store.is_kept(digest));
+    Ok(apply.stage().complete().into_iter().chain(unknown).collect())
 }
 
 /// Says how changes are noticed, and why not better.

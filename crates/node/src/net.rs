@@ -141,6 +141,13 @@ pub enum NetEvent {
         /// Why, for logs and status.
         reason: String,
     },
+    /// A dial failed; it is tried again. Only for showing: told if there is room, between sessions.
+    NotReached {
+        /// Who.
+        peer: NodeId,
+        /// Why, with the address.
+        reason: String,
+    },
     /// A payload arrived.
     Frame {
         /// From whom.

@@ -301,8 +301,11 @@ pub struct Conflict {
     pub time_ms: u64,
     /// The loser's size.
     pub bytes: u64,
-    /// The loser's content hash.
+    /// The loser's content hash; empty for a symlink.
     pub hash: String,
+    /// A symlink's target: such a loser lies in no file.
+    #[serde(default)]
+    pub link: Option<String>,
     /// The node that wrote the winner.
     pub winner_node: String,
     /// Whether the bytes are in this node's conflict store already.

@@ -226,6 +226,41 @@ fn new_things_are_made_and_known_things_change() {
     check(&tree, &[("a", None)], &["a deleted"]);
 }
 
+/// The log said of every path that was looked at, even if nothing had changed there, that it was
+/// changed; and nothing of what had been done to it.
+#[test]
+fn what_was_done_is_told_of_each_path_that_it_was_done_to() {
+    let before = [
+        ("d", dir(1)),
+        ("d/in", file(2, b'i')),
+        ("e", file(3, b'e')),
+        ("m", file(4, b'm')),
+        ("same", file(5, b's')),
+    ];
+    let mut node = Node::new(Phase::Member);
+    let told = |seen: Seen| {
+        let lines = seen.done.into_iter().map(|(what, path, from)| {
+            let from = from.map_or(String::new(), |from| format!(" from {from}"));
+            format!("{what:?} {path}{from}")
+        });
+        lines.collect::<Vec<_>>()
+    };
+    let made = told(node.look(Source::Live, &before));
+    assert_eq!(made, ["Created d", "Created d/in", "Created e", "Created m", "Created same"]);
+    let now = [
+        ("d", None),
+        ("d/in", None),
+        ("D", dir(1)),
+        ("e", file(3, b'x')),
+        ("m", with_mode(file(4, b'm'), 0o600)),
+        ("same", file(5, b's')),
+        ("n", None),
+    ];
+    let done = told(node.look(Source::Live, &now));
+    assert_eq!(done, ["Moved D from d", "Edited e", "Attributes m"]);
+    assert_eq!(told(node.look(Source::Live, &[("D", None)])), ["Removed D/in", "Removed D"]);
+}
+
 #[test]
 fn files_go_by_path_first() {
     let tree = [("a", file(1, b'x')), ("b", file(2, b'y'))];

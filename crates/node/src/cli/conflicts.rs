@@ -25,7 +25,8 @@ pub enum Command {
         #[arg(long)]
         folder: Option<String>,
     },
-    /// Write the losing version's bytes to stdout (with --json: say where they are)
+    /// Write the losing version's bytes (of a symlink: its target) to stdout; with --json: say where
+    /// they are
     Show {
         /// From the list
         id: String,
@@ -74,6 +75,10 @@ fn show(globals: &Globals, output: &Output, id: String) -> Answer {
         return Ok(Exit0::Done);
     }
     let conflict = &shown.conflict;
+    if let Some(target) = &conflict.link {
+        output.line(target)?;
+        return Ok(Exit0::Done);
+    }
     let Some(place) = &shown.stored_at else {
         return Err(CliError::Failed(format!(
             "the bytes of conflict {} ({}) are not on this node yet; nothing was changed; they \

@@ -1,11 +1,12 @@
 //! What people and programs are shown, put together from folders, sessions and the cluster's facts.
 
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use disk::store::Store;
-use engine::content::Content;
+use engine::content::{Content, Digest};
 use engine::dot::NodeId;
 use engine::engine::FolderEngine;
 use engine::entry::EntryId;
@@ -228,7 +229,16 @@ impl Daemon {
         let mut all = Vec::new();
         for (id, held) in self.meant(name)? {
             let folder = self.folder_name(id);
-            let found = held.ask(move |_, store| list_conflicts(store, &folder)).await;
+            let (kept, losers) = (held.kept.clone(), held.losers.clone());
+            let inside = tokio::task::spawn_blocking(move || losers.list()).await;
+            let inside = inside.ok().and_then(Result::ok).unwrap_or_default();
+            let list = move |_: &FolderEngine, store: &Store| {
+                let mut all = list_conflicts(store, &folder);
+                let is_known = |digest: &Digest| store.is_kept(digest);
+                all.extend(unnamed(&all, &inside, is_known, &folder, &kept));
+                all
+            };
+            let found = held.ask(list).await;
             for mut conflict in found.unwrap_or_default() {
                 for node in [&mut conflict.node, &mut conflict.winner_node] {
                     *node = self.name_of_hex(node);
@@ -254,7 +264,8 @@ impl Daemon {
         };
         let (_, held) = self.open_one(&conflict.folder)?;
         let path = held.kept.join(&conflict.hash);
-        let stored_at = conflict.available.then(|| path.display().to_string());
+        let in_store = conflict.available && conflict.link.is_none();
+        let stored_at = in_store.then(|| path.display().to_string());
         Ok(ConflictShown { conflict, stored_at })
     }
 
@@ -311,7 +322,13 @@ fn problems(folders: &[FolderStatus], peers: &[PeerStatus]) -> Vec<String> {
             }
             (FolderState::Idle | FolderState::Paused, _) => {}
             (_, Some(why)) => problems.push(format!("folder {name:?} {why}")),
-            (_, None) => problems.push(format!("folder {name:?} has work to do")),
+            (FolderState::Scanning, None) => {
+                problems.push(format!("folder {name:?} is being read"));
+            }
+            (FolderState::Syncing, None) => {
+                let count = folder.pending;
+                problems.push(format!("folder {name:?} has {count} change(s) to take over"));
+            }
         }
         if folder.conflicts > 0 {
             let count = folder.conflicts;
@@ -342,19 +359,63 @@ fn list_conflicts(store: &Store, folder: &str) -> Vec<Conflict> {
         let Some(winner) = tree::winner(&stored.entry.data) else { continue };
         let path = path_of(store, id);
         for loser in tree::losers(&stored.entry.data) {
-            let Content::File(digest, size) = &loser.content else { continue };
+            let (mark, bytes, hash, link, available) = match &loser.content {
+                Content::File(digest, size) => {
+                    let kept = store.is_kept(digest);
+                    (hex(&digest.0[..4]), *size, digest.to_string(), None, kept)
+                }
+                Content::Link(target) => {
+                    let mark = format!("link{}", loser.stamp.dot.counter);
+                    let text = String::from_utf8_lossy(target).into_owned();
+                    (mark, target.len() as u64, String::new(), Some(text), true)
+                }
+            };
             all.push(Conflict {
-                id: format!("{}-{}", hex(&id.0[..4]), hex(&digest.0[..4])),
+                id: format!("{}-{mark}", hex(&id.0[..4])),
                 folder: folder.to_owned(),
                 path: path.clone(),
                 node: owner(loser.stamp.dot),
                 time_ms: loser.stamp.hlc.unix_ms(),
-                bytes: *size,
-                hash: digest.to_string(),
+                bytes,
+                hash,
+                link,
                 winner_node: owner(winner.stamp.dot),
-                available: store.is_kept(digest),
+                available,
             });
         }
+    }
+    all
+}
+
+/// Contents in the conflict store that no version of any entry names: put there by an operation that
+/// a kill cut off before it was written down. Nothing deletes them, so they are listed.
+fn unnamed(
+    listed: &[Conflict],
+    inside: &[Digest],
+    is_known: impl Fn(&Digest) -> bool,
+    folder: &str,
+    kept: &Path,
+) -> Vec<Conflict> {
+    let mut all = Vec::new();
+    for digest in inside.iter().filter(|digest| !is_known(digest)) {
+        let hash = digest.to_string();
+        let Ok(stat) = std::fs::symlink_metadata(kept.join(&hash)) else { continue };
+        if listed.iter().any(|conflict| conflict.hash == hash) {
+            continue;
+        }
+        let written = stat.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+        all.push(Conflict {
+            id: format!("unnamed-{}", hex(&digest.0[..4])),
+            folder: folder.to_owned(),
+            path: "(kept when an operation was cut off)".to_owned(),
+            node: "-".to_owned(),
+            time_ms: written.map_or(0, |at| u64::try_from(at.as_millis()).unwrap_or(0)),
+            bytes: stat.len(),
+            hash,
+            link: None,
+            winner_node: "-".to_owned(),
+            available: true,
+        });
     }
     all
 }

@@ -305,6 +305,9 @@ async fn keep_dialling(
         };
         proposing.store(false, Ordering::Relaxed);
         tracing::debug!(peer = short(&peer), address, %error, "dial failed");
+        let not_reached = NetEvent::NotReached { peer, reason: format!("{address}: {error}") };
+        // A daemon that is busy is told next time.
+        drop(shared.ears.control.try_send(not_reached));
         failures.fetch_add(1, Ordering::Relaxed);
     }
     std::future::pending().await

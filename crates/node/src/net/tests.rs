@@ -125,7 +125,13 @@ impl Node {
     }
 
     async fn event(&mut self) -> NetEvent {
-        timeout(DEADLINE, self.events.recv()).await.expect("an event in time").expect("a channel")
+        loop {
+            let event = timeout(DEADLINE, self.events.recv()).await.expect("an event in time");
+            match event.expect("a channel") {
+                NetEvent::NotReached { .. } => {}
+                event => return event,
+            }
+        }
     }
 
     async fn connected(&mut self) -> NodeId {

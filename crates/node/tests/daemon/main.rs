@@ -1,0 +1,226 @@
+//! Real daemons on the loopback interface, driven by the command line as by a person. Needs no root.
+//!
+//! What needs machines of their own (cuts, kills, full disks) is in the e2e tests.
+
+mod node;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use node::{until, Node};
+use serde_json::Value;
+
+/// A restart with the very same command failed to add the folder that was there already, and
+/// printed no join code.
+#[test]
+fn up_can_be_given_again_and_prints_a_code_each_time() {
+    let mut node = Node::new("a");
+    let tree = node.tree("www");
+    for _ in 0..2 {
+        let printed = node.up(&["up", &tree, "--name", "web", "--listen", "127.0.0.1:0"]);
+        assert!(printed.starts_with("syncline join "), "{printed}");
+        let folders = node.json(&["folder", "list"]);
+        assert_eq!(folders.as_array().unwrap().len(), 1, "{folders}");
+        node.stop();
+    }
+    let printed = node.up(&["up", &tree]);
+    assert!(printed.starts_with("syncline join "), "its name need not be said again: {printed}");
+}
+
+/// `up` where the port is taken had founded a cluster before it said so.
+#[test]
+fn a_port_in_use_is_told_before_anything_is_written() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let node = Node::new("a");
+    let tree = node.tree("www");
+    let run = node.run(&["up", &tree, "--listen", &address]);
+    assert_eq!(run.code, 1);
+    run.says(&["cannot listen on", &address, "nothing was changed", "--listen"]);
+    assert_eq!(node.run(&["status"]).code, 1);
+    node.run(&["status"]).says(&["no node yet"]);
+}
+
+/// The line of `folder list` about one folder, as `path paused delay`.
+fn folder(node: &Node, name: &str) -> Option<String> {
+    let folders = node.json(&["folder", "list"]);
+    let folder = folders.as_array()?.iter().find(|folder| folder["name"] == name)?.clone();
+    let path = folder["path"].as_str()?;
+    Some(format!("{path} {} {}", folder["paused"], folder["delay_ms"]))
+}
+
+#[test]
+fn a_hangup_brings_the_node_in_line_with_its_settings() {
+    let mut node = Node::founded("a");
+    let (one, two, moved) = (node.tree("one"), node.tree("two"), node.tree("moved"));
+    fs::write(format!("{one}/file"), b"1").unwrap();
+    node.start();
+    assert_eq!(node.run(&["folder", "add", "one", &one]).code, 0);
+    let settings = |path: &str, more: &str| {
+        format!("listen = \"127.0.0.1:0\"\nname = \"b\"\nhttp = \"off\"\n{more}\n[[folder]]\nname = \"one\"\npath = \"{path}\"\n")
+    };
+    let both =
+        format!("paused = true\ndelay = \"2s\"\n[[folder]]\nname = \"two\"\npath = \"{two}\"\n");
+    node.reload(&(settings(&one, "") + &both));
+    until("both folders are held", || {
+        folder(&node, "one") == Some(format!("{one} true 2000"))
+            && folder(&node, "two") == Some(format!("{two} false 0"))
+            && node.json(&["status"])["folders"].as_array().unwrap().len() == 2
+            && node.json(&["node", "list"])[0]["name"] == "b"
+    });
+    node.reload("name = \n");
+    node.reload(&settings(&one, ""));
+    until("the second folder is not held any more", || {
+        folder(&node, "two").is_none() && folder(&node, "one") == Some(format!("{one} false 0"))
+    });
+    until("nobody is to wait for it there", || {
+        let all = node.json(&["folder", "list"]);
+        let two = all.as_array().unwrap().iter().find(|folder| folder["name"] == "two");
+        two.is_some_and(|two| two["holders"].as_array().unwrap().is_empty())
+    });
+    assert!(node.path(&format!("{one}/file")).exists());
+    node.reload(&settings(&moved, ""));
+    until("another directory at its place stops the folder", || {
+        let status = node.json(&["status"]);
+        status["folders"][0]["state"] == "stopped"
+    });
+    assert_eq!(fs::read_dir(&moved).unwrap().count(), 0);
+}
+
+/// `wait` and `verify` without a folder's name passed over folders that had stopped.
+#[test]
+fn a_stopped_folder_makes_the_answer_a_no() {
+    let mut node = Node::founded("a");
+    let (web, other) = (node.tree("web"), node.tree("other"));
+    fs::write(format!("{web}/file"), b"1").unwrap();
+    node.start();
+    for (name, path) in [("web", &web), ("other", &other)] {
+        assert_eq!(node.run(&["folder", "add", name, path]).code, 0);
+    }
+    let run = node.run(&["wait"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    run.says(&["nobody to wait for"]);
+    node.stop();
+    fs::rename(&web, format!("{web}-away")).unwrap();
+    node.start();
+    for command in ["wait", "verify"] {
+        let run = node.run(&[command]);
+        assert_eq!(run.code, 3, "{command}: {}", run.stderr);
+        run.says(&["web", "has stopped", "missing"]);
+    }
+    assert_eq!(node.run(&["wait", "other"]).code, 0);
+}
+
+/// The lines of `log` about one path, oldest first, as `event local node from`.
+fn log(node: &Node, path: &str) -> Vec<String> {
+    let run = node.run(&["log", "--json", "--path", path]);
+    let lines = run.stdout.lines().map(|line| {
+        let entry: Value = serde_json::from_str(line).unwrap();
+        let text = |key: &str| entry[key].as_str().unwrap_or("-").to_owned();
+        format!("{} {} {} {}", text("event"), entry["local"], text("node"), text("from"))
+    });
+    lines.collect()
+}
+
+#[test]
+fn the_log_says_what_was_done_to_which_path_and_by_whom() {
+    let (mut a, mut b) = (Node::founded("a"), Node::new("b"));
+    a.start();
+    let (here, there) = (a.tree("web"), b.tree("web"));
+    assert_eq!(a.run(&["folder", "add", "web", &here]).code, 0);
+    b.join(&a, &there);
+    let step = |act: &dyn Fn()| {
+        act();
+        until("it is everywhere", || a.run(&["wait", "--timeout", "20s"]).code == 0);
+    };
+    let file = format!("{here}/file");
+    step(&|| fs::write(&file, b"1").unwrap());
+    step(&|| fs::write(&file, b"two").unwrap());
+    step(&|| fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).unwrap());
+    step(&|| fs::create_dir(format!("{here}/old")).unwrap());
+    step(&|| fs::rename(format!("{here}/old"), format!("{here}/new")).unwrap());
+    step(&|| fs::remove_file(&file).unwrap());
+    for (node, local) in [(&a, true), (&b, false)] {
+        let done = ["create", "edit", "attributes", "delete"];
+        let mut expected: Vec<String> =
+            done.iter().map(|what| format!("{what} {local} a -")).collect();
+        let mut found = log(node, "file");
+        // The kernel may tell of one write in two looks, of which the second shows nothing new.
+        found.dedup();
+        assert_eq!(found, expected, "on {}", node.name);
+        expected = vec![format!("rename {local} a old")];
+        found = log(node, "new");
+        found.retain(|line| line.starts_with("rename"));
+        assert_eq!(found, expected, "on {}", node.name);
+    }
+}
+
+/// Two hosts of one image have one name; `verify` then said that it had compared one node.
+#[test]
+fn nodes_of_one_name_are_told_apart() {
+    let (mut a, mut b) = (Node::founded("web"), Node::new("web"));
+    a.start();
+    let (here, there) = (a.tree("tree"), b.tree("tree"));
+    fs::write(format!("{here}/file"), b"1").unwrap();
+    assert_eq!(a.run(&["folder", "add", "web", &here]).code, 0);
+    b.join(&a, &there);
+    until("it is everywhere", || a.run(&["wait", "--timeout", "20s"]).code == 0);
+    let verified = a.json(&["verify"]);
+    let nodes = verified["nodes"].as_array().unwrap();
+    assert_eq!((nodes.len(), &verified["identical"]), (2, &Value::Bool(true)), "{verified}");
+    assert!(nodes.iter().all(|node| node.as_str().unwrap().starts_with("web (")), "{verified}");
+    fs::write(format!("{there}/.."), b"").unwrap_err();
+    assert_eq!(a.run(&["folder", "pause", "web"]).code, 0);
+    fs::write(format!("{here}/file"), b"2").unwrap();
+    let run = a.run(&["verify"]);
+    assert_eq!(run.code, 3, "{}", run.stderr);
+    assert!(run.stdout.contains("web: file: content differs on web ("), "{}", run.stdout);
+}
+
+/// A kill between an operation and its record left a content in the conflict store that no row
+/// named: it was never deleted, and nobody could know of it.
+#[test]
+fn a_content_that_no_version_names_is_listed_and_readable() {
+    let mut node = Node::founded("a");
+    let tree = node.tree("web");
+    node.start();
+    assert_eq!(node.run(&["folder", "add", "web", &tree]).code, 0);
+    node.stop();
+    let folder = fs::read_dir(node.home().join("folders")).unwrap();
+    let folder = folder.map(|entry| entry.unwrap().path()).find(|path| path.is_dir()).unwrap();
+    let digest = "5a".repeat(32);
+    fs::write(folder.join("kept").join(&digest), b"precious").unwrap();
+    node.start();
+    let listed = node.json(&["conflicts"]);
+    assert_eq!((listed[0]["hash"].as_str(), &listed[0]["bytes"]), (Some(&*digest), &8.into()));
+    let shown = node.run(&["conflicts", "show", listed[0]["id"].as_str().unwrap()]);
+    assert_eq!((shown.code, shown.stdout.as_str()), (0, "precious"));
+}
+
+#[test]
+fn every_list_is_json_and_every_unknown_name_is_wrong_usage() {
+    let mut node = Node::founded("a");
+    let tree = node.tree("web");
+    node.start();
+    assert_eq!(node.run(&["folder", "add", "web", &tree]).code, 0);
+    for list in [&["folder", "list"][..], &["node", "list"], &["conflicts", "list"], &["status"]] {
+        let run = node.run(&[list, &["--json"]].concat());
+        assert!(serde_json::from_str::<Value>(&run.stdout).is_ok(), "{list:?}: {}", run.stdout);
+        assert_eq!(run.stderr, "", "{list:?}");
+    }
+    for wrong in [
+        &["folder", "remove", "nope"][..],
+        &["folder", "pause", "nope"],
+        &["folder", "rescan", "nope"],
+        &["wait", "nope"],
+        &["verify", "nope"],
+        &["log", "--folder", "nope"],
+        &["conflicts", "show", "nope"],
+        &["conflicts", "list", "--folder", "nope"],
+        &["invite", "--expires", "0s"],
+        &["folder", "add", "web", &tree],
+    ] {
+        let run = node.run(wrong);
+        assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{wrong:?}: {}", run.stderr);
+    }
+}

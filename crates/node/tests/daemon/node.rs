@@ -1,0 +1,157 @@
+//! One node: its directory, its commands, its daemon, which ends with it.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests: a panic is how they fail")]
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Waits until something is so; each look starts a program, so this does not spin.
+pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < DEADLINE, "not in time: {what}");
+    }
+}
+
+/// What one start of the program gave.
+pub struct Run {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Run {
+    /// Every word stands in the error output.
+    pub fn says(&self, words: &[&str]) {
+        for word in words {
+            assert!(self.stderr.contains(word), "no {word:?} in {:?}", self.stderr);
+        }
+    }
+}
+
+/// See the module's head.
+pub struct Node {
+    pub name: String,
+    dir: tempfile::TempDir,
+    process: Option<Child>,
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+    }
+}
+
+impl Node {
+    /// Nothing but a directory.
+    pub fn new(name: &str) -> Node {
+        let dir = tempfile::tempdir().unwrap();
+        Node { name: name.to_owned(), dir, process: None }
+    }
+
+    /// The first node of a cluster, its daemon not started.
+    pub fn founded(name: &str) -> Node {
+        let node = Node::new(name);
+        let listen = ["--listen", "127.0.0.1:0", "--http", "off"];
+        let run = node.run(&[&["init", "--name", name], &listen[..]].concat());
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        node
+    }
+
+    pub fn home(&self) -> PathBuf {
+        self.dir.path().join("home")
+    }
+
+    pub fn path(&self, text: &str) -> PathBuf {
+        Path::new(text).to_owned()
+    }
+
+    /// A directory beside the home, made.
+    pub fn tree(&self, name: &str) -> String {
+        let path = self.dir.path().join(name);
+        std::fs::create_dir(&path).unwrap();
+        path.canonicalize().unwrap().to_str().unwrap().to_owned()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_syncline"));
+        command.args(arguments).env_clear().env("SYNCLINE_HOME", self.home());
+        command.stdin(Stdio::null());
+        command
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Run {
+        let output = self.command(arguments).env("SYNCLINE_HTTP", "off").output().unwrap();
+        Run {
+            code: output.status.code().unwrap(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// What a command says in JSON.
+    pub fn json(&self, arguments: &[&str]) -> Value {
+        let run = self.run(&[arguments, &["--json"]].concat());
+        serde_json::from_str(&run.stdout)
+            .unwrap_or_else(|_| panic!("{arguments:?}: {}", run.stderr))
+    }
+
+    /// Starts the daemon and waits until it answers.
+    pub fn start(&mut self) {
+        let log = std::fs::File::create(self.dir.path().join("log")).unwrap();
+        let process = self.command(&["daemon"]).stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        self.process = Some(process);
+        until("the daemon answers", || self.run(&["status", "--check"]).code != 1);
+    }
+
+    /// Runs in the foreground; returns the first line it prints.
+    pub fn up(&mut self, arguments: &[&str]) -> String {
+        let mut command = self.command(arguments);
+        command.env("SYNCLINE_HTTP", "off").stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut process = command.spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        self.process = Some(process);
+        line
+    }
+
+    /// Joins the cluster of `other`, holds its one folder, and starts.
+    pub fn join(&mut self, other: &Node, tree: &str) {
+        let code = other.json(&["invite"])["code"].as_str().unwrap().to_owned();
+        let listen = ["--listen", "127.0.0.1:0", "--name", &self.name];
+        let run = self.run(&[&["join", &code, tree], &listen[..]].concat());
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        self.start();
+        until("they are connected", || {
+            let peers = other.json(&["status"])["peers"].clone();
+            peers.as_array().unwrap().iter().any(|peer| peer["connected"] == true)
+        });
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.process.as_ref().unwrap().id().to_string();
+        let sent = Command::new("sh").args(["-c", "kill -$0 $1", name, &id]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Ends the daemon in order.
+    pub fn stop(&mut self) {
+        self.signal("TERM");
+        assert!(self.process.take().unwrap().wait().unwrap().success());
+    }
+
+    /// Puts other settings in place and has them read.
+    pub fn reload(&self, settings: &str) {
+        std::fs::write(self.home().join("config.toml"), settings).unwrap();
+        self.signal("HUP");
+    }
+}
