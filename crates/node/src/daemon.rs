@@ -291,7 +291,7 @@ impl Daemon {
             NetEvent::NotReached { peer, reason } => {
                 let mut sessions = self.sessions();
                 let session = sessions.entry(peer).or_default();
-                if session.address.is_none() {
+                if session.up.is_none() {
                     session.reason = Some(reason);
                 }
             }

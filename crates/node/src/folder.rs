@@ -318,20 +318,11 @@ fn start(wish: Wish<'_>, parts: Parts) -> Result<Folder, FolderError> {
     let Opened { mut store, root, fresh, empty } = opened;
     let board = Arc::new(Board::default());
     show_rung(&watcher, &board);
-    let opening = Opening {
-        boot: boot_id(),
-        fresh,
-        root: look_at_dir(&*tree.fs, &tree.dir).map_err(io)?,
-        empty,
-    };
-    let clock = Clock::default();
+    let root_now = look_at_dir(&*tree.fs, &tree.dir).map_err(io)?;
+    let opening = Opening { boot: boot_id(), fresh, root: root_now, empty };
+    let (clock, losers) = (Clock::default(), apply.kept().clone());
     let mut engine = FolderEngine::open(&mut store, opening);
-    let losers = apply.kept().clone();
-    let here = already_here(&apply, &store).map_err(io)?;
-    engine.handle(clock.now(), &mut store, Input::Staged(here));
-    if wish.paused {
-        engine.handle(clock.now(), &mut store, Input::Paused(true));
-    }
+    first_inputs(&mut engine, &mut store, clock, already_here(&apply).map_err(io)?, wish.paused);
     let (control, events) = sync_channel(EVENTS_MAX);
     let (cache, stopper) = (ContentCache::default(), watcher.stopper());
     let sight = Sight {
@@ -391,12 +382,26 @@ fn start(wish: Wish<'_>, parts: Parts) -> Result<Folder, FolderError> {
     })
 }
 
-/// Contents that need not be fetched. Some lie in the conflict store and no row says so: a kill came
-/// between an operation and its record. Whose loser one is, the engine finds and writes down.
-fn already_here(apply: &Apply<Linux>, store: &Store) -> std::io::Result<Vec<Digest>> {
-    let kept = apply.kept().list()?;
-    let unknown = kept.into_iter().filter(|digest| !store.is_kept(digest));
-    Ok(apply.stage().complete().into_iter().chain(unknown).collect())
+/// Contents that are staged, and those in the conflict store.
+fn already_here(apply: &Apply<Linux>) -> std::io::Result<(Vec<Digest>, Vec<Digest>)> {
+    Ok((apply.stage().complete(), apply.kept().list()?))
+}
+
+/// What an engine is told before anything else: contents that need not be fetched. Some of those in
+/// the conflict store no row names: a kill came between an operation and its record. Whose loser
+/// one is, the engine finds and writes down.
+fn first_inputs(
+    engine: &mut FolderEngine,
+    store: &mut Store,
+    clock: Clock,
+    (mut here, kept): (Vec<Digest>, Vec<Digest>),
+    paused: bool,
+) {
+    here.extend(kept.into_iter().filter(|digest| !store.is_kept(digest)));
+    engine.handle(clock.now(), store, Input::Staged(here));
+    if paused {
+        engine.handle(clock.now(), store, Input::Paused(true));
+    }
 }
 
 /// Says how changes are noticed, and why not better.

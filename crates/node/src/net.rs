@@ -58,8 +58,8 @@ pub struct NetConfig {
     pub timing: limits::Timing,
 }
 
-/// Where the daemon is told. Two channels, so that a daemon that is slow with contents (a slow disk)
-/// still hears everything else at once. Each should hold a few dozen: while one is full, that
+/// Where the daemon is told. Two channels, so that a daemon that is slow with contents (a slow
+/// disk) still hears everything else at once. Each should hold a few dozen: while one is full, that
 /// lane of every peer is not read.
 #[derive(Clone, Debug)]
 pub struct Ears {

@@ -25,8 +25,8 @@ pub enum Command {
         #[arg(long)]
         folder: Option<String>,
     },
-    /// Write the losing version's bytes (of a symlink: its target) to stdout; with --json: say where
-    /// they are
+    /// Write the losing version's bytes to stdout (of a symlink: its target); with --json: say
+    /// where they are
     Show {
         /// From the list
         id: String,

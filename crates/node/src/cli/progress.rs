@@ -1,8 +1,8 @@
-//! Long work as it goes: one line that is kept up to date for a person at a terminal, a line now and
-//! then for everybody else.
+//! Long work as it goes: one line that is kept up to date for a person at a terminal, a line now
+//! and then for everybody else.
 //!
-//! Whatever else is written to stderr meanwhile goes through [`Aside`], so that it does not tear the
-//! live line. Called by the subcommands that wait; knows no command.
+//! Whatever else is written to stderr meanwhile goes through [`Aside`], so that it does not tear
+//! the live line. Called by the subcommands that wait; knows no command.
 
 use std::io::{self, Write};
 use std::sync::{Mutex, MutexGuard};

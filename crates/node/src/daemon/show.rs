@@ -387,8 +387,8 @@ fn list_conflicts(store: &Store, folder: &str) -> Vec<Conflict> {
     all
 }
 
-/// Contents in the conflict store that no version of any entry names: put there by an operation that
-/// a kill cut off before it was written down. Nothing deletes them, so they are listed.
+/// Contents in the conflict store that no version of any entry names: put there by an operation
+/// that a kill cut off before it was written down. Nothing deletes them, so they are listed.
 fn unnamed(
     listed: &[Conflict],
     inside: &[Digest],

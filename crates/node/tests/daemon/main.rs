@@ -1,4 +1,4 @@
-//! Real daemons on the loopback interface, driven by the command line as by a person. Needs no root.
+//! Real daemons on the loopback interface, driven by the command line as by a person. No root.
 //!
 //! What needs machines of their own (cuts, kills, full disks) is in the e2e tests.
 
@@ -57,7 +57,8 @@ fn a_hangup_brings_the_node_in_line_with_its_settings() {
     node.start();
     assert_eq!(node.run(&["folder", "add", "one", &one]).code, 0);
     let settings = |path: &str, more: &str| {
-        format!("listen = \"127.0.0.1:0\"\nname = \"b\"\nhttp = \"off\"\n{more}\n[[folder]]\nname = \"one\"\npath = \"{path}\"\n")
+        let node = "listen = \"127.0.0.1:0\"\nname = \"b\"\nhttp = \"off\"";
+        format!("{node}\n{more}\n[[folder]]\nname = \"one\"\npath = \"{path}\"\n")
     };
     let both =
         format!("paused = true\ndelay = \"2s\"\n[[folder]]\nname = \"two\"\npath = \"{two}\"\n");

@@ -90,11 +90,11 @@ async fn control_frames_arrive_while_nobody_takes_contents() {
     let (a, mut b) = introduced(a, b).await;
     let block = Bytes::from(vec![6; 1 << 20]);
     let mut sent = 0;
-    while a.net.send(&b.id(), Lane::Data, block.clone()).is_ok() {
+    while a.send(b.id(), Lane::Data, block.clone()).is_ok() {
         sent += 1;
     }
     for n in 0..200u8 {
-        a.net.send(&b.id(), Lane::Control, vec![n]).unwrap();
+        a.send(b.id(), Lane::Control, vec![n]).unwrap();
         assert_eq!(b.frame().await, (Lane::Control, vec![n].into()));
     }
     for _ in 0..sent {
