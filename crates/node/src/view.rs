@@ -339,3 +339,6 @@ pub struct Done {
     /// One line for the person who asked.
     pub message: String,
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,7 +45,7 @@ pub fn follow(home: &Home, output: &Output) {
             }
         }
         let pause = if lines.is_empty() { AT_REST } else { AT_WORK };
-        runtime.block_on(tokio::time::sleep(pause));
+        runtime.block_on(async { tokio::time::sleep(pause).await });
     }
 }
 

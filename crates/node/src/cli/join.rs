@@ -97,7 +97,8 @@ pub fn run(globals: &Globals, output: &Output, arguments: Arguments) -> Answer {
     file.save()?;
     let inviter = entered.inviter.clone();
     let map = entered.keep(&home)?;
-    report(output, &config.name, &inviter, &names, &map)?;
+    let next = if arguments.run { "" } else { "; next: `syncline daemon`" };
+    report(output, &config.name, &inviter, (&names, next), &map)?;
     drop(lock);
     if arguments.run {
         let output = *output;
@@ -113,7 +114,7 @@ fn report(
     output: &Output,
     name: &str,
     inviter: &str,
-    folders: &[String],
+    (folders, next): (&[String], &str),
     map: &ClusterMap,
 ) -> Result<(), CliError> {
     if output.is_json() {
@@ -130,7 +131,7 @@ fn report(
             if known.is_empty() { String::new() } else { format!(" (the cluster has: {known})") }
         ));
     } else {
-        output.note(&format!("holds {}; next: `syncline daemon`", folders.join(", ")));
+        output.note(&format!("holds {}{next}", folders.join(", ")));
     }
     Ok(())
 }

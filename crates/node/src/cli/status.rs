@@ -40,7 +40,7 @@ pub fn run(globals: &Globals, output: &Output, arguments: &Arguments) -> Answer 
         if !arguments.watch {
             return Ok(if status.healthy { Exit0::Done } else { Exit0::No });
         }
-        runtime()?.block_on(tokio::time::sleep(WATCH_EVERY));
+        runtime()?.block_on(async { tokio::time::sleep(WATCH_EVERY).await });
     }
 }
 

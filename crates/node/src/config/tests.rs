@@ -26,6 +26,29 @@ fn a_wrong_key_or_value_names_the_line() {
     assert!(error("a = [\n").contains("line"));
 }
 
+/// The page for people shows every key there is, and nothing that is none.
+#[test]
+fn the_settings_page_names_every_key() {
+    let page = include_str!("../../../../docs/running.md");
+    let start = page.find("```toml\n").unwrap() + "```toml\n".len();
+    let shown = &page[start..start + page[start..].find("```").unwrap()];
+    Config::parse(shown, Path::new("running.md")).unwrap();
+    let source = include_str!("../config.rs");
+    let keys = |from: &str| {
+        let body = &source[source.find(from).unwrap()..];
+        let body = &body[..body.find("\n}").unwrap()];
+        let fields = body.lines().filter_map(|line| line.strip_prefix("    pub "));
+        fields.map(|field| field.split(':').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let mut all = keys("pub struct Config {");
+    all.retain(|key| key != "folders");
+    all.extend(keys("pub struct FolderConfig {"));
+    assert!(all.len() >= 8, "{all:?}");
+    for key in all {
+        assert!(shown.contains(&format!("\n{key} = ")), "{key} is not shown");
+    }
+}
+
 #[test]
 fn folders_must_be_absolute_distinct_and_apart() {
     let two = |a: &str, b: &str, c: &str| {

@@ -198,6 +198,22 @@ fn a_content_that_no_version_names_is_listed_and_readable() {
     assert_eq!((shown.code, shown.stdout.as_str()), (0, "precious"));
 }
 
+/// Both slept outside the runtime that wakes sleepers, and panicked after the first look.
+#[test]
+fn watching_goes_on_until_the_daemon_ends() {
+    let mut node = Node::new("a");
+    let tree = node.tree("web");
+    node.up(&["up", &tree, "--listen", "127.0.0.1:0"]);
+    let mut lines = node.lines(&["status", "--watch", "--json"]);
+    for _ in 0..3 {
+        let status: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+        assert_eq!(status["folders"][0]["name"], "web");
+    }
+    node.stop();
+    assert!(lines.by_ref().all(|line| line.is_ok()), "it ends");
+    assert!(!node.said().contains("panicked"), "{}", node.said());
+}
+
 #[test]
 fn every_list_is_json_and_every_unknown_name_is_wrong_usage() {
     let mut node = Node::founded("a");

@@ -2,9 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests: a panic is how they fail")]
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Lines};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -107,7 +107,7 @@ impl Node {
 
     /// Starts the daemon and waits until it answers.
     pub fn start(&mut self) {
-        let log = std::fs::File::create(self.dir.path().join("log")).unwrap();
+        let log = std::fs::File::create(self.log()).unwrap();
         let process = self.command(&["daemon"]).stdout(Stdio::null()).stderr(log).spawn().unwrap();
         self.process = Some(process);
         until("the daemon answers", || self.run(&["status", "--check"]).code != 1);
@@ -116,12 +116,29 @@ impl Node {
     /// Runs in the foreground; returns the first line it prints.
     pub fn up(&mut self, arguments: &[&str]) -> String {
         let mut command = self.command(arguments);
-        command.env("SYNCLINE_HTTP", "off").stdout(Stdio::piped()).stderr(Stdio::null());
+        let log = std::fs::File::create(self.log()).unwrap();
+        command.env("SYNCLINE_HTTP", "off").stdout(Stdio::piped()).stderr(log);
         let mut process = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         self.process = Some(process);
         line
+    }
+
+    /// What a command prints, line by line, while it runs.
+    pub fn lines(&self, arguments: &[&str]) -> Lines<BufReader<ChildStdout>> {
+        let mut command = self.command(arguments);
+        let process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        BufReader::new(process.stdout.unwrap()).lines()
+    }
+
+    fn log(&self) -> PathBuf {
+        self.dir.path().join("log")
+    }
+
+    /// What the daemon, or `up`, said on stderr.
+    pub fn said(&self) -> String {
+        std::fs::read_to_string(self.log()).unwrap()
     }
 
     /// Joins the cluster of `other`, holds its one folder, and starts.
