@@ -8,7 +8,9 @@ fn the_page_names_every_key_with_its_type() {
     for line in include_str!("../view.rs").lines() {
         if let Some(name) = line.strip_prefix("pub struct ") {
             let name = name.trim_end_matches(" {");
-            let start = page.find(&format!("\n## {name}")).unwrap_or_else(|| panic!("{name}"));
+            let heads = [format!("\n## {name}\n"), format!("\n## {name}: ")];
+            let start = heads.iter().find_map(|head| page.find(head));
+            let start = start.unwrap_or_else(|| panic!("{name} has no section"));
             section = &page[start + 1..];
             section = &section[..section.find("\n## ").unwrap_or(section.len())];
         } else if let Some(field) = line.strip_prefix("    pub ") {
