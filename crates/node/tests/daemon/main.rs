@@ -116,7 +116,7 @@ fn a_stopped_folder_makes_the_answer_a_no() {
 fn log(node: &Node, path: &str) -> Vec<String> {
     let run = node.run(&["log", "--json", "--path", path]);
     let lines = run.stdout.lines().map(|line| {
-        let entry: Value = serde_json::from_str(line).unwrap();
+        let entry: Value = serde_json::from_str(line).expect("a line of JSON");
         let text = |key: &str| entry[key].as_str().unwrap_or("-").to_owned();
         format!("{} {} {} {}", text("event"), entry["local"], text("node"), text("from"))
     });
@@ -204,13 +204,13 @@ fn watching_goes_on_until_the_daemon_ends() {
     let mut node = Node::new("a");
     let tree = node.tree("web");
     node.up(&["up", &tree, "--listen", "127.0.0.1:0"]);
-    let mut lines = node.lines(&["status", "--watch", "--json"]);
+    let mut watching = node.watch(&["status", "--watch", "--json"]);
     for _ in 0..3 {
-        let status: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+        let status: Value = serde_json::from_str(&watching.lines.next().unwrap().unwrap()).unwrap();
         assert_eq!(status["folders"][0]["name"], "web");
     }
     node.stop();
-    assert!(lines.by_ref().all(|line| line.is_ok()), "it ends");
+    assert!(watching.lines.by_ref().all(|line| line.is_ok()), "it ends");
     assert!(!node.said().contains("panicked"), "{}", node.said());
 }
 

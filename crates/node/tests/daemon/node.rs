@@ -42,6 +42,19 @@ pub struct Node {
     process: Option<Child>,
 }
 
+/// A command that is running.
+pub struct Watching {
+    pub lines: Lines<BufReader<ChildStdout>>,
+    process: Child,
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
 impl Drop for Node {
     fn drop(&mut self) {
         if let Some(mut process) = self.process.take() {
@@ -126,10 +139,11 @@ impl Node {
     }
 
     /// What a command prints, line by line, while it runs.
-    pub fn lines(&self, arguments: &[&str]) -> Lines<BufReader<ChildStdout>> {
+    pub fn watch(&self, arguments: &[&str]) -> Watching {
         let mut command = self.command(arguments);
-        let process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        BufReader::new(process.stdout.unwrap()).lines()
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        Watching { lines, process }
     }
 
     fn log(&self) -> PathBuf {

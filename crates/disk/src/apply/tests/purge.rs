@@ -109,7 +109,7 @@ fn more_than_its_share_of_the_filesystem_goes_oldest_first_after_its_rest() {
     assert_eq!(bed.apply.purge(0).unwrap().count, 2);
     let left: Vec<u8> = bed.trash_bytes().iter().map(|bytes| bytes[0]).collect();
     assert_eq!(left, vec![2, 3, 4]);
-    assert!(3 * (30 << 10) <= cap && 4 * (30 << 10) > cap);
+    assert!((3 * (30 << 10)..4 * (30 << 10)).contains(&cap));
 }
 
 /// Found by reading: nobody ever asked the trash for room, so a full disk stayed full for as long
