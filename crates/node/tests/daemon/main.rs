@@ -198,6 +198,50 @@ fn a_content_that_no_version_names_is_listed_and_readable() {
     assert_eq!((shown.code, shown.stdout.as_str()), (0, "precious"));
 }
 
+/// A symlink's loser was counted as a conflict, and no command listed it.
+#[test]
+fn the_losing_target_of_a_symlink_is_listed_and_printed_on_every_node() {
+    let (mut a, mut b) = (Node::founded("a"), Node::new("b"));
+    a.start();
+    let (here, there) = (a.tree("web"), b.tree("web"));
+    let link = |tree: &str, target: &str| {
+        let path = format!("{tree}/link");
+        if fs::symlink_metadata(&path).is_ok() {
+            fs::remove_file(&path).unwrap();
+        }
+        std::os::unix::fs::symlink(target, path).unwrap();
+    };
+    link(&here, "first");
+    assert_eq!(a.run(&["folder", "add", "web", &here]).code, 0);
+    b.join(&a, &there);
+    until("it is everywhere", || a.run(&["wait", "--timeout", "20s"]).code == 0);
+    for (node, tree, target) in [(&a, &here, "one"), (&b, &there, "two")] {
+        assert_eq!(node.run(&["folder", "pause", "web"]).code, 0);
+        link(tree, target);
+    }
+    for node in [&a, &b] {
+        assert_eq!(node.run(&["folder", "resume", "web"]).code, 0);
+    }
+    for node in [&a, &b] {
+        let mut listed = Value::Null;
+        until("the loser is listed", || {
+            listed = node.json(&["conflicts"]);
+            listed.as_array().unwrap().len() == 1
+        });
+        assert_eq!(listed[0]["path"], "link");
+        let loser = listed[0]["link"].as_str().unwrap().to_owned();
+        let shown = node.run(&["conflicts", "show", listed[0]["id"].as_str().unwrap()]);
+        assert_eq!((shown.code, shown.stdout.trim_end()), (0, &*loser));
+        let winner = if loser == "one" { "two" } else { "one" };
+        until("the winner has the name", || {
+            [&here, &there].iter().all(|tree| {
+                let target = fs::read_link(format!("{tree}/link"));
+                target.is_ok_and(|target| target.to_str() == Some(winner))
+            })
+        });
+    }
+}
+
 /// Both slept outside the runtime that wakes sleepers, and panicked after the first look.
 #[test]
 fn watching_goes_on_until_the_daemon_ends() {
