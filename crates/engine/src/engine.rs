@@ -10,17 +10,19 @@ use crate::dot::{Incarnation, NodeId};
 use crate::entry::{EntryId, ROOT};
 use crate::exchange::{Exchange, Offence, Outgoing};
 use crate::fetch::Fetch;
-use crate::index::{Handle, Index, Meta, Phase, SeenDots, SeenRow, Slot, ROOT_SLOT};
+use crate::index::{Index, Meta, Phase, SeenDots, SeenRow, Slot, ROOT_SLOT};
 use crate::ledger::Facts;
 use crate::message::{Message, Want};
-use crate::observe::{self, Batch, Observation, Present};
+use crate::observe::{self, Present, Stray};
 use crate::path::RelPath;
 use crate::pending::{Pending, Traffic, Wake};
-use std::collections::{BTreeMap, BTreeSet};
 
 mod effect;
 mod input;
+mod looks;
 mod work;
+
+use looks::Doubts;
 
 pub use effect::{Effect, Event, Happening, Origin};
 pub use input::{Input, Now, Opening};
@@ -33,6 +35,7 @@ pub struct FolderEngine {
     fetch: Fetch,
     pending: Pending,
     traffic: Traffic,
+    doubts: Doubts,
     effects: Vec<Effect>,
     now: Now,
     /// The machine lost power since the index was last in use, and no scan has looked since.
@@ -43,6 +46,8 @@ pub struct FolderEngine {
     paused: bool,
     scanning: bool,
     epoch: u64,
+    /// To be published once this node is a member that knows its disk.
+    strays: Vec<Stray>,
     /// Since when rows are volatile, if any are.
     volatile_since_ms: Option<u64>,
     syncing: bool,
@@ -77,6 +82,7 @@ impl FolderEngine {
             fetch: Fetch::default(),
             pending: Pending::default(),
             traffic: Traffic::default(),
+            doubts: Doubts::default(),
             effects: Vec::new(),
             now: Now::default(),
             damaged_boot: !first && !same_boot && crashed,
@@ -84,6 +90,7 @@ impl FolderEngine {
             paused: false,
             scanning: false,
             epoch: 1,
+            strays: Vec::new(),
             volatile_since_ms: volatile.then_some(0),
             syncing: false,
             woken: true,
@@ -112,6 +119,7 @@ impl FolderEngine {
     /// Takes one input in.
     pub fn handle(&mut self, now: Now, index: &mut dyn Index, input: Input) {
         self.now = now;
+        self.doubts.committed(now.mono_ms);
         self.facts.wall_ms = now.wall_ms;
         match input {
             Input::PeerUp(peer) => {
@@ -138,6 +146,7 @@ impl FolderEngine {
                 }
             }
             Input::NotStaged(digests) => self.not_staged(index, &digests),
+            Input::Stray(stray) => self.strays.push(stray),
             Input::Synced(epoch) => {
                 index.settle_volatile(epoch);
                 self.syncing = false;
@@ -157,6 +166,7 @@ impl FolderEngine {
         self.facts.wall_ms = now.wall_ms;
         self.traffic.forget(now.mono_ms);
         self.pending.expire(index, now.mono_ms);
+        self.publish_strays(index);
         self.work(index);
         let written = std::mem::take(&mut self.facts.written);
         self.exchange.written(&self.facts, &written);
@@ -171,6 +181,8 @@ impl FolderEngine {
         if !again.is_empty() && !self.paused {
             self.effects.push(Effect::Observe(again));
         }
+        self.look_again(&*index);
+        self.doubts.turned();
         self.sync();
         self.woken = false;
     }
@@ -187,7 +199,8 @@ impl FolderEngine {
             return Some(self.now.mono_ms);
         }
         let sync = self.volatile_since_ms.filter(|_| !self.syncing).map(|ms| ms + SYNC_AFTER_MS);
-        [self.pending.deadline(), self.exchange.deadline(), sync].into_iter().flatten().min()
+        let doubt = self.doubts.deadline().filter(|_| !self.paused);
+        [self.pending.deadline(), self.exchange.deadline(), sync, doubt].into_iter().flatten().min()
     }
 
     /// An orderly stop: everything minted is durable, and the next start need not suspect damage.
@@ -216,9 +229,10 @@ impl FolderEngine {
         self.fetch.under_way()
     }
 
-    /// Whether looks at changed paths were put off because operations are at work there.
+    /// Whether looks at changed paths were put off because operations are at work there, or what
+    /// they showed is not believed yet.
     pub fn has_deferred_looks(&self) -> bool {
-        self.traffic.has_deferred()
+        self.traffic.has_deferred() || self.doubts.deadline().is_some()
     }
 
     /// Whether a scan is running or due.
@@ -329,68 +343,6 @@ impl FolderEngine {
         self.fetch.has(digest).then_some(Origin::Staged)
     }
 
-    fn observed(&mut self, index: &mut dyn Index, began_ms: u64, mut batch: Batch) {
-        if self.facts.meta.phase == Phase::Joining || self.paused {
-            return;
-        }
-        self.defer(index, began_ms, &mut batch);
-        if batch.looks.is_empty() {
-            return;
-        }
-        let paths: Vec<RelPath> = batch.looks.iter().map(|look| look.path.clone()).collect();
-        let seen = observe::classify(&mut self.facts, index, batch, self.damaged_boot, self.epoch);
-        for path in paths {
-            self.traffic.settled(path, self.now.mono_ms);
-        }
-        let by = Some(self.facts.meta.incarnation);
-        for (what, path, from) in seen.done {
-            let event = Event { path, what: what.into(), from, by, local: true };
-            self.effects.push(Effect::Happened(event));
-        }
-        self.volatile_since_ms.get_or_insert(self.now.mono_ms);
-        for path in seen.damaged {
-            self.happened(path, Happening::Damaged, None);
-        }
-        for (from, to) in seen.moved {
-            self.traffic.moved(from, to, self.now.mono_ms);
-        }
-        for path in seen.unknown {
-            self.traffic.unknown(path, self.now.mono_ms);
-        }
-        for (path, what) in seen.notices {
-            self.effects.push(Effect::Notice(path, what));
-        }
-        if !seen.again.is_empty() {
-            self.effects.push(Effect::Observe(seen.again));
-        }
-    }
-
-    /// Takes out the looks that prove nothing because operations were at work there, and those that
-    /// mean something only together with them: the two ends of a move.
-    fn defer(&mut self, index: &dyn Index, began_ms: u64, batch: &mut Batch) {
-        let doubtful = |look: &Observation| self.traffic.defer(&look.path, began_ms);
-        let (mut out, mut rest): (Vec<_>, Vec<_>) = batch.looks.drain(..).partition(doubtful);
-        let mut ends: BTreeMap<Handle, BTreeSet<RelPath>> = BTreeMap::new();
-        while !out.is_empty() {
-            for look in &out {
-                for handle in observe::handles(index, look) {
-                    ends.entry(handle).or_default().insert(look.path.clone());
-                }
-            }
-            let related = |look: &Observation| {
-                observe::handles(index, look).iter().any(|handle| ends.contains_key(handle))
-            };
-            (out, rest) = rest.into_iter().partition(related);
-            for look in &out {
-                self.traffic.put_off(look.path.clone());
-            }
-        }
-        for group in ends.into_values().filter(|group| group.len() > 1) {
-            self.traffic.bind(group);
-        }
-        batch.looks = rest;
-    }
-
     fn scanned(&mut self, complete: bool) {
         self.scanning = false;
         if !complete {
@@ -401,6 +353,17 @@ impl FolderEngine {
             self.facts.meta.phase = Phase::Member;
         }
         self.facts.meta.clean_stop_ms = None;
+    }
+
+    fn publish_strays(&mut self, index: &mut dyn Index) {
+        if self.facts.meta.phase != Phase::Member || self.damaged_boot {
+            return;
+        }
+        for stray in std::mem::take(&mut self.strays) {
+            if let Some(path) = observe::publish(&mut self.facts, index, &stray) {
+                self.happened(path, Happening::Rescued, Some(self.facts.meta.incarnation));
+            }
+        }
     }
 
     fn happened(&mut self, path: RelPath, what: Happening, by: Option<Incarnation>) {

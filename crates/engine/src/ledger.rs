@@ -231,6 +231,16 @@ pub fn showing(index: &dyn Index, entry: &Entry) -> SeenDots {
     }
 }
 
+/// The places of an entry that a disk shows which holds `content` of it: all but those that came
+/// with an edit whose bytes it does not hold. Who deletes or moves the file there has not seen it.
+pub fn places_shown(index: &dyn Index, entry: &Entry, content: Option<&Content>) -> Vec<Dot> {
+    let edited =
+        |dot: &Dot| entry.data.get(*dot).is_some_and(|v| Some(&v.value.content) != content);
+    let mut places = showing(index, entry).loc;
+    places.retain(|dot| !edited(dot));
+    places
+}
+
 /// The operation that puts the entry where it is, if this disk does not show the entry at all.
 fn create_dot(index: &dyn Index, id: EntryId) -> Option<Dot> {
     let stored = index.entry(id).filter(view::is_alive)?;

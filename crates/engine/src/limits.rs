@@ -54,6 +54,17 @@ pub const WINDOW_MAX: usize = 8192;
 /// Entries waiting in one peer's stream before the stream starts over with a walk.
 pub const TAIL_MAX: usize = 100_000;
 
+/// A contested file that is gone is believed to be deleted after this long, in milliseconds: the
+/// other end of a rename must be known by then.
+pub const DOUBT_MS: u64 = 100;
+
+/// A look at a contested file that is gone, and that led to nothing, is made again after this long,
+/// in milliseconds.
+pub const DOUBT_RETRY_MS: u64 = 1_000;
+
+/// Gone contested files, and directories that lost their row, that are remembered.
+pub const DOUBTS_MAX: usize = 16_384;
+
 /// Contexts kept beside K.
 pub const CONTEXTS_MAX: usize = 1024;
 

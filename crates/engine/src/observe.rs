@@ -83,9 +83,11 @@ pub enum Change {
 
 mod classify;
 mod mint;
+mod stray;
 
-pub use classify::{classify, handles, path_of, row_at, Seen};
+pub use classify::{classify, handles, path_of, row_at, Circumstances, Seen};
 pub use mint::publish_beside;
+pub use stray::{publish, Stray};
 
 #[cfg(test)]
 mod tests;

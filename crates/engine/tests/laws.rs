@@ -8,7 +8,7 @@ use engine::index::{
     Attributes, Fingerprint, Handle, Index, MemIndex, Meta, Phase, SeenDots, SeenRow, ROOT_SLOT,
 };
 use engine::ledger::{self, Author, Facts};
-use engine::observe::{classify, Batch, Found, Observation, Present, Source};
+use engine::observe::{classify, Batch, Circumstances, Found, Observation, Present, Source};
 use engine::path::RelPath;
 use engine::view::{self, Shown};
 use proptest::prelude::{any, prop, proptest};
@@ -88,7 +88,8 @@ impl Node {
         let mut looks: Vec<Observation> = looks.iter().map(look).collect();
         looks.sort_by(|a, b| a.path.cmp(&b.path));
         self.facts.wall_ms = ms;
-        classify(&mut self.facts, &mut self.index, Batch { source: Source::Live, looks }, false, 1);
+        let batch = Batch { source: Source::Live, looks };
+        classify(&mut self.facts, &mut self.index, batch, &Circumstances::default());
     }
 
     /// Joins all that another node holds.

@@ -63,6 +63,8 @@ struct Desk {
     look_at_ms: Option<u64>,
     /// What the engine wants looked at.
     asked: Vec<RelPath>,
+    /// Directories whose inside the engine asks for.
+    inside: Vec<RelPath>,
     /// The kernel has told of something that was not heard yet.
     is_told: bool,
     /// It dies when it has committed the next time, before anybody hears of it.

@@ -23,6 +23,8 @@ pub enum Effect {
     Apply(Vec<Operation>),
     /// Look at these paths.
     Observe(Vec<RelPath>),
+    /// Look at everything in these directories: nobody has looked inside.
+    ObserveTrees(Vec<RelPath>),
     /// Look at everything; answer with [`Input::Scanned`](super::Input::Scanned).
     Scan,
     /// Sync the folder's filesystem; answer with [`Input::Synced`](super::Input::Synced).

@@ -5,7 +5,7 @@ use crate::content::Digest;
 use crate::dot::NodeId;
 use crate::entry::IncarnationRecord;
 use crate::message::Message;
-use crate::observe::{Batch, Present};
+use crate::observe::{Batch, Present, Stray};
 use crate::plan::{OpId, Outcome};
 
 /// The time of an input: monotonic milliseconds since any start, and the wall clock's.
@@ -38,6 +38,8 @@ pub enum Input {
     Staged(Vec<Digest>),
     /// Contents that did not come: the peer broke off, the bytes were wrong, the disk is full.
     NotStaged(Vec<Digest>),
+    /// Bytes of a user that came to light outside an operation, and are in the conflict store now.
+    Stray(Stray),
     /// A sync of the folder's filesystem that began after `Effect::Sync` of this number is done.
     Synced(u64),
     /// Nothing is looked at and nothing applied until further notice.

@@ -196,6 +196,7 @@ impl FolderEngine {
         for (op, outcome) in outcomes {
             let Some(flight) = self.pending.land(op) else { continue };
             self.traffic.end(&flight.act, self.now.mono_ms);
+            self.moved_for_a_peer(&flight.act);
             self.land(index, flight, outcome);
         }
     }
@@ -328,6 +329,12 @@ impl FolderEngine {
             self.effects.push(Effect::Observe(vec![at.path()]));
             return;
         };
+        let there = index.seen_named(parent.slot, &at.name).map(|row| row.slot);
+        if there.is_some_and(|slot| old.as_ref().is_none_or(|row| row.slot != slot)) {
+            // What was last seen there is gone, or this is: the next look tells which.
+            self.effects.push(Effect::Observe(vec![at.path()]));
+            return;
+        }
         let slot = old.as_ref().map_or_else(|| self.facts.slot(), |row| row.slot);
         let previous = old.and_then(|row| row.content);
         let row = SeenRow {
@@ -368,7 +375,9 @@ impl FolderEngine {
         dots: Option<&SeenDots>,
     ) {
         let row = index.seen_of(id).filter(|row| is_same_inode(row, now));
-        let (Some(mut row), Some(dir)) = (row, observe::row_at(index, &to.dir)) else {
+        let dir = observe::row_at(index, &to.dir);
+        let dir = dir.filter(|dir| index.seen_named(dir.slot, &to.name).is_none());
+        let (Some(mut row), Some(dir)) = (row, dir) else {
             // Somebody was faster, and the row is no more: what was moved must not be forgotten.
             self.effects.push(Effect::Observe(vec![to.path()]));
             return;

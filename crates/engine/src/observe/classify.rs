@@ -4,13 +4,13 @@
 //! rotated release is a move). Moves are settled before creations, creations before deletions.
 
 use super::mint::Pen;
-use super::{Batch, Change, Found, Observation, Present};
+use super::{Batch, Change, Found, Observation, Present, Source};
 use crate::entry::{EntryId, Kind, Rank};
 use crate::index::{Handle, Index, Phase, SeenRow, Slot, ROOT_SLOT};
 use crate::ledger::{self, Facts};
 use crate::path::{Name, RelPath};
 use crate::view::{self, Shown};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a batch of looks led to, besides local operations.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -28,6 +28,28 @@ pub struct Seen {
     /// Nothing is there and nothing was: a hint that came too late, perhaps for a renamed
     /// directory.
     pub unknown: Vec<RelPath>,
+    /// Directories that got a row.
+    pub made: Vec<(RelPath, Handle)>,
+    /// Directories that lost theirs.
+    pub dropped: Vec<Handle>,
+    /// What lost to it is in the conflict store and would go with it: not deleted yet.
+    pub doubted: Vec<RelPath>,
+    /// What is there was last seen at a place that was not looked at with it: not judged.
+    pub unjudged: Vec<RelPath>,
+}
+
+/// What a batch is judged under, besides the index.
+#[derive(Clone, Debug, Default)]
+pub struct Circumstances {
+    /// The machine lost power since this index was last in use, so volatile rows prove nothing.
+    pub damaged_boot: bool,
+    /// See [`crate::index::Volatile`].
+    pub epoch: u64,
+    /// Paths that were gone before already, long enough ago to be believed now, and how that was
+    /// noticed.
+    pub gone: BTreeMap<RelPath, Source>,
+    /// Paths that were not judged before and have to be now.
+    pub judge: BTreeSet<RelPath>,
 }
 
 /// The row of D at a path.
@@ -61,20 +83,21 @@ pub fn handles(index: &dyn Index, look: &Observation) -> Vec<Handle> {
     found.into_iter().chain(row_at(index, &look.path).map(|row| row.fingerprint.handle)).collect()
 }
 
-/// Turns a batch of looks into local operations. `damaged_boot`: the machine lost power since this
-/// index was last in use, so volatile rows prove nothing. `epoch`: see `index::Volatile`.
+/// Turns a batch of looks into local operations.
 pub fn classify(
     facts: &mut Facts,
     index: &mut dyn Index,
     batch: Batch,
-    damaged_boot: bool,
-    epoch: u64,
+    under: &Circumstances,
 ) -> Seen {
     let rank = if facts.meta.phase == Phase::Member { Rank::Write } else { Rank::Import };
-    let pen = Pen { facts, index, source: batch.source, rank, epoch };
-    let mut desk = Desk { pen, damaged_boot, seen: Seen::default() };
+    let contested = !index.conflicts(None, 1).is_empty();
+    let pen = Pen { facts, index, source: batch.source, rank, epoch: under.epoch };
+    let mut desk = Desk { pen, under, contested, seen: Seen::default() };
     let (mut present, mut absent) = (BTreeMap::new(), Vec::new());
+    let mut looked = BTreeSet::new();
     for Observation { path, found } in batch.looks {
+        looked.insert(path.clone());
         match found {
             Found::Present(found) => {
                 present.insert(path, found);
@@ -85,6 +108,7 @@ pub fn classify(
         }
     }
     absent.sort_unstable();
+    desk.leave_unjudged(&mut present, &looked);
     desk.move_known(&present, &absent);
     for (path, found) in &present {
         desk.arrive(path, found);
@@ -97,11 +121,32 @@ pub fn classify(
 
 struct Desk<'a> {
     pen: Pen<'a>,
-    damaged_boot: bool,
+    under: &'a Circumstances,
+    /// Whether any entry of the folder has lost versions.
+    contested: bool,
     seen: Seen,
 }
 
 impl Desk<'_> {
+    /// A batch holds a look at where an inode was last seen. If it has another row by now, that
+    /// place was not looked at, and whether this is a move cannot be told.
+    fn leave_unjudged(
+        &mut self,
+        present: &mut BTreeMap<RelPath, Present>,
+        looked: &BTreeSet<RelPath>,
+    ) {
+        present.retain(|path, found| {
+            let Some(row) = self.known_elsewhere(path, found) else { return true };
+            let Some(old) = path_of(self.pen.index, row.slot) else { return true };
+            if looked.contains(&old) || self.under.judge.contains(path) {
+                return true;
+            }
+            self.seen.unjudged.push(path.clone());
+            self.seen.again.extend([path.clone(), old]);
+            false
+        });
+    }
+
     /// Finds what was renamed: a known handle at a new place, whose old place no longer has it.
     fn move_known(&mut self, present: &BTreeMap<RelPath, Present>, absent: &[RelPath]) {
         let mut moves: Vec<(SeenRow, RelPath)> = Vec::new();
@@ -200,12 +245,13 @@ impl Desk<'_> {
             return self.arrive_root(found);
         }
         let Some((parent, name)) = self.parent_of(path) else {
-            self.seen.again.extend(path.parent());
+            // Both: if the directory turns out to be a renamed one, nobody looks inside again.
+            self.seen.again.extend(path.parent().into_iter().chain([path.clone()]));
             return;
         };
         match self.pen.index.seen_named(parent.slot, &name) {
             Some(row) if row.kind == found.kind && !replaced_dir(&row, found) => {
-                if self.damaged_boot && is_damage(&row, Some(found)) {
+                if self.under.damaged_boot && is_damage(&row, Some(found)) {
                     self.mend(path, &row, Some(found));
                 } else {
                     self.change(path, &row, found);
@@ -269,6 +315,9 @@ impl Desk<'_> {
                 self.seen.done.push((Change::Created, path.clone(), None));
             }
         }
+        if found.kind == Kind::Dir {
+            self.seen.made.push((path.clone(), found.fingerprint.handle.clone()));
+        }
     }
 
     /// The entry of this kind that the tree shows at `name` in the directory and that has no row
@@ -291,10 +340,32 @@ impl Desk<'_> {
             self.seen.unknown.push(path.clone());
             return;
         };
-        if self.damaged_boot && is_damage(&row, None) {
+        if self.under.damaged_boot && is_damage(&row, None) {
             return self.mend(path, &row, None);
         }
+        let source = self.pen.source;
+        match self.under.gone.get(path) {
+            Some(first) => self.pen.source = *first,
+            None if self.is_contested(&row) => return self.seen.doubted.push(path.clone()),
+            None => {}
+        }
         self.delete_tree(&row);
+        self.pen.source = source;
+    }
+
+    /// Whether something has lost to what is at the row or below it. A deletion would take that
+    /// along; a rename, whose other end was not looked at, must not.
+    fn is_contested(&self, row: &SeenRow) -> bool {
+        let mut stack = if self.contested { vec![row.clone()] } else { Vec::new() };
+        while let Some(row) = stack.pop() {
+            if self.pen.index.entry(row.entry).is_some_and(|stored| stored.conflicted) {
+                return true;
+            }
+            if row.kind == Kind::Dir {
+                stack.extend(all_children(&*self.pen.index, row.slot));
+            }
+        }
+        false
     }
 
     /// Deletes a row and everything below it, children first.
@@ -307,6 +378,9 @@ impl Desk<'_> {
                 let children = all_children(&*self.pen.index, slot);
                 stack.extend(children.into_iter().map(|child| (child, false)));
             } else {
+                if row.kind == Kind::Dir {
+                    self.seen.dropped.push(row.fingerprint.handle.clone());
+                }
                 let path = path_of(&*self.pen.index, row.slot).unwrap_or_default();
                 self.watched(Change::Removed, &path, |pen| pen.delete(&row));
             }
@@ -325,6 +399,9 @@ impl Desk<'_> {
                         &below,
                         None,
                     );
+                }
+                if row.kind == Kind::Dir {
+                    self.seen.dropped.push(row.fingerprint.handle.clone());
                 }
                 self.pen.index.remove_seen(row.slot);
             }

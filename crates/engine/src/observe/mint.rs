@@ -5,7 +5,7 @@
 //! take it away.
 
 use super::{Present, Source};
-use crate::content::Content;
+use crate::content::{Content, Digest};
 use crate::dot::Dot;
 use crate::entry::{
     Data, Entry, EntryId, Hlc, Kind, Location, Owner, Presence, Rank, Sight, Stamp, Stamped,
@@ -29,7 +29,7 @@ pub(super) struct Pen<'a> {
     pub epoch: u64,
 }
 
-fn version<T: Minted>(dot: Dot, value: T) -> Version<T> {
+pub(super) fn version<T: Minted>(dot: Dot, value: T) -> Version<T> {
     Version { dot, minted: value.mint().into(), value }
 }
 
@@ -101,8 +101,8 @@ impl Pen<'_> {
         let slot = self.facts.slot();
         let equal = entry.kind == Kind::Dir
             || found.content == view::winner(&entry.data).map(|data| data.content.clone());
-        let showing = ledger::showing(self.index, &entry);
-        let mut dots = SeenDots { loc: showing.loc, ..SeenDots::default() };
+        let loc = ledger::places_shown(self.index, &entry, found.content.as_ref());
+        let mut dots = SeenDots { loc, ..SeenDots::default() };
         if let Some(dots) = self.intended(id, found) {
             let row = self.row(slot, parent.slot, Some(name.clone()), &entry, found, dots, None);
             self.index.put_seen(&row);
@@ -110,7 +110,7 @@ impl Pen<'_> {
             return;
         }
         if equal {
-            dots.data = showing.data;
+            dots.data = ledger::showing(self.index, &entry).data;
             dots.shown = shown_dots(&entry, found.content.as_ref());
             let row = self.row(slot, parent.slot, Some(name.clone()), &entry, found, dots, None);
             self.index.put_seen(&row);
@@ -178,6 +178,10 @@ impl Pen<'_> {
 
     fn was_intended(&mut self, entry: &Entry, row: &SeenRow, found: &Present) -> bool {
         let Some(dots) = self.intended(row.entry, found) else { return false };
+        if let Some(lost) = lost_digest(entry, row) {
+            // What lost to it went to the conflict store with the same operation.
+            self.index.put_kept(row.entry, &lost);
+        }
         let (name, previous) = (row.name.clone(), row.content.clone());
         let next = self.row(row.slot, row.parent, name, entry, found, dots, previous);
         self.index.put_seen(&next);
@@ -185,12 +189,15 @@ impl Pen<'_> {
         true
     }
 
-    /// The very content that the tree is to show: an operation of ours that was done and not
-    /// written down before a crash, or a program that wrote the same. Nothing is minted. The bytes
-    /// of a loser are not meant: who writes those decides the conflict anew.
+    /// The very content that the tree is to show: a program wrote the same. Nothing is minted. The
+    /// bytes of a loser are not meant: who writes those decides the conflict anew. Neither is it
+    /// so where what was overwritten is a version that nobody else has replaced: somebody has now.
     fn is_applied(&mut self, entry: &Entry, row: &SeenRow, found: &Present) -> bool {
         let winner = view::winner(&entry.data).map(|data| &data.content);
         if winner.is_none() || winner != found.content.as_ref() {
+            return false;
+        }
+        if row.dots.shown.iter().any(|dot| entry.data.get(*dot).is_some()) {
             return false;
         }
         let shown = shown_dots(entry, found.content.as_ref());
@@ -327,6 +334,15 @@ pub fn publish_beside(
     ledger::mark(pen.facts, pen.index, before.entry, &[dot]);
 }
 
+/// The bytes that the row shows, if they lost to a sibling.
+fn lost_digest(entry: &Entry, row: &SeenRow) -> Option<Digest> {
+    let lost = view::losers(&entry.data).iter().any(|l| Some(&l.content) == row.content.as_ref());
+    match &row.content {
+        Some(Content::File(digest, _)) if lost => Some(*digest),
+        _ => None,
+    }
+}
+
 /// A tombstone's id is used again: what is left in its registers is history. Returns the dots that
 /// the new writes supersede.
 fn bury(entry: &mut Entry) -> SeenDots {
@@ -357,7 +373,7 @@ fn reassert_data(entry: &mut Entry, dots: &mut SeenDots, dot: Dot) -> bool {
 
 /// The place of an entry that this disk shows although its own location was superseded: where it
 /// last was, present again.
-fn any_place(entry: &Entry) -> Option<Location> {
+pub(super) fn any_place(entry: &Entry) -> Option<Location> {
     let last = entry.loc.versions().iter().max_by_key(|version| version.value.stamp)?;
     Some(Location { state: Presence::At(None), ..last.value.clone() })
 }

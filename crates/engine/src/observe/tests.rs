@@ -1,6 +1,6 @@
 //! From looks to operations, as tables: what the disk showed, what it shows now, what was done.
 
-use super::{classify, row_at, Batch, Found, Observation, Present, Seen, Source};
+use super::{classify, row_at, Batch, Circumstances, Found, Observation, Present, Seen, Source};
 use crate::content::{Content, Digest};
 use crate::dot::{Dot, Incarnation};
 use crate::entry::{
@@ -15,6 +15,7 @@ use crate::path::{Name, RelPath};
 use crate::register::Version;
 use crate::view;
 use crate::wire::Minted;
+use std::collections::BTreeMap;
 
 /// Wall clock of every batch, unix milliseconds.
 const NOW: u64 = 1_000_000;
@@ -79,6 +80,8 @@ struct Node {
     facts: Facts,
     index: MemIndex,
     damaged_boot: bool,
+    /// Paths that were gone long ago.
+    gone: BTreeMap<RelPath, Source>,
 }
 
 impl Node {
@@ -99,7 +102,7 @@ impl Node {
             soft: false,
             volatile: None,
         });
-        Node { facts: Facts::load(&index), index, damaged_boot: false }
+        Node { facts: Facts::load(&index), index, damaged_boot: false, gone: BTreeMap::new() }
     }
 
     fn look(&mut self, source: Source, looks: &[Look]) -> Seen {
@@ -113,7 +116,9 @@ impl Node {
         looks.sort_by(|a, b| a.path.cmp(&b.path));
         (self.facts.wall_ms, self.facts.written) = (NOW, Vec::new());
         let batch = Batch { source, looks };
-        classify(&mut self.facts, &mut self.index, batch, self.damaged_boot, 1)
+        let (damaged_boot, gone) = (self.damaged_boot, self.gone.clone());
+        let under = Circumstances { damaged_boot, epoch: 1, gone, ..Circumstances::default() };
+        classify(&mut self.facts, &mut self.index, batch, &under)
     }
 
     /// What a batch led to, one line an entry, in the order of their paths.
@@ -353,6 +358,13 @@ fn a_local_operation_supersedes_only_what_this_disk_showed() {
     let data = node.entry_at("a").data;
     assert!(data.get(theirs(5).dot).is_some(), "the version not yet shown here stays");
     assert!(data.get(seen).is_none(), "the version shown here is superseded");
+    let seen = node.look(Source::Live, &[("a", None)]);
+    assert_eq!(
+        seen.doubted,
+        [path("a")],
+        "it may have been renamed, and what lost would go with it"
+    );
+    node.gone.insert(path("a"), Source::Live);
     node.look(Source::Live, &[("a", None)]);
     let id = EntryId::derive(ROOT, Kind::File, &Name::new(b"a").unwrap(), None);
     let data = node.index.entry(id).unwrap().entry.data;
@@ -416,14 +428,14 @@ fn what_cannot_be_judged_is_looked_at_again_and_changes_nothing() {
     node.look(Source::Scan, &[("a", file(1, b'x'))]);
     let unread = Some(thing(Kind::File, 2, None));
     let seen = node.look(Source::Live, &[("b", unread), ("no/such/dir", file(3, b'y'))]);
-    assert_eq!(seen.again, [path("b"), path("no/such")]);
+    assert_eq!(seen.again, [path("b"), path("no/such"), path("no/such/dir")]);
     assert_eq!(node.facts.written, []);
     let found = [Found::Busy(None), Found::Unreadable("EIO".into()), Found::Foreign("fifo".into())];
     for found in found {
         let batch =
             Batch { source: Source::Live, looks: vec![Observation { path: path("a"), found }] };
         let before = node.facts.meta.counter;
-        let seen = classify(&mut node.facts, &mut node.index, batch, false, 1);
+        let seen = classify(&mut node.facts, &mut node.index, batch, &Circumstances::default());
         assert_eq!(node.facts.meta.counter, before);
         assert!(seen.notices.len() <= 1 && row_at(&node.index, &path("a")).is_some());
     }

@@ -36,6 +36,17 @@ pub fn names(disk: &Disk, index: &MemIndex, paths: &[RelPath]) -> Vec<Observatio
     looks.into_iter().map(|(path, found)| Observation { path, found }).collect()
 }
 
+/// These and everything that is in them or was last seen in them.
+pub fn inside(disk: &Disk, index: &MemIndex, tops: &[RelPath]) -> Vec<RelPath> {
+    let mut paths: BTreeSet<RelPath> = tops.iter().cloned().collect();
+    for inode in tops.iter().filter_map(|top| disk.resolve(top)) {
+        paths.extend(disk.below(inode).into_iter().map(|inode| disk.path(inode)));
+    }
+    let seen = index.seen_rows().filter_map(|row| observe::path_of(index, row.slot));
+    paths.extend(seen.filter(|path| tops.iter().any(|top| path.is_within(top))));
+    paths.into_iter().collect()
+}
+
 /// Looks at everything that is not as last seen, and at everything that is missing.
 pub fn everything(disk: &Disk, index: &MemIndex) -> Vec<Observation> {
     let mut paths: BTreeSet<RelPath> = BTreeSet::new();

@@ -9,11 +9,11 @@ use engine::dot::{Incarnation, NodeId};
 use engine::engine::{Effect, FolderEngine, Input, Now, Opening, Origin};
 use engine::entry::IncarnationRecord;
 use engine::exchange::Outgoing;
-use engine::index::{Index, MemIndex, Meta, Phase};
+use engine::index::{Index, MemIndex, Meta, Phase, Stored};
 use engine::message::{Message, Want};
-use engine::observe::{Batch, Source};
+use engine::observe::{Batch, Found, Source};
 use engine::path::RelPath;
-use engine::plan::{Act, Expected, Operation, Outcome};
+use engine::plan::{self, Act, Expected, Operation, Outcome, Step};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The wall clock when a world begins.
@@ -42,6 +42,8 @@ enum Event {
     Input(Input),
     /// Look at these, then tell.
     Look(Vec<RelPath>),
+    /// Look at everything in these.
+    LookInside(Vec<RelPath>),
     /// Look at what the kernel told of.
     Hints,
     Scan,
@@ -300,6 +302,10 @@ impl World {
                 self.tell(|| format!("{node} will look at {paths:?}"));
                 self.later(node, Event::Look(paths));
             }
+            Effect::ObserveTrees(paths) => {
+                self.tell(|| format!("{node} will look inside {paths:?}"));
+                self.later(node, Event::LookInside(paths));
+            }
             Effect::Scan => self.later(node, Event::Scan),
             Effect::Sync(epoch) => self.later(node, Event::Input(Input::Synced(epoch))),
             Effect::Refuse(peer, why) => panic!("{node} refuses {}: {why}", number(peer)),
@@ -350,7 +356,7 @@ impl World {
         let Some(((at_ms, _), (node, run, event))) = self.events.pop_first() else {
             return false;
         };
-        assert!(self.turns < TURNS_MAX, "it never comes to rest");
+        assert!(self.turns < TURNS_MAX, "it never comes to rest: {:#?}", self.undone());
         self.now_ms = self.now_ms.max(at_ms);
         let wall_ms = EPOCH_MS + self.now_ms;
         self.nodes.iter_mut().for_each(|node| node.disk.now_ms = wall_ms);
@@ -363,8 +369,16 @@ impl World {
 
     fn happen(&mut self, node: usize, event: Event) {
         match event {
-            Event::Input(input) => self.input(node, input),
+            Event::Input(input) => {
+                self.tell_seen(node, &input);
+                self.input(node, input);
+            }
             Event::Look(paths) => self.look(node, &paths),
+            Event::LookInside(paths) => {
+                let here = &self.nodes[node];
+                let paths = hands::inside(&here.disk, &here.index, &paths);
+                self.look(node, &paths);
+            }
             Event::Hints => {
                 let paths = std::mem::take(&mut self.nodes[node].hints);
                 self.look(node, &paths.into_iter().collect::<Vec<_>>());
@@ -416,6 +430,19 @@ impl World {
                 }
             }
         }
+    }
+
+    fn tell_seen(&mut self, node: usize, input: &Input) {
+        let Input::Observed(began_ms, batch) = input else { return };
+        self.tell(|| {
+            let seen = batch.looks.iter().map(|look| match &look.found {
+                Found::Present(found) => {
+                    format!("/{} {:?} {:?}", look.path, found.fingerprint.handle, found.content)
+                }
+                other => format!("/{} {other:?}", look.path),
+            });
+            format!("{node} saw at {began_ms}: {}", seen.collect::<Vec<_>>().join(", "))
+        });
     }
 
     fn look(&mut self, node: usize, paths: &[RelPath]) {
@@ -504,6 +531,19 @@ impl World {
             self.step();
         }
         self.now_ms = until;
+    }
+
+    /// What each node would do next.
+    fn undone(&self) -> Vec<(usize, Option<Stored>, Step)> {
+        let mut undone = Vec::new();
+        for (number, node) in self.nodes.iter().enumerate() {
+            let has = |digest: &Digest| node.disk.staged.contains(digest);
+            for row in node.index.pending_after(0, 3) {
+                let stored = node.index.entry(row.entry);
+                undone.push((number, stored, plan::decide(&node.index, row.entry, &has)));
+            }
+        }
+        undone
     }
 
     /// Until nothing will ever happen again.

@@ -82,6 +82,10 @@ impl Effects {
                     self.looks_asked += 1;
                     hand(&self.eyes, Look::Paths(paths));
                 }
+                Effect::ObserveTrees(paths) => {
+                    self.looks_asked += 1;
+                    hand(&self.eyes, Look::Trees(paths));
+                }
                 Effect::Scan => hand(&self.scan, ()),
                 Effect::Sync(epoch) => hand(&self.sync, epoch),
                 Effect::Refuse(peer, why) => {

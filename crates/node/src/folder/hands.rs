@@ -8,6 +8,7 @@ use disk::apply::Apply;
 use disk::fs::Fs;
 use disk::linux::Linux;
 use engine::engine::Input;
+use engine::observe::Stray;
 use engine::path::RelPath;
 use engine::plan::Operation;
 
@@ -26,7 +27,9 @@ pub fn apply_batches(
     board: &Board,
 ) {
     let mut tidied = Instant::now();
-    publish_strays(&mut apply, board);
+    if !publish_strays(&mut apply, control) {
+        return;
+    }
     loop {
         match batches.recv_timeout(TIDY_EVERY) {
             Ok(batch) => {
@@ -44,6 +47,9 @@ pub fn apply_batches(
         if tidied.elapsed() >= TIDY_EVERY {
             tidied = Instant::now();
             tidy(&mut apply, board);
+            if !publish_strays(&mut apply, control) {
+                return;
+            }
         }
     }
 }
@@ -58,19 +64,17 @@ fn tidy(apply: &mut Apply<Linux>, board: &Board) {
     if let Err(error) = apply.purge(0) {
         board.notice(&RelPath::root(), format!("the trash cannot be purged: {error}"));
     }
-    publish_strays(apply, board);
 }
 
-/// User bytes that came to light outside an operation lie in the conflict store; say so.
-fn publish_strays(apply: &mut Apply<Linux>, board: &Board) {
-    for stray in apply.strays() {
-        let path = stray.path.unwrap_or_default();
-        let digest = stray.digest;
-        board.notice(
-            &path,
-            format!("an unpublished version is kept in the conflict store as {digest}"),
-        );
-    }
+/// User bytes that came to light outside an operation lie in the conflict store; all nodes are to
+/// hear of them. False when the folder has ended.
+fn publish_strays(apply: &mut Apply<Linux>, control: &SyncSender<Event>) -> bool {
+    let strays = apply.strays().into_iter().map(|stray| {
+        let disk::trash::Stray { path, digest, size, mtime } = stray;
+        Input::Stray(Stray { path, digest, size, mtime })
+    });
+    let strays: Vec<Input> = strays.collect();
+    strays.is_empty() || control.send(Event::Inputs(strays)).is_ok()
 }
 
 /// Syncs the filesystem until nobody asks any more.

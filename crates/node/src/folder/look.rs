@@ -38,6 +38,8 @@ pub enum Look {
     Hints(Vec<Hint>),
     /// The engine asks.
     Paths(Vec<RelPath>),
+    /// The engine asks for all that is in these directories.
+    Trees(Vec<RelPath>),
     /// Everything asked before has been looked at.
     Fence(u64),
     /// Look at everything, then say that this cookie has come: where there are no events.
@@ -147,7 +149,7 @@ pub fn look(sight: &Sight, last: &Reader, delay_ms: u64, has_events: bool, asked
             Err(RecvTimeoutError::Disconnected) => return,
         };
         let mut fences = Vec::new();
-        let mut paths = Vec::new();
+        let (mut paths, mut tops) = (Vec::new(), Vec::new());
         while let Some(look) = next {
             match look {
                 Look::Hints(hints) => {
@@ -155,6 +157,7 @@ pub fn look(sight: &Sight, last: &Reader, delay_ms: u64, has_events: bool, asked
                     hints.into_iter().for_each(|hint| settle.push(now, hint));
                 }
                 Look::Paths(more) => paths.extend(more),
+                Look::Trees(more) => tops.extend(more),
                 Look::Fence(number) => fences.push(number),
                 Look::Everything(number) => everything(sight, last, number),
             }
@@ -165,6 +168,9 @@ pub fn look(sight: &Sight, last: &Reader, delay_ms: u64, has_events: bool, asked
             paths.dedup();
             let paths: Vec<_> = paths.into_iter().map(|path| (path, Why::Closed)).collect();
             names(sight, last, &mut settle, &paths);
+        }
+        for path in trees(sight, last, &tops) {
+            settle.busy(sight.clock.mono_ms(), path);
         }
         drain(sight, last, &mut settle);
         for number in fences {
@@ -189,15 +195,8 @@ fn drain(sight: &Sight, last: &Reader, settle: &mut Settle) {
         let mut busy = names(sight, last, settle, &paths);
         if batch.lost {
             sight.tell(Event::Inputs(vec![Input::Rescan]));
-        } else if !batch.trees.is_empty() && sight.is_good(true) {
-            let began_ms = sight.clock.mono_ms();
-            let progress = Progress::default();
-            let eyes = sight.eyes(0, false);
-            let looked = scan::trees(&eyes, last, &progress, &batch.trees, &mut |report| {
-                busy.extend(busy_paths(&report));
-                sight.hand_on(began_ms, report)
-            });
-            report_trouble(sight, looked.err());
+        } else {
+            busy.extend(trees(sight, last, &batch.trees));
         }
         for reached in batch.cookies {
             let open = reached.open.iter().chain(&busy).map(|path| path.to_string().into());
@@ -205,6 +204,23 @@ fn drain(sight: &Sight, last: &Reader, settle: &mut Settle) {
             sight.tell(Event::Cookie(Reached { number: reached.cookie, open }));
         }
     }
+}
+
+/// Looks at everything in directories; returns what somebody has open for writing.
+fn trees(sight: &Sight, last: &Reader, tops: &[RelPath]) -> Vec<RelPath> {
+    let mut busy = Vec::new();
+    if tops.is_empty() || !sight.is_good(true) {
+        return busy;
+    }
+    let began_ms = sight.clock.mono_ms();
+    let progress = Progress::default();
+    let eyes = sight.eyes(0, false);
+    let looked = scan::trees(&eyes, last, &progress, tops, &mut |report| {
+        busy.extend(busy_paths(&report));
+        sight.hand_on(began_ms, report)
+    });
+    report_trouble(sight, looked.err());
+    busy
 }
 
 /// Looks at single paths; returns those that somebody has open for writing.

@@ -102,6 +102,15 @@ impl Program {
         seen
     }
 
+    /// Looks at everything in these directories.
+    pub fn inside(&mut self, index: &MemIndex, tops: &[RelPath]) -> Seen {
+        let mut seen = Seen::default();
+        if !tops.is_empty() {
+            self.trees(index, tops, true, &mut seen);
+        }
+        seen
+    }
+
     /// Looks at everything.
     pub fn scan(&mut self, index: &MemIndex) -> Seen {
         let mut seen = Seen::default();

@@ -13,7 +13,7 @@ use engine::engine::{Effect, Input, Origin};
 use engine::exchange::Outgoing;
 use engine::index::SeenRow;
 use engine::message::{Message, Want};
-use engine::observe::path_of;
+use engine::observe::{path_of, Stray};
 use engine::plan::{Act, Operation, Outcome};
 use engine::wire;
 
@@ -57,6 +57,11 @@ impl World {
             }
             Effect::Observe(paths) => {
                 self.desks[node].asked.extend(paths);
+                let at_ms = self.now_ms + 1 + self.delay() / 4;
+                self.look_at(node, at_ms);
+            }
+            Effect::ObserveTrees(paths) => {
+                self.desks[node].inside.extend(paths);
                 let at_ms = self.now_ms + 1 + self.delay() / 4;
                 self.look_at(node, at_ms);
             }
@@ -193,9 +198,11 @@ impl World {
         self.end_turn(node);
         let (now_ms, root) = (self.now_ms, self.roots[node]);
         let asked = std::mem::take(&mut self.desks[node].asked);
+        let inside = std::mem::take(&mut self.desks[node].inside);
         let seen = self.work(node, |program, index| {
             program.hear_kernel(now_ms, root);
             let mut seen = program.look(now_ms, index, &asked);
+            seen.add(program.inside(index, &inside));
             seen.add(program.drain(now_ms, index));
             seen
         });
@@ -283,10 +290,14 @@ impl World {
 
     pub(super) fn take_strays(&mut self, node: usize) {
         let Some(program) = &mut self.nodes[node].program else { return };
+        let mut inputs = Vec::new();
         for stray in program.apply.strays() {
-            self.strays.insert(stray.digest);
-            self.tell(|| format!("{node} finds {:?} astray, of {:?}", stray.digest, stray.path));
+            let disk::trash::Stray { path, digest, size, mtime } = stray;
+            self.strays.insert(digest);
+            self.tell(|| format!("{node} finds {digest:?} astray, of {path:?}"));
+            inputs.push(Input::Stray(Stray { path, digest, size, mtime }));
         }
+        self.answer(node, inputs);
     }
 
     /// A deletion that the engine has not heard of yet, or a move, which may become one: what comes

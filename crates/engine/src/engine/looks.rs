@@ -1,0 +1,289 @@
+//! What the disk was seen to be is taken in: which looks count, and which have to be made again.
+//!
+//! A part of `engine`, which hands it every [`super::Input::Observed`]. What a look means is
+//! `observe`'s; here is only when it can be believed.
+
+use super::{Effect, Event, FolderEngine, Happening};
+use crate::entry::Kind;
+use crate::index::{Handle, Index, Phase};
+use crate::limits::{DOUBTS_MAX, DOUBT_MS, DOUBT_RETRY_MS};
+use crate::observe::{self, Batch, Circumstances, Found, Observation, Seen, Source};
+use crate::path::RelPath;
+use crate::plan::Act;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What earlier looks leave open for later ones. In memory only: a start begins with a scan.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Doubts {
+    /// Directories that lost their row since the last commit.
+    leaving: BTreeSet<Handle>,
+    /// Directories that lost their row, and when that was committed at the latest: a look that
+    /// began before may have taken them for known and not looked inside.
+    left: BTreeMap<Handle, u64>,
+    turned: bool,
+    forgot_ms: u64,
+    /// Looks that began before this may know of directories that were forgotten here.
+    horizon_ms: u64,
+    /// Directories whose inside was asked for, and when: it is asked for again where they go.
+    inside: BTreeMap<Handle, u64>,
+    /// Where directories were moved to in this turn.
+    moved: Vec<RelPath>,
+    /// Directories that were seen to be others, or gone, in looks that did not count: what is in
+    /// them says nothing before they are looked at again.
+    replaced: BTreeSet<RelPath>,
+    /// Contested entries that are gone.
+    gone: BTreeMap<RelPath, Gone>,
+    /// Paths that were not judged the last time.
+    unjudged: BTreeSet<RelPath>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Gone {
+    /// How it was noticed first.
+    source: Source,
+    /// A look that begins now or later is believed.
+    believed_ms: u64,
+    /// When the next look is asked for.
+    ask_ms: u64,
+}
+
+/// How long it is remembered that a directory lost its row, in milliseconds: longer than any look
+/// takes that walks what it takes for new.
+const MEMORY_MS: u64 = 60_000;
+
+impl Doubts {
+    /// The turn has ended; its commit comes next.
+    pub(super) fn turned(&mut self) {
+        self.turned = true;
+    }
+
+    /// Whatever was written before the last turn ended is committed by now.
+    pub(super) fn committed(&mut self, now_ms: u64) {
+        if !std::mem::take(&mut self.turned) {
+            return;
+        }
+        let leaving = std::mem::take(&mut self.leaving);
+        self.left.extend(leaving.into_iter().map(|handle| (handle, now_ms)));
+        if now_ms >= self.forgot_ms + MEMORY_MS || self.left.len() > DOUBTS_MAX {
+            self.forgot_ms = now_ms;
+            let horizon = now_ms.saturating_sub(MEMORY_MS);
+            let newest = self.left.values().filter(|when| **when < horizon).max().copied();
+            self.left.retain(|_, when| *when >= horizon);
+            if self.left.len() > DOUBTS_MAX {
+                self.horizon_ms = self.left.values().max().map_or(0, |when| when + 1);
+                self.left.clear();
+            }
+            self.horizon_ms = self.horizon_ms.max(newest.map_or(0, |when| when + 1));
+        }
+    }
+
+    /// Whether a look that began at `began_ms` may have taken the directory for known.
+    fn was_known(&self, handle: &Handle, began_ms: u64) -> bool {
+        self.leaving.contains(handle)
+            || began_ms < self.horizon_ms
+            || self.left.get(handle).is_some_and(|left_ms| began_ms <= *left_ms)
+    }
+
+    /// When a path is to be looked at again.
+    pub(super) fn deadline(&self) -> Option<u64> {
+        self.gone.values().map(|gone| gone.ask_ms).min()
+    }
+}
+
+impl FolderEngine {
+    pub(super) fn observed(&mut self, index: &mut dyn Index, began_ms: u64, mut batch: Batch) {
+        if self.facts.meta.phase == Phase::Joining || self.paused {
+            return;
+        }
+        self.defer(index, began_ms, &mut batch);
+        if batch.looks.is_empty() {
+            return;
+        }
+        let paths: Vec<RelPath> = batch.looks.iter().map(|look| look.path.clone()).collect();
+        let under = self.circumstances(began_ms, &batch);
+        let source = batch.source;
+        let mut seen = observe::classify(&mut self.facts, index, batch, &under);
+        for path in &paths {
+            self.traffic.settled(path.clone(), self.now.mono_ms);
+        }
+        let by = Some(self.facts.meta.incarnation);
+        for (what, path, from) in std::mem::take(&mut seen.done) {
+            let event = Event { path, what: what.into(), from, by, local: true };
+            self.effects.push(Effect::Happened(event));
+        }
+        self.volatile_since_ms.get_or_insert(self.now.mono_ms);
+        self.doubt(began_ms, source, &paths, &seen);
+        for path in seen.damaged {
+            self.happened(path, Happening::Damaged, None);
+        }
+        for (from, to) in seen.moved {
+            self.traffic.moved(from, to, self.now.mono_ms);
+        }
+        for path in seen.unknown {
+            self.traffic.unknown(path, self.now.mono_ms);
+        }
+        for (path, what) in seen.notices {
+            self.effects.push(Effect::Notice(path, what));
+        }
+        if !seen.again.is_empty() {
+            self.effects.push(Effect::Observe(seen.again));
+        }
+    }
+
+    /// Takes out the looks that prove nothing because operations were at work there, and those that
+    /// mean something only together with them: the two ends of a move, and what is in a directory
+    /// that may be another one by now.
+    fn defer(&mut self, index: &dyn Index, began_ms: u64, batch: &mut Batch) {
+        let looks = std::mem::take(&mut batch.looks);
+        for look in &looks {
+            if is_another(index, look) {
+                self.doubts.replaced.insert(look.path.clone());
+            } else {
+                self.doubts.replaced.remove(&look.path);
+            }
+        }
+        let doubtful = |look: &Observation| self.traffic.defer(&look.path, began_ms);
+        let (mut out, mut rest): (Vec<_>, Vec<_>) = looks.into_iter().partition(doubtful);
+        let mut ends: BTreeMap<Handle, BTreeSet<RelPath>> = BTreeMap::new();
+        let mut replaced = self.doubts.replaced.clone();
+        for look in &rest {
+            replaced.remove(&look.path);
+        }
+        loop {
+            for look in &out {
+                for handle in observe::handles(index, look) {
+                    ends.entry(handle).or_default().insert(look.path.clone());
+                }
+                if self.doubts.replaced.contains(&look.path) {
+                    replaced.insert(look.path.clone());
+                }
+            }
+            let related = |look: &Observation| {
+                observe::handles(index, look).iter().any(|handle| ends.contains_key(handle))
+                    || is_below(&look.path, &replaced)
+            };
+            (out, rest) = rest.into_iter().partition(related);
+            for look in &out {
+                self.traffic.put_off(look.path.clone());
+            }
+            if out.is_empty() {
+                break;
+            }
+        }
+        self.doubts.replaced = replaced;
+        for group in ends.into_values().filter(|group| group.len() > 1) {
+            self.traffic.bind(group);
+        }
+        batch.looks = rest;
+    }
+
+    fn circumstances(&mut self, began_ms: u64, batch: &Batch) -> Circumstances {
+        let mut under = Circumstances {
+            damaged_boot: self.damaged_boot,
+            epoch: self.epoch,
+            gone: BTreeMap::new(),
+            judge: std::mem::take(&mut self.doubts.unjudged),
+        };
+        let full = self.doubts.gone.len() >= DOUBTS_MAX;
+        for Observation { path, .. } in &batch.looks {
+            match self.doubts.gone.get(path) {
+                Some(gone) if began_ms >= gone.believed_ms => {
+                    under.gone.insert(path.clone(), gone.source);
+                }
+                None if full => {
+                    under.gone.insert(path.clone(), batch.source);
+                }
+                _ => {}
+            }
+        }
+        under
+    }
+
+    /// Remembers what cannot be believed yet, and asks for what was not looked at.
+    fn doubt(&mut self, began_ms: u64, source: Source, looked: &[RelPath], seen: &Seen) {
+        let doubted: BTreeSet<&RelPath> = seen.doubted.iter().collect();
+        for path in looked.iter().filter(|path| !doubted.contains(path)) {
+            self.doubts.gone.remove(path);
+        }
+        let ask_ms = self.now.mono_ms + DOUBT_MS;
+        for path in &seen.doubted {
+            let gone = Gone { source, believed_ms: ask_ms, ask_ms };
+            self.doubts.gone.entry(path.clone()).or_insert(gone);
+        }
+        self.doubts.unjudged.extend(seen.unjudged.iter().cloned());
+        let unseen = |(_, handle): &&(RelPath, Handle)| self.doubts.was_known(handle, began_ms);
+        let unseen: Vec<&(RelPath, Handle)> = seen.made.iter().filter(unseen).collect();
+        let handles = unseen.iter().map(|(_, handle)| (handle.clone(), self.now.mono_ms));
+        self.doubts.inside.extend(handles);
+        let unseen: Vec<RelPath> = unseen.into_iter().map(|(path, _)| path.clone()).collect();
+        self.doubts.moved.extend(seen.moved.iter().map(|(_, to)| to.clone()));
+        self.doubts.leaving.extend(seen.dropped.iter().cloned());
+        if !unseen.is_empty() {
+            self.effects.push(Effect::ObserveTrees(unseen));
+        }
+    }
+
+    /// An operation of ours has moved something.
+    pub(super) fn moved_for_a_peer(&mut self, act: &Act) {
+        match act {
+            Act::Move { to, .. } => self.doubts.moved.push(to.path()),
+            Act::Exchange { a, b, .. } => self.doubts.moved.extend([a.path(), b.path()]),
+            _ => {}
+        }
+    }
+
+    /// Directories that were moved before anybody looked inside are looked into where they are now.
+    fn look_inside_again(&mut self, index: &dyn Index) {
+        let moved = std::mem::take(&mut self.doubts.moved);
+        let horizon = self.now.mono_ms.saturating_sub(MEMORY_MS);
+        self.doubts.inside.retain(|_, asked_ms| *asked_ms >= horizon);
+        if moved.is_empty() || self.doubts.inside.is_empty() {
+            return;
+        }
+        let rows = self.doubts.inside.keys().flat_map(|handle| index.seen_handle(handle));
+        let paths = rows.filter_map(|row| observe::path_of(index, row.slot));
+        let paths = paths.filter(|path| moved.iter().any(|to| path.is_within(to)));
+        let paths: Vec<RelPath> = paths.collect();
+        if !paths.is_empty() {
+            self.effects.push(Effect::ObserveTrees(paths));
+        }
+    }
+
+    /// Asks for looks at what was gone and is now to be believed.
+    pub(super) fn look_again(&mut self, index: &dyn Index) {
+        self.look_inside_again(index);
+        let now_ms = self.now.mono_ms;
+        if self.paused || self.doubts.deadline().is_none_or(|at_ms| at_ms > now_ms) {
+            return;
+        }
+        let due = self.doubts.gone.iter_mut().filter(|(_, gone)| gone.ask_ms <= now_ms);
+        let due = due.map(|(path, gone)| {
+            gone.ask_ms = now_ms + DOUBT_RETRY_MS;
+            path.clone()
+        });
+        self.effects.push(Effect::Observe(due.collect()));
+    }
+}
+
+/// Whether one of `tops` is a directory above the path.
+fn is_below(path: &RelPath, tops: &BTreeSet<RelPath>) -> bool {
+    let mut above = path.parent().filter(|_| !tops.is_empty());
+    while let Some(here) = above {
+        if tops.contains(&here) {
+            return true;
+        }
+        above = here.parent();
+    }
+    false
+}
+
+/// Whether the look shows that a directory is another one now, or none.
+fn is_another(index: &dyn Index, look: &Observation) -> bool {
+    let Some(row) = observe::row_at(index, &look.path) else { return false };
+    let same = match &look.found {
+        Found::Present(found) => found.fingerprint.handle == row.fingerprint.handle,
+        Found::Absent => false,
+        Found::Busy(_) | Found::Foreign(_) | Found::Unreadable(_) => true,
+    };
+    row.kind == Kind::Dir && !look.path.is_root() && !same
+}

@@ -1,0 +1,127 @@
+//! User bytes that came to light outside an operation become a version that all nodes hear of.
+//!
+//! After a crash, or once a writer has let go, `disk::apply` finds in staging what nobody has seen,
+//! and moves it to the conflict store. Where it was is known at best by name, and what its author
+//! had seen is not known at all: so it replaces nothing, and is a sibling of whatever is there.
+//! Called by `engine`.
+
+use super::mint::{any_place, version};
+use super::row_at;
+use crate::content::{Content, Digest};
+use crate::dot::Dot;
+use crate::entry::{
+    Data, Entry, EntryId, Hlc, Kind, Location, Presence, Rank, Stamp, Stamped, Timestamp,
+};
+use crate::index::{Index, SeenRow, ROOT_SLOT};
+use crate::ledger::{self, Author, Facts};
+use crate::path::{Name, RelPath};
+use crate::view;
+
+/// Bytes in the conflict store that no version says anything of.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Stray {
+    /// Where they were in the tree, if that is known.
+    pub path: Option<RelPath>,
+    /// Which.
+    pub digest: Digest,
+    /// Their length.
+    pub size: u64,
+    /// When they were last written.
+    pub mtime: Timestamp,
+}
+
+/// What nobody but its owner may read before a person has looked at it.
+const MODE: u16 = 0o600;
+
+/// Publishes it; returns where, unless the bytes are a version of that file already.
+pub fn publish(facts: &mut Facts, index: &mut dyn Index, stray: &Stray) -> Option<RelPath> {
+    let content = Content::File(stray.digest, stray.size);
+    let path = stray.path.clone().filter(|path| !path.is_root());
+    let path = path.unwrap_or_else(|| RelPath::root().join(name_of(&stray.digest)));
+    let (dir, name) = nearest(index, &path);
+    let there = claimant(index, &dir, &name);
+    let entry = there.and_then(|id| index.entry(id)).map(|stored| stored.entry);
+    let known = |entry: &Entry| entry.data.versions().iter().any(|v| v.value.content == content);
+    if let Some(entry) = entry.as_ref().filter(|entry| known(entry)) {
+        if view::losers(&entry.data).iter().any(|lost| lost.content == content) {
+            index.put_kept(entry.id, &stray.digest);
+            ledger::mark(facts, index, entry.id, &[]);
+        }
+        return None;
+    }
+    let dot = facts.mint();
+    let ms = stray.mtime.unix_ms().min(facts.wall_ms);
+    let stamp = Stamp { rank: Rank::Write, hlc: Hlc::from_unix_ms(ms), dot };
+    let entry = match entry {
+        Some(entry) => beside(entry, dot),
+        None => alone(index, &dir, &name, stray, stamp),
+    };
+    let id = entry.id;
+    let entry = with_data(entry, content, stamp);
+    index.put_kept(id, &stray.digest);
+    let context = index.entry(id).and_then(|stored| stored.context);
+    ledger::put(facts, index, entry, context, Author::Elsewhere, &[dot]);
+    super::path_of(index, dir.slot).map(|dir| dir.join(name))
+}
+
+/// The name of what has none any more.
+fn name_of(digest: &Digest) -> Name {
+    let name = format!("recovered-{}", view::hex(&digest.0[..8]));
+    Name::new(name.as_bytes()).expect("letters, a dash and digits")
+}
+
+/// The deepest directory of the path that this disk shows, and the last name.
+fn nearest(index: &dyn Index, path: &RelPath) -> (SeenRow, Name) {
+    let name = path.name().expect("it is not the root").clone();
+    let mut above = path.parent();
+    while let Some(here) = above {
+        if let Some(row) = row_at(index, &here).filter(|row| row.kind == Kind::Dir) {
+            return (row, name);
+        }
+        above = here.parent();
+    }
+    (index.seen(ROOT_SLOT).expect("the root is known from the start"), name)
+}
+
+/// The live file that this disk shows, or that is to be shown, at the name.
+fn claimant(index: &dyn Index, dir: &SeenRow, name: &Name) -> Option<EntryId> {
+    let row = index.seen_named(dir.slot, name).filter(|row| row.kind == Kind::File);
+    let alive = |id: &EntryId| {
+        let stored = index.entry(*id);
+        stored.is_some_and(|s| s.entry.kind == Kind::File && view::is_alive(&s))
+    };
+    let named = || index.named(dir.entry, name).into_iter().find(alive);
+    row.map(|row| row.entry).filter(alive).or_else(named)
+}
+
+/// A version beside those of a file; it stays where it is.
+fn beside(mut entry: Entry, dot: Dot) -> Entry {
+    if let Some(location) = any_place(&entry) {
+        entry.loc.write(version(dot, location), &[]);
+    }
+    entry
+}
+
+/// A file of its own, at a name that no live file has.
+fn alone(index: &dyn Index, dir: &SeenRow, name: &Name, stray: &Stray, stamp: Stamp) -> Entry {
+    let dot = stamp.dot;
+    let derived = EntryId::derive(dir.entry, Kind::File, name, None);
+    let free = index.entry(derived).is_none() && index.seen_of(derived).is_none();
+    let again = EntryId::derive(dir.entry, Kind::File, name, Some(dot));
+    let mut entry = Entry::new(if free { derived } else { again }, Kind::File);
+    let (parent, name, state) = (dir.entry, name.clone(), Presence::At(None));
+    entry.loc.write(version(dot, Location { parent, name, stamp, state }), &[]);
+    entry.times.write(version(dot, Stamped { stamp, value: stray.mtime }), &[]);
+    entry.mode.write(version(dot, Stamped { stamp, value: MODE }), &[]);
+    entry.owner.write(version(dot, Stamped { stamp, value: dir.attributes.owner }), &[]);
+    entry
+}
+
+fn with_data(mut entry: Entry, content: Content, stamp: Stamp) -> Entry {
+    let data = Data { content, stamp, base: Vec::new() };
+    entry.data.write(version(stamp.dot, data), &[]);
+    entry
+}
+
+#[cfg(test)]
+mod tests;
