@@ -74,6 +74,19 @@ impl Census {
         self.let_go.insert(digest_of(bytes));
     }
 
+    /// A power loss took what was not synced from a machine: what is no longer `here` is not owed
+    /// by it any more, and by nobody if no other machine has it.
+    pub fn lost_power(&mut self, node: usize, here: &BTreeSet<Digest>, others: &BTreeSet<Digest>) {
+        let lost = self.owed_by(node).filter(|digest| !here.contains(digest));
+        let lost: Vec<Digest> = lost.collect();
+        for digest in lost {
+            self.gave_up.insert((node, digest));
+            if !others.contains(&digest) {
+                self.let_go.insert(digest);
+            }
+        }
+    }
+
     fn owed_by(&self, node: usize) -> impl Iterator<Item = Digest> + '_ {
         let all = self.wrote.iter().filter(move |(at, _)| *at == node);
         all.filter(|one| !self.gave_up.contains(one)).map(|(_, digest)| *digest)
@@ -118,7 +131,7 @@ fn tree(model: &Model, root: Inode) -> Tree {
 }
 
 /// Files anywhere below a directory, by content.
-fn contents(model: &Model, dir: Inode) -> BTreeSet<Digest> {
+pub fn contents(model: &Model, dir: Inode) -> BTreeSet<Digest> {
     let all = model.below(dir).into_iter().filter_map(|(_, inode)| model.thing(inode).ok());
     let files = all.filter(|thing| thing.kind == FileKind::File);
     files.map(|thing| digest_of(&thing.bytes)).collect()

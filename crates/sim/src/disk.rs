@@ -272,18 +272,18 @@ impl Fs for SimDisk {
 
     fn start_write_back(&self, _: &Open, _: u64, _: u64) {}
 
-    fn sync_file(&self, _: &Open) -> io::Result<()> {
-        drop(self.enter("sync_file"));
+    fn sync_file(&self, file: &Open) -> io::Result<()> {
+        self.enter("sync_file").model.sync(Some(file.inode));
         Ok(())
     }
 
-    fn sync_dir(&self, _: &Arc<Open>) -> io::Result<()> {
-        drop(self.enter("sync_dir"));
+    fn sync_dir(&self, dir: &Arc<Open>) -> io::Result<()> {
+        self.enter("sync_dir").model.sync(Some(dir.inode));
         Ok(())
     }
 
     fn sync_volume(&self, _: &Arc<Open>) -> io::Result<()> {
-        drop(self.enter("sync_volume"));
+        self.enter("sync_volume").model.sync(None);
         Ok(())
     }
 

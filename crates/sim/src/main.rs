@@ -5,14 +5,15 @@ use sim::scenario::{run, Run, Wish};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-const USAGE: &str = "cargo sim [SEED] [--seeds N] [--minutes N] [--calm] [--spare]
+const USAGE: &str = "cargo sim [SEED] [--seeds N] [--minutes N] [--calm] [--spare] [--power]
 
   cargo sim 7                tells the story of seed 7, and says how it ended
   cargo sim --seeds 1000     runs seeds 0 to 999 and names those that fail
   cargo sim 5000 --minutes 5 runs seeds from 5000 on for five minutes
 
   --calm                     no user comes in between two calls of a program
-  --spare                    users do not do what is known to go wrong";
+  --spare                    users do not do what is known to go wrong
+  --power                    machines lose their power, too";
 
 /// What was asked for on the command line.
 #[derive(Default)]
@@ -22,11 +23,13 @@ struct Asked {
     minutes: Option<u64>,
     calm: bool,
     spare: bool,
+    power: bool,
 }
 
 impl Asked {
     fn wish(&self) -> Wish {
-        Wish { calm: self.calm, spares_known: self.spare, ..Wish::default() }
+        let (calm, spares_known, power) = (self.calm, self.spare, self.power);
+        Wish { calm, spares_known, power, ..Wish::default() }
     }
 }
 
@@ -36,6 +39,7 @@ fn parse(arguments: &[String]) -> Option<Asked> {
     while let Some(argument) = rest.next() {
         match argument.as_str() {
             "--seeds" => asked.seeds = Some(rest.next()?.parse().ok()?),
+            "--power" => asked.power = true,
             "--spare" => asked.spare = true,
             "--calm" => asked.calm = true,
             "--minutes" => asked.minutes = Some(rest.next()?.parse().ok()?),
@@ -47,6 +51,10 @@ fn parse(arguments: &[String]) -> Option<Asked> {
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.iter().any(|argument| argument == "--help") {
+        println!("{USAGE}");
+        return ExitCode::SUCCESS;
+    }
     let Some(asked) = parse(&arguments) else {
         eprintln!("{USAGE}");
         return ExitCode::from(2);

@@ -34,6 +34,8 @@ pub struct Wish {
     pub mutant: Option<Mutant>,
     /// No user comes in between two calls of a program; the seed says the rest.
     pub calm: bool,
+    /// Machines lose their power, too.
+    pub power: bool,
     /// Users do not do what is known to go wrong; see [`crate::users::Town`].
     pub spares_known: bool,
     /// Whether the story is to be told.
@@ -45,6 +47,7 @@ pub struct Wish {
 struct Weather {
     cuts: usize,
     kills: usize,
+    power: usize,
     users: usize,
 }
 
@@ -82,6 +85,7 @@ pub fn run(seed: u64, wish: Wish) -> Run {
     let mut weather = Weather {
         cuts: random.pick(&[0, 0, 100, 300]),
         kills: random.pick(&[0, 0, 80, 200]),
+        power: if wish.power { 60 } else { 0 },
         users: random.pick(&[0, 5, 20, 60]),
     };
     if wish.calm {
@@ -167,6 +171,10 @@ fn disturb(world: &mut World, random: &mut Random, weather: Weather, links: &[(u
         let (a, b) = random.pick(links);
         let up = random.chance(500);
         world.set_link(a, b, up);
+    }
+    if weather.power > 0 && random.chance(weather.power) {
+        let node = random.below(world.nodes.len());
+        world.lose_power(node);
     }
     if random.chance(weather.kills) {
         let node = random.below(world.nodes.len());

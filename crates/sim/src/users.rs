@@ -9,9 +9,10 @@ use crate::disk::model::{Inode, Model, Spot, Target};
 use crate::disk::{Fate, SimDisk};
 use crate::random::Random;
 use disk::fs::FileKind;
+use engine::content::Digest;
 use engine::entry::Timestamp;
 use engine::path::Name;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 mod acts;
 
@@ -144,6 +145,12 @@ impl Town {
                 self.tell(model, || format!("{node} USER {what}"));
             }
         }
+    }
+
+    /// The machine of `node` has lost its power: its users begin anew, and owe nobody what is gone.
+    pub fn lose_power(&mut self, node: usize, here: &BTreeSet<Digest>, others: &BTreeSet<Digest>) {
+        self.seats[node].rests.clear();
+        self.census.lost_power(node, here, others);
     }
 
     /// Ends everything that users of `node` have begun.

@@ -140,6 +140,7 @@ impl World {
             }
             model.grain_ms = if self.options.coarse { GRAIN_MS } else { 0 };
             model.told.clear();
+            model.sync(None);
             found
         });
         self.town().settle(root, state);
@@ -261,6 +262,21 @@ impl World {
             self.tell(|| format!("{node} is killed"));
             self.fall(node);
         }
+    }
+
+    /// A machine loses its power; its program is to be started again.
+    pub fn lose_power(&mut self, node: usize) {
+        self.tell(|| format!("{node} loses its power"));
+        if self.is_running(node) {
+            self.fall(node);
+        }
+        self.desks[node].boot += 1;
+        let all = |machine: &Machine| machine.disk.with(|model| checkers::contents(model, TOP));
+        let others = self.nodes.iter().enumerate().filter(|(other, _)| *other != node);
+        let others: BTreeSet<Digest> = others.flat_map(|(_, machine)| all(machine)).collect();
+        self.nodes[node].disk.with(|model| model.lose_power(&mut self.random));
+        let here = all(&self.nodes[node]);
+        self.town().lose_power(node, &here, &others);
     }
 
     /// Ends a program in order.

@@ -6,7 +6,8 @@ use sim::mutants::Mutant;
 use sim::scenario::{run, Run, Wish};
 
 /// What every run here holds to: users do nothing that is known to go wrong.
-const SPARING: Wish = Wish { mutant: None, calm: false, spares_known: true, story: false };
+const SPARING: Wish =
+    Wish { mutant: None, calm: false, power: false, spares_known: true, story: false };
 
 #[test]
 fn clusters_agree_in_the_end_and_lose_nothing() {

@@ -4,6 +4,7 @@
 //! Knows nothing of the program: [`super::SimDisk`] offers it as an `Fs`, users work on it
 //! directly. Every call is one system call and cannot be interrupted. Errors are the kernel's.
 
+use crate::random::Random;
 use disk::fs::FileKind;
 use disk::watch::Touched;
 use engine::entry::{Owner, Timestamp};
@@ -73,6 +74,8 @@ pub enum Target {
 #[derive(Clone, Debug)]
 pub struct Model {
     things: BTreeMap<Inode, Thing>,
+    /// What a power loss cannot take.
+    durable: BTreeMap<Inode, Thing>,
     last: Inode,
     ticks: u32,
     /// The wall clock, in milliseconds since 1970.
@@ -90,6 +93,7 @@ impl Model {
     pub fn new(wall_ms: u64) -> Model {
         let mut model = Model {
             things: BTreeMap::new(),
+            durable: BTreeMap::new(),
             last: TOP,
             ticks: 0,
             wall_ms,
@@ -100,7 +104,45 @@ impl Model {
         let mut top = model.blank(FileKind::Dir, 0o755);
         (top.links, top.parent) = (1, TOP);
         model.things.insert(TOP, top);
+        model.sync(None);
         model
+    }
+
+    /// Makes everything durable; or, as fsync(2) does on a journalling filesystem, all names and
+    /// attributes, and the bytes of one file. Bytes of others may still be what they were.
+    pub fn sync(&mut self, only: Option<Inode>) {
+        let old = std::mem::replace(&mut self.durable, self.things.clone());
+        let Some(only) = only else { return };
+        let others = self.durable.iter_mut().filter(|(inode, _)| **inode != only);
+        for (inode, thing) in others.filter(|(_, thing)| thing.kind == FileKind::File) {
+            thing.bytes = old.get(inode).map_or_else(Arc::default, |old| old.bytes.clone());
+        }
+    }
+
+    /// The power fails and comes back. What was not synced is there or not: all names and
+    /// attributes, or those of the last sync; the bytes of each file as they were last, as they
+    /// were synced, or zeros of their length. Nobody has anything open.
+    pub fn lose_power(&mut self, random: &mut Random) {
+        let last = std::mem::take(&mut self.things);
+        if random.chance(500) {
+            self.things.clone_from(&last);
+            self.sync(Some(TOP));
+        }
+        self.things.clone_from(&self.durable);
+        for (inode, thing) in &mut self.things {
+            (thing.opens, thing.writers) = (0, 0);
+            let Some(last) = last.get(inode).filter(|last| last.bytes != thing.bytes) else {
+                continue;
+            };
+            match random.below(4) {
+                0 | 1 => thing.bytes = last.bytes.clone(),
+                2 => thing.bytes = Arc::new(vec![0; last.bytes.len()]),
+                _ => {}
+            }
+        }
+        self.things.retain(|_, thing| thing.links > 0);
+        self.told.clear();
+        self.sync(None);
     }
 
     fn blank(&mut self, kind: FileKind, mode: u16) -> Thing {
