@@ -1,8 +1,9 @@
 //! What follows from writing an entry: counts that stay true, marks, contexts.
 
-use super::{mark, put, Author, Facts};
+use super::{mark, places_shown, put, Author, Facts};
+use crate::content::{Content, Digest};
 use crate::dot::{Dot, Incarnation, Knowledge};
-use crate::entry::{Entry, EntryId, Hlc, Kind, Location, Presence, Rank, Sight, Stamp, ROOT};
+use crate::entry::{Data, Entry, EntryId, Hlc, Kind, Location, Presence, Rank, Sight, Stamp, ROOT};
 use crate::index::{Index, MemIndex, Meta, Phase};
 use crate::path::Name;
 use crate::register::Version;
@@ -140,4 +141,23 @@ fn a_dot_is_minted_once_and_known_at_once() {
     let early = facts.tick();
     facts.wall_ms = 1;
     assert!(facts.tick() > early, "a clock that goes back does not take ours along");
+}
+
+// Story (small worlds, seed 7119): a file was renamed here for a peer before its new bytes, which a
+// peer had written, were in place. Its row then showed the place that came with these bytes. A user
+// deleted the old file, and with that place the edit that nobody here had seen.
+#[test]
+fn a_place_that_came_with_an_edit_is_shown_only_with_its_bytes() {
+    let (_, index) = ledger();
+    let mut entry = Entry::new(id(1), Kind::File);
+    let stamp = Stamp { rank: Rank::Write, hlc: Hlc(1), dot: dot(1) };
+    let (name, state) = (Name::new(b"f").unwrap(), Presence::At(None));
+    let place = Location { parent: ROOT, name, stamp, state };
+    entry.loc.insert(Version { dot: dot(2), minted: place.mint().into(), value: place });
+    let new = Content::File(Digest([2; 32]), 2);
+    let data = Data { content: new.clone(), stamp: Stamp { dot: dot(2), ..stamp }, base: vec![] };
+    entry.data.insert(Version { dot: dot(2), minted: data.mint().into(), value: data });
+    let old = Content::File(Digest([1; 32]), 1);
+    assert_eq!(places_shown(&index, &entry, Some(&old)), []);
+    assert_eq!(places_shown(&index, &entry, Some(&new)), [dot(2)]);
 }

@@ -372,6 +372,39 @@ fn a_local_operation_supersedes_only_what_this_disk_showed() {
     assert_eq!(left, [theirs(5).dot], "a delete takes away what was seen, nothing else");
 }
 
+// Story (small worlds, seed 2228): a program wrote over its file, that was about to lose to a peer's,
+// the very bytes that the peer had written. Nothing was minted, and the bytes that were overwritten
+// stayed a loser that no node could find any more.
+#[test]
+fn who_writes_the_winning_bytes_over_a_version_that_lost_has_replaced_it() {
+    let mut node = Node::new(Phase::Member);
+    node.look(Source::Scan, &[("a", file(1, b'x'))]);
+    let lost = node.entry_at("a").data.versions()[0].dot;
+    let mut newer = node.entry_at("a");
+    peer_write(&mut newer, 5, b'n');
+    node.arrives(newer);
+    node.look(Source::Live, &[("a", file(1, b'n'))]);
+    let data = node.entry_at("a").data;
+    assert!(data.get(lost).is_none(), "its bytes are nowhere any more");
+    assert!(view::losers(&data).is_empty());
+}
+
+// Story (small worlds, seed 2442 and others): the place at which an inode was last seen was given up
+// between the look and its being taken in, so no look said whether it had moved.
+#[test]
+fn what_was_last_seen_at_a_place_that_was_not_looked_at_is_not_judged_at_first() {
+    let mut node = Node::new(Phase::Member);
+    node.look(Source::Scan, &[("d", dir(1)), ("d/f", file(2, b'x'))]);
+    let before = node.facts.meta.counter;
+    let seen = node.look(Source::Live, &[("e", dir(1))]);
+    assert_eq!(seen.again, [path("e"), path("d")]);
+    assert_eq!(seen.unjudged, [path("e")]);
+    assert_eq!(node.facts.meta.counter, before);
+    let seen = node.look(Source::Live, &[("d", None), ("e", dir(1))]);
+    assert_eq!(seen.moved, [(path("d"), path("e"))]);
+    assert!(row_at(&node.index, &path("e/f")).is_some(), "what is inside comes along");
+}
+
 #[test]
 fn an_edit_writes_its_place_again_with_the_old_stamp() {
     let mut node = Node::new(Phase::Member);
