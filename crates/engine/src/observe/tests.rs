@@ -372,7 +372,7 @@ fn a_local_operation_supersedes_only_what_this_disk_showed() {
     assert_eq!(left, [theirs(5).dot], "a delete takes away what was seen, nothing else");
 }
 
-// Story (small worlds, seed 2228): a program wrote over its file, that was about to lose to a peer's,
+// Story (small worlds, seed 2228): a program wrote over its file, which was to lose to a peer's,
 // the very bytes that the peer had written. Nothing was minted, and the bytes that were overwritten
 // stayed a loser that no node could find any more.
 #[test]
@@ -389,7 +389,7 @@ fn who_writes_the_winning_bytes_over_a_version_that_lost_has_replaced_it() {
     assert!(view::losers(&data).is_empty());
 }
 
-// Story (small worlds, seed 2442 and others): the place at which an inode was last seen was given up
+// Story (small worlds, seed 2442 and more): the place at which an inode was last seen was given up
 // between the look and its being taken in, so no look said whether it had moved.
 #[test]
 fn what_was_last_seen_at_a_place_that_was_not_looked_at_is_not_judged_at_first() {
