@@ -57,7 +57,8 @@ pub fn tool(line: &[impl AsRef<OsStr> + Debug]) -> Outcome<String> {
     let output = Command::new(&line[0]).args(&line[1..]).output();
     let output = output.map_err(|error| format!("{:?}: {error}", line[0]))?;
     if !output.status.success() {
-        return Err(format!("{line:?}: {}", String::from_utf8_lossy(&output.stderr)).into());
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("{line:?}: {}", said.trim_end()).into());
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
@@ -215,6 +216,15 @@ impl Lab {
         let volume = self.volume(at)?;
         self.mount_tmpfs(&volume.top, &format!("size={size},mode=755"))?;
         self.tree_on(at, &volume)?;
+        Ok(volume)
+    }
+
+    /// Puts a node's home on a small filesystem of its own, in memory.
+    pub fn small_home(&mut self, at: usize, size: &str) -> Outcome<Volume> {
+        let node = &self.nodes[at];
+        let volume = Volume { top: node.home.clone(), image: node.place.join("no-image") };
+        fs::create_dir(&volume.top)?;
+        self.mount_tmpfs(&volume.top, &format!("size={size},mode=700"))?;
         Ok(volume)
     }
 

@@ -69,6 +69,7 @@ fn main() {
         volume("verify_finds_a_byte_that_flipped_on_the_disk", volumes::rotten),
         volume("wait_does_not_return_while_an_apply_worker_hangs", volumes::frozen),
         network("a_full_disk_holds_up_one_node_and_loses_nothing", volumes::full),
+        network("a_full_home_stops_its_folder_and_loses_nothing", volumes::full_home),
         volume("a_read_only_disk_holds_up_one_node_and_loses_nothing", volumes::read_only),
         network("a_forbidden_directory_holds_up_only_itself", volumes::forbidden),
     ];

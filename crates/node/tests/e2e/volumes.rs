@@ -55,6 +55,26 @@ pub fn full() -> Outcome {
     lab.nodes[1].ok(&["verify", FOLDER]).map(drop)
 }
 
+/// The filesystem under c's home has no room for its index: the folder stops there rather than go on
+/// without memory, and when there is room it is as if nothing had been.
+pub fn full_home() -> Outcome {
+    let mut lab = Lab::machines(&["a", "b", "c"])?;
+    let volume = lab.small_home(2, "1m")?;
+    lab.found()?;
+    lab.join_others()?;
+    lab.settle("three empty nodes")?;
+    fs::create_dir(lab.nodes[0].tree.join("many"))?;
+    grow::numbered(&lab.nodes[0].tree.join("many"), 3000)?;
+    others_go_on(&lab, "many/2999.txt", "free some space")?;
+    fs::write(lab.nodes[2].tree.join("mine.txt"), b"written on c while it is stopped")?;
+    lab.nodes[2].stop()?;
+    volume.remount("size=64m")?;
+    lab.nodes[2].start()?;
+    lab.meet()?;
+    lab.settle("there is room again")?;
+    crate::absence::no_conflicts(&lab)
+}
+
 /// Until the filesystem takes no further byte.
 fn fill(volume: &Volume) -> Outcome {
     let mut filler = fs::File::create(volume.top.join("filler"))?;
@@ -107,6 +127,10 @@ pub fn forbidden() -> Outcome {
     }
     lab.found()?;
     lab.join_others()?;
+    let roots = lab.nodes[0].place.join("of-root");
+    fs::create_dir(&roots)?;
+    let add = ["folder", "add", "other", &roots.to_string_lossy()];
+    lab.nodes[0].run(&add)?.refused(1, &["cannot write", "of-root"])?;
     lab.nodes[0].as_user("mkdir locked open && echo 1 > locked/1.txt && echo 1 > open/1.txt")?;
     lab.settle_after("two directories on a", &[0])?;
     let locked = lab.nodes[2].tree.join("locked");
