@@ -203,9 +203,11 @@ impl<F: Fs> Apply<F> {
     }
 
     /// Purges the trash; see [`Trash::purge`]. Where content was refused for want of room, that
-    /// much is wanted in any case.
+    /// much is wanted in any case. What was written to since is among the [`Apply::strays`], too.
     pub fn purge(&mut self, want_bytes: u64) -> io::Result<crate::trash::Purged> {
-        self.trash.purge(&self.kept, want_bytes.max(self.stage.take_lacking()))
+        let purged = self.trash.purge(&self.kept, want_bytes.max(self.stage.take_lacking()))?;
+        self.strays.extend(purged.strays.iter().cloned());
+        Ok(purged)
     }
 
     /// Tests only, in any crate: called at every step.

@@ -8,7 +8,7 @@
 //! `apply`.
 
 use crate::apply::kept::Kept;
-use crate::fs::{FileKind, Fs, Lease};
+use crate::fs::{FileKind, Fs, Lease, Stat};
 use crate::stage::read_whole;
 use engine::content::Digest;
 use engine::entry::Timestamp;
@@ -180,29 +180,46 @@ impl<F: Fs> Trash<F> {
             sized.push((item, stat));
         }
         let cap = self.fs.volume(&self.dir)?.total_bytes / SHARE;
-        let mut purged = Purged::default();
+        let (mut purged, mut trouble) = (Purged::default(), None);
         for (item, stat) in sized.into_iter().take(PURGE_MAX) {
             let age = now.saturating_sub(item.retired_s);
             let needed = age > AGE_S_MAX || total > cap || purged.bytes < want_bytes;
             if !needed || age < REST_S_MIN {
                 break;
             }
-            // Its bytes are still in the tree under another name.
-            let shared = stat.links > 1;
-            if shared || stat.kind != FileKind::File || self.is_untouched(&item)? {
-                self.fs.remove_own(&self.dir, &item.name)?;
-                purged.count += 1;
-                purged.bytes += if shared { 0 } else { stat.size };
-            } else if let Some(stray) = self.to_kept(kept, &item)? {
-                purged.strays.push(stray);
+            // One that cannot be judged stays, and keeps no other from going.
+            match self.purge_one(kept, &item, &stat, &mut purged) {
+                Ok(()) => total = total.saturating_sub(stat.size),
+                Err(error) => trouble = Some(error),
             }
-            self.fresh.remove(&item.number);
-            total = total.saturating_sub(stat.size);
         }
         if purged.count > 0 {
             self.compact()?;
         }
-        Ok(purged)
+        match trouble {
+            Some(error) if purged == Purged::default() => Err(error),
+            _ => Ok(purged),
+        }
+    }
+
+    fn purge_one(
+        &mut self,
+        kept: &Kept<F>,
+        item: &Trashed,
+        stat: &Stat,
+        purged: &mut Purged,
+    ) -> io::Result<()> {
+        // Its bytes are still in the tree under another name.
+        let shared = stat.links > 1;
+        if shared || stat.kind != FileKind::File || self.is_untouched(item)? {
+            self.fs.remove_own(&self.dir, &item.name)?;
+            purged.count += 1;
+            purged.bytes += if shared { 0 } else { stat.size };
+        } else if let Some(stray) = self.to_kept(kept, item)? {
+            purged.strays.push(stray);
+        }
+        self.fresh.remove(&item.number);
+        Ok(())
     }
 
     /// Whether an item is still what was certified: by its fingerprint if we retired it in this

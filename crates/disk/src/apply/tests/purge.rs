@@ -2,10 +2,12 @@
 //! out; never within its first minute, and never if somebody has written to it since.
 
 use super::bed::{bed, bed_in, done, Bed};
+use crate::linux::tests::without::{without, Call};
 use crate::stage::digest_of;
 use crate::trash::{Purged, AGE_S_MAX, REST_S_MIN, SHARE};
 use engine::plan::Expected;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -62,8 +64,26 @@ fn what_somebody_wrote_to_since_is_kept_whatever_its_age() {
     let purged = bed.apply.purge(0).unwrap();
     assert_eq!((purged.count, purged.strays.len()), (0, 1));
     assert_eq!(purged.strays[0].digest, digest_of(b"old+late"));
+    assert_eq!(bed.apply.strays(), purged.strays, "or nobody would list it");
     assert_eq!(bed.kept_bytes(), vec![b"old+late".to_vec()]);
     assert!(bed.trash_bytes().is_empty());
+}
+
+/// One file that our user may not read, and the trash was never purged again.
+#[test]
+fn what_cannot_be_read_keeps_nothing_else_from_going() {
+    without(&[Call::Privilege], || {
+        let mut bed = bed();
+        retire(&mut bed, "a", b"locked");
+        retire(&mut bed, "b", b"old");
+        let items = bed.apply.trash().list().unwrap();
+        let locked = bed.state.join("trash").join(items[0].name.to_string());
+        std::fs::set_permissions(locked, PermissionsExt::from_mode(0)).unwrap();
+        let mut bed = aged(bed, AGE_S_MAX + 10);
+        assert_eq!(bed.apply.purge(0).unwrap().count, 1);
+        assert!(bed.apply.purge(0).is_err(), "it is still there, and said");
+        assert_eq!(bed.apply.trash().list().unwrap().len(), 1);
+    });
 }
 
 /// A filesystem of one megabyte that goes with its owner.
