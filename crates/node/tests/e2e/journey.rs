@@ -8,6 +8,8 @@ use std::path::Path;
 use crate::grow::{self, Random};
 use crate::lab::{tools, Lab, Outcome};
 
+/// Rounds of moves.
+const MOVES: usize = 15;
 const SMALL_FILES: u64 = 1000;
 const LARGE_BYTES: usize = 200 << 20;
 /// A rename of a thousand files says this much at most: records, no content.
@@ -49,6 +51,25 @@ pub fn wordpress() -> Outcome {
     lab.settle_after("the site renamed on b", &[1])?;
     fs::remove_dir_all(lab.nodes[2].tree.join("usr"))?;
     lab.settle_after("rm -rf on c", &[2])
+}
+
+/// A directory goes into a new one, that one gets another name, and something new gets the first
+/// one's: all before anybody has looked.
+pub fn moved_at_once() -> Outcome {
+    let lab = Lab::three()?;
+    for round in 0..MOVES {
+        let (at, tree) = (round % 3, &lab.nodes[round % 3].tree);
+        fs::create_dir(tree.join("uploads"))?;
+        grow::numbered(&tree.join("uploads"), 100)?;
+        lab.settle_after(&format!("round {round}: 100 files"), &[at])?;
+        moves(tree)?;
+        let what = format!("round {round}: directories moved into one another");
+        lab.settle_after(&what, &[at])?;
+        fs::remove_dir_all(tree.join("attic"))?;
+        fs::remove_dir_all(tree.join("uploads"))?;
+        lab.settle_after(&format!("round {round}: all of it removed"), &[at])?;
+    }
+    Ok(())
 }
 
 type Change = (usize, &'static str, fn(&Path) -> Outcome);

@@ -44,6 +44,7 @@ fn main() {
     let trials = vec![
         network("a_site_stays_the_same_on_three_machines", journey::site),
         trial("wordpress_is_the_same_on_three_machines", &wordpress, journey::wordpress),
+        network("directories_moved_at_once_arrive_with_all_in_them", journey::moved_at_once),
         network("what_is_waited_for_can_be_read_on_the_others", barrier::write_wait_read),
         network("wait_does_not_return_while_a_member_cannot_apply", barrier::held_up),
         network("wait_alone_is_no_success", barrier::nobody_there),
