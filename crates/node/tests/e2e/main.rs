@@ -37,8 +37,7 @@ fn main() {
     let images = lack.clone().or_else(no_images);
     let volume = |name, run| trial(name, &images, run);
     let killed = known_fault(&lack, "a creation without content holds others back");
-    let moves =
-        known_fault(&lack, "one time in three something of a moved directory is overlooked");
+    let moves = known_fault(&lack, "now and then something of a moved directory is overlooked");
     let listing = arguments.list;
     let wordpress = match (&lack, listing) {
         (None, false) => grow::wordpress().err().map(|why| format!("Debian's wordpress: {why}")),

@@ -55,8 +55,8 @@ pub fn full() -> Outcome {
     lab.nodes[1].ok(&["verify", FOLDER]).map(drop)
 }
 
-/// The filesystem under c's home has no room for its index: the folder stops there rather than go on
-/// without memory, and when there is room it is as if nothing had been.
+/// The filesystem under c's home has no room for its index: the folder stops there rather than go
+/// on without memory, and when there is room it is as if nothing had been.
 pub fn full_home() -> Outcome {
     let mut lab = Lab::machines(&["a", "b", "c"])?;
     let volume = lab.small_home(2, "1m")?;
