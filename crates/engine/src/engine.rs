@@ -20,12 +20,14 @@ use crate::pending::{Pending, Traffic, Wake};
 mod effect;
 mod input;
 mod looks;
+mod waits;
 mod work;
 
 use looks::Doubts;
 
 pub use effect::{Effect, Event, Happening, Origin};
 pub use input::{Input, Now, Opening};
+pub use waits::{Waiting, Why};
 
 /// See the module's head.
 #[derive(Clone, Debug)]
@@ -45,6 +47,8 @@ pub struct FolderEngine {
     empty: bool,
     paused: bool,
     scanning: bool,
+    /// A scan has ended since this run began.
+    has_scanned: bool,
     epoch: u64,
     /// To be published once this node is a member that knows its disk.
     strays: Vec<Stray>,
@@ -89,6 +93,7 @@ impl FolderEngine {
             empty: first && opening.empty,
             paused: false,
             scanning: false,
+            has_scanned: false,
             epoch: 1,
             strays: Vec::new(),
             volatile_since_ms: volatile.then_some(0),
@@ -136,7 +141,7 @@ impl FolderEngine {
                 }
             }
             Input::Observed(began_ms, batch) => self.observed(index, began_ms, batch),
-            Input::Scanned(complete) => self.scanned(complete),
+            Input::Scanned(complete) => self.scanned(index, complete),
             Input::Applied(outcomes) => self.applied(index, outcomes),
             Input::Staged(digests) => {
                 for digest in digests {
@@ -233,6 +238,11 @@ impl FolderEngine {
     /// they showed is not believed yet.
     pub fn has_deferred_looks(&self) -> bool {
         self.traffic.has_deferred() || self.doubts.deadline().is_some()
+    }
+
+    /// Whether what changed while nobody watched has been found: the first scan of this run is over.
+    pub fn has_scanned(&self) -> bool {
+        self.has_scanned
     }
 
     /// Whether a scan is running or due.
@@ -343,12 +353,14 @@ impl FolderEngine {
         self.fetch.has(digest).then_some(Origin::Staged)
     }
 
-    fn scanned(&mut self, complete: bool) {
+    fn scanned(&mut self, index: &mut dyn Index, complete: bool) {
         self.scanning = false;
         if !complete {
             return;
         }
         self.damaged_boot = false;
+        self.has_scanned = true;
+        self.sure(index);
         if self.facts.meta.phase == Phase::Importing {
             self.facts.meta.phase = Phase::Member;
         }

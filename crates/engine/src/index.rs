@@ -169,8 +169,12 @@ pub struct PendingRow {
 /// What a place will hold once the operation on it is done.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Intent {
-    /// The content.
-    pub content: Content,
+    /// The entry of the directory that the place is in.
+    pub parent: EntryId,
+    /// Its name there.
+    pub name: Name,
+    /// The content; `None` for a directory.
+    pub content: Option<Content>,
     /// The versions that the disk then shows.
     pub dots: SeenDots,
 }

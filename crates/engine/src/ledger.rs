@@ -26,6 +26,9 @@ pub struct Facts {
     pub wall_ms: u64,
     /// Entries marked pending since the last look, in order of marking.
     pub marked: Vec<EntryId>,
+    /// Entries on which operations were under way when the last run ended: nobody knows what stands
+    /// at their places before the disk has been looked at. Their pending rows carry the intents.
+    pub unsure: BTreeSet<EntryId>,
     /// Entries of S written since the last look, in order of writing, and by whom.
     pub written: Vec<(EntryId, Author)>,
     saved: Option<(Meta, Knowledge)>,
@@ -40,6 +43,7 @@ impl Facts {
             contexts: index.contexts().into_iter().collect(),
             wall_ms: 0,
             marked: Vec::new(),
+            unsure: unsure(index),
             written: Vec::new(),
             saved: None,
         }
@@ -176,6 +180,18 @@ pub fn put(
     }
     recount(facts, index, was, settled);
     collapse(facts, index, id);
+}
+
+fn unsure(index: &dyn Index) -> BTreeSet<EntryId> {
+    const PAGE: usize = 1024;
+    let mut unsure = BTreeSet::new();
+    let mut after = 0;
+    loop {
+        let page = index.pending_after(after, PAGE);
+        let Some(last) = page.last() else { return unsure };
+        after = last.order;
+        unsure.extend(page.iter().filter(|row| row.intent.is_some()).map(|row| row.entry));
+    }
 }
 
 /// Marks an entry as perhaps not what this disk shows.

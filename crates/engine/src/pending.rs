@@ -20,6 +20,8 @@ pub enum Wake {
     Entry(EntryId),
     /// Something arrived from a peer.
     Arrival,
+    /// The whole disk has been looked at.
+    Scan,
     /// This content is staged, or will not come.
     Content(Digest),
     /// There is room for another request, or another peer to ask.
@@ -226,6 +228,12 @@ impl Pending {
     /// Whether an operation is under way for the entry.
     pub fn is_flying(&self, id: EntryId) -> bool {
         self.flying.contains(&id)
+    }
+
+    /// What the entry waits for, if it waits.
+    pub fn waits_for(&self, id: EntryId) -> Option<Wake> {
+        let mut waits = self.waiting.iter().filter(|(_, ids)| ids.contains(&id));
+        waits.next().map(|(wake, _)| *wake)
     }
 
     /// How many operations are under way.

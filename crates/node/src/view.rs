@@ -95,8 +95,19 @@ pub struct FolderStatus {
     pub sync: Option<Progress>,
     /// The oldest change that is not yet applied here: how long it is known.
     pub lag_ms: u64,
+    /// The oldest things that are still to be applied here, and what each waits for; bounded.
+    pub waiting: Vec<Waiting>,
     /// Trouble with single paths, newest last; bounded.
     pub notices: Vec<Notice>,
+}
+
+/// Something that is not yet applied.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// Which path.
+    pub path: String,
+    /// What it waits for.
+    pub why: String,
 }
 
 /// How far some long work is.

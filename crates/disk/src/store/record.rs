@@ -172,10 +172,14 @@ struct PendingRecord {
 
 #[derive(Clone, PartialEq, Message)]
 struct IntentRecord {
-    #[prost(message, required, tag = "1")]
-    content: ContentRecord,
+    #[prost(message, optional, tag = "1")]
+    content: Option<ContentRecord>,
     #[prost(message, required, tag = "2")]
     dots: SeenDotsRecord,
+    #[prost(bytes, required, tag = "3")]
+    parent: Vec<u8>,
+    #[prost(bytes, required, tag = "4")]
+    name: Vec<u8>,
 }
 
 /// Numbers of the registers of [`Entry`] in the file.
@@ -456,7 +460,9 @@ pub fn pending_bytes(lives: &mut Lives, row: &PendingRow) -> Vec<u8> {
     let create = row.create.as_ref().map(&mut record);
     let touched = row.touched.iter().map(record).collect();
     let intent = row.intent.as_ref().map(|intent| IntentRecord {
-        content: content_record(&intent.content, true),
+        parent: intent.parent.0.to_vec(),
+        name: intent.name.as_bytes().to_vec(),
+        content: intent.content.as_ref().map(|content| content_record(content, true)),
         dots: seen_dots_record(lives, &intent.dots),
     });
     PendingRecord { create, touched, intent }.encode_to_vec()
@@ -481,8 +487,12 @@ pub fn read_pending(
 }
 
 fn read_intent(lives: &Lives, record: IntentRecord) -> Result<Intent, ReadError> {
-    let content = content_of(record.content, None)?;
-    Ok(Intent { content, dots: read_seen_dots(lives, record.dots)? })
+    Ok(Intent {
+        parent: EntryId(record.parent.try_into().map_err(|_| broken("an entry id"))?),
+        name: Name::new(&record.name).map_err(|_| broken("a name"))?,
+        content: record.content.map(|content| content_of(content, None)).transpose()?,
+        dots: read_seen_dots(lives, record.dots)?,
+    })
 }
 
 #[cfg(test)]

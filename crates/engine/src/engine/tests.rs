@@ -44,16 +44,22 @@ impl Side {
     /// An engine of an empty tree that was scanned.
     fn new(number: u8) -> Side {
         let life = Incarnation([number; 16]);
-        let mut index = MemIndex::new(Meta::new(life, Phase::Importing, [0; 16]));
+        let index = MemIndex::new(Meta::new(life, Phase::Importing, [0; 16]));
+        let mut side = Side::open(number, index);
+        side.turn([Input::Scanned(true)]);
+        side
+    }
+
+    /// An engine that goes on with an index; nothing has been scanned.
+    fn open(number: u8, mut index: MemIndex) -> Side {
+        let life = Incarnation([number; 16]);
         let fresh =
             IncarnationRecord { incarnation: life, node: node(number), signature: Vec::new() };
         let root = present(Kind::Dir, 0, None);
         let opening = Opening { boot: [1; 16], fresh, root, empty: true };
         let engine = FolderEngine::open(&mut index, opening);
         let now = Now { mono_ms: 1, wall_ms: 1_800_000_000_000 };
-        let mut side = Side { number, now, engine, index };
-        side.turn([Input::Scanned(true)]);
-        side
+        Side { number, now, engine, index }
     }
 
     fn turn(&mut self, inputs: impl IntoIterator<Item = Input>) -> Vec<Effect> {
@@ -67,11 +73,13 @@ impl Side {
 
     /// A program here wrote a file of this letter; returns what is said about it.
     fn write(&mut self, path: &str, letter: u8) -> Vec<Message> {
-        let found = Found::Present(present(Kind::File, 9, Some(letter)));
+        self.look(Source::Live, path, Found::Present(present(Kind::File, 9, Some(letter))))
+    }
+
+    fn look(&mut self, source: Source, path: &str, found: Found) -> Vec<Message> {
         let path = RelPath::parse(path.as_bytes()).expect("a path");
         let looks = vec![Observation { path, found }];
-        let effects = self
-            .turn([Input::Observed(self.now.mono_ms + 1, Batch { source: Source::Live, looks })]);
+        let effects = self.turn([Input::Observed(self.now.mono_ms + 1, Batch { source, looks })]);
         said(effects)
     }
 
@@ -189,4 +197,29 @@ fn a_directory_that_was_known_when_it_was_looked_at_and_is_new_now_is_looked_ins
         let effects = side.turn([Input::Observed(began_ms, there)]);
         assert_eq!(inside(&effects), expected, "the look began {late} ms later");
     }
+}
+
+// Story: a node was killed after it had put a file in place and before that was written down; its
+// author deleted the file meanwhile. After the start the entry was dropped as gone, the node said
+// so, and then the scan took the file for a new one: it came back on all nodes.
+#[test]
+fn a_file_made_just_before_a_kill_and_deleted_since_does_not_come_back() {
+    let (mut a, mut b) = (Side::new(1), Side::new(2));
+    meet(&mut a, &mut b);
+    let created = a.write("file", b'1');
+    b.hear(1, created);
+    installed(&operations(b.turn([Input::Staged(vec![Digest([b'1'; 32])])])));
+    let deleted = a.look(Source::Live, "file", Found::Absent);
+    b.hear(1, deleted);
+    let mut b = Side::open(2, b.index);
+    a.turn([Input::PeerDown(node(2))]);
+    meet(&mut a, &mut b);
+    let life = Incarnation([1; 16]);
+    assert!(!a.engine.exchange().has_applied(node(2), life, 2), "b cannot know yet");
+    let minted = b.engine.meta().counter;
+    let found = Found::Present(present(Kind::File, 5, Some(b'1')));
+    b.look(Source::Scan, "file", found);
+    let next = operations(b.turn([Input::Scanned(true)]));
+    assert!(matches!(next[..], [Operation { act: Act::Remove { .. }, .. }]), "{next:?}");
+    assert_eq!(b.engine.meta().counter, minted, "b has done nothing of its own");
 }

@@ -44,6 +44,9 @@ impl FolderEngine {
     }
 
     fn step(&mut self, index: &mut dyn Index, id: EntryId, batch: &mut Vec<Operation>) {
+        if self.facts.unsure.contains(&id) {
+            return self.pending.wait(id, Wake::Scan);
+        }
         let fetch = &self.fetch;
         match decide(index, id, &|digest: &Digest| fetch.has(digest)) {
             Step::InPlace => {
@@ -86,8 +89,7 @@ impl FolderEngine {
                     }
                 }
                 self.traffic.begin(&act);
-                if let Act::Install { content, .. } = &*act {
-                    let intent = Intent { content: content.clone(), dots: (*dots).clone() };
+                if let Some(intent) = intent(index, &act, &dots) {
                     set_intent(index, id, Some(intent));
                 }
                 let flight = Flight { entry: id, act: (*act).clone(), dots: *dots };
@@ -189,6 +191,15 @@ impl FolderEngine {
         for id in [from, old, to] {
             ledger::mark(&mut self.facts, index, id, &[]);
         }
+    }
+
+    /// The whole disk has been looked at: what the last run left under way was found, or was never
+    /// done.
+    pub(super) fn sure(&mut self, index: &mut dyn Index) {
+        for id in std::mem::take(&mut self.facts.unsure) {
+            set_intent(index, id, None);
+        }
+        self.pending.wake(index, Wake::Scan);
     }
 
     /// Operations have ended.
@@ -434,6 +445,17 @@ impl FolderEngine {
 }
 
 /// Writes down what is about to be put at an entry's place, or that nothing is any more.
+/// What an operation puts where, if it puts anything.
+fn intent(index: &dyn Index, act: &Act, dots: &SeenDots) -> Option<Intent> {
+    let (at, content) = match act {
+        Act::Install { at, content, .. } => (at, Some(content.clone())),
+        Act::MakeDir { at, .. } => (at, None),
+        _ => return None,
+    };
+    let parent = observe::row_at(index, &at.dir)?.entry;
+    Some(Intent { parent, name: at.name.clone(), content, dots: dots.clone() })
+}
+
 fn set_intent(index: &mut dyn Index, id: EntryId, intent: Option<Intent>) {
     if let Some(row) = index.pending(id).filter(|row| row.intent != intent) {
         index.put_pending(&PendingRow { intent, ..row });

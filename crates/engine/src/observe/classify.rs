@@ -302,10 +302,8 @@ impl Desk<'_> {
             self.seen.again.push(path.clone());
             return;
         }
-        let derived = EntryId::derive(parent.entry, found.kind, name, None);
-        let ours = self.pen.index.seen_of(derived).is_none()
-            && self.pen.intended(derived, found).is_some();
-        match self.shown_at(parent, name, found.kind).or(ours.then_some(derived)) {
+        let ours = self.pen.left_at(parent, name, found);
+        match ours.or_else(|| self.shown_at(parent, name, found.kind)) {
             Some(id) => {
                 let adopt = |pen: &mut Pen<'_>| pen.adopt(parent, name, id, found);
                 self.watched(Change::Edited, path, adopt);

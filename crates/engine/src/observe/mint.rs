@@ -11,7 +11,7 @@ use crate::entry::{
     Data, Entry, EntryId, Hlc, Kind, Location, Owner, Presence, Rank, Sight, Stamp, Stamped,
     Timestamp, Xattrs, DATA_BASE_MAX, ROOT,
 };
-use crate::index::{Attributes, Index, SeenDots, SeenRow, Slot, Volatile};
+use crate::index::{Attributes, Index, Intent, SeenDots, SeenRow, Slot, Volatile};
 use crate::ledger::{self, Author, Facts};
 use crate::path::Name;
 use crate::register::Version;
@@ -171,9 +171,25 @@ impl Pen<'_> {
 
     /// The versions that an operation of ours was putting at the entry's place, if it is its
     /// content that is found: it was done, and a crash came before that was written down.
-    pub fn intended(&self, id: EntryId, found: &Present) -> Option<SeenDots> {
+    fn intended(&self, id: EntryId, found: &Present) -> Option<SeenDots> {
         let intent = self.index.pending(id)?.intent?;
-        (Some(&intent.content) == found.content.as_ref()).then_some(intent.dots)
+        (intent.content == found.content).then_some(intent.dots)
+    }
+
+    /// The entry without a row that an operation of the last run was to bring to this place, if
+    /// what is found is what it was to bring; the tree may show another entry there by now, or none.
+    pub fn left_at(&self, parent: &SeenRow, name: &Name, found: &Present) -> Option<EntryId> {
+        let is_left = |id: &&EntryId| {
+            let intent = self.index.pending(**id).and_then(|row| row.intent);
+            let fits = |intent: Intent| {
+                (intent.parent, &intent.name, &intent.content)
+                    == (parent.entry, name, &found.content)
+            };
+            intent.is_some_and(fits)
+                && self.index.seen_of(**id).is_none()
+                && self.index.entry(**id).is_some()
+        };
+        self.facts.unsure.iter().find(is_left).copied()
     }
 
     fn was_intended(&mut self, entry: &Entry, row: &SeenRow, found: &Present) -> bool {

@@ -548,7 +548,12 @@ fn a_version_put_in_place_before_a_kill_is_not_a_local_edit_after_it() {
     peer_write(&mut entry, 1, b'1');
     entry.data.supersede(&seen.data);
     node.arrives(entry.clone());
-    let intent = Intent { content: digest(b'1'), dots: ledger::showing(&node.index, &entry) };
+    let intent = Intent {
+        parent: ROOT,
+        name: Name::new(b"a").unwrap(),
+        content: Some(digest(b'1')),
+        dots: ledger::showing(&node.index, &entry),
+    };
     let pending = node.index.pending(id).unwrap();
     node.index.put_pending(&PendingRow { intent: Some(intent), ..pending });
     let first: Vec<Dot> = entry.data.dots().collect();

@@ -11,6 +11,8 @@ use super::{runtime, Answer, CliError, Exit0, Globals};
 use crate::control::Request;
 use crate::view::{FolderState, FolderStatus, PeerStatus, Status};
 
+/// From when on it is told what the oldest changes wait for: what is applied at once is no news.
+const LATE_MS: u64 = 5_000;
 const WATCH_EVERY: Duration = Duration::from_secs(1);
 
 /// Arguments of `status`.
@@ -70,6 +72,10 @@ fn details(output: &Output, status: &Status) -> Result<(), CliError> {
     for folder in &status.folders {
         if let Some(reason) = &folder.rung_reason {
             output.line(&format!("{}: watched by {}: {reason}", folder.name, folder.rung))?;
+        }
+        let late = folder.waiting.iter().filter(|_| folder.lag_ms >= LATE_MS);
+        for waiting in late {
+            output.line(&format!("{}: {}: waits: {}", folder.name, waiting.path, waiting.why))?;
         }
         for notice in &folder.notices {
             output.line(&format!("{}: {}: {}", folder.name, notice.path, notice.text))?;

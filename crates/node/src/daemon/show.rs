@@ -20,9 +20,11 @@ use crate::folder::Folder as Held;
 use crate::membership::now_unix_ms;
 use crate::view::{
     Conflict, ConflictShown, Event, Folder, FolderState, FolderStatus, Node, NodeStatus,
-    PeerStatus, Progress, Status,
+    PeerStatus, Progress, Status, Waiting,
 };
 
+/// Things not yet applied that status shows.
+const WAITING_MAX: usize = 10;
 /// Conflicts shown at once.
 const CONFLICTS_MAX: usize = 10_000;
 /// How often the event stream looks for changes.
@@ -38,6 +40,7 @@ pub(super) struct Figures {
     pending: u64,
     pending_bytes: u64,
     conflicts: u64,
+    waiting: Vec<Waiting>,
     scanning: bool,
     joining: bool,
     /// Of each peer: operations of ours and others that it does not show yet.
@@ -56,10 +59,15 @@ pub(super) fn figures(engine: &FolderEngine, store: &Store) -> Figures {
         pending: store.pending_count(),
         pending_bytes: engine.fetching().1,
         conflicts: store.conflicts(None, CONFLICTS_MAX).len() as u64,
+        waiting: engine.waiting(store, WAITING_MAX).iter().map(shown).collect(),
         scanning: engine.is_scanning(),
         joining: engine.is_joining(),
         behind: behind.collect(),
     }
+}
+
+fn shown(waiting: &engine::engine::Waiting) -> Waiting {
+    Waiting { path: waiting.path.to_string(), why: waiting.why.to_string() }
 }
 
 impl Daemon {
@@ -150,6 +158,7 @@ impl Daemon {
             scan,
             sync: board.bout(),
             lag_ms: board.lag_ms(),
+            waiting: figures.map_or_else(Vec::new, |f| f.waiting),
             notices: board.notices(),
         }
     }
@@ -307,6 +316,7 @@ fn stopped(id: FolderId, name: String, path: String, why: String) -> FolderStatu
         scan: None,
         sync: None,
         lag_ms: 0,
+        waiting: Vec::new(),
         notices: Vec::new(),
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Three steps. A cookie file is made on the folder's filesystem: when its event comes back, every
 //! earlier change has been heard of and looked at. A fence then passes through the looks that were
-//! put off because an operation of ours was at work there. What has been minted by then is the
+//! put off because an operation of ours was at work there, and does not before the first scan since
+//! the start has found what changed while nobody watched. What has been minted by then is the
 //! target; it is reached when every member says that nothing up to it is still unapplied.
 
 use std::collections::BTreeSet;
@@ -99,7 +100,7 @@ impl Barriers {
     /// after every look that they ask for. A fence that passed counts if no further look was asked
     /// for meanwhile and none is put off.
     pub fn check(&mut self, engine: &FolderEngine, effects: &Effects) {
-        let quiet = !engine.has_deferred_looks();
+        let quiet = engine.has_scanned() && !engine.has_deferred_looks();
         for waiting in &mut self.waiting {
             if let Stage::Passed(asked) = waiting.stage {
                 waiting.stage = if quiet && asked == effects.looks_asked {

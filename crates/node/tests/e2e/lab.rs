@@ -338,6 +338,9 @@ impl Lab {
             for one in conflicts.iter().take(3) {
                 text.push_str(&format!("\n    {one:?}"));
             }
+            for one in node.folder().map(|folder| folder.waiting).unwrap_or_default() {
+                text.push_str(&format!("\n    {} waits: {}", one.path, one.why));
+            }
             text.push_str(&format!("\n  log of {}:\n    {}", node.name, node.log_end()));
             if let Some(keep) = std::env::var_os("E2E_KEEP") {
                 node.keep(Path::new(&keep));

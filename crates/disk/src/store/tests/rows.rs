@@ -243,7 +243,9 @@ fn apply(step: &Step, order: Option<u64>, index: &mut dyn Index) {
             let create = seed.is_multiple_of(3).then(|| dot(seed, seed));
             let order = order.unwrap_or(step);
             let intent = (seed % 7 == 5).then(|| Intent {
-                content: Content::File(Digest([seed as u8; 32]), seed),
+                parent: entry_id(seed),
+                name: Name::new(format!("name {seed}").as_bytes()).unwrap(),
+                content: (seed % 2 == 1).then(|| Content::File(Digest([seed as u8; 32]), seed)),
                 dots: seen_dots(seed),
             });
             let entry = entry_id(n);
