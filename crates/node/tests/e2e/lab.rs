@@ -329,7 +329,7 @@ impl Lab {
         Ok(())
     }
 
-    /// A failure with the end of every node's log, and the whole logs where `E2E_KEEP` says.
+    /// A failure with the end of every node's log, and everything copied to where `E2E_KEEP` says.
     pub fn trouble(&self, what: &str, words: &str) -> Failed {
         let mut text = format!("after \"{what}\": {words}");
         for node in &self.nodes {

@@ -294,13 +294,15 @@ impl Node {
         lines[lines.len().saturating_sub(LOG_LINES)..].join("\n    ")
     }
 
-    /// Copies the log to where a person can read it after the lab is gone.
+    /// Copies log, events, home and tree to where a person can study them after the lab is gone.
     pub fn keep(&self, place: &Path) {
-        let copied = std::fs::create_dir_all(place).and_then(|()| {
-            std::fs::write(place.join(format!("{}.log", self.name)), self.log_text())
-        });
+        let place = place.join(&self.name);
+        let events = self.run(&["log", "--json"]).map(|run| run.stdout).unwrap_or_default();
+        let copied = std::fs::create_dir_all(&place)
+            .and_then(|()| std::fs::write(place.join("events"), events))
+            .and_then(|()| Command::new("cp").arg("-aT").args([&self.place, &place]).status());
         if let Err(error) = copied {
-            eprintln!("e2e: cannot keep a log in {}: {error}", place.display());
+            eprintln!("e2e: cannot keep what is in {}: {error}", self.place.display());
         }
     }
 }
