@@ -201,9 +201,11 @@ impl Settle {
             return;
         }
         let held_back = self.drop_name(&path);
-        // A tree that waits covers it, unless it was held back since before that tree was hinted.
+        // A tree that waits covers it, unless it was held back since before that tree was hinted,
+        // or it went: a walk misses only names that the index knows, and the look that saw this one
+        // may still be on its way there.
         let covered = || path.parent().is_some_and(|parent| self.tree_over(&parent));
-        if held_back.is_none() && covered() {
+        if held_back.is_none() && !went(what) && covered() {
             return;
         }
         // Held back until now: it has waited enough.
@@ -216,8 +218,19 @@ impl Settle {
         self.bound(now_ms);
     }
 
+    /// A tree takes the place of the names below it, but not of its own: how the entry itself was
+    /// touched (a delete seen live) is more than its tree. Nor of what went, see `push_name`.
     fn push_tree(&mut self, now_ms: u64, path: RelPath) {
-        if self.tree_over(&path) {
+        self.cover(now_ms, path, |what| !went(what));
+    }
+
+    /// A tree takes the place of all names below it: there is no room for them.
+    fn collapse(&mut self, now_ms: u64, path: RelPath) {
+        self.cover(now_ms, path, |_| true);
+    }
+
+    fn cover(&mut self, now_ms: u64, path: RelPath, takes: impl Fn(Touched) -> bool) {
+        if self.tree_over(&path) && !self.trees.contains_key(&path) {
             return;
         }
         let mut turn = (now_ms.saturating_add(self.options.delay_ms), self.next_heard());
@@ -229,9 +242,9 @@ impl Settle {
                 turn = self.earlier(turn, other);
             }
         }
-        // The entry itself stays: how it was touched (a delete seen live) is more than its tree.
         let below = self.names.range(&path..).take_while(|(other, _)| other.is_within(&path));
-        let names = below.filter(|(other, waiting)| **other != path && !waiting.busy);
+        let names = below
+            .filter(|(other, waiting)| **other != path && !waiting.busy && takes(waiting.what));
         let names: Vec<RelPath> = names.map(|(path, _)| path.clone()).collect();
         for name in names {
             if let Some(waiting) = self.drop_name(&name) {
@@ -337,9 +350,9 @@ impl Settle {
         let fullest = self.per_directory.iter().max_by_key(|(_, count)| **count);
         let fullest = fullest.filter(|(_, count)| **count >= COLLAPSE_NAMES_MIN);
         let path = fullest.map_or_else(RelPath::root, |(path, _)| path.clone());
-        self.push_tree(now_ms, path);
+        self.collapse(now_ms, path);
         if self.names.len() > self.options.names_max {
-            self.push_tree(now_ms, RelPath::root());
+            self.collapse(now_ms, RelPath::root());
             self.drop_busy_below_bound();
         }
     }
@@ -352,6 +365,10 @@ impl Settle {
             self.drop_name(&path);
         }
     }
+}
+
+fn went(what: Touched) -> bool {
+    what.intersects(Touched::DELETED | Touched::MOVED_FROM)
 }
 
 #[cfg(test)]

@@ -152,6 +152,7 @@ impl FolderEngine {
             }
             Input::NotStaged(digests) => self.not_staged(index, &digests),
             Input::Stray(stray) => self.strays.push(stray),
+            Input::Doubted(paths) => self.effects.push(Effect::Observe(paths)),
             Input::Synced(epoch) => {
                 index.settle_volatile(epoch);
                 self.syncing = false;

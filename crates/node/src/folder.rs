@@ -505,7 +505,8 @@ impl Threads<'_> {
         self.spawn("hear", move || control_lane.listen(&mut hearing))?;
         self.spawn("data", move || intake.receive(&mut arriving))?;
         let Wish { id, net, .. } = self.wish;
-        let serving = Serving::new(*id, serve, net.clone(), drained.clone(), copy);
+        let control = self.control.clone();
+        let serving = Serving::new(*id, serve, net.clone(), drained.clone(), control, copy);
         Ok(Contents { serving, wanted, heard, data, drained })
     }
 

@@ -63,6 +63,21 @@ fn a_batch_is_cut_at_its_size_and_lists_parents_first() {
     assert_eq!(names(&settle.take_due(0, 3)), ["c"]);
 }
 
+// Story: a directory was new, so its tree waited to be walked, and what was deleted in it a moment
+// later counted as covered by that. The walk did not miss the file, for the look that had seen it was
+// still on its way to the index: the file stayed on all other nodes.
+#[test]
+fn what_went_is_looked_at_by_name_though_a_tree_waits() {
+    let mut settle = settle(0, 100);
+    settle.push(0, named("d/early", Touched::MOVED_FROM));
+    settle.push(0, Hint::Tree(path("d")));
+    settle.push(0, named("d/late", Touched::DELETED));
+    settle.push(0, closed("d/there"));
+    let batch = settle.take_due(0, 10);
+    assert_eq!(names(&batch), ["d/early", "d/late"]);
+    assert_eq!(trees(&batch), ["d"]);
+}
+
 #[test]
 fn a_tree_takes_the_names_below_it_but_not_its_own() {
     let mut settle = settle(0, 100);

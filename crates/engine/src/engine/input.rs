@@ -6,6 +6,7 @@ use crate::dot::NodeId;
 use crate::entry::IncarnationRecord;
 use crate::message::Message;
 use crate::observe::{Batch, Present, Stray};
+use crate::path::RelPath;
 use crate::plan::{OpId, Outcome};
 
 /// The time of an input: monotonic milliseconds since any start, and the wall clock's.
@@ -42,6 +43,8 @@ pub enum Input {
     Stray(Stray),
     /// A sync of the folder's filesystem that began after `Effect::Sync` of this number is done.
     Synced(u64),
+    /// What was seen at these is not there any more, said who was to read it.
+    Doubted(Vec<RelPath>),
     /// Nothing is looked at and nothing applied until further notice.
     Paused(bool),
     /// Look at everything again.

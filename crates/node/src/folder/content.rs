@@ -242,6 +242,7 @@ pub struct Serving {
     serve: Arc<Serve<Linux>>,
     net: NetHandle,
     drained: Drained,
+    control: SyncSender<Event>,
     threads: BTreeMap<NodeId, Sender<Job>>,
     copies: Sender<(Digest, u64, Origin)>,
 }
@@ -253,9 +254,10 @@ impl Serving {
         serve: Arc<Serve<Linux>>,
         net: NetHandle,
         drained: Drained,
+        control: SyncSender<Event>,
         copies: Sender<(Digest, u64, Origin)>,
     ) -> Serving {
-        Serving { folder, serve, net, drained, threads: BTreeMap::new(), copies }
+        Serving { folder, serve, net, drained, control, threads: BTreeMap::new(), copies }
     }
 
     /// Gives these to a peer, in order, as its data lane takes them.
@@ -267,6 +269,7 @@ impl Serving {
                 serve: self.serve.clone(),
                 net: self.net.clone(),
                 drained: self.drained.clone(),
+                control: self.control.clone(),
             };
             std::thread::spawn(move || giver.run(&jobs));
             sender
@@ -287,6 +290,7 @@ struct Giver {
     serve: Arc<Serve<Linux>>,
     net: NetHandle,
     drained: Drained,
+    control: SyncSender<Event>,
 }
 
 impl Giver {
@@ -304,7 +308,8 @@ impl Giver {
 
     /// False when the session is over.
     fn give(&self, link: Link, wants: Vec<(Want, Origin)>) -> bool {
-        let (mut pieces, mut bytes, mut gone) = (Vec::new(), 0, Vec::new());
+        let (mut pieces, mut bytes) = (Vec::new(), 0);
+        let (mut gone, mut doubted) = (Vec::new(), Vec::new());
         for (want, origin) in wants {
             let whereabouts = whereabouts(origin);
             let mut offset = want.offset;
@@ -315,6 +320,7 @@ impl Giver {
                     Ok(Served::Bytes(content)) if !content.is_empty() || want.size == 0 => content,
                     _ => {
                         gone.push(want.digest);
+                        doubted.extend(place(&whereabouts));
                         break;
                     }
                 };
@@ -334,6 +340,10 @@ impl Giver {
                 }
             }
         }
+        if !doubted.is_empty() {
+            // Whoever was to be told ends only with the folder.
+            drop(self.control.send(Event::Inputs(vec![Input::Doubted(doubted)])));
+        }
         (pieces.is_empty() || self.send(link, Lane::Data, Message::Data(pieces)))
             && (gone.is_empty() || self.send(link, Lane::Control, Message::Gone(gone)))
     }
@@ -348,6 +358,14 @@ impl Giver {
                 Err(_) => return false,
             }
         }
+    }
+}
+
+/// The path to look at again when what was seen there is not there.
+fn place(whereabouts: &Whereabouts) -> Option<RelPath> {
+    match whereabouts {
+        Whereabouts::Tree { path, .. } => Some(path.clone()),
+        Whereabouts::Kept | Whereabouts::Staged => None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The folder's eyes: kernel events and requests in, observations out. Three threads: one waits for
 //! the kernel, one looks at what is hinted, one scans.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender};
+use std::sync::mpsc::{channel, Receiver, RecvTimeoutError, Sender, SyncSender};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use disk::ignore::Ignore;
 use disk::linux::Linux;
 use disk::scan::{self, Eyes, Progress, Report, Why};
 use disk::settle::{Options, Settle};
-use disk::store::Reader;
+use disk::store::{Reader, Store};
 use disk::watch::{Hint, Wake, Watcher};
-use engine::engine::Input;
+use engine::engine::{FolderEngine, Input};
 use engine::observe::Found;
 use engine::path::RelPath;
 
@@ -87,6 +87,14 @@ impl Sight {
             self.cache.put(digest, bytes);
         }
         self.tell(Event::Inputs(vec![Input::Observed(began_ms, report.batch)]))
+    }
+
+    /// Waits until everything handed on is in the index: a walk misses only what is known there.
+    fn catch_up(&self) -> bool {
+        let (done, reached) = channel();
+        // Nobody waits any more only when this thread has ended.
+        let ask = Box::new(move |_: &FolderEngine, _: &Store| drop(done.send(())));
+        self.tell(Event::Ask(ask)) && reached.recv().is_ok()
     }
 
     fn tell(&self, event: Event) -> bool {
@@ -209,7 +217,7 @@ fn drain(sight: &Sight, last: &Reader, settle: &mut Settle) {
 /// Looks at everything in directories; returns what somebody has open for writing.
 fn trees(sight: &Sight, last: &Reader, tops: &[RelPath]) -> Vec<RelPath> {
     let mut busy = Vec::new();
-    if tops.is_empty() || !sight.is_good(true) {
+    if tops.is_empty() || !sight.is_good(true) || !sight.catch_up() {
         return busy;
     }
     let began_ms = sight.clock.mono_ms();
