@@ -401,7 +401,8 @@ impl FolderEngine {
 
     fn may_work(&self) -> bool {
         let ready = self.facts.meta.phase == Phase::Member || self.empty;
-        ready && !self.paused && !self.damaged_boot
+        // Operations of this run would make looks doubtful that must find those of the last.
+        ready && !self.paused && !self.damaged_boot && self.facts.unsure.is_empty()
     }
 }
 

@@ -20,8 +20,6 @@ pub enum Wake {
     Entry(EntryId),
     /// Something arrived from a peer.
     Arrival,
-    /// The whole disk has been looked at.
-    Scan,
     /// This content is staged, or will not come.
     Content(Digest),
     /// There is room for another request, or another peer to ask.

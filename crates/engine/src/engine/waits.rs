@@ -70,6 +70,9 @@ impl FolderEngine {
     }
 
     fn why(&self, index: &dyn Index, id: EntryId) -> Why {
+        if !self.facts.unsure.is_empty() {
+            return Why::Scan;
+        }
         if self.pending.is_flying(id) {
             return Why::Disk;
         }
@@ -77,7 +80,6 @@ impl FolderEngine {
             None => Why::Turn,
             Some(Wake::Entry(other)) => Why::Other(path_of(index, other)),
             Some(Wake::Arrival) => Why::Arrival,
-            Some(Wake::Scan) => Why::Scan,
             Some(Wake::Content(digest)) => Why::Content(digest),
             Some(Wake::Room) => Why::Room,
             Some(Wake::Barrier(_)) => Why::Earlier,

@@ -44,9 +44,6 @@ impl FolderEngine {
     }
 
     fn step(&mut self, index: &mut dyn Index, id: EntryId, batch: &mut Vec<Operation>) {
-        if self.facts.unsure.contains(&id) {
-            return self.pending.wait(id, Wake::Scan);
-        }
         let fetch = &self.fetch;
         match decide(index, id, &|digest: &Digest| fetch.has(digest)) {
             Step::InPlace => {
@@ -199,7 +196,6 @@ impl FolderEngine {
         for id in std::mem::take(&mut self.facts.unsure) {
             set_intent(index, id, None);
         }
-        self.pending.wake(index, Wake::Scan);
     }
 
     /// Operations have ended.
