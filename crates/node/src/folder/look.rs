@@ -91,10 +91,12 @@ impl Sight {
 
     /// Waits until everything handed on is in the index: a walk misses only what is known there.
     fn catch_up(&self) -> bool {
-        let (done, reached) = channel();
-        // Nobody waits any more only when this thread has ended.
-        let ask = Box::new(move |_: &FolderEngine, _: &Store| drop(done.send(())));
-        self.tell(Event::Ask(ask)) && reached.recv().is_ok()
+        let (done, reached) = channel::<()>();
+        // The answer is that the question is dropped: asked, or never to be asked.
+        let ask = Box::new(move |_: &FolderEngine, _: &Store| drop(done));
+        let asked = self.tell(Event::Ask(ask));
+        let _: Result<(), _> = reached.recv();
+        asked
     }
 
     fn tell(&self, event: Event) -> bool {

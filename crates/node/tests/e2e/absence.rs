@@ -54,7 +54,7 @@ pub fn killed_under_load() -> Outcome {
     let seed = std::env::var("E2E_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
     let mut random = Random::new(seed);
     let mut written = [Written::new(), Written::new(), Written::new()];
-    for round in 0..crate::long(30, 6) {
+    for round in 0..30 {
         let victim = random.below(3) as usize;
         let what = format!("seed {seed}, kill {round} of {}", lab.nodes[victim].name);
         // Some load before the kill is still on its way when it comes, some follows it.

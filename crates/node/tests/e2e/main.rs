@@ -36,7 +36,6 @@ fn main() {
     let network = |name, run| trial(name, &lack, run);
     let images = lack.clone().or_else(no_images);
     let volume = |name, run| trial(name, &images, run);
-    let killed = known_fault(&lack, "a creation without content holds others back");
     let moves = known_fault(&lack, "now and then something of a moved directory is overlooked");
     let listing = arguments.list;
     let wordpress = match (&lack, listing) {
@@ -51,7 +50,7 @@ fn main() {
         network("wait_does_not_return_while_a_member_cannot_apply", barrier::held_up),
         network("wait_alone_is_no_success", barrier::nobody_there),
         network("a_stopped_node_misses_nothing_and_revives_nothing", absence::stopped_and_back),
-        trial("kill_9_under_load_loses_nothing", &killed, absence::killed_under_load),
+        network("kill_9_under_load_loses_nothing", absence::killed_under_load),
         network("what_was_complete_is_not_sent_again_after_a_kill", absence::nothing_sent_twice),
         network("a_cut_ends_with_one_winner_and_a_readable_loser", cut::one_winner),
         network("a_chain_of_three_converges", cut::chain),
@@ -92,15 +91,6 @@ fn known_fault(lack: &Lack, what: &str) -> Lack {
     let on_demand = std::env::var_os("E2E_LONG").is_some();
     let why = format!("known to fail: {what} (E2E_LONG=1 runs it)");
     lack.clone().or((!on_demand).then_some(why))
-}
-
-/// How often something random is repeated: `E2E_LONG=1` asks for what the product promises.
-pub fn long(promised: usize, short: usize) -> usize {
-    if std::env::var_os("E2E_LONG").is_some() {
-        promised
-    } else {
-        short
-    }
 }
 
 /// Why there can be no filesystem in a file.
