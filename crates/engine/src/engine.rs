@@ -241,7 +241,7 @@ impl FolderEngine {
         self.traffic.has_deferred() || self.doubts.deadline().is_some()
     }
 
-    /// Whether what changed while nobody watched has been found: the first scan of this run is over.
+    /// Whether what changed while nobody watched has been found: a scan of this run is over.
     pub fn has_scanned(&self) -> bool {
         self.has_scanned
     }

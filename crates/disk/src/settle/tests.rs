@@ -64,8 +64,8 @@ fn a_batch_is_cut_at_its_size_and_lists_parents_first() {
 }
 
 // Story: a directory was new, so its tree waited to be walked, and what was deleted in it a moment
-// later counted as covered by that. The walk did not miss the file, for the look that had seen it was
-// still on its way to the index: the file stayed on all other nodes.
+// later counted as covered by that. The walk did not miss the file, for the look that had seen it
+// was still on its way to the index: the file stayed on all other nodes.
 #[test]
 fn what_went_is_looked_at_by_name_though_a_tree_waits() {
     let mut settle = settle(0, 100);

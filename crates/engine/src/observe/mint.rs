@@ -177,7 +177,7 @@ impl Pen<'_> {
     }
 
     /// The entry without a row that an operation of the last run was to bring to this place, if
-    /// what is found is what it was to bring; the tree may show another entry there by now, or none.
+    /// what is found is what it was to bring; the tree may show another there by now, or none.
     pub fn left_at(&self, parent: &SeenRow, name: &Name, found: &Present) -> Option<EntryId> {
         let is_left = |id: &&EntryId| {
             let intent = self.index.pending(**id).and_then(|row| row.intent);
