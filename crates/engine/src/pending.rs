@@ -26,6 +26,8 @@ pub enum Wake {
     Room,
     /// An earlier creation of this life is in place.
     Barrier(Incarnation),
+    /// An operation has ended: its names are free for another.
+    Landing,
 }
 
 /// An operation under way on the disk.
@@ -290,6 +292,13 @@ impl Traffic {
             }
             *self.at_work.entry(path).or_default() += 1;
         }
+    }
+
+    /// Whether an operation is under way at a name that this one touches. Were both done, the
+    /// second would be without a row of D, which has one for each name.
+    pub fn is_at_work(&self, act: &Act) -> bool {
+        let renames = !matches!(act, Act::SetAttributes { .. });
+        renames && act.paths().iter().any(|path| self.at_work.contains_key(path))
     }
 
     /// It has ended.

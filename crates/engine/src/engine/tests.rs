@@ -223,3 +223,35 @@ fn a_file_made_just_before_a_kill_and_deleted_since_does_not_come_back() {
     assert!(matches!(next[..], [Operation { act: Act::Remove { .. }, .. }]), "{next:?}");
     assert_eq!(b.engine.meta().counter, minted, "b has done nothing of its own");
 }
+
+// Story (simulator, seeds 124 and 169): a file was being put in place when its peer moved it away
+// and made another of its name. That one was put there, too, and a user had removed the first: both
+// were done, the row of the second had no place, and it was tried again for ever.
+#[test]
+fn two_operations_are_never_at_work_at_one_name() {
+    let (mut a, mut b) = (Side::new(1), Side::new(2));
+    meet(&mut a, &mut b);
+    let created = a.write("file", b'1');
+    b.hear(1, created);
+    let first = installed(&operations(b.turn([Input::Staged(vec![Digest([b'1'; 32])])])));
+    assert_eq!(first.1, b'1');
+    let moved = [("file", None), ("other", Some(present(Kind::File, 9, Some(b'1'))))];
+    let began_ms = a.now.mono_ms + 1;
+    let mut heard = said(a.turn([Input::Observed(began_ms, looks(Source::Live, &moved))]));
+    let made = [("file", Some(present(Kind::File, 8, Some(b'2'))))];
+    let began_ms = a.now.mono_ms + 1;
+    heard.extend(said(a.turn([Input::Observed(began_ms, looks(Source::Live, &made))])));
+    b.hear(1, heard);
+    let early = operations(b.turn([Input::Staged(vec![Digest([b'2'; 32])])]));
+    assert!(early.is_empty(), "the name is at work: {early:?}");
+    let now = vec![present(Kind::File, 5, Some(b'1'))];
+    let done = Outcome::Done { now, refused: None, displaced: None };
+    let next = operations(b.turn([Input::Applied(vec![(first.0, done)])]));
+    assert!(matches!(&next[..], [Operation { act: Act::Move { .. }, .. }]), "{next:?}");
+    let now = vec![present(Kind::File, 5, Some(b'1'))];
+    let done = Outcome::Done { now, refused: None, displaced: None };
+    let last = operations(b.turn([Input::Applied(vec![(next[0].id, done)])]));
+    let installs = |o: &&Operation| matches!(o.act, Act::Install { .. });
+    let last: Vec<Operation> = last.iter().filter(installs).cloned().collect();
+    assert_eq!(installed(&last).1, b'2');
+}

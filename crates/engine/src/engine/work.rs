@@ -85,6 +85,10 @@ impl FolderEngine {
                         return;
                     }
                 }
+                if self.traffic.is_at_work(&act) {
+                    self.pending.wait(id, Wake::Landing);
+                    return;
+                }
                 self.traffic.begin(&act);
                 if let Some(intent) = intent(index, &act, &dots) {
                     set_intent(index, id, Some(intent));
@@ -203,6 +207,7 @@ impl FolderEngine {
         for (op, outcome) in outcomes {
             let Some(flight) = self.pending.land(op) else { continue };
             self.traffic.end(&flight.act, self.now.mono_ms);
+            self.pending.wake(index, Wake::Landing);
             self.moved_for_a_peer(&flight.act);
             self.land(index, flight, outcome);
         }

@@ -156,7 +156,8 @@ impl Desk<'_> {
             let Some(old) = path_of(self.pen.index, row.slot) else { continue };
             let left = match present.get(&old) {
                 Some(now) => {
-                    row.kind == Kind::Dir && now.fingerprint.handle != found.fingerprint.handle
+                    (row.kind == Kind::Dir || now.kind != row.kind)
+                        && now.fingerprint.handle != found.fingerprint.handle
                 }
                 None => absent.binary_search(&old).is_ok() || self.is_moving(&old, &moves),
             };

@@ -288,6 +288,22 @@ fn directories_go_by_handle_first() {
     check(&tree, &[("current", None), ("moved", dir(1))], &["current -> moved"]);
 }
 
+// Story (simulator, seed 83): a file and a directory were swapped. The file counted as deleted and
+// made anew, and what had lost to it went to the trash with it.
+#[test]
+fn a_file_that_is_swapped_with_a_directory_is_moved() {
+    check(
+        &[("a", file(1, b'x')), ("d", dir(2)), ("d/in", file(3, b'i'))],
+        &[("a", dir(2)), ("d", file(1, b'x'))],
+        &["a -> d", "d -> a"],
+    );
+    check(
+        &[("a", file(1, b'x')), ("l", link(2, b't'))],
+        &[("a", link(2, b't')), ("l", file(1, b'x'))],
+        &["a -> l", "l -> a"],
+    );
+}
+
 #[test]
 fn a_replaced_directory_takes_with_it_what_was_in_the_old_one() {
     let tree = [("d", dir(1)), ("d/a", file(2, b'x'))];
