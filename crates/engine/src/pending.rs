@@ -144,6 +144,24 @@ impl Pending {
         false
     }
 
+    /// Whether `id` waits, perhaps through others, for `other`.
+    pub fn waits_for(&self, id: EntryId, other: EntryId) -> bool {
+        let mut met = BTreeSet::from([other]);
+        let mut next = vec![other];
+        while let Some(here) = next.pop() {
+            let Some(waiting) = self.waiting.get(&Wake::Entry(here)) else { continue };
+            if waiting.contains(&id) {
+                return true;
+            }
+            let room = IN_THE_WAY_MAX.saturating_sub(met.len());
+            let further = waiting.iter().filter(|one| !met.contains(one));
+            let further: Vec<EntryId> = further.take(room).copied().collect();
+            met.extend(&further);
+            next.extend(further);
+        }
+        false
+    }
+
     /// Whether the entry waits for earlier creations.
     pub fn is_barred(&self, id: EntryId) -> bool {
         self.barred_since_ms.contains_key(&id)

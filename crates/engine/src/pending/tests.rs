@@ -157,3 +157,18 @@ fn a_look_older_than_the_last_settled_one_is_repeated() {
     assert!(!traffic.defer(&path("a"), 11));
     assert_eq!(path("a").name(), Some(&Name::new(b"a").unwrap()));
 }
+
+// Story (small worlds, seed 2919): of two directories each waited for the other, since the disk had
+// changed after the first was decided. Nobody woke either, for ever.
+#[test]
+fn a_circle_of_those_that_wait_is_found() {
+    let (mut pending, index) = pending(4);
+    assert_eq!(all(&mut pending), [1, 2, 3, 4]);
+    pending.wait(id(1), Wake::Entry(id(2)));
+    pending.wait(id(2), Wake::Entry(id(3)));
+    pending.wait(id(4), Wake::Entry(id(3)));
+    assert!(pending.waits_for(id(1), id(3)), "through another");
+    assert!(!pending.waits_for(id(3), id(1)) && !pending.waits_for(id(4), id(2)));
+    pending.wake(&index, Wake::Entry(id(2)));
+    assert!(!pending.waits_for(id(1), id(3)));
+}
