@@ -145,7 +145,7 @@ impl Pending {
     }
 
     /// Whether `id` waits, perhaps through others, for `other`.
-    pub fn waits_for(&self, id: EntryId, other: EntryId) -> bool {
+    pub fn depends_on(&self, id: EntryId, other: EntryId) -> bool {
         let mut met = BTreeSet::from([other]);
         let mut next = vec![other];
         while let Some(here) = next.pop() {

@@ -83,6 +83,7 @@ impl FolderEngine {
             Some(Wake::Content(digest)) => Why::Content(digest),
             Some(Wake::Room) => Why::Room,
             Some(Wake::Barrier(_)) => Why::Earlier,
+            Some(Wake::Landing) => Why::Disk,
         }
     }
 }

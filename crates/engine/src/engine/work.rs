@@ -69,7 +69,7 @@ impl FolderEngine {
                     ledger::mark(&mut self.facts, index, other, &[]);
                 }
                 self.pending.wait(id, Wake::Entry(other));
-                if self.pending.waits_for(other, id) {
+                if self.pending.depends_on(other, id) {
                     // The disk has changed since one of the two was decided: nobody would wake it.
                     self.pending.retry(other, self.now.mono_ms);
                 }

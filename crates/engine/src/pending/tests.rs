@@ -167,8 +167,8 @@ fn a_circle_of_those_that_wait_is_found() {
     pending.wait(id(1), Wake::Entry(id(2)));
     pending.wait(id(2), Wake::Entry(id(3)));
     pending.wait(id(4), Wake::Entry(id(3)));
-    assert!(pending.waits_for(id(1), id(3)), "through another");
-    assert!(!pending.waits_for(id(3), id(1)) && !pending.waits_for(id(4), id(2)));
+    assert!(pending.depends_on(id(1), id(3)), "through another");
+    assert!(!pending.depends_on(id(3), id(1)) && !pending.depends_on(id(4), id(2)));
     pending.wake(&index, Wake::Entry(id(2)));
-    assert!(!pending.waits_for(id(1), id(3)));
+    assert!(!pending.depends_on(id(1), id(3)));
 }
