@@ -56,7 +56,10 @@ pub fn decide(index: &dyn Index, id: EntryId, has: &dyn Fn(&Digest) -> bool) -> 
     let step = match view::place(index, id) {
         Shown::Root => root(index, &entry),
         Shown::Orphan => return Step::Wait(Wait::Arrival),
-        Shown::Gone => row.map_or(Step::InPlace, |row| remove(index, &entry, &row)),
+        Shown::Gone => row.map_or(Step::InPlace, |row| match heir(index, &row) {
+            Some(other) => Step::Rebind(Box::new(row), other),
+            None => remove(index, &entry, &row),
+        }),
         Shown::As(other) => row.map_or(Step::InPlace, |row| give_way(index, &entry, &row, other)),
         Shown::At { parent, name } => at(index, &entry, row, parent, &name, has),
     };
@@ -125,6 +128,23 @@ fn remove(index: &dyn Index, entry: &Entry, row: &SeenRow) -> Step {
         dots: Box::default(),
         after_creates_of: last_move(entry),
     }
+}
+
+/// The entry that is to be shown where the row is, with the very content of the row, and has no row
+/// of its own: two equal files were shown as one, and the other of them was deleted. Its bytes may
+/// be nowhere else.
+fn heir(index: &dyn Index, row: &SeenRow) -> Option<EntryId> {
+    let (name, content) = (row.name.as_ref()?, row.content.as_ref()?);
+    let parents = view::united(index, index.seen(row.parent)?.entry)?;
+    let place = Shown::At { parent: *parents.first()?, name: name.clone() };
+    let mut claims = parents.iter().flat_map(|&parent| index.named(parent, name));
+    claims.find(|&id| {
+        let holds = index.entry(id).is_some_and(|stored| {
+            let winner = view::winner(&stored.entry.data).map(|data| &data.content);
+            stored.entry.kind == row.kind && winner == Some(content)
+        });
+        holds && index.seen_of(id).is_none() && view::place(index, id) == place
+    })
 }
 
 /// Where the bytes go that a row shows: to the conflict store if they lost to a sibling.

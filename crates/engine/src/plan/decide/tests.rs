@@ -515,6 +515,18 @@ fn an_equal_file_is_shown_once_and_the_row_changes_its_entry() {
     check(&[one], &[two], &[(2, "in place")], &["a=x"]);
 }
 
+// Story (small worlds, seed 6424): of two equal files of one name the one was deleted that had the
+// row. Its bytes went to the trash, and the other, which was shown there from then on, could not get
+// them from anybody.
+#[test]
+fn an_equal_file_inherits_the_row_of_the_one_that_is_deleted() {
+    let both = [f(1, 0, "a", b'x'), f(2, 0, "a", b'x')];
+    let gone = f(1, 0, "a", b'x').gone(1);
+    check(&both, from_ref(&gone), &[(1, "a is 2"), (2, "wait for 1")], &["a=x"]);
+    let other = [f(1, 0, "a", b'x'), f(2, 0, "a", b'y')];
+    check(&other, from_ref(&gone), &[(1, "remove a"), (2, "wait for 1")], &["a=y"]);
+}
+
 #[test]
 fn a_name_clash_gives_way_before_the_name_is_taken() {
     let steps = [(1, "wait for 2"), (2, "a -> a~aaaa-0202")];
