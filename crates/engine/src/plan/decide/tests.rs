@@ -516,8 +516,8 @@ fn an_equal_file_is_shown_once_and_the_row_changes_its_entry() {
 }
 
 // Story (small worlds, seed 6424): of two equal files of one name the one was deleted that had the
-// row. Its bytes went to the trash, and the other, which was shown there from then on, could not get
-// them from anybody.
+// row. Its bytes went to the trash, and the other, which was shown there from then on, could not
+// get them from anybody.
 #[test]
 fn an_equal_file_inherits_the_row_of_the_one_that_is_deleted() {
     let both = [f(1, 0, "a", b'x'), f(2, 0, "a", b'x')];
