@@ -15,7 +15,7 @@ use engine::entry::Kind;
 use engine::index::Fingerprint;
 use engine::observe::Present;
 use engine::path::{Name, RelPath};
-use engine::plan::{Act, Expected, Failure, Operation, Outcome, Place};
+use engine::plan::{Act, Expected, Failure, Operation, Outcome, Place, Retire};
 use std::io;
 use std::sync::Arc;
 
@@ -303,16 +303,17 @@ fn line<F: Fs>(operation: &Operation, job: &prepare::Job<F>) -> Option<Line> {
         Expected::Exactly { content, .. } => file(content.as_ref()),
         Expected::Nothing => None,
     };
-    let (path, expected, incoming) = match &operation.act {
-        Act::Install { at, expected, content, .. } => {
-            (at.path(), was(expected), file(Some(content)))
+    let (path, expected, incoming, retire) = match &operation.act {
+        Act::Install { at, expected, content, retire, .. } => {
+            (at.path(), was(expected), file(Some(content)), *retire)
         }
-        Act::Remove { at, expected, .. } => (at.path(), was(expected), None),
-        Act::Release { digest } => (RelPath::root(), Some(*digest), None),
+        Act::Remove { at, expected, retire } => (at.path(), was(expected), None, *retire),
+        Act::Release { digest } => (RelPath::root(), Some(*digest), None, Retire::Trash),
         Act::MakeDir { .. } | Act::SetAttributes { .. } => return None,
         Act::Move { .. } | Act::Exchange { .. } | Act::Keep { .. } => return None,
     };
-    Some(Line { number, expected, incoming, path })
+    let keep = retire == Retire::Keep;
+    Some(Line { number, expected, incoming, keep, path })
 }
 
 /// An outcome without anything special.

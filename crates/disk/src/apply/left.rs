@@ -124,10 +124,16 @@ impl<F: Fs> Apply<F> {
         if self.fs.probe(&file) == Lease::Held {
             return Ok(false);
         }
-        if line.is_some_and(|line| line.incoming == Some(digest)) {
+        let expected = line.filter(|line| line.expected == Some(digest));
+        if expected.is_some_and(|line| line.keep) {
+            // The engine takes it for kept; where its content already is, the trash has the rest.
+            if !self.kept.put(at, &digest)? {
+                self.trash.retire(at, left.number)?;
+            }
+        } else if line.is_some_and(|line| line.incoming == Some(digest)) {
             drop(file);
             self.stage.give_back(&digest, ready, &left.name)?;
-        } else if line.is_some_and(|line| line.expected == Some(digest)) {
+        } else if expected.is_some() {
             self.trash.retire(at, left.number)?;
         } else {
             if !self.kept.put(at, &digest)? {

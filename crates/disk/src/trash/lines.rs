@@ -1,8 +1,9 @@
 //! One line of the trash index: where a displaced thing came from and what it was.
 //!
 //! Text, so that a person can read it without this program:
-//! `<number> <expected digest or -> <incoming digest or -> <path>`; in the path every byte outside
-//! `!`..`~`, and `%`, is `%xx`. Used by `trash` only.
+//! `<number> <expected digest or -> <incoming digest or -> <path>`, and ` keep` where it belongs in
+//! the conflict store; in the path every byte outside `!`..`~`, and `%`, is `%xx`. Used by `trash`
+//! only.
 
 use crate::stage::parse_digest;
 use engine::content::Digest;
@@ -17,6 +18,8 @@ pub struct Line {
     pub expected: Option<Digest>,
     /// The content that was to replace it, if any.
     pub incoming: Option<Digest>,
+    /// The loser of a conflict: it goes to the conflict store, not to the trash.
+    pub keep: bool,
     /// Where it was, from the folder's root.
     pub path: RelPath,
 }
@@ -34,7 +37,7 @@ impl Line {
                 text.push_str(&format!("%{byte:02x}"));
             }
         }
-        text.push('\n');
+        text.push_str(if self.keep { " keep\n" } else { "\n" });
         text
     }
 
@@ -59,7 +62,8 @@ impl Line {
                 rest = after;
             }
         }
-        Some(Line { number, expected, incoming, path: RelPath::parse(&path).ok()? })
+        let keep = fields.next() == Some(b"keep");
+        Some(Line { number, expected, incoming, keep, path: RelPath::parse(&path).ok()? })
     }
 }
 

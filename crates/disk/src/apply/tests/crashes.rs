@@ -4,11 +4,11 @@
 use super::bed::{bed, done};
 use crate::apply::Step;
 use crate::stage::digest_of;
-use engine::plan::Expected;
+use engine::plan::{Act, Expected, Retire};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
 /// Stops the program's work at a step, as a kill would: what is in memory is forgotten.
-fn crash_at(bed: super::bed::Bed, act: engine::plan::Act, step: Step) -> super::bed::Bed {
+fn crash_at(bed: super::bed::Bed, act: Act, step: Step) -> super::bed::Bed {
     let mut bed = bed;
     let crashed =
         catch_unwind(AssertUnwindSafe(|| bed.run_with(act, step, || panic!("crash on purpose"))));
@@ -41,6 +41,29 @@ pub(super) fn after_the_exchange_the_displaced_file_is_certified_by_its_hash_and
         assert_eq!(bed.read("a"), b"new");
         assert_eq!(bed.trash_bytes(), vec![b"old".to_vec()]);
         assert!(bed.apply.strays().is_empty() && bed.kept_bytes().is_empty());
+    }
+}
+
+/// A conflict's loser went to the trash if we died before it was in the conflict store: the engine
+/// took it for kept and listed it, and a month later the trash dropped the only copy.
+#[test]
+pub(super) fn after_a_crash_the_loser_of_a_conflict_is_kept_and_not_in_the_trash() {
+    for step in [Step::Swapped, Step::Verified] {
+        for removed in [false, true] {
+            let bed = bed();
+            bed.write("a", b"loser");
+            let mut act = match removed {
+                true => bed.remove("a"),
+                false => bed.install("a", bed.seen("a"), b"winner"),
+            };
+            if let Act::Install { retire, .. } | Act::Remove { retire, .. } = &mut act {
+                *retire = Retire::Keep;
+            }
+            let mut bed = crash_at(bed, act, step);
+            assert_eq!(bed.kept_bytes(), vec![b"loser".to_vec()], "{step:?} {removed}");
+            assert!(bed.trash_bytes().is_empty() && bed.apply.strays().is_empty());
+            assert!(bed.staging().is_empty(), "{:?}", bed.staging());
+        }
     }
 }
 

@@ -12,7 +12,8 @@ const FIRST: &str = "7 \
 #[test]
 fn the_first_version_s_line_is_read_and_written_the_same() {
     let path = RelPath::parse(b"a b/c\nd%").unwrap();
-    let line = Line { number: 7, expected: Some(Digest([1; 32])), incoming: None, path };
+    let expected = Some(Digest([1; 32]));
+    let line = Line { number: 7, expected, incoming: None, keep: false, path };
     assert_eq!(parse(FIRST), Some(line.clone()));
     assert_eq!(line.to_text(), FIRST);
 }
@@ -33,11 +34,13 @@ proptest! {
     fn a_line_comes_back_with_any_path(
         number in any::<u64>(),
         expected in any::<Option<[u8; 32]>>(),
+        keep in any::<bool>(),
         names in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..255), 1..4),
     ) {
         let names = names.iter().filter_map(|name| Name::new(name).ok());
         let path = RelPath::from_names(names.collect());
-        let line = Line { number, expected: expected.map(Digest), incoming: None, path };
+        let expected = expected.map(Digest);
+        let line = Line { number, expected, incoming: None, keep, path };
         assert_eq!(parse(&line.to_text()), Some(line));
     }
 }
