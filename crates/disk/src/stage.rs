@@ -15,14 +15,15 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Written bytes after which the disk is asked to start writing them back.
 const WRITE_BACK_BYTES: u64 = 8 << 20;
-/// Parts open at once; each holds a descriptor and a hash state.
+/// Parts open at once; each holds a descriptor and a hash state. For one more, the one that nobody
+/// has used for longest is closed; its bytes stay, and it goes on at their end.
 pub const PARTS_MAX: usize = 64;
 /// Bytes read in one step while hashing.
 const READ_BYTES: usize = 256 * 1024;
 /// Bytes left free on the filesystem whatever comes in.
 const RESERVE_BYTES: u64 = 64 << 20;
 /// Smaller filesystems than this keep a sixteenth free instead of [`RESERVE_BYTES`].
-const RESERVE_SHARE: u64 = 16;
+pub(crate) const RESERVE_SHARE: u64 = 16;
 
 /// Why content could not be staged. What was staged before is as it was.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +56,7 @@ pub enum StageError {
         /// Its announced size in bytes.
         size: u64,
     },
-    /// Too many parts are open.
+    /// Too many parts are being written at this moment.
     #[error("{PARTS_MAX} contents are arriving already; {digest} waits")]
     Crowded {
         /// Which content.
@@ -132,7 +133,13 @@ impl<F: Fs> Part<F> {
     }
 }
 
-type Parts<F> = BTreeMap<Digest, Arc<Mutex<Part<F>>>>;
+/// A part that is open, and when it was last asked for, counted up with every use of any.
+struct Open<F: Fs> {
+    part: Arc<Mutex<Part<F>>>,
+    used: u64,
+}
+
+type Parts<F> = BTreeMap<Digest, Open<F>>;
 
 /// The staging directory of one folder.
 pub struct Stage<F: Fs> {
@@ -188,6 +195,15 @@ pub(crate) fn read_whole<F: Fs>(fs: &F, file: &F::File) -> io::Result<(Digest, R
         size += count as u64;
     }
     Ok((Digest(*hasher.finalize().as_bytes()), Ready { size, zeros: zeros && size > 0 }))
+}
+
+/// Closes the part that was used longest ago, if there is one that nobody is at: a sender that went
+/// away never comes back for its own.
+fn close_one<F: Fs>(parts: &mut Parts<F>) -> bool {
+    // Others get hold of a part through this map only, which is locked.
+    let idle = parts.iter().filter(|(_, open)| Arc::strong_count(&open.part) == 1);
+    let oldest = idle.min_by_key(|(_, open)| open.used).map(|(digest, _)| *digest);
+    oldest.is_some_and(|digest| parts.remove(&digest).is_some())
 }
 
 impl<F: Fs> Stage<F> {
@@ -396,10 +412,12 @@ impl<F: Fs> Stage<F> {
 
     fn part(&self, digest: Digest, size: u64) -> Result<Arc<Mutex<Part<F>>>, StageError> {
         let mut parts = locked(&self.parts);
-        if let Some(part) = parts.get(&digest) {
-            return Ok(part.clone());
+        let used = parts.values().map(|open| open.used + 1).max().unwrap_or(0);
+        if let Some(open) = parts.get_mut(&digest) {
+            open.used = used;
+            return Ok(open.part.clone());
         }
-        if parts.len() >= PARTS_MAX {
+        if parts.len() >= PARTS_MAX && !close_one(&mut parts) {
             return Err(StageError::Crowded { digest });
         }
         let io = |source| StageError::Io { what: "open", digest, source };
@@ -415,7 +433,7 @@ impl<F: Fs> Stage<F> {
             }
         };
         let part = Arc::new(Mutex::new(part));
-        parts.insert(digest, part.clone());
+        parts.insert(digest, Open { part: part.clone(), used });
         Ok(part)
     }
 

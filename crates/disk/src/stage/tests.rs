@@ -78,16 +78,37 @@ fn content_that_cannot_fit_is_refused_before_anything_is_written() {
     assert!(names(place.path()).is_empty());
 }
 
+/// Senders that went away left their parts open, and nobody closed them: after 64 of them nothing
+/// larger than one piece arrived any more until a restart.
+#[test]
+fn of_too_many_parts_the_one_unused_for_longest_is_closed_and_goes_on_later() {
+    let place = tempfile::tempdir().unwrap();
+    let stage = stage(place.path());
+    let digests: Vec<Digest> = (0..=PARTS_MAX).map(|n| digest_of(&n.to_le_bytes())).collect();
+    let (last, first) = digests.split_last().unwrap();
+    for digest in first {
+        stage.append(*digest, 8, 0, &[0; 4]).unwrap();
+    }
+    let word = 0_usize.to_le_bytes();
+    stage.begin(first[0], 8).unwrap();
+    assert_eq!(stage.begin(*last, 8).unwrap(), Staged::Progress(0));
+    let open = |digest: &Digest| super::locked(&stage.parts).contains_key(digest);
+    assert!(open(&first[0]) && !open(&first[1]) && open(&first[2]) && open(last));
+    assert_eq!(super::locked(&stage.parts).len(), PARTS_MAX);
+    assert_eq!(stage.begin(first[1], 8).unwrap(), Staged::Progress(4), "its bytes stayed");
+    assert!(!open(&first[2]));
+    assert_eq!(stage.append(first[0], 8, 4, &word[4..]).unwrap(), Staged::Complete);
+}
+
 #[test]
 fn a_peer_cannot_open_parts_without_end() {
     let place = tempfile::tempdir().unwrap();
     let stage = stage(place.path());
-    for number in 0..PARTS_MAX {
-        stage.begin(Digest([u8::try_from(number).unwrap(); 32]), 10).unwrap();
-    }
+    let digest = |number: usize| Digest([u8::try_from(number).unwrap(); 32]);
+    let at_work: Vec<_> = (0..PARTS_MAX).map(|n| stage.part(digest(n), 10).unwrap()).collect();
     let crowded = stage.begin(Digest([255; 32]), 10);
     assert!(matches!(crowded, Err(StageError::Crowded { .. })));
-    stage.discard(&Digest([0; 32])).unwrap();
+    drop(at_work);
     stage.begin(Digest([255; 32]), 10).unwrap();
 }
 
