@@ -89,6 +89,9 @@ pub struct Eyes<'a, F: Fs> {
     pub workers: usize,
     /// Whether a walk reads again what was read without proof, though its fingerprint is unchanged.
     pub reread_soft: bool,
+    /// Whether a walk reads again what is not known to be durable, though its fingerprint is
+    /// unchanged: a power loss may have left the inode and not its bytes.
+    pub reread_volatile: bool,
 }
 
 /// Counted while it goes on; shared with whoever shows status, or wants it to stop.

@@ -82,7 +82,8 @@ fn take_name<F: Fs, L: LastSeen>(
 
 /// The usual case, before any path is put together: a file that is as it was.
 fn is_quiet<F: Fs, L: LastSeen>(walk: &Walk<'_, F, L>, row: &SeenRow, stat: &Stat) -> bool {
-    let doubtful = row.soft || stat.mount != walk.lens.root_mount || stat.kind == FileKind::Dir;
+    let doubtful = row.soft || walk.may_be_lost(Some(row));
+    let doubtful = doubtful || stat.mount != walk.lens.root_mount || stat.kind == FileKind::Dir;
     !doubtful && is_same(row, stat)
 }
 

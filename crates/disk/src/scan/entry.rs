@@ -139,12 +139,17 @@ impl<F: Fs, L: LastSeen> Walk<'_, F, L> {
         }
     }
 
+    /// Whether a power loss may have taken the bytes and left the fingerprint.
+    pub(super) fn may_be_lost(&self, row: Option<&SeenRow>) -> bool {
+        self.eyes.reread_volatile && row.is_some_and(|row| row.volatile.is_some())
+    }
+
     /// Whether an unchanged fingerprint is not enough.
     fn doubts(&self, met: &Met<'_, F>) -> bool {
         let soft = met.row.as_ref().is_some_and(|row| row.soft);
         let is_file = met.stat.kind == FileKind::File;
         let reread = match self.source {
-            Source::Scan => soft && self.eyes.reread_soft,
+            Source::Scan => soft && self.eyes.reread_soft || self.may_be_lost(met.row.as_ref()),
             Source::Live => soft || met.why == Why::Closed,
         };
         is_file && reread

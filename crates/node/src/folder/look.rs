@@ -70,14 +70,15 @@ pub struct Sight {
 }
 
 impl Sight {
-    fn eyes(&self, workers: usize, reread_soft: bool) -> Eyes<'_, Linux> {
+    fn eyes(&self, workers: usize, reread_volatile: bool) -> Eyes<'_, Linux> {
         Eyes {
             fs: &self.fs,
             root: &self.dir,
             ignore: &self.ignore,
             racy_ms: self.racy_ms,
             workers,
-            reread_soft,
+            reread_soft: false,
+            reread_volatile,
         }
     }
 
@@ -273,15 +274,20 @@ fn report_trouble(sight: &Sight, error: Option<scan::ScanError>) {
 /// Looks at everything, then stands for a cookie.
 fn everything(sight: &Sight, last: &Reader, number: u64) {
     if sight.is_good(false) {
-        walk(sight, last, &Arc::new(Progress::default()));
+        walk(sight, last, &Arc::new(Progress::default()), false);
     }
     sight.tell(Event::Cookie(Reached { number, open: Vec::new() }));
 }
 
-fn walk(sight: &Sight, last: &Reader, progress: &Arc<Progress>) -> Option<scan::Summary> {
+fn walk(
+    sight: &Sight,
+    last: &Reader,
+    progress: &Arc<Progress>,
+    reread_volatile: bool,
+) -> Option<scan::Summary> {
     tracing::debug!("the whole folder is scanned");
     let began_ms = sight.clock.mono_ms();
-    let eyes = sight.eyes(SCAN_WORKERS, false);
+    let eyes = sight.eyes(SCAN_WORKERS, reread_volatile);
     let root = [RelPath::root()];
     let walked =
         scan::trees(&eyes, last, progress, &root, &mut |report| sight.hand_on(began_ms, report));
@@ -294,16 +300,19 @@ fn walk(sight: &Sight, last: &Reader, progress: &Arc<Progress>) -> Option<scan::
     }
 }
 
-/// Scans each time it is asked, until nobody can ask any more.
+/// Scans each time it is asked, until nobody can ask any more. Until one scan of this life is
+/// complete, what was not known to be durable is read: the machine may have lost power.
 pub fn scans(sight: &Sight, last: &Reader, asked: &Receiver<()>) {
+    let mut first = true;
     while let Ok(()) = asked.recv() {
         let complete = sight.is_good(false) && {
             let progress = Arc::new(Progress::default());
             sight.board.set_scan(Some(progress.clone()));
-            let summary = walk(sight, last, &progress);
+            let summary = walk(sight, last, &progress, first);
             sight.board.set_scan(None);
             summary.is_some_and(|summary| summary.complete)
         };
+        first &= !complete;
         if !sight.tell(Event::Inputs(vec![Input::Scanned(complete)])) {
             return;
         }

@@ -62,6 +62,7 @@ impl Program {
             racy_ms: self.racy_ms,
             workers: 0,
             reread_soft: false,
+            reread_volatile: true,
         }
     }
 

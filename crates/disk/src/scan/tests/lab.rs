@@ -122,6 +122,7 @@ impl<F: Fs> Lab<F> {
             racy_ms: 0,
             workers: self.workers,
             reread_soft: true,
+            reread_volatile: false,
         }
     }
 

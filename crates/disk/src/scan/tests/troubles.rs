@@ -1,9 +1,12 @@
 //! What goes wrong: writers, permissions, mounts, things that move during the scan, cancellation.
 
-use super::lab::{lines, linux, record};
+use super::lab::{lines, linux, record, row};
 use super::{path, tree, two_files};
 use crate::fs::Fs;
-use crate::scan::{trees, Why};
+use crate::scan::{trees, Eyes, Report, Why};
+use engine::content::Content;
+use engine::index::{Index, Volatile};
+use engine::observe::Found;
 use std::os::unix::fs::PermissionsExt;
 
 fn is_root() -> bool {
@@ -21,6 +24,31 @@ fn a_file_open_for_writing_is_busy_until_it_is_closed() {
     assert_eq!(lines(&lab.hint(&[("d/a", Why::Changed)])), ["busy d/a"]);
     drop(writer);
     assert_eq!(lab.shows(), ["File d/a read"]);
+}
+
+/// Zeros after a power loss with the size and times of what was written: the row said so too, so
+/// nobody ever read them again, and this copy was wrong for ever and served to others.
+#[test]
+fn what_a_power_loss_may_have_undone_is_read_again_though_its_fingerprint_is_the_same() {
+    let (mut lab, _home) = linux();
+    two_files(&lab);
+    lab.file("d/zeros", &[0; 4]);
+    lab.settle();
+    let mut written = row(&lab.index, &path("d/zeros")).unwrap();
+    let digest = engine::content::Digest(blake3::hash(b"word").into());
+    written.content = Some(Content::File(digest, 4));
+    written.volatile = Some(Volatile { epoch: 1, previous: None });
+    lab.index.put_seen(&written);
+    assert!(lab.shows().is_empty());
+    let eyes = Eyes { reread_volatile: true, ..lab.eyes() };
+    let mut looks = Vec::new();
+    let hand_on = &mut |report: Report| {
+        looks.extend(report.batch.looks);
+        true
+    };
+    trees(&eyes, &lab.index, &lab.progress, &[path("")], hand_on).unwrap();
+    assert_eq!(lines(&looks), ["File d/zeros read"]);
+    assert!(matches!(&looks[0].found, Found::Present(found) if found.zeros));
 }
 
 #[test]

@@ -51,6 +51,7 @@ pub fn read_tree(
         racy_ms: 0,
         workers: 1,
         reread_soft: true,
+        reread_volatile: false,
     };
     let mut sorter = Sorter::new(home).map_err(spool)?;
     let mut kept = Ok(());
