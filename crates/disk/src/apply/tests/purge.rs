@@ -132,8 +132,8 @@ fn more_than_its_share_of_the_filesystem_goes_oldest_first_after_its_rest() {
 }
 
 /// Found by reading: nobody ever asked the trash for room, so a full disk stayed full for as long
-/// as the trash was within its share. What was freed is counted and not used: a process that another
-/// test starts at this instant may hold the removed file open, and its blocks with it.
+/// as the trash was within its share. What was freed is counted and not used: a process that
+/// another test starts at this instant may hold the removed file open, and its blocks with it.
 #[test]
 fn content_that_found_no_room_has_the_trash_make_it() {
     let Some(small) = Small::mount() else { return };
