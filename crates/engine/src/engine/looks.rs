@@ -256,12 +256,17 @@ impl FolderEngine {
         if self.paused || self.doubts.deadline().is_none_or(|at_ms| at_ms > now_ms) {
             return;
         }
+        // What has no row any more went with its directory: there is nothing left to believe.
+        self.doubts.gone.retain(|path, _| observe::row_at(index, path).is_some());
         let due = self.doubts.gone.iter_mut().filter(|(_, gone)| gone.ask_ms <= now_ms);
         let due = due.map(|(path, gone)| {
             gone.ask_ms = now_ms + DOUBT_RETRY_MS;
             path.clone()
         });
-        self.effects.push(Effect::Observe(due.collect()));
+        let due: Vec<RelPath> = due.collect();
+        if !due.is_empty() {
+            self.effects.push(Effect::Observe(due));
+        }
     }
 }
 

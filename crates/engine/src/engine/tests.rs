@@ -6,7 +6,7 @@ use crate::dot::{Incarnation, NodeId};
 use crate::entry::{IncarnationRecord, Kind, Timestamp};
 use crate::index::{Attributes, Fingerprint, Handle, MemIndex, Meta, Phase};
 use crate::message::{Message, Want};
-use crate::observe::{Batch, Found, Observation, Present, Source};
+use crate::observe::{Batch, Found, Observation, Present, Source, Stray};
 use crate::path::RelPath;
 use crate::plan::{Act, OpId, Operation, Outcome};
 
@@ -254,4 +254,25 @@ fn two_operations_are_never_at_work_at_one_name() {
     let installs = |o: &&Operation| matches!(o.act, Act::Install { .. });
     let last: Vec<Operation> = last.iter().filter(installs).cloned().collect();
     assert_eq!(installed(&last).1, b'2');
+}
+
+// Story (simulator, seed 572): a contested file was gone, which is not believed at once; before it
+// was, its directory was gone, too, and was deleted with all in it. The file was asked for again
+// for ever, and the folder never came to rest.
+#[test]
+fn what_went_with_its_directory_is_not_asked_for_any_more() {
+    let mut side = Side::new(1);
+    side.look(Source::Live, "d", Found::Present(present(Kind::Dir, 4, None)));
+    side.write("d/file", b'1');
+    let path = Some(RelPath::parse(b"d/file").expect("a path"));
+    let mtime = Timestamp { seconds: 1, nanos: 0 };
+    side.turn([Input::Stray(Stray { path, digest: Digest([b'0'; 32]), size: 1, mtime })]);
+    side.look(Source::Live, "d/file", Found::Absent);
+    side.look(Source::Live, "d", Found::Absent);
+    assert!(side.engine.has_deferred_looks(), "what lost to it would go with it");
+    side.now.mono_ms += 60_000;
+    side.look(Source::Live, "d", Found::Absent);
+    side.now.mono_ms += 60_000;
+    side.turn([Input::Tick]);
+    assert!(!side.engine.has_deferred_looks(), "{:?}", side.engine);
 }
