@@ -45,6 +45,9 @@ impl<F: Fs, L: LastSeen> Walk<'_, F, L> {
                 return;
             }
             Err(error) if is_in_the_way(&error) => {
+                // Told by itself, too: its directory may have been renamed before anybody looked
+                // at this name, and the engine follows it there.
+                self.absent.push(path.clone());
                 return self.begin(&parent, Why::Changed, false);
             }
             Err(error) => return self.tell(path.clone(), None, unreadable(&error), None),

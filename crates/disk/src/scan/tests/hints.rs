@@ -126,7 +126,24 @@ fn a_hint_below_something_that_is_gone_shows_its_top_as_absent() {
     lab.remove("d/e/c");
     lab.remove_dir("d/e");
     let shown = lines(&lab.hint(&[("d/e/c", Why::NoWriter)]));
-    assert_eq!(shown, ["Dir d", "absent d/e"]);
+    assert_eq!(shown, ["Dir d", "absent d/e", "absent d/e/c"]);
+}
+
+/// Files were moved into a new directory, which was renamed at once: the hints of the files named a
+/// directory that was gone, nothing was told of them, and the engine, which follows a name that it
+/// is told of through the rename, never looked at them where they were.
+#[test]
+fn a_hint_below_a_directory_that_is_gone_and_was_never_known_is_told() {
+    let (mut lab, _home) = linux();
+    tree(&lab);
+    lab.settle();
+    let hints = [("x/y/new", Why::NoWriter), ("d/e/f/new", Why::NoWriter)];
+    let shown = lines(&lab.hint(&hints));
+    let expected = ["absent d/e/f", "absent d/e/f/new", "absent x", "absent x/y", "absent x/y/new"];
+    assert_eq!(shown, expected);
+    lab.rename("d/e", "moved");
+    let shown = lines(&lab.hint(&[("d/e/new", Why::NoWriter), ("moved", Why::Changed)]));
+    assert_eq!(shown, ["Dir ", "Dir d", "absent d/e", "absent d/e/new", "Dir moved"]);
 }
 
 #[test]
