@@ -12,7 +12,7 @@
 use crate::content::{Content, Digest};
 use crate::dot::{Dot, Incarnation, Knowledge, NodeId};
 use crate::entry::{Entry, EntryId, Hlc, IncarnationRecord};
-use crate::index::{Index, Phase, Stored};
+use crate::index::{Index, Stored};
 use crate::ledger::{self, Author, Facts};
 use crate::limits::{
     FRAME_ENTRIES_MAX, FRAME_ENTRY_BYTES, FRAME_INLINE_BYTES, INLINE_BYTES_MAX, PULL_AFTER_MS,
@@ -59,9 +59,6 @@ pub struct Peer {
     said: Knowledge,
     said_applied: BTreeMap<Incarnation, u64>,
     said_lives: BTreeSet<Incarnation>,
-    said_spare: bool,
-    /// It wants no contents with entries.
-    spare: bool,
     /// What it has told us that it knows.
     pub knows: Knowledge,
     /// What it has told us stands on its disk.
@@ -134,7 +131,6 @@ impl Exchange {
         learn_lives(index, &share.incarnations)?;
         own_life(facts, &share.knowledge)?;
         state.knows.merge(&share.knowledge);
-        state.spare = share.spare;
         state.start_walk(facts, &share.knowledge);
         Ok(())
     }
@@ -203,7 +199,6 @@ impl Exchange {
         own_life(facts, &ack.knowledge)?;
         state.knows.merge(&ack.knowledge);
         state.applied.extend(ack.applied);
-        state.spare = ack.spare;
         Ok(())
     }
 
@@ -362,17 +357,7 @@ fn share(facts: &Facts, index: &dyn Index, state: &mut Peer) -> Message {
     state.said.merge(&facts.knowledge);
     let incarnations = index.incarnations();
     state.said_lives.extend(incarnations.iter().map(|life| life.incarnation));
-    state.said_spare = wants_spared(facts);
-    Message::Share(Share {
-        knowledge: facts.knowledge.clone(),
-        incarnations,
-        spare: state.said_spare,
-    })
-}
-
-/// Before its own tree has been looked at, a node may hold anything already.
-fn wants_spared(facts: &Facts) -> bool {
-    facts.meta.phase != Phase::Member
+    Message::Share(Share { knowledge: facts.knowledge.clone(), incarnations })
 }
 
 impl Peer {
@@ -480,7 +465,7 @@ impl Peer {
             let Some(id) = self.tail.pop_front() else { break };
             self.in_tail.remove(&id);
             let Some(stored) = index.entry(id) else { continue };
-            let live = self.walk.is_none() && !self.spare;
+            let live = self.walk.is_none();
             if let (true, Some((digest, size))) = (live, newest_file(&stored.entry)) {
                 if size <= room.min(INLINE_BYTES_MAX as u64) {
                     inline.push(digest);
@@ -502,14 +487,12 @@ impl Peer {
         let unsaid = applied.iter().filter(|(i, n)| self.said_applied.get(i) != Some(n));
         let unsaid: Vec<_> = unsaid.map(|(&incarnation, &n)| (incarnation, n)).collect();
         let knowledge = facts.knowledge.minus(&self.said);
-        let spare = wants_spared(facts);
-        if knowledge.is_empty() && unsaid.is_empty() && spare == self.said_spare {
+        if knowledge.is_empty() && unsaid.is_empty() {
             return;
         }
         self.said.merge(&knowledge);
         self.said_applied.extend(unsaid.iter().copied());
-        self.said_spare = spare;
-        say(Message::Ack(Ack { knowledge, applied: unsaid, spare }), Vec::new());
+        say(Message::Ack(Ack { knowledge, applied: unsaid }), Vec::new());
     }
 
     fn question(

@@ -50,8 +50,6 @@ pub struct Share {
     pub knowledge: Knowledge,
     /// The owners of the incarnations in it.
     pub incarnations: Vec<IncarnationRecord>,
-    /// No contents with entries, please: they may be here already, and it is being looked.
-    pub spare: bool,
 }
 
 /// Entries as they stand at the sender.
@@ -77,8 +75,6 @@ pub struct Ack {
     pub knowledge: Knowledge,
     /// Of each incarnation: everything up to this counter stands on its disk.
     pub applied: Vec<(Incarnation, u64)>,
-    /// As in [`Share`], from now on.
-    pub spare: bool,
 }
 
 /// Asks for the bytes of one content from an offset on.

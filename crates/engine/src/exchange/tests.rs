@@ -341,24 +341,6 @@ fn small_contents_ride_along_live_and_not_in_a_walk() {
     assert_eq!(inline, [Digest([b'b'; 32])]);
 }
 
-// Story: a node joined with the very tree that the first was still scanning, and was sent megabytes
-// of contents that it had: they rode along with the entries before it had looked.
-#[test]
-fn a_node_that_has_not_looked_at_its_tree_is_spared_contents_until_it_has() {
-    let mut net = Net::new(&[(1, 2)]);
-    net.node(2).facts.meta.phase = Phase::Importing;
-    net.settle();
-    net.node(1).write(1, b'a');
-    let live = net.node(1).turn(0);
-    assert!(live.iter().all(|out| out.inline.is_empty()), "{live:?}");
-    net.node(2).facts.meta.phase = Phase::Member;
-    net.settle();
-    net.node(1).write(2, b'b');
-    let live = net.node(1).turn(0);
-    let inline: Vec<Digest> = live.into_iter().flat_map(|out| out.inline).collect();
-    assert_eq!(inline, [Digest([b'b'; 32])]);
-}
-
 #[test]
 fn news_of_others_is_not_pushed_but_asked_for_after_a_moment() {
     let mut net = Net::new(&[(1, 2), (2, 3)]);
@@ -455,8 +437,7 @@ fn offences_are_refused_and_leave_nothing() {
     });
     let own_beyond =
         Frame { context: known, entries: vec![good.clone()], beyond, ..Frame::default() };
-    let share =
-        |knowledge, incarnations| Message::Share(Share { knowledge, incarnations, spare: false });
+    let share = |knowledge, incarnations| Message::Share(Share { knowledge, incarnations });
     for message in [
         frame(&[], vec![good.clone()]),
         frame(&[ours(9)], vec![]),
@@ -464,7 +445,7 @@ fn offences_are_refused_and_leave_nothing() {
         frame(&[theirs(1), theirs(2)], vec![good, foreign_entry(5, Kind::Dir, theirs(2))]),
         Message::Frame(own_beyond),
         Message::DeltaEnd(future.clone()),
-        Message::Ack(Ack { knowledge: future.clone(), ..Ack::default() }),
+        Message::Ack(Ack { knowledge: future.clone(), applied: vec![] }),
         share(future, vec![]),
         share(Knowledge::default(), vec![owner(node_id(2))]),
     ] {

@@ -83,8 +83,6 @@ struct WireMessage {
     applied: Vec<WireApplied>,
     #[prost(message, repeated, tag = "10")]
     beyond: Vec<WireBeyond>,
-    #[prost(bool, tag = "11")]
-    spare: bool,
 }
 
 const HELLO: u32 = 1;
@@ -170,7 +168,6 @@ pub(super) fn encode(folder: FolderId, message: &Message) -> Vec<u8> {
             wire.kind = SHARE;
             wire.knowledge = write_knowledge(&share.knowledge);
             wire.owners = write_owners(&share.incarnations);
-            wire.spare = share.spare;
         }
         Message::Frame(frame) => {
             wire.kind = FRAME;
@@ -192,7 +189,6 @@ pub(super) fn encode(folder: FolderId, message: &Message) -> Vec<u8> {
         }
         Message::Ack(ack) => {
             (wire.kind, wire.knowledge) = (ACK, write_knowledge(&ack.knowledge));
-            wire.spare = ack.spare;
             let applied = ack.applied.iter();
             wire.applied = applied
                 .map(|(i, counter)| WireApplied { incarnation: i.0.to_vec(), counter: *counter })
@@ -283,7 +279,6 @@ fn read_ack(wire: &WireMessage) -> Result<Ack, WireError> {
     Ok(Ack {
         knowledge: read_knowledge(&wire.knowledge)?,
         applied: applied.collect::<Result<_, _>>()?,
-        spare: wire.spare,
     })
 }
 
@@ -295,7 +290,6 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(FolderId, Message), WireError> {
         SHARE => Message::Share(Share {
             knowledge: read_knowledge(&wire.knowledge)?,
             incarnations: read_owners(wire.owners)?,
-            spare: wire.spare,
         }),
         FRAME => Message::Frame(read_frame(wire)?),
         DELTA_END => Message::DeltaEnd(read_knowledge(&wire.knowledge)?),

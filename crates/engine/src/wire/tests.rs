@@ -73,11 +73,7 @@ fn messages(n: u64, k: Knowledge) -> Vec<Message> {
     let digest = Digest([n as u8; 32]);
     vec![
         Message::Hello(Hello { wire: 1, hlc: Hlc(n) }),
-        Message::Share(Share {
-            knowledge: k.clone(),
-            incarnations: vec![owner.clone()],
-            spare: n.is_multiple_of(2),
-        }),
+        Message::Share(Share { knowledge: k.clone(), incarnations: vec![owner.clone()] }),
         Message::Frame(Frame {
             context: k.clone(),
             entries: (n..n + 5).map(entry).collect(),
@@ -86,11 +82,7 @@ fn messages(n: u64, k: Knowledge) -> Vec<Message> {
             incarnations: vec![owner],
         }),
         Message::DeltaEnd(k.clone()),
-        Message::Ack(Ack {
-            knowledge: k,
-            applied: vec![(Incarnation([1; 16]), n)],
-            spare: n.is_multiple_of(2),
-        }),
+        Message::Ack(Ack { knowledge: k, applied: vec![(Incarnation([1; 16]), n)] }),
         Message::Want(vec![Want { digest, size: 9 + n, offset: 3 }]),
         Message::Data(vec![Piece { digest, size: 9 + n, offset: 3, bytes: vec![1, 2] }]),
         Message::Gone(vec![digest]),
