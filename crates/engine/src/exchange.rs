@@ -11,7 +11,7 @@
 
 use crate::content::{Content, Digest};
 use crate::dot::{Dot, Incarnation, Knowledge, NodeId};
-use crate::entry::{Entry, EntryId, Hlc, IncarnationRecord};
+use crate::entry::{Entry, EntryId, Hlc, IncarnationRecord, Rank};
 use crate::index::{Index, Stored};
 use crate::ledger::{self, Author, Facts};
 use crate::limits::{
@@ -19,6 +19,7 @@ use crate::limits::{
     TAIL_MAX,
 };
 use crate::message::{Ack, Frame, Hello, Message, Share, WIRE_VERSION};
+use crate::view;
 use crate::wire::entry_bytes;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -466,7 +467,7 @@ impl Peer {
             self.in_tail.remove(&id);
             let Some(stored) = index.entry(id) else { continue };
             let live = self.walk.is_none();
-            if let (true, Some((digest, size))) = (live, newest_file(&stored.entry)) {
+            if let (true, Some((digest, size))) = (live, just_written(&stored.entry)) {
                 if size <= room.min(INLINE_BYTES_MAX as u64) {
                     inline.push(digest);
                     room -= size;
@@ -517,8 +518,10 @@ impl Peer {
     }
 }
 
-fn newest_file(entry: &Entry) -> Option<(Digest, u64)> {
-    match crate::view::winner(&entry.data)?.content {
+/// The content that a user has just written. What an import found may well be at the peer too.
+fn just_written(entry: &Entry) -> Option<(Digest, u64)> {
+    let newest = view::winner(&entry.data).filter(|data| data.stamp.rank == Rank::Write)?;
+    match newest.content {
         Content::File(digest, size) => Some((digest, size)),
         Content::Link(_) => None,
     }

@@ -58,8 +58,12 @@ impl Node {
 
     /// A user writes file `n`, having seen all that is here of it.
     fn write(&mut self, n: u16, letter: u8) {
+        self.put(n, letter, Rank::Write);
+    }
+
+    fn put(&mut self, n: u16, letter: u8, rank: Rank) {
         let (hlc, dot) = (self.facts.tick(), self.facts.mint());
-        let stamp = Stamp { rank: Rank::Write, hlc, dot };
+        let stamp = Stamp { rank, hlc, dot };
         let stored = self.index.entry(file_id(n));
         let context = stored.as_ref().and_then(|stored| stored.context);
         let blank = || Entry::new(file_id(n), Kind::File);
@@ -339,6 +343,17 @@ fn small_contents_ride_along_live_and_not_in_a_walk() {
     let live = net.node(1).turn(0);
     let inline: Vec<Digest> = live.into_iter().flat_map(|out| out.inline).collect();
     assert_eq!(inline, [Digest([b'b'; 32])]);
+}
+
+// Story: nodes joined with the same tree in place, and the contents of what one of them was still
+// importing rode along to the others, which had them.
+#[test]
+fn what_an_import_finds_is_told_without_contents() {
+    let mut net = Net::new(&[(1, 2)]);
+    net.settle();
+    net.node(1).put(1, b'a', Rank::Import);
+    let live = net.node(1).turn(0);
+    assert!(!live.is_empty() && live.iter().all(|out| out.inline.is_empty()), "{live:?}");
 }
 
 #[test]
