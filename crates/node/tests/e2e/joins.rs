@@ -19,13 +19,14 @@ pub fn same_tree() -> Outcome {
         tools(&format!("cp -a {from}/. {}", node.tree.display()))?;
     }
     lab.found()?;
-    lab.join_others()?;
+    lab.join_in_turn()?;
     lab.settle("the same tree on all three")?;
     no_conflicts(&lab)?;
     for at in [1, 2] {
         let bytes = lab.wire_bytes(at)?;
         if bytes > SAME_WIRE_BYTES_MAX {
-            return Err(format!("{bytes} bytes on the wire for a tree that was there").into());
+            let words = format!("{bytes} bytes on the wire for a tree that was there");
+            return Err(lab.trouble("join", &words));
         }
     }
     Ok(())

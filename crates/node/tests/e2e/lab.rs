@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Failed;
+use node::view::FolderState;
 
 use crate::node::Node;
 use crate::tree;
@@ -282,6 +283,22 @@ impl Lab {
         for node in &mut self.nodes[1..] {
             node.join(&code)?;
             node.start()?;
+        }
+        self.meet()
+    }
+
+    /// All others come in one after another, each when the one before has looked at its tree.
+    pub fn join_in_turn(&mut self) -> Outcome {
+        for at in 0..self.nodes.len() {
+            if at > 0 {
+                let code = self.nodes[0].invite(&[])?;
+                self.nodes[at].join(&code)?;
+                self.nodes[at].start()?;
+            }
+            let node = &self.nodes[at];
+            until(&format!("{} rests", node.name), || {
+                Ok((node.folder()?.state == FolderState::Idle).then_some(()))
+            })?;
         }
         self.meet()
     }
