@@ -391,7 +391,9 @@ impl FolderEngine {
     }
 
     fn sync(&mut self) {
-        let Some(since) = self.volatile_since_ms.filter(|_| !self.syncing) else { return };
+        // After a power loss the scan must first hold what is there against what was volatile.
+        let may_sync = !self.syncing && !self.damaged_boot;
+        let Some(since) = self.volatile_since_ms.filter(|_| may_sync) else { return };
         if self.now.mono_ms >= since + SYNC_AFTER_MS {
             self.syncing = true;
             self.effects.push(Effect::Sync(self.epoch));
