@@ -283,8 +283,8 @@ fn what_went_with_its_directory_is_not_asked_for_any_more() {
 }
 
 // Story (found by reading): a long scan after a power loss was overtaken by a sync of the
-// filesystem, which made the rows durable that the scan was still to doubt: what the loss had undone
-// was then taken for what users had done.
+// filesystem, which made the rows durable that the scan was still to doubt: what the loss had
+// undone was then taken for what users had done.
 #[test]
 fn after_a_power_loss_nothing_becomes_durable_before_the_scan() {
     let is_sync = |effects: Vec<Effect>| effects.iter().any(|e| matches!(e, Effect::Sync(_)));
