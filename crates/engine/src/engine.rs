@@ -246,6 +246,12 @@ impl FolderEngine {
         self.has_scanned
     }
 
+    /// Whether the machine lost power since the index was in use, and no scan has told yet what that
+    /// did.
+    pub fn lost_power(&self) -> bool {
+        self.damaged_boot
+    }
+
     /// Whether a scan is running or due.
     pub fn is_scanning(&self) -> bool {
         self.scanning

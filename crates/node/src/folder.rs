@@ -335,6 +335,7 @@ fn start(wish: Wish<'_>, parts: Parts) -> Result<Folder, FolderError> {
         control: control.clone(),
         board: board.clone(),
         clock,
+        lost_power: engine.lost_power(),
     };
     let threads = Threads { wish: &wish, tree: &tree, control: &control, board: &board };
     let contents = threads.start_contents(&apply)?;

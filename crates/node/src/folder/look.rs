@@ -67,6 +67,8 @@ pub struct Sight {
     pub board: Arc<Board>,
     /// Time.
     pub clock: Clock,
+    /// The machine lost power since the index was last in use.
+    pub lost_power: bool,
 }
 
 impl Sight {
@@ -300,19 +302,20 @@ fn walk(
     }
 }
 
-/// Scans each time it is asked, until nobody can ask any more. Until one scan of this life is
-/// complete, what was not known to be durable is read: the machine may have lost power.
+/// Scans each time it is asked, until nobody can ask any more. After a power loss what was not known
+/// to be durable is read, until one scan is complete. Never else: bytes that changed under a file
+/// whose times did not are rot, and reading would take them for an edit.
 pub fn scans(sight: &Sight, last: &Reader, asked: &Receiver<()>) {
-    let mut first = true;
+    let mut reread = sight.lost_power;
     while let Ok(()) = asked.recv() {
         let complete = sight.is_good(false) && {
             let progress = Arc::new(Progress::default());
             sight.board.set_scan(Some(progress.clone()));
-            let summary = walk(sight, last, &progress, first);
+            let summary = walk(sight, last, &progress, reread);
             sight.board.set_scan(None);
             summary.is_some_and(|summary| summary.complete)
         };
-        first &= !complete;
+        reread &= !complete;
         if !sight.tell(Event::Inputs(vec![Input::Scanned(complete)])) {
             return;
         }

@@ -193,7 +193,8 @@ pub fn frozen() -> Outcome {
 }
 
 /// One byte flips under a file while its filesystem is not mounted: no time changes, so only
-/// reading can tell.
+/// reading can tell. The start after it must not read: once it read what had not been synced yet,
+/// took the flipped byte for an edit and sent it to all.
 pub fn rotten() -> Outcome {
     let mut lab = Lab::machines(&["a", "b", "c"])?;
     let volume = lab.image_volume(1)?;
