@@ -246,8 +246,8 @@ impl FolderEngine {
         self.has_scanned
     }
 
-    /// Whether the machine lost power since the index was in use, and no scan has told yet what that
-    /// did.
+    /// Whether the machine lost power since the index was in use, and no scan has told yet what
+    /// that did.
     pub fn lost_power(&self) -> bool {
         self.damaged_boot
     }

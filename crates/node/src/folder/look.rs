@@ -302,9 +302,9 @@ fn walk(
     }
 }
 
-/// Scans each time it is asked, until nobody can ask any more. After a power loss what was not known
-/// to be durable is read, until one scan is complete. Never else: bytes that changed under a file
-/// whose times did not are rot, and reading would take them for an edit.
+/// Scans each time it is asked, until nobody can ask any more. After a power loss what was not
+/// known to be durable is read, until one scan is complete. Never else: bytes that changed under a
+/// file whose times did not are rot, and reading would take them for an edit.
 pub fn scans(sight: &Sight, last: &Reader, asked: &Receiver<()>) {
     let mut reread = sight.lost_power;
     while let Ok(()) = asked.recv() {
