@@ -337,7 +337,7 @@ pub struct ConflictShown {
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Event {
     /// A folder's figures or state changed.
-    Folder(FolderStatus),
+    Folder(Box<FolderStatus>),
     /// A peer came, went, or caught up.
     Peer(PeerStatus),
     /// Something happened to a path.

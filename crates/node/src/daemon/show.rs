@@ -284,7 +284,7 @@ impl Daemon {
         loop {
             let status = self.status().await;
             for folder in status.folders.iter().filter(|folder| !folders.contains(*folder)) {
-                if !items.send(&Event::Folder(folder.clone())).await {
+                if !items.send(&Event::Folder(Box::new(folder.clone()))).await {
                     return;
                 }
             }

@@ -226,7 +226,7 @@ impl World {
         let mut inputs: Vec<Input> = Vec::new();
         for batch in seen.batches {
             self.tell(|| {
-                let looks: Vec<_> = batch.looks.iter().map(|look| brief_look(look)).collect();
+                let looks: Vec<_> = batch.looks.iter().map(brief_look).collect();
                 format!("{node} sees ({:?}) {}", batch.source, looks.join(", "))
             });
             inputs.push(Input::Observed(began_ms, batch));

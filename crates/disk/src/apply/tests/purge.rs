@@ -77,7 +77,7 @@ fn what_cannot_be_read_keeps_nothing_else_from_going() {
         retire(&mut bed, "b", b"old");
         let items = bed.apply.trash().list().unwrap();
         let locked = bed.state.join("trash").join(items[0].name.to_string());
-        std::fs::set_permissions(locked, PermissionsExt::from_mode(0)).unwrap();
+        std::fs::set_permissions(locked, PermissionsExt::from_mode(0o0)).unwrap();
         let mut bed = aged(bed, AGE_S_MAX + 10);
         assert_eq!(bed.apply.purge(0).unwrap().count, 1);
         assert!(bed.apply.purge(0).is_err(), "it is still there, and said");

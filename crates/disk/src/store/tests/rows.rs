@@ -245,7 +245,7 @@ fn apply(step: &Step, order: Option<u64>, index: &mut dyn Index) {
             let intent = (seed % 7 == 5).then(|| Intent {
                 parent: entry_id(seed),
                 name: Name::new(format!("name {seed}").as_bytes()).unwrap(),
-                content: (seed % 2 == 1).then(|| Content::File(Digest([seed as u8; 32]), seed)),
+                content: (seed % 2 == 1).then_some(Content::File(Digest([seed as u8; 32]), seed)),
                 dots: seen_dots(seed),
             });
             let entry = entry_id(n);
