@@ -43,11 +43,12 @@ pub fn run(globals: &Globals, output: &Output, arguments: &Arguments) -> Answer 
         output.json(&invited)?;
         return Ok(Exit0::Done);
     }
-    output.line(&invited.code)?;
     output.note(&format!(
         "lets in {} node(s) until {}; on the other machine: syncline join CODE PATH",
         invited.uses,
         print::time(invited.expires_ms)
     ));
+    // Last, so that a script that takes both streams finds it.
+    output.line(&invited.code)?;
     Ok(Exit0::Done)
 }
