@@ -274,13 +274,11 @@ impl Serving {
             std::thread::spawn(move || giver.run(&jobs));
             sender
         });
-        // The thread ends only with the folder.
         drop(thread.send((link, wants)));
     }
 
     /// Stages content that lies elsewhere on this disk.
     pub fn copy(&self, digest: Digest, size: u64, origin: Origin) {
-        // The thread ends only with the folder.
         drop(self.copies.send((digest, size, origin)));
     }
 }
