@@ -132,7 +132,10 @@ impl FolderEngine {
                 self.effects.extend(out.into_iter().map(Effect::Send));
                 self.pending.wake(index, Wake::Room);
             }
-            Input::PeerDown(peer) => self.peer_down(index, peer),
+            Input::PeerDown(peer) => {
+                self.peer_down(index, peer);
+                self.import_if_told(index);
+            }
             Input::Congested(peer, congested) => self.exchange.congestion(peer, congested),
             Input::Message(peer, message) => {
                 if let Err(Offence(why)) = self.hear(index, peer, message) {
@@ -297,12 +300,9 @@ impl FolderEngine {
                 self.pending.wake_for_room(index, 64);
                 Ok(())
             }
-            Message::DeltaEnd(claimed) => {
-                self.exchange.delta_end(&mut self.facts, peer, &claimed)?;
-                if self.facts.meta.phase == Phase::Joining {
-                    self.facts.meta.phase = Phase::Importing;
-                    self.start_scan();
-                }
+            Message::DeltaEnd(end) => {
+                self.exchange.delta_end(&mut self.facts, peer, &end)?;
+                self.import_if_told(index);
                 Ok(())
             }
             Message::Ack(ack) => {
@@ -319,6 +319,17 @@ impl FolderEngine {
                 Ok(())
             }
             Message::Data(_) => Err(Offence("it sends contents where only index frames go")),
+        }
+    }
+
+    /// A joining node that has been told what the cluster holds looks at its own disk.
+    fn import_if_told(&mut self, index: &dyn Index) {
+        let own = self.facts.meta.incarnation;
+        let owners = index.incarnations();
+        let Some(own) = owners.iter().find(|life| life.incarnation == own) else { return };
+        if self.facts.meta.phase == Phase::Joining && self.exchange.may_import(own.node) {
+            self.facts.meta.phase = Phase::Importing;
+            self.start_scan();
         }
     }
 
@@ -370,6 +381,7 @@ impl FolderEngine {
         self.sure(index);
         if self.facts.meta.phase == Phase::Importing {
             self.facts.meta.phase = Phase::Member;
+            self.exchange.became_member(&self.facts);
         }
         self.facts.meta.clean_stop_ms = None;
     }

@@ -12,13 +12,13 @@
 use crate::content::{Content, Digest};
 use crate::dot::{Dot, Incarnation, Knowledge, NodeId};
 use crate::entry::{Entry, EntryId, Hlc, IncarnationRecord, Rank};
-use crate::index::{Index, Stored};
+use crate::index::{Index, Phase, Stored};
 use crate::ledger::{self, Author, Facts};
 use crate::limits::{
     FRAME_ENTRIES_MAX, FRAME_ENTRY_BYTES, FRAME_INLINE_BYTES, INLINE_BYTES_MAX, PULL_AFTER_MS,
     TAIL_MAX,
 };
-use crate::message::{Ack, Frame, Hello, Message, Share, WIRE_VERSION};
+use crate::message::{Ack, DeltaEnd, Frame, Hello, Message, Share, WIRE_VERSION};
 use crate::view;
 use crate::wire::entry_bytes;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -73,6 +73,8 @@ pub struct Peer {
     congested: bool,
     /// We asked and it has not finished telling.
     pulling: bool,
+    /// How far it had come when it last finished telling.
+    ended: Option<Phase>,
     /// Since when it knows something that we do not.
     behind_since_ms: Option<u64>,
 }
@@ -176,12 +178,14 @@ impl Exchange {
         &mut self,
         facts: &mut Facts,
         peer: NodeId,
-        claimed: &Knowledge,
+        end: &DeltaEnd,
     ) -> Result<(), Offence> {
         let state = self.peers.get_mut(&peer).ok_or(Offence("it speaks before it is connected"))?;
+        let claimed = &end.knowledge;
         own_life(facts, claimed)?;
         state.knows.merge(claimed);
         (state.pulling, state.behind_since_ms) = (false, None);
+        state.ended = Some(end.phase);
         let gained = claimed.minus(&facts.knowledge);
         let floors = gained
             .iter()
@@ -192,6 +196,26 @@ impl Exchange {
         }
         facts.knowledge.merge(claimed);
         Ok(())
+    }
+
+    /// Whether a joining node may look at its own disk now: a member has told it everything. Where
+    /// all who can be reached are joining too, one of them must begin.
+    pub fn may_import(&self, this: NodeId) -> bool {
+        let mut ended = self.peers.values().map(|state| state.ended);
+        if ended.any(|phase| phase == Some(Phase::Member)) {
+            return true;
+        }
+        let after_this =
+            |(peer, state): (&NodeId, &Peer)| this < *peer && state.ended == Some(Phase::Joining);
+        !self.peers.is_empty() && self.peers.iter().all(after_this)
+    }
+
+    /// This node has become a member: those whom it told otherwise hear it again.
+    pub fn became_member(&mut self, facts: &Facts) {
+        for state in self.peers.values_mut().filter(|s| s.open && s.walk.is_none()) {
+            let knows = state.knows.clone();
+            state.start_walk(facts, &knows);
+        }
     }
 
     /// How far the peer is.
@@ -389,7 +413,8 @@ impl Peer {
             if walked && self.tail.is_empty() {
                 if let Some(walk) = self.walk.take() {
                     self.said.merge(&walk.target);
-                    say(Message::DeltaEnd(walk.target), Vec::new());
+                    let end = DeltaEnd { knowledge: walk.target, phase: facts.meta.phase };
+                    say(Message::DeltaEnd(end), Vec::new());
                 }
                 return;
             }

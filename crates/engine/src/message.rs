@@ -3,6 +3,7 @@
 use crate::content::Digest;
 use crate::dot::{Incarnation, Knowledge};
 use crate::entry::{Entry, Hlc, IncarnationRecord};
+use crate::index::Phase;
 
 /// Names a folder in a cluster: a hash of the cluster's id, the folder's first name and its epoch.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
@@ -21,9 +22,8 @@ pub enum Message {
     Share(Share),
     /// Entries with complete registers.
     Frame(Frame),
-    /// You now hold everything in this Knowledge: it was mine when your walk began, and everything
-    /// I committed since has been sent too.
-    DeltaEnd(Knowledge),
+    /// You now hold everything that I know.
+    DeltaEnd(DeltaEnd),
     /// What I have seen and what of it stands on my disk.
     Ack(Ack),
     /// Send me these contents.
@@ -66,6 +66,15 @@ pub struct Frame {
     pub contents: Vec<(Digest, Vec<u8>)>,
     /// Owners of incarnations not yet told on this connection.
     pub incarnations: Vec<IncarnationRecord>,
+}
+
+/// The end of a walk, as a claim: who hears it holds all of this.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DeltaEnd {
+    /// The sender's Knowledge when the walk began; all it committed since has been sent too.
+    pub knowledge: Knowledge,
+    /// How far the sender itself has come: a joining node receives from a member (decisions A2).
+    pub phase: Phase,
 }
 
 /// How far the sender is.

@@ -43,11 +43,15 @@ struct Side {
 impl Side {
     /// An engine of an empty tree that was scanned.
     fn new(number: u8) -> Side {
-        let life = Incarnation([number; 16]);
-        let index = MemIndex::new(Meta::new(life, Phase::Importing, [0; 16]));
-        let mut side = Side::open(number, index);
+        let mut side = Side::first(number, Phase::Importing);
         side.turn([Input::Scanned(true)]);
         side
+    }
+
+    /// An engine that opens for the first time; nothing has been scanned.
+    fn first(number: u8, phase: Phase) -> Side {
+        let life = Incarnation([number; 16]);
+        Side::open(number, MemIndex::new(Meta::new(life, phase, [0; 16])))
     }
 
     /// An engine that goes on with an index; nothing has been scanned.
@@ -119,6 +123,11 @@ fn meet(a: &mut Side, b: &mut Side) {
         to_a = answer;
     }
     assert!(to_a.is_empty() && to_b.is_empty(), "{to_a:?} {to_b:?}");
+}
+
+/// Whether it has begun to look at its own disk since it was asked last.
+fn scans(side: &Side) -> bool {
+    side.engine.is_scanning()
 }
 
 fn installed(operations: &[Operation]) -> (OpId, u8) {
@@ -297,4 +306,35 @@ fn after_a_power_loss_nothing_becomes_durable_before_the_scan() {
     side.now.mono_ms += 60_000;
     let later = side.turn([Input::Tick]);
     assert!(is_sync(scanned) || is_sync(later));
+}
+
+// Story: three nodes with the same tree joined at once. Those who joined took the end of each
+// other's walks, in which nothing was, for what the cluster holds: each minted the whole tree of
+// its own, and the index of everything went over the wire two times too often.
+#[test]
+fn who_joins_looks_at_its_disk_when_a_member_has_told_it_everything() {
+    let mut founder = Side::first(1, Phase::Importing);
+    let mut joins = Side::first(2, Phase::Joining);
+    let mut too = Side::first(3, Phase::Joining);
+    meet(&mut founder, &mut joins);
+    meet(&mut joins, &mut too);
+    assert!(!scans(&joins) && !scans(&too), "the founder has not looked at its own disk yet");
+    let news = said(founder.turn([Input::Scanned(true)]));
+    joins.hear(1, news);
+    assert!(scans(&joins) && !scans(&too), "only one has heard a member");
+    let news = said(joins.turn([Input::Scanned(true)]));
+    too.hear(2, news);
+    assert!(scans(&too), "and who has become a member is one to the next");
+}
+
+#[test]
+fn where_all_who_can_be_reached_are_joining_one_of_them_begins() {
+    let mut sides = [1, 2].map(|number| Side::first(number, Phase::Joining));
+    let [first, second] = &mut sides;
+    meet(first, second);
+    assert_eq!(sides.each_ref().map(scans), [true, false]);
+    let [first, second] = &mut sides;
+    let news = said(first.turn([Input::Scanned(true)]));
+    second.hear(1, news);
+    assert!(scans(second));
 }

@@ -9,7 +9,7 @@ use crate::entry::{
 use crate::index::{Index, MemIndex, Meta, Phase};
 use crate::ledger::{self, Author, Facts};
 use crate::limits::PULL_AFTER_MS;
-use crate::message::{Ack, Frame, Message, Share};
+use crate::message::{Ack, DeltaEnd, Frame, Message, Share};
 use crate::path::Name;
 use crate::register::Version;
 use crate::wire::Minted;
@@ -108,7 +108,7 @@ impl Node {
         match message {
             Message::Share(share) => self.exchange.share(facts, index, peer, share),
             Message::Frame(frame) => self.exchange.frame(facts, index, peer, frame),
-            Message::DeltaEnd(claimed) => self.exchange.delta_end(facts, peer, &claimed),
+            Message::DeltaEnd(end) => self.exchange.delta_end(facts, peer, &end),
             Message::Ack(ack) => self.exchange.ack(facts, peer, ack),
             _ => Ok(()),
         }
@@ -327,7 +327,8 @@ fn what_is_written_during_a_walk_is_sent_before_the_walk_is_closed() {
     let said = net.deliver(1, 2, usize::MAX);
     let end = said.iter().position(|m| matches!(m, Message::DeltaEnd(_))).expect("it ends");
     assert!(entries(&said[..end]).contains(&file_id(77)), "the tail comes before the claim");
-    assert_eq!(said[end], Message::DeltaEnd(walked), "and the claim is that of the start");
+    let claim = DeltaEnd { knowledge: walked, phase: Phase::Member };
+    assert_eq!(said[end], Message::DeltaEnd(claim), "and the claim is that of the start");
     net.check(&[(3, "b"), (77, "c")]);
 }
 
@@ -459,7 +460,7 @@ fn offences_are_refused_and_leave_nothing() {
         frame(&[theirs(1), theirs(2)], vec![good.clone(), two_kinds]),
         frame(&[theirs(1), theirs(2)], vec![good, foreign_entry(5, Kind::Dir, theirs(2))]),
         Message::Frame(own_beyond),
-        Message::DeltaEnd(future.clone()),
+        Message::DeltaEnd(DeltaEnd { knowledge: future.clone(), phase: Phase::Member }),
         Message::Ack(Ack { knowledge: future.clone(), applied: vec![] }),
         share(future, vec![]),
         share(Knowledge::default(), vec![owner(node_id(2))]),

@@ -6,10 +6,11 @@ use super::WireError;
 use crate::content::Digest;
 use crate::dot::{Incarnation, Knowledge, NodeId};
 use crate::entry::{Hlc, IncarnationRecord};
+use crate::index::Phase;
 use crate::limits::{
     FRAME_ENTRIES_MAX, INLINE_BYTES_MAX, KNOWLEDGE_RANGES_MAX, PIECE_BYTES_MAX, WANTS_MAX,
 };
-use crate::message::{Ack, FolderId, Frame, Hello, Message, Piece, Share, Want};
+use crate::message::{Ack, DeltaEnd, FolderId, Frame, Hello, Message, Piece, Share, Want};
 use prost::Message as _;
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -83,6 +84,8 @@ struct WireMessage {
     applied: Vec<WireApplied>,
     #[prost(message, repeated, tag = "10")]
     beyond: Vec<WireBeyond>,
+    #[prost(uint32, tag = "11")]
+    phase: u32,
 }
 
 const HELLO: u32 = 1;
@@ -154,6 +157,23 @@ fn read_owners(wire: Vec<WireOwner>) -> Result<Vec<IncarnationRecord>, WireError
     records.collect()
 }
 
+fn write_phase(phase: Phase) -> u32 {
+    match phase {
+        Phase::Member => 0,
+        Phase::Importing => 1,
+        Phase::Joining => 2,
+    }
+}
+
+fn read_phase(wire: u32) -> Result<Phase, WireError> {
+    match wire {
+        0 => Ok(Phase::Member),
+        1 => Ok(Phase::Importing),
+        2 => Ok(Phase::Joining),
+        _ => Err(WireError("an unknown phase")),
+    }
+}
+
 fn write_piece(digest: &Digest, size: u64, offset: u64, bytes: &[u8]) -> WirePiece {
     WirePiece { digest: digest.0.to_vec(), size, offset, bytes: bytes.to_vec() }
 }
@@ -184,8 +204,9 @@ pub(super) fn encode(folder: FolderId, message: &Message) -> Vec<u8> {
             wire.pieces = contents.map(|(d, b)| write_piece(d, b.len() as u64, 0, b)).collect();
             wire.owners = write_owners(&frame.incarnations);
         }
-        Message::DeltaEnd(knowledge) => {
-            (wire.kind, wire.knowledge) = (DELTA_END, write_knowledge(knowledge));
+        Message::DeltaEnd(end) => {
+            (wire.kind, wire.knowledge) = (DELTA_END, write_knowledge(&end.knowledge));
+            wire.phase = write_phase(end.phase);
         }
         Message::Ack(ack) => {
             (wire.kind, wire.knowledge) = (ACK, write_knowledge(&ack.knowledge));
@@ -292,7 +313,10 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(FolderId, Message), WireError> {
             incarnations: read_owners(wire.owners)?,
         }),
         FRAME => Message::Frame(read_frame(wire)?),
-        DELTA_END => Message::DeltaEnd(read_knowledge(&wire.knowledge)?),
+        DELTA_END => Message::DeltaEnd(DeltaEnd {
+            knowledge: read_knowledge(&wire.knowledge)?,
+            phase: read_phase(wire.phase)?,
+        }),
         ACK => Message::Ack(read_ack(&wire)?),
         WANT => Message::Want(read_wants(wire.pieces)?),
         DATA => Message::Data(read_pieces(wire.pieces)?),

@@ -7,7 +7,8 @@ use crate::entry::{
     Data, Entry, EntryId, Hlc, IncarnationRecord, Kind, Location, Opaque, Owner, Presence, Rank,
     Sight, Stamp, Stamped, Timestamp, Xattrs, ROOT,
 };
-use crate::message::{Ack, FolderId, Frame, Hello, Message, Piece, Share, Want};
+use crate::index::Phase;
+use crate::message::{Ack, DeltaEnd, FolderId, Frame, Hello, Message, Piece, Share, Want};
 use crate::path::Name;
 use crate::register::{Register, Version};
 use proptest::prelude::{any, prop, proptest};
@@ -71,6 +72,7 @@ fn messages(n: u64, k: Knowledge) -> Vec<Message> {
         signature: vec![5; 64],
     };
     let digest = Digest([n as u8; 32]);
+    let phases = [Phase::Member, Phase::Importing, Phase::Joining];
     vec![
         Message::Hello(Hello { wire: 1, hlc: Hlc(n) }),
         Message::Share(Share { knowledge: k.clone(), incarnations: vec![owner.clone()] }),
@@ -81,7 +83,7 @@ fn messages(n: u64, k: Knowledge) -> Vec<Message> {
             contents: vec![(digest, vec![7; 100])],
             incarnations: vec![owner],
         }),
-        Message::DeltaEnd(k.clone()),
+        Message::DeltaEnd(DeltaEnd { knowledge: k.clone(), phase: phases[n as usize % 3] }),
         Message::Ack(Ack { knowledge: k, applied: vec![(Incarnation([1; 16]), n)] }),
         Message::Want(vec![Want { digest, size: 9 + n, offset: 3 }]),
         Message::Data(vec![Piece { digest, size: 9 + n, offset: 3, bytes: vec![1, 2] }]),

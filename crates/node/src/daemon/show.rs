@@ -141,7 +141,7 @@ impl Daemon {
             Some(_) => FolderState::Idle,
             None => FolderState::Stopped,
         };
-        let waits = "waits for the first member that holds it to connect".to_owned();
+        let waits = "waits until a member has told it what the cluster holds".to_owned();
         FolderStatus {
             name,
             id: id.to_string(),

@@ -19,7 +19,7 @@ pub fn same_tree() -> Outcome {
         tools(&format!("cp -a {from}/. {}", node.tree.display()))?;
     }
     lab.found()?;
-    lab.join_in_turn()?;
+    lab.join_others()?;
     lab.settle("the same tree on all three")?;
     no_conflicts(&lab)?;
     for at in [1, 2] {

@@ -287,22 +287,6 @@ impl Lab {
         self.meet()
     }
 
-    /// All others come in one after another, each when the one before has looked at its tree.
-    pub fn join_in_turn(&mut self) -> Outcome {
-        for at in 0..self.nodes.len() {
-            if at > 0 {
-                let code = self.nodes[0].invite(&[])?;
-                self.nodes[at].join(&code)?;
-                self.nodes[at].start()?;
-            }
-            let node = &self.nodes[at];
-            until(&format!("{} rests", node.name), || {
-                Ok((node.folder()?.state == FolderState::Idle).then_some(()))
-            })?;
-        }
-        self.meet()
-    }
-
     /// Until every running node is connected to every other running one.
     pub fn meet(&self) -> Outcome {
         let running = self.nodes.iter().filter(|node| node.is_running()).count();
