@@ -13,7 +13,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Failed;
-use node::view::FolderState;
 
 use crate::node::Node;
 use crate::tree;
