@@ -8,12 +8,11 @@
 //!
 //! [`Index::commit`]: engine::index::Index::commit
 
-use dirs::Dirs;
 use engine::dot::Knowledge;
-use engine::entry::EntryId;
 use engine::index::{IndexError, Meta};
 use lives::Lives;
-use overlay::{EntryBase, Overlay};
+use overlay::Overlay;
+use recent::Recent;
 use record::Counts;
 use rusqlite::Connection;
 use std::cell::{Cell, RefCell};
@@ -30,7 +29,9 @@ mod rows;
 
 mod overlay;
 
-mod dirs;
+mod recent;
+
+mod file;
 
 mod index;
 
@@ -194,14 +195,14 @@ pub struct Store {
     /// No row of D in the file has a higher slot.
     top_slot: u64,
     transaction: Cell<Transaction>,
-    /// What the file holds of entries that were lately looked up; forgotten with every flush.
-    looked: RefCell<HashMap<EntryId, Option<EntryBase>>>,
+    /// What the file holds of rows lately read or written.
+    recent: RefCell<Recent>,
+    /// Whether the conflict store may hold anything: mostly it does not, and is asked all the time.
+    keeps: bool,
     /// Every pending row in the file with an order up to this is hidden; forgotten likewise.
     hidden_below: Cell<u64>,
     /// The same for touched and creating counters, by table and life.
     floors: RefCell<HashMap<(bool, u32), u64>>,
-    /// Directories lately met.
-    dirs: RefCell<Dirs>,
     failed: RefCell<Option<IndexError>>,
     /// Held for its lock: one process at a time.
     _owner: schema::Owner,
@@ -264,10 +265,10 @@ impl Store {
             next_seq,
             top_slot: u64::try_from(top_slot).unwrap_or(0),
             transaction: Cell::new(Transaction::None),
-            looked: RefCell::default(),
+            recent: RefCell::default(),
+            keeps: top("SELECT count(*) FROM kept")? > 0,
             hidden_below: Cell::new(0),
             floors: RefCell::default(),
-            dirs: RefCell::default(),
             failed: RefCell::default(),
             _owner: owner,
             connection,

@@ -3,13 +3,15 @@
 //!
 //! Called by `store::index` when a transaction ends or grows beyond its bound.
 
-use super::overlay::{digest_of, EntryChange, PendingChange, SeenChange};
+use super::overlay::{digest_of, EntryBase, EntryChange, PendingChange, SeenChange};
+use super::recent::Held;
 use super::record::{
     content_bytes, counts_bytes, entry_bytes, entry_dots, knowledge_bytes, meta_bytes,
     pending_bytes, seen_bytes,
 };
 use super::rows::signed;
 use super::{fact, ReadError, Store, Transaction};
+use engine::dot::Dot;
 use engine::entry::EntryId;
 use engine::index::{IndexError, Slot};
 use rusqlite::Connection;
@@ -54,21 +56,20 @@ impl Store {
     fn flush(&mut self) -> Result<(), ReadError> {
         self.begin()?;
         let overlay = std::mem::take(&mut self.overlay);
-        self.looked.borrow_mut().clear();
         self.floors.borrow_mut().clear();
         self.hidden_below.set(0);
         let mut entries: Vec<EntryChange> = overlay.entries.into_values().collect();
         entries.sort_unstable_by_key(|change| change.seq);
-        for change in &entries {
+        for change in entries {
             self.flush_entry(change)?;
         }
         self.flush_seen(overlay.seen)?;
         let mut pending: Vec<_> = overlay.pending.into_iter().collect();
         pending.sort_unstable_by_key(|(_, change)| change.row.as_ref().map(|row| row.order));
-        self.flush_pending(&pending)
+        self.flush_pending(pending)
     }
 
-    fn flush_entry(&mut self, change: &EntryChange) -> Result<(), ReadError> {
+    fn flush_entry(&mut self, change: EntryChange) -> Result<(), ReadError> {
         let stored = &change.stored;
         let bytes = entry_bytes(&mut self.lives, stored);
         let parent = stored.settled.as_ref().map(|at| at.parent.0);
@@ -96,6 +97,8 @@ impl Store {
             let key = (life, signed(counter), change.seq);
             self.connection.prepare_cached(sql)?.execute(key)?;
         }
+        let base = EntryBase { seq: change.seq, dots: now };
+        self.recent.get_mut().wrote_entry(Held { base, stored: change.stored });
         Ok(())
     }
 
@@ -137,44 +140,73 @@ impl Store {
             } else if change.in_file {
                 settle.execute([key])?;
             }
+            self.recent.get_mut().wrote_row(slot, change.row);
         }
         Ok(())
     }
 
     /// Removals first: an order may pass from one entry to another.
-    fn flush_pending(&mut self, changes: &[(EntryId, PendingChange)]) -> Result<(), ReadError> {
-        for (_, change) in changes {
-            let Some(base) = &change.base else { continue };
-            let order = signed(base.order);
-            let sql = "DELETE FROM pending WHERE place = ?1";
-            self.connection.prepare_cached(sql)?.execute([order])?;
-            let sql = "DELETE FROM touched WHERE life = ?1 AND counter = ?2 AND place = ?3";
-            for dot in &base.touched {
-                let key = (self.lives.number(dot.incarnation), signed(dot.counter), order);
-                self.connection.prepare_cached(sql)?.execute(key)?;
-            }
-            let sql = "DELETE FROM creating WHERE life = ?1 AND counter = ?2 AND place = ?3";
-            if let Some(dot) = base.create {
-                let key = (self.lives.number(dot.incarnation), signed(dot.counter), order);
-                self.connection.prepare_cached(sql)?.execute(key)?;
-            }
+    fn flush_pending(&mut self, changes: Vec<(EntryId, PendingChange)>) -> Result<(), ReadError> {
+        for (_, change) in &changes {
+            self.remove_pending_row(change)?;
         }
         for (entry, change) in changes {
-            let Some(row) = &change.row else { continue };
-            let order = signed(row.order);
-            let bytes = pending_bytes(&mut self.lives, row);
-            let sql = "INSERT INTO pending (place, entry, row) VALUES (?1, ?2, ?3)";
-            self.connection.prepare_cached(sql)?.execute((order, entry.0, bytes))?;
-            let sql = "INSERT OR IGNORE INTO touched (life, counter, place) VALUES (?1, ?2, ?3)";
-            for dot in &row.touched {
-                let key = (self.lives.number(dot.incarnation), signed(dot.counter), order);
-                self.connection.prepare_cached(sql)?.execute(key)?;
-            }
-            let sql = "INSERT OR IGNORE INTO creating (life, counter, place) VALUES (?1, ?2, ?3)";
-            if let Some(dot) = row.create {
-                let key = (self.lives.number(dot.incarnation), signed(dot.counter), order);
-                self.connection.prepare_cached(sql)?.execute(key)?;
-            }
+            self.write_pending_row(entry, &change)?;
+            self.recent.get_mut().learn_pending(entry, change.row);
+        }
+        Ok(())
+    }
+
+    /// Removes what the file holds and the change does not.
+    fn remove_pending_row(&mut self, change: &PendingChange) -> rusqlite::Result<()> {
+        let Some(base) = &change.base else { return Ok(()) };
+        let order = signed(base.order);
+        let row = change.row.as_ref().filter(|row| row.order == base.order);
+        if row.is_none() {
+            let sql = "DELETE FROM pending WHERE place = ?1";
+            self.connection.prepare_cached(sql)?.execute([order])?;
+        }
+        let sql = "DELETE FROM touched WHERE life = ?1 AND counter = ?2 AND place = ?3";
+        let stays = |dot: &&Dot| row.is_some_and(|row| row.touched.contains(dot));
+        for dot in base.touched.iter().filter(|dot| !stays(dot)) {
+            let key = (self.lives.number(dot.incarnation), signed(dot.counter), order);
+            self.connection.prepare_cached(sql)?.execute(key)?;
+        }
+        let sql = "DELETE FROM creating WHERE life = ?1 AND counter = ?2 AND place = ?3";
+        let stays = |dot: &Dot| row.is_some_and(|row| row.create == Some(*dot));
+        if let Some(dot) = base.create.filter(|dot| !stays(dot)) {
+            let key = (self.lives.number(dot.incarnation), signed(dot.counter), order);
+            self.connection.prepare_cached(sql)?.execute(key)?;
+        }
+        Ok(())
+    }
+
+    /// Writes what the change holds and the file does not.
+    fn write_pending_row(
+        &mut self,
+        entry: EntryId,
+        change: &PendingChange,
+    ) -> rusqlite::Result<()> {
+        let Some(row) = &change.row else { return Ok(()) };
+        let order = signed(row.order);
+        let base = change.base.as_ref().filter(|base| base.order == row.order);
+        let bytes = pending_bytes(&mut self.lives, row);
+        let sql = match base {
+            Some(_) => "UPDATE pending SET row = ?3 WHERE place = ?1 AND entry = ?2",
+            None => "INSERT INTO pending (place, entry, row) VALUES (?1, ?2, ?3)",
+        };
+        self.connection.prepare_cached(sql)?.execute((order, entry.0, bytes))?;
+        let sql = "INSERT OR IGNORE INTO touched (life, counter, place) VALUES (?1, ?2, ?3)";
+        let has = |dot: &&Dot| base.is_some_and(|base| base.touched.contains(dot));
+        for dot in row.touched.iter().filter(|dot| !has(dot)) {
+            let key = (self.lives.number(dot.incarnation), signed(dot.counter), order);
+            self.connection.prepare_cached(sql)?.execute(key)?;
+        }
+        let sql = "INSERT OR IGNORE INTO creating (life, counter, place) VALUES (?1, ?2, ?3)";
+        let has = |dot: &Dot| base.is_some_and(|base| base.create == Some(*dot));
+        if let Some(dot) = row.create.filter(|dot| !has(dot)) {
+            let key = (self.lives.number(dot.incarnation), signed(dot.counter), order);
+            self.connection.prepare_cached(sql)?.execute(key)?;
         }
         Ok(())
     }

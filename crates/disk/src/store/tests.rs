@@ -6,6 +6,7 @@ use engine::dot::Incarnation;
 use engine::index::{Index, MemIndex, Meta, Phase, Slot};
 use proptest::prelude::{any, proptest, ProptestConfig};
 use proptest::test_runner::FileFailurePersistence;
+use rusqlite::StatementStatus;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -48,10 +49,12 @@ proptest! {
     fn the_store_answers_as_the_index_in_memory(
         steps in proptest::collection::vec(any::<[u8; 6]>(), 1..160),
         overlay_rows_max in 1_usize..40,
+        recent_max in 0_usize..40,
     ) {
         let (_directory, path) = folder();
         let mut store = Store::create(&path, &meta()).unwrap();
         store.overlay_rows_max = overlay_rows_max;
+        store.recent.get_mut().set_kept_max(recent_max);
         let mut oracle = MemIndex::new(meta());
         for (n, bytes) in steps.iter().enumerate() {
             let step = Step::of(n, *bytes);
@@ -221,6 +224,24 @@ fn a_commit_of_nothing_writes_nothing() {
     store.settle_volatile(0);
     store.commit().unwrap();
     assert_eq!(std::fs::read(&log).unwrap(), before);
+}
+
+/// An initial sync spent half of its time in SQLite's parser: statements came out of the cache and
+/// were prepared again for each value.
+#[test]
+fn a_statement_is_prepared_once_whatever_is_looked_up_with_it() {
+    let (_directory, path) = folder();
+    let mut store = Store::create(&path, &meta()).unwrap();
+    museum(&mut store);
+    store.commit().unwrap();
+    let reader = super::schema::connect_reader(&path).unwrap();
+    for connection in [&store.connection, &reader] {
+        for slot in [0, 1, 2, 1, 77] {
+            let mut statement = connection.prepare_cached(super::rows::BY_SLOT).unwrap();
+            statement.query([slot]).unwrap().next().unwrap();
+            assert_eq!(statement.get_status(StatementStatus::RePrepare), 0, "slot {slot}");
+        }
+    }
 }
 
 /// A tmpfs of one mebibyte, gone when dropped.
