@@ -192,9 +192,14 @@ impl<F: Fs> Apply<F> {
         &self.kept
     }
 
-    /// The trash, for purging and listing.
-    pub fn trash(&mut self) -> &mut Trash<F> {
-        &mut self.trash
+    /// The filesystem and the folder's root.
+    pub(crate) fn tree(&self) -> (Arc<F>, F::Dir) {
+        (self.fs.clone(), self.root.clone())
+    }
+
+    /// The trash, for listing and finding; [`Apply::purge`] alone takes from it.
+    pub fn trash(&self) -> &Trash<F> {
+        &self.trash
     }
 
     /// How files are replaced here.

@@ -6,8 +6,10 @@
 //! serving workers.
 
 use crate::apply::kept::Kept;
+use crate::apply::Apply;
 use crate::fs::{Fs, Stat};
 use crate::stage::{digest_of, Stage, StageError, Staged};
+use crate::trash::Finder;
 use engine::content::Digest;
 use engine::index::Fingerprint;
 use engine::path::RelPath;
@@ -31,6 +33,8 @@ pub enum Whereabouts {
     Kept,
     /// In the staging directory, not yet installed.
     Staged,
+    /// In the trash, if anywhere.
+    Trash,
 }
 
 /// An answer to a peer.
@@ -48,12 +52,25 @@ pub struct Serve<F: Fs> {
     root: F::Dir,
     stage: Arc<Stage<F>>,
     kept: Arc<Kept<F>>,
+    trash: Finder<F>,
 }
 
 impl<F: Fs> Serve<F> {
-    /// `root` is the folder's root.
-    pub fn new(fs: Arc<F>, root: F::Dir, stage: Arc<Stage<F>>, kept: Arc<Kept<F>>) -> Serve<F> {
-        Serve { fs, root, stage, kept }
+    /// Serves from where `apply` works.
+    pub fn new(apply: &Apply<F>) -> Serve<F> {
+        let (fs, root) = apply.tree();
+        let (stage, kept) = (apply.stage().clone(), apply.kept().clone());
+        Serve { fs, root, stage, kept, trash: apply.trash().finder() }
+    }
+
+    /// Opens what is said to lie there.
+    fn open(&self, digest: &Digest, whereabouts: &Whereabouts) -> io::Result<F::File> {
+        match whereabouts {
+            Whereabouts::Tree { path, .. } => self.open_in_tree(path),
+            Whereabouts::Kept => self.kept.open(digest),
+            Whereabouts::Staged => self.stage.open_whole(digest),
+            Whereabouts::Trash => self.trash.open(digest),
+        }
     }
 
     /// The bytes of `digest` from `offset`, at most `length` (itself at most [`WHOLE_BYTES_MAX`]; a
@@ -67,12 +84,7 @@ impl<F: Fs> Serve<F> {
         offset: u64,
         length: u64,
     ) -> io::Result<Served> {
-        let opened = match whereabouts {
-            Whereabouts::Tree { path, .. } => self.open_in_tree(path),
-            Whereabouts::Kept => self.kept.open(digest),
-            Whereabouts::Staged => self.stage.open_whole(digest),
-        };
-        let file = match opened {
+        let file = match self.open(digest, whereabouts) {
             Err(error) if is_gone(&error) => return Ok(Served::Gone),
             other => other?,
         };
@@ -106,13 +118,12 @@ impl<F: Fs> Serve<F> {
         size: u64,
         whereabouts: &Whereabouts,
     ) -> Result<Staged, StageError> {
-        let opened = match whereabouts {
-            Whereabouts::Tree { path, .. } => self.open_in_tree(path),
-            Whereabouts::Kept => self.kept.open(digest),
-            Whereabouts::Staged => return Ok(Staged::Complete),
-        };
+        if *whereabouts == Whereabouts::Staged {
+            return Ok(Staged::Complete);
+        }
         let io = |source| StageError::Io { what: "open the source of", digest: *digest, source };
-        stage.copy_from(&opened.map_err(io)?, *digest, size)
+        let file = self.open(digest, whereabouts).map_err(io)?;
+        stage.copy_from(&file, *digest, size)
     }
 
     fn open_in_tree(&self, path: &RelPath) -> io::Result<F::File> {
@@ -139,7 +150,7 @@ impl<F: Fs> Serve<F> {
 fn is_as_seen(stat: &Stat, whereabouts: &Whereabouts) -> bool {
     match whereabouts {
         Whereabouts::Tree { fingerprint, .. } => stat.fingerprint() == *fingerprint,
-        Whereabouts::Kept | Whereabouts::Staged => true,
+        Whereabouts::Kept | Whereabouts::Staged | Whereabouts::Trash => true,
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Not a cache: what lies here is waiting to be installed. `<hash>.part` is incomplete and never
 //! holds user data; `<hash>` is complete and its bytes were hashed. A part survives a restart and
-//! goes on at its length. Durability is the installer's business (`apply`, one sync per batch).
+//! goes on at its length; `<hash>.new` is written in one step and does not. Durability is the
+//! installer's business (`apply`, one sync per batch).
 //! Called by the daemon's transfer workers, several at once, and by `apply`.
 
 use crate::fs::Fs;
@@ -159,6 +160,16 @@ fn part_name(digest: &Digest) -> Name {
     Name::new(format!("{digest}.part").as_bytes()).expect("hex and a suffix")
 }
 
+/// The name of content that is written in one step, until it is whole.
+fn new_name(digest: &Digest) -> Name {
+    Name::new(format!("{digest}.new").as_bytes()).expect("hex and a suffix")
+}
+
+/// The content that a file of ours has part of, by the file's name.
+fn parse_beginning(name: &[u8], suffix: &[u8]) -> Option<Digest> {
+    parse_digest(name.strip_suffix(suffix)?)
+}
+
 /// The name of complete content: its digest in hex.
 pub(crate) fn whole_name(digest: &Digest) -> Name {
     Name::new(digest.to_string().as_bytes()).expect("64 hex digits")
@@ -210,8 +221,12 @@ impl<F: Fs> Stage<F> {
     /// Opens `dir`, the staging directory itself. What is complete is hashed again: a power loss
     /// may have torn what was never synced.
     pub fn open(fs: Arc<F>, dir: F::Dir) -> io::Result<Stage<F>> {
-        let mut found = Vec::new();
-        fs.list(&dir, &mut |name, _| found.extend(parse_digest(name.as_bytes())))?;
+        let (mut found, mut torn) = (Vec::new(), Vec::new());
+        fs.list(&dir, &mut |name, _| {
+            found.extend(parse_digest(name.as_bytes()));
+            torn.extend(parse_beginning(name.as_bytes(), b".new"));
+        })?;
+        torn.iter().try_for_each(|digest| fs.remove_own(&dir, &new_name(digest)))?;
         let mut ready = BTreeMap::new();
         for digest in found {
             let file = fs.open_file(&dir, &whole_name(&digest))?;
@@ -239,6 +254,14 @@ impl<F: Fs> Stage<F> {
     /// Whether this content is here, whole.
     pub fn is_complete(&self, digest: &Digest) -> bool {
         locked(&self.ready).contains_key(digest)
+    }
+
+    /// How many bytes of this content are here in a part: from there on it is lacking.
+    pub fn begun(&self, digest: &Digest) -> u64 {
+        if let Some(open) = locked(&self.parts).get(digest) {
+            return locked(&open.part).length;
+        }
+        self.fs.stat(&self.dir, &part_name(digest)).map_or(0, |stat| stat.size)
     }
 
     /// Opens or resumes a part; how many bytes are here. The size comes from a peer: it is compared
@@ -292,14 +315,13 @@ impl<F: Fs> Stage<F> {
         }
         let size = bytes.len() as u64;
         self.make_room(digest, size)?;
-        let part = part_name(&digest);
+        let new = new_name(&digest);
         let io = |what| move |source| StageError::Io { what, digest, source };
-        let file = self.create(&part).map_err(io("create"))?;
+        let file = self.create(&new).map_err(io("create"))?;
         self.fs.write_at(&file, bytes, 0).map_err(io("write"))?;
         drop(file);
-        locked(&self.parts).remove(&digest);
         let zeros = !bytes.is_empty() && bytes.iter().all(|&byte| byte == 0);
-        self.finish(digest, &part, Ready { size, zeros })
+        self.finish(digest, &new, Ready { size, zeros })
     }
 
     /// Stages content that was found in a local file: shares its blocks where the filesystem can,
@@ -314,18 +336,17 @@ impl<F: Fs> Stage<F> {
             return Ok(Staged::Complete);
         }
         self.make_room(digest, size)?;
-        let part = part_name(&digest);
+        let new = new_name(&digest);
         let io = |what| move |source| StageError::Io { what, digest, source };
-        locked(&self.parts).remove(&digest);
-        let file = self.create(&part).map_err(io("create"))?;
+        let file = self.create(&new).map_err(io("create"))?;
         self.fs.copy(source, &file, size).map_err(io("copy into"))?;
         let (really, ready) = read_whole(&*self.fs, &file).map_err(io("read"))?;
         if really != digest || ready.size != size {
-            self.fs.remove_own(&self.dir, &part).map_err(io("remove"))?;
+            self.fs.remove_own(&self.dir, &new).map_err(io("remove"))?;
             return Ok(Staged::Mismatch);
         }
         drop(file);
-        self.finish(digest, &part, ready)
+        self.finish(digest, &new, ready)
     }
 
     /// Forgets a content, complete or not, there or not.
@@ -339,6 +360,21 @@ impl<F: Fs> Stage<F> {
             }
         }
         Ok(())
+    }
+
+    /// Forgets these, and every part: nobody waits for anything. What is being written at this
+    /// moment stays.
+    pub fn clear(&self, contents: &[Digest]) -> io::Result<()> {
+        contents.iter().try_for_each(|digest| self.discard(digest))?;
+        let mut parts = locked(&self.parts);
+        // Others get hold of a part through this map only, which is locked.
+        parts.retain(|_, open| Arc::strong_count(&open.part) > 1);
+        let mut idle = Vec::new();
+        self.fs.list(&self.dir, &mut |name, _| {
+            idle.extend(parse_beginning(name.as_bytes(), b".part"));
+        })?;
+        idle.retain(|digest| !parts.contains_key(digest));
+        idle.iter().try_for_each(|digest| self.fs.remove_own(&self.dir, &part_name(digest)))
     }
 
     /// Opens a complete content for reading.

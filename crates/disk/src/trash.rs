@@ -18,8 +18,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 
+mod find;
 mod lines;
 
+pub use find::Finder;
 pub use lines::Line;
 
 /// An item is not purged earlier than this after it was retired, whatever the need (decisions B3).
@@ -94,6 +96,20 @@ fn index_name() -> Name {
     Name::new(b"index").expect("a name")
 }
 
+fn read_lines<F: Fs>(fs: &F, index: &F::File, bytes: u64) -> io::Result<BTreeMap<u64, Line>> {
+    let mut text = vec![0; usize::try_from(bytes).unwrap_or(usize::MAX)];
+    let mut have = 0;
+    while have < text.len() {
+        let count = fs.read_at(index, &mut text[have..], have as u64)?;
+        if count == 0 {
+            break;
+        }
+        have += count;
+    }
+    let lines = text[..have].split(|&byte| byte == b'\n').filter_map(Line::parse);
+    Ok(lines.map(|line| (line.number, line)).collect())
+}
+
 impl<F: Fs> Trash<F> {
     /// Opens `dir`, the trash directory itself.
     /// `next` is above every number that is in use in the staging directory.
@@ -161,6 +177,11 @@ impl<F: Fs> Trash<F> {
                 line: lines.remove(&number),
             })
             .collect())
+    }
+
+    /// What finds contents here, beside this.
+    pub fn finder(&self) -> Finder<F> {
+        Finder::new(self.fs.clone(), self.dir.clone())
     }
 
     /// Opens an item for reading.
@@ -262,17 +283,7 @@ impl<F: Fs> Trash<F> {
 
     /// The index by number; lines that a power loss tore are left out.
     pub(crate) fn lines(&self) -> io::Result<BTreeMap<u64, Line>> {
-        let mut text = vec![0; usize::try_from(self.index_bytes).unwrap_or(usize::MAX)];
-        let mut have = 0;
-        while have < text.len() {
-            let count = self.fs.read_at(&self.index, &mut text[have..], have as u64)?;
-            if count == 0 {
-                break;
-            }
-            have += count;
-        }
-        let lines = text[..have].split(|&byte| byte == b'\n').filter_map(Line::parse);
-        Ok(lines.map(|line| (line.number, line)).collect())
+        read_lines(&*self.fs, &self.index, self.index_bytes)
     }
 
     /// Writes the index anew with the lines of what is still here.

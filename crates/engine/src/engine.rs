@@ -66,7 +66,7 @@ impl FolderEngine {
     pub fn open(index: &mut dyn Index, opening: Opening) -> FolderEngine {
         let mut facts = Facts::load(index);
         let same_boot = facts.meta.boot == opening.boot;
-        let crashed = facts.meta.clean_stop_ms.is_none();
+        let crashed = facts.stopped_ms.is_none();
         let first = index.seen(ROOT_SLOT).is_none();
         if first || !same_boot {
             facts.meta.incarnation = opening.fresh.incarnation;
@@ -177,6 +177,7 @@ impl FolderEngine {
         self.pending.expire(index, now.mono_ms);
         self.publish_strays(index);
         self.work(index);
+        self.unstage(&*index);
         let written = std::mem::take(&mut self.facts.written);
         self.exchange.written(&self.facts, &written);
         self.facts.save(index);
@@ -346,7 +347,8 @@ impl FolderEngine {
     fn serve(&mut self, index: &dyn Index, peer: NodeId, wants: Vec<Want>) {
         let (mut found, mut gone) = (Vec::new(), Vec::new());
         for want in wants {
-            match self.origin(index, &want.digest) {
+            let trash = want.deep.then_some(Origin::Trash);
+            match self.origin(index, &want.digest).or(trash) {
                 Some(origin) => found.push((want, origin)),
                 None => gone.push(want.digest),
             }
@@ -383,7 +385,7 @@ impl FolderEngine {
             self.facts.meta.phase = Phase::Member;
             self.exchange.became_member(&self.facts);
         }
-        self.facts.meta.clean_stop_ms = None;
+        self.facts.stopped_ms = None;
     }
 
     fn publish_strays(&mut self, index: &mut dyn Index) {
@@ -406,6 +408,12 @@ impl FolderEngine {
         let what = Happening::Moved;
         let event = Event { path: to, what, from: Some(from), by, local: false };
         self.effects.push(Effect::Happened(event));
+    }
+
+    fn unstage(&mut self, index: &dyn Index) {
+        if index.pending_after(0, 1).is_empty() {
+            self.effects.extend(self.fetch.take_left_behind().map(Effect::Unstage));
+        }
     }
 
     fn sync(&mut self) {

@@ -16,8 +16,10 @@ pub struct Fetch {
     under_way: BTreeMap<Digest, Request>,
     bytes: u64,
     unsent: BTreeMap<NodeId, Vec<Want>>,
-    /// Who could not give a content, until everybody has been asked.
-    refused: BTreeMap<Digest, BTreeSet<NodeId>>,
+    /// Contents that were not to be had at the first place asked.
+    rare: BTreeMap<Digest, Rare>,
+    /// No part of anything can lie around: all that was begun in this run has arrived.
+    clean: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -27,6 +29,18 @@ struct Request {
     from: Option<NodeId>,
 }
 
+/// The search for a content: all who should have it, then this node's trash, then all once more,
+/// who look in theirs.
+#[derive(Clone, Debug, Default)]
+struct Rare {
+    /// Who could not give it in this round.
+    refused: BTreeSet<NodeId>,
+    /// This node's trash was looked through in this round.
+    searched: bool,
+    /// Everybody has been asked before.
+    deep: bool,
+}
+
 /// What came of asking for a content.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Asked {
@@ -34,7 +48,9 @@ pub enum Asked {
     UnderWay,
     /// Too much is under way; ask again when something has arrived.
     Full,
-    /// No connected peer has it.
+    /// No connected peer has it: it is to be searched for in the trash here.
+    Search,
+    /// It is nowhere; the next round asks more.
     Nobody,
 }
 
@@ -53,17 +69,28 @@ impl Fetch {
         if self.is_full(size) {
             return Asked::Full;
         }
-        let refused = self.refused.get(&digest);
-        let willing = holders.iter().filter(|peer| refused.is_none_or(|r| !r.contains(peer)));
+        let rare = self.rare.get(&digest);
+        let willing = holders.iter().filter(|peer| rare.is_none_or(|r| !r.refused.contains(peer)));
         let willing: Vec<NodeId> = willing.copied().collect();
+        let deep = rare.is_some_and(|rare| rare.deep);
         if willing.is_empty() {
-            self.refused.remove(&digest);
-            return Asked::Nobody;
+            return self.search(digest, size);
         }
         let from = willing[usize::from(digest.0[0]) % willing.len()];
         self.start(digest, size, Some(from));
-        self.unsent.entry(from).or_default().push(Want { digest, size, offset: 0 });
+        self.unsent.entry(from).or_default().push(Want { digest, size, offset: 0, deep });
         Asked::UnderWay
+    }
+
+    fn search(&mut self, digest: Digest, size: u64) -> Asked {
+        let rare = self.rare.entry(digest).or_default();
+        if rare.searched {
+            *rare = Rare { deep: true, ..Rare::default() };
+            return Asked::Nobody;
+        }
+        rare.searched = true;
+        self.start(digest, size, None);
+        Asked::Search
     }
 
     /// The content is being copied on this disk.
@@ -98,7 +125,7 @@ impl Fetch {
     /// The content is whole, verified and staged.
     pub fn arrived(&mut self, digest: Digest) {
         self.end(&digest);
-        self.refused.remove(&digest);
+        self.rare.remove(&digest);
         self.staged.insert(digest);
     }
 
@@ -110,8 +137,9 @@ impl Fetch {
     /// A peer cannot give it, or what came was not it. Whether it was on its way at all.
     pub fn failed(&mut self, digest: &Digest) -> bool {
         let Some(request) = self.end(digest) else { return false };
+        self.clean = false;
         if let Some(from) = request.from {
-            self.refused.entry(*digest).or_default().insert(from);
+            self.rare.entry(*digest).or_default().refused.insert(from);
         }
         true
     }
@@ -124,6 +152,7 @@ impl Fetch {
         for digest in &lost {
             self.end(digest);
         }
+        self.clean &= lost.is_empty();
         lost
     }
 
@@ -134,6 +163,18 @@ impl Fetch {
             out.extend(wants.chunks(WANTS_MAX).map(|chunk| (peer, chunk.to_vec())));
         }
         out
+    }
+
+    /// When nobody waits for anything: what is staged all the same, once; `None` if nothing can be
+    /// left behind. A later version overtook it, or its sender went away and it came from another.
+    pub fn take_left_behind(&mut self) -> Option<Vec<Digest>> {
+        let nothing = self.clean && self.staged.is_empty();
+        if nothing || !self.under_way.is_empty() {
+            return None;
+        }
+        self.clean = true;
+        self.rare.clear();
+        Some(std::mem::take(&mut self.staged).into_iter().collect())
     }
 
     /// Whether the content is on its way.

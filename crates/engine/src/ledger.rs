@@ -24,6 +24,9 @@ pub struct Facts {
     pub contexts: BTreeMap<u64, Knowledge>,
     /// The wall clock of this turn, unix milliseconds.
     pub wall_ms: u64,
+    /// When the last run stopped in good order, unix milliseconds; what the first scan finds was
+    /// done since. Forgotten when that scan is over.
+    pub stopped_ms: Option<u64>,
     /// Entries marked pending since the last look, in order of marking.
     pub marked: Vec<EntryId>,
     /// Entries on which operations were under way when the last run ended: nobody knows what stands
@@ -35,10 +38,12 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Reads the facts out of an index.
+    /// Reads the facts out of an index. From now on this run counts as one that crashed.
     pub fn load(index: &dyn Index) -> Facts {
+        let mut meta = index.meta();
         Facts {
-            meta: index.meta(),
+            stopped_ms: meta.clean_stop_ms.take(),
+            meta,
             knowledge: index.knowledge(),
             contexts: index.contexts().into_iter().collect(),
             wall_ms: 0,

@@ -95,6 +95,8 @@ pub struct Want {
     pub size: u64,
     /// From where, in bytes.
     pub offset: u64,
+    /// Nobody had it where it should be: look in the trash too.
+    pub deep: bool,
 }
 
 /// Some bytes of one content.

@@ -489,10 +489,9 @@ impl Threads<'_> {
         let (copy, copying) = channel();
         let (heard, mut hearing) = mpsc::channel(HEARD_MAX);
         let (data, mut arriving) = mpsc::channel(DATA_MAX);
-        let (wanted, drained) = (Wanted::default(), Drained::default());
-        let (stage, kept) = (apply.stage().clone(), apply.kept().clone());
-        let Tree { fs, dir, .. } = self.tree.clone();
-        let serve = Arc::new(Serve::new(fs, dir, stage.clone(), kept));
+        let stage = apply.stage().clone();
+        let (wanted, drained) = (Wanted::new(stage.clone()), Drained::default());
+        let serve = Arc::new(Serve::new(apply));
         let (control, copier, target) = (self.control.clone(), serve.clone(), stage.clone());
         self.spawn("copy", move || copies(&copier, &target, &copying, &control))?;
         let intake = Arc::new(Intake {

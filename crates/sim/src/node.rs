@@ -127,8 +127,7 @@ impl Machine {
         let dir = root.dir().clone();
         let state = disk.open_child(&top, &name(STATE_NAME)).map_err(failed)?;
         let apply = Apply::open(Arc::new(disk.clone()), dir.clone(), &state).map_err(failed)?;
-        let (stage, kept) = (apply.stage().clone(), apply.kept().clone());
-        let serve = Serve::new(Arc::new(disk.clone()), dir.clone(), stage.clone(), kept);
+        let (stage, serve) = (apply.stage().clone(), Serve::new(&apply));
         let opening = Opening {
             boot: [boot; 16],
             fresh: life(self.node, self.lives),
@@ -192,6 +191,11 @@ impl Program {
     /// What is staged from an earlier life.
     pub fn staged(&self) -> Vec<Digest> {
         self.stage.complete()
+    }
+
+    /// Nothing waits for any content.
+    pub fn unstage(&self, contents: &[Digest]) {
+        self.stage.clear(contents).expect("staging is our own");
     }
 
     /// Whether looks may be believed; see `node::folder::root`.

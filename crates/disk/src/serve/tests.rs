@@ -16,7 +16,7 @@ fn serve(place: &Path) -> (Arc<Linux>, Apply<Linux>, Serve<Linux>) {
     let root = fs.open_root(&place.join("root")).unwrap();
     let state = fs.open_root(&place.join("state")).unwrap();
     let apply = Apply::open(fs.clone(), root.clone(), &state).unwrap();
-    let serve = Serve::new(fs.clone(), root, apply.stage().clone(), apply.kept().clone());
+    let serve = Serve::new(&apply);
     (fs, apply, serve)
 }
 

@@ -45,6 +45,25 @@ fn a_piece_out_of_order_or_too_long_is_refused_and_nothing_written() {
     assert_eq!(stage.append(digest, 6, 3, b"two").unwrap(), Staged::Complete);
 }
 
+// Story: a sender went away in the middle of a large file and its author wrote another version. The
+// part lay in staging for as long as the folder lived.
+#[test]
+fn when_nothing_is_waited_for_no_part_stays() {
+    let place = tempfile::tempdir().unwrap();
+    let (first, second, whole) = (digest_of(b"first"), digest_of(b"second"), digest_of(b"whole"));
+    stage(place.path()).append(first, 5, 0, b"fi").unwrap();
+    std::fs::write(place.path().join(format!("{whole}.new")), b"who").unwrap();
+    let stage = stage(place.path());
+    stage.append(second, 6, 0, b"sec").unwrap();
+    stage.put_whole(whole, b"whole").unwrap();
+    assert_eq!([first, second].map(|digest| stage.begun(&digest)), [2, 3]);
+    stage.clear(&[]).unwrap();
+    assert_eq!(names(place.path()), [whole.to_string()], "what is whole goes by name only");
+    stage.clear(&[whole]).unwrap();
+    assert!(names(place.path()).is_empty());
+    assert_eq!(stage.append(second, 6, 0, b"second").unwrap(), Staged::Complete, "from the start");
+}
+
 #[test]
 fn wrong_bytes_never_get_the_name() {
     let place = tempfile::tempdir().unwrap();

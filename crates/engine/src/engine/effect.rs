@@ -19,6 +19,8 @@ pub enum Effect {
     Serve(NodeId, Vec<(Want, Origin)>),
     /// Stage content that lies elsewhere on this disk.
     Copy(Digest, u64, Origin),
+    /// Remove these from staging, and whatever is there in part: nothing waits for any content.
+    Unstage(Vec<Digest>),
     /// Do these; each answers with an outcome.
     Apply(Vec<Operation>),
     /// Look at these paths.
@@ -58,6 +60,8 @@ pub enum Origin {
     Kept,
     /// Staged.
     Staged,
+    /// In the trash, if anywhere: nobody is known to have it elsewhere.
+    Trash,
 }
 
 /// One line of the folder's log.

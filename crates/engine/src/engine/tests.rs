@@ -145,7 +145,7 @@ fn installed(operations: &[Operation]) -> (OpId, u8) {
 fn what_was_to_be_said_in_a_broken_session_is_not_said_in_the_next() {
     let mut side = Side::new(1);
     let peer = node(2);
-    let unknown = Want { digest: Digest([9; 32]), size: 1, offset: 0 };
+    let unknown = Want { digest: Digest([9; 32]), size: 1, offset: 0, deep: false };
     let asked = Input::Message(peer, Message::Want(vec![unknown]));
     let said =
         said(side.turn([Input::PeerUp(peer), asked, Input::PeerDown(peer), Input::PeerUp(peer)]));
@@ -306,6 +306,19 @@ fn after_a_power_loss_nothing_becomes_durable_before_the_scan() {
     side.now.mono_ms += 60_000;
     let later = side.turn([Input::Tick]);
     assert!(is_sync(scanned) || is_sync(later));
+}
+
+// Story: a node stopped in good order, was started again, applied a file while its first scan was
+// still running, and lost power. The stop before counted as this run's: what the loss had truncated
+// was taken for a user's edit, and went to all nodes.
+#[test]
+fn a_power_loss_before_the_first_scan_is_over_is_one_all_the_same() {
+    let mut side = Side::new(1);
+    side.engine.stop(side.now, &mut side.index);
+    let mut side = Side::open(1, side.index);
+    side.turn([Input::Tick]);
+    let side = Side::boot(1, side.index, 2);
+    assert!(side.engine.lost_power());
 }
 
 // Story: three nodes with the same tree joined at once. Those who joined took the end of each

@@ -1,6 +1,6 @@
 //! Entries that are not in place are decided, operations go out and come back.
 
-use super::{digest_of, entry_life, Effect, FolderEngine, Happening};
+use super::{digest_of, entry_life, Effect, FolderEngine, Happening, Origin};
 use crate::content::{Content, Digest};
 use crate::dot::{Dot, NodeId};
 use crate::entry::EntryId;
@@ -168,6 +168,10 @@ impl FolderEngine {
             }
         };
         match asked {
+            Asked::Search => {
+                self.effects.push(Effect::Copy(digest, size, Origin::Trash));
+                self.pending.wait(id, Wake::Content(digest));
+            }
             Asked::UnderWay => self.pending.wait(id, Wake::Content(digest)),
             Asked::Full => self.pending.wait(id, Wake::Room),
             Asked::Nobody => {

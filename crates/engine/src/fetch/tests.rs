@@ -35,20 +35,45 @@ fn a_content_is_asked_for_once_until_it_comes_and_is_used() {
     assert!(!fetch.has(&content(1)));
 }
 
+// Story: one deleted a file, another edited what it had been made from, and the version that had to
+// live lay in everybody's trash only. They asked one another for it for ever.
 #[test]
-fn who_refused_is_passed_over_until_everybody_has() {
+fn what_nobody_has_is_searched_for_here_and_then_asked_for_in_everybodys_trash() {
     let mut fetch = Fetch::default();
-    let mut heard = BTreeSet::new();
-    for _ in 0..2 {
-        assert_eq!(fetch.ask(content(1), 10, &[A, B]), Asked::UnderWay);
-        heard.extend(asked(&mut fetch));
+    for deep in [false, true] {
+        let mut heard = BTreeSet::new();
+        for _ in 0..2 {
+            assert_eq!(fetch.ask(content(1), 10, &[A, B]), Asked::UnderWay);
+            let (peer, wants) = fetch.take_unsent().remove(0);
+            assert_eq!(wants[0].deep, deep);
+            heard.insert(peer);
+            assert!(fetch.failed(&content(1)));
+        }
+        assert_eq!(heard, [A, B].into(), "who refused is passed over");
+        assert_eq!(fetch.ask(content(1), 10, &[A, B]), Asked::Search);
         assert!(fetch.failed(&content(1)));
+        assert_eq!(fetch.ask(content(1), 10, &[A, B]), Asked::Nobody);
     }
-    assert_eq!(heard, [A, B].into());
-    assert_eq!(fetch.ask(content(1), 10, &[A, B]), Asked::Nobody);
-    assert_eq!(fetch.ask(content(1), 10, &[A, B]), Asked::UnderWay, "and then from the start");
     assert!(!fetch.failed(&content(9)), "what was not asked for cannot fail");
-    assert_eq!(fetch.ask(content(2), 10, &[]), Asked::Nobody);
+    assert_eq!(fetch.ask(content(2), 10, &[]), Asked::Search, "with nobody there, too");
+}
+
+#[test]
+fn what_was_overtaken_or_cut_off_is_left_behind_once() {
+    let mut fetch = Fetch::default();
+    assert_eq!(fetch.take_left_behind(), Some(vec![]), "parts of an earlier run may be there");
+    assert_eq!(fetch.take_left_behind(), None);
+    fetch.ask(content(1), 10, &[A]);
+    fetch.ask(content(2), 10, &[B]);
+    fetch.arrived(content(2));
+    assert_eq!(fetch.take_left_behind(), None, "one is on its way");
+    fetch.peer_down(A);
+    assert_eq!(fetch.take_left_behind(), Some(vec![content(2)]));
+    assert!(!fetch.has(&content(2)));
+    fetch.ask(content(3), 10, &[A]);
+    fetch.arrived(content(3));
+    fetch.consumed(&content(3));
+    assert_eq!(fetch.take_left_behind(), None, "all that came was used");
 }
 
 #[test]

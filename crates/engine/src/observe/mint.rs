@@ -40,7 +40,7 @@ impl Pen<'_> {
         match (self.rank, present, self.source) {
             (Rank::Import, Some(found), _) => Hlc::from_unix_ms(found.attributes.mtime.unix_ms()),
             (Rank::Write, Some(found), Source::Scan) => {
-                let since = self.facts.meta.clean_stop_ms.unwrap_or(0);
+                let since = self.facts.stopped_ms.unwrap_or(0);
                 let changed = found.fingerprint.ctime.unix_ms();
                 let clipped = changed.clamp(since.min(self.facts.wall_ms), self.facts.wall_ms);
                 let hlc = Hlc::from_unix_ms(clipped);

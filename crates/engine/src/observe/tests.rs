@@ -461,7 +461,7 @@ fn a_change_found_by_a_scan_is_dated_between_the_last_clean_stop_and_now() {
     for (changed, dated) in [(100_000, 500_000), (700_000, 700_000), (NOW + 5_000, NOW)] {
         let mut node = Node::new(Phase::Member);
         node.look(Source::Scan, &[("a", file(1, b'x'))]);
-        node.facts.meta.clean_stop_ms = Some(500_000);
+        node.facts.stopped_ms = Some(500_000);
         node.look(Source::Scan, &[("a", at_ms(file(1, b'y'), changed))]);
         let hlc = node.entry_at("a").data.versions()[0].value.stamp.hlc;
         assert_eq!(hlc.unix_ms(), dated);

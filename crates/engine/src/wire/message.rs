@@ -51,6 +51,8 @@ struct WirePiece {
     offset: u64,
     #[prost(bytes = "vec", tag = "4")]
     bytes: Vec<u8>,
+    #[prost(bool, tag = "5")]
+    deep: bool,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -175,7 +177,8 @@ fn read_phase(wire: u32) -> Result<Phase, WireError> {
 }
 
 fn write_piece(digest: &Digest, size: u64, offset: u64, bytes: &[u8]) -> WirePiece {
-    WirePiece { digest: digest.0.to_vec(), size, offset, bytes: bytes.to_vec() }
+    let deep = false;
+    WirePiece { digest: digest.0.to_vec(), size, offset, bytes: bytes.to_vec(), deep }
 }
 
 pub(super) fn encode(folder: FolderId, message: &Message) -> Vec<u8> {
@@ -218,7 +221,12 @@ pub(super) fn encode(folder: FolderId, message: &Message) -> Vec<u8> {
         Message::Want(wants) => {
             wire.kind = WANT;
             let wants = wants.iter();
-            wire.pieces = wants.map(|w| write_piece(&w.digest, w.size, w.offset, &[])).collect();
+            wire.pieces = wants
+                .map(|w| WirePiece {
+                    deep: w.deep,
+                    ..write_piece(&w.digest, w.size, w.offset, &[])
+                })
+                .collect();
         }
         Message::Data(pieces) => {
             wire.kind = DATA;
@@ -287,8 +295,12 @@ fn read_wants(wire: Vec<WirePiece>) -> Result<Vec<Want>, WireError> {
     if wire.len() > WANTS_MAX {
         return Err(WireError("too many contents wanted at once"));
     }
-    let pieces = read_pieces(wire)?.into_iter();
-    Ok(pieces.map(|p| Want { digest: p.digest, size: p.size, offset: p.offset }).collect())
+    let wants = wire.into_iter().map(|wire| {
+        let deep = wire.deep;
+        let Piece { digest, size, offset, .. } = read_piece(wire)?;
+        Ok(Want { digest, size, offset, deep })
+    });
+    wants.collect()
 }
 
 fn read_ack(wire: &WireMessage) -> Result<Ack, WireError> {

@@ -290,6 +290,10 @@ impl World {
             Effect::Send(outgoing) => self.send(node, outgoing),
             Effect::Serve(peer, wants) => self.later(node, Event::Serve(number(peer), wants)),
             Effect::Copy(digest, _, origin) => self.later(node, Event::Copy(digest, origin)),
+            Effect::Unstage(contents) => {
+                let staged = &mut self.nodes[node].disk.staged;
+                staged.retain(|digest| !contents.contains(digest));
+            }
             Effect::Apply(operations) => {
                 for operation in operations {
                     let free = self.nodes[node].hands_free_ms.max(self.now_ms);
@@ -482,6 +486,7 @@ impl World {
             }
             Origin::Kept => disk.kept.contains(digest),
             Origin::Staged => disk.staged.contains(digest),
+            Origin::Trash => disk.trash.contains(digest),
         }
     }
 

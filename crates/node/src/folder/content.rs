@@ -1,7 +1,7 @@
 //! Contents on their way: peers' messages in, staged bytes; peers' wants in, pieces out; copies on
 //! this disk. Threads of their own, so that content never holds up the control thread.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::mpsc::{channel, Receiver, Sender, SyncSender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
@@ -44,22 +44,41 @@ pub enum Heard {
     Drained(NodeId),
 }
 
-/// Contents that were asked for: nobody may fill our disk with others.
-#[derive(Clone, Default)]
-pub struct Wanted(Arc<Mutex<BTreeSet<Digest>>>);
+/// Contents that were asked for, and their sizes: nobody may fill our disk with others.
+#[derive(Clone)]
+pub struct Wanted {
+    asked: Arc<Mutex<BTreeMap<Digest, u64>>>,
+    stage: Arc<Stage<Linux>>,
+}
 
 impl Wanted {
-    fn lock(&self) -> MutexGuard<'_, BTreeSet<Digest>> {
-        self.0.lock().expect("no code panics while it holds this lock")
+    /// Nothing is asked for; what comes goes into this stage.
+    pub fn new(stage: Arc<Stage<Linux>>) -> Wanted {
+        Wanted { asked: Arc::default(), stage }
     }
 
-    /// These are being asked for.
-    pub fn add(&self, wants: &[Want]) {
-        self.lock().extend(wants.iter().map(|want| want.digest));
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Digest, u64>> {
+        self.asked.lock().expect("no code panics while it holds this lock")
     }
 
-    fn contains(&self, digest: &Digest) -> bool {
-        self.lock().contains(digest)
+    /// These are being asked for; what is here of them already need not come again.
+    pub fn ask(&self, wants: &mut [Want]) {
+        for want in wants.iter_mut().filter(|want| want.size > PIECE_BYTES_MAX as u64) {
+            // The last byte comes in any case: its arrival is what has the whole looked at.
+            want.offset = self.stage.begun(&want.digest).min(want.size - 1);
+        }
+        self.lock().extend(wants.iter().map(|want| (want.digest, want.size)));
+    }
+
+    /// Nothing is waited for any more.
+    pub fn forget(&self, staged: &[Digest]) {
+        if let Err(error) = self.stage.clear(staged) {
+            tracing::warn!(%error, "cannot clear the staging directory");
+        }
+    }
+
+    fn contains(&self, piece: &Piece) -> bool {
+        self.lock().get(&piece.digest) == Some(&piece.size)
     }
 
     fn remove(&self, digests: &[Digest]) {
@@ -144,7 +163,7 @@ impl Intake {
         while let Some(pieces) = data.blocking_recv() {
             let (mut whole, mut failed) = (Vec::new(), Vec::new());
             for piece in pieces {
-                if !self.wanted.contains(&piece.digest) {
+                if !self.wanted.contains(&piece) {
                     continue;
                 }
                 let digest = piece.digest;
@@ -363,7 +382,7 @@ impl Giver {
 fn place(whereabouts: &Whereabouts) -> Option<RelPath> {
     match whereabouts {
         Whereabouts::Tree { path, .. } => Some(path.clone()),
-        Whereabouts::Kept | Whereabouts::Staged => None,
+        Whereabouts::Kept | Whereabouts::Staged | Whereabouts::Trash => None,
     }
 }
 
@@ -372,6 +391,7 @@ fn whereabouts(origin: Origin) -> Whereabouts {
         Origin::Tree(path, fingerprint) => Whereabouts::Tree { path, fingerprint },
         Origin::Kept => Whereabouts::Kept,
         Origin::Staged => Whereabouts::Staged,
+        Origin::Trash => Whereabouts::Trash,
     }
 }
 

@@ -77,6 +77,7 @@ impl Effects {
                     }
                 }
                 Effect::Copy(digest, size, origin) => self.serving.copy(digest, size, origin),
+                Effect::Unstage(contents) => self.wanted.forget(&contents),
                 Effect::Apply(batch) => hand(&self.hands, batch),
                 Effect::Observe(paths) => {
                     self.looks_asked += 1;
@@ -100,8 +101,8 @@ impl Effects {
 
     fn send(&mut self, outgoing: Outgoing) {
         let Outgoing { peer, mut message, inline } = outgoing;
-        if let Message::Want(wants) = &message {
-            self.wanted.add(wants);
+        if let Message::Want(wants) = &mut message {
+            self.wanted.ask(wants);
         }
         if let Message::Frame(frame) = &mut message {
             let with_bytes = inline.into_iter().filter_map(|d| Some((d, self.cache.get(&d)?)));

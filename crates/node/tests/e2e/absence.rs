@@ -1,10 +1,11 @@
 //! Nodes that were away, in good order or killed, miss nothing and lose nothing.
 
 use std::fs;
+use std::path::Path;
 
 use crate::faults::{self, Written};
 use crate::grow::{self, Random};
-use crate::lab::{Lab, Outcome, FOLDER};
+use crate::lab::{tool, until, Lab, Outcome, FOLDER};
 
 const STEPS: u64 = 60;
 
@@ -92,6 +93,40 @@ pub fn no_conflicts(lab: &Lab) -> Outcome {
         }
     }
     Ok(())
+}
+
+/// A large content that a kill cut off goes on where it was; nothing of it stays in staging.
+pub fn goes_on_where_it_was_cut() -> Outcome {
+    const SIZE: u64 = 200 << 20;
+    const BEGUN: u64 = 32 << 20;
+    let mut lab = Lab::three()?;
+    let large = Random::new(4).bytes(SIZE as usize);
+    fs::write(lab.nodes[0].tree.join("large.bin"), &large)?;
+    let place = lab.nodes[1].home.clone();
+    let begun: u64 = until("b has received some of it", || {
+        let begun = parts(&place)?.into_iter().sum();
+        Ok((begun > BEGUN).then_some(begun))
+    })?;
+    lab.nodes[1].kill();
+    if begun >= SIZE {
+        return Err(lab.trouble("200 MiB", "it had all of it before the kill"));
+    }
+    let before = lab.wire_bytes(1)?;
+    lab.nodes[1].start()?;
+    lab.meet()?;
+    lab.settle("b is back")?;
+    let sent = lab.wire_bytes(1)? - before;
+    if sent > SIZE - BEGUN / 2 {
+        return Err(format!("{sent} bytes on the wire; {begun} bytes were there already").into());
+    }
+    until("nothing is left in staging", || Ok(parts(&place)?.is_empty().then_some(())))
+}
+
+/// The lengths of the contents that have arrived in part. What vanishes meanwhile is none.
+fn parts(home: &Path) -> Outcome<Vec<u64>> {
+    let script = format!("find '{}' -name '*.part' -printf '%s\\n' || true", home.display());
+    let found = tool(&["sh", "-c", &script])?;
+    Ok(found.lines().map(str::parse).collect::<Result<_, _>>()?)
 }
 
 /// What was complete before a kill is not sent again.

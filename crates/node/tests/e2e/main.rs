@@ -52,6 +52,7 @@ fn main() {
         network("a_stopped_node_misses_nothing_and_revives_nothing", absence::stopped_and_back),
         network("kill_9_under_load_loses_nothing", absence::killed_under_load),
         network("what_was_complete_is_not_sent_again_after_a_kill", absence::nothing_sent_twice),
+        network("a_large_content_goes_on_where_it_was_cut", absence::goes_on_where_it_was_cut),
         network("a_cut_ends_with_one_winner_and_a_readable_loser", cut::one_winner),
         network("a_chain_of_three_converges", cut::chain),
         network("nodes_with_the_same_tree_join_without_content", joins::same_tree),

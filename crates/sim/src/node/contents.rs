@@ -134,5 +134,6 @@ fn whereabouts(origin: Origin) -> Whereabouts {
         Origin::Tree(path, fingerprint) => Whereabouts::Tree { path, fingerprint },
         Origin::Kept => Whereabouts::Kept,
         Origin::Staged => Whereabouts::Staged,
+        Origin::Trash => Whereabouts::Trash,
     }
 }

@@ -49,6 +49,9 @@ impl World {
             Effect::Copy(digest, size, origin) => {
                 self.later(node, Event::Copy(digest, size, origin));
             }
+            Effect::Unstage(contents) => {
+                self.work(node, |program, _| program.unstage(&contents));
+            }
             Effect::Apply(operations) => {
                 let free_ms = self.desks[node].hands_free_ms.max(self.now_ms);
                 let at_ms = free_ms + self.delay() / 2;

@@ -3,7 +3,8 @@
 
 use super::bed::{bed, bed_in, done, Bed};
 use crate::linux::tests::without::{without, Call};
-use crate::stage::{digest_of, StageError, RESERVE_SHARE};
+use crate::serve::{Serve, Served, Whereabouts};
+use crate::stage::{digest_of, StageError, Staged, RESERVE_SHARE};
 use crate::trash::{Purged, AGE_S_MAX, REST_S_MIN, SHARE};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -149,4 +150,21 @@ fn content_that_found_no_room_has_the_trash_make_it() {
     assert_eq!((purged.count, purged.bytes), (1, 90 << 10));
     assert!(free + purged.bytes >= size + (1 << 20) / RESERVE_SHARE, "room for it: {free}");
     assert_eq!(bed.apply.purge(0).unwrap().count, 0, "asked for once");
+}
+
+// Story: a version that was to live was in the trash of every node and nowhere else; nobody looked.
+#[test]
+fn what_was_retired_is_found_in_the_trash_by_its_content() {
+    let mut bed = bed();
+    let serve = Serve::new(&bed.apply);
+    let digest = digest_of(b"retired");
+    let read = || serve.read(&digest, 7, &Whereabouts::Trash, 0, 7).unwrap();
+    assert_eq!(read(), Served::Gone);
+    bed.write("file", b"retired");
+    let remove = bed.remove("file");
+    done(bed.run(remove));
+    assert_eq!(read(), Served::Bytes(b"retired".to_vec()));
+    let stage = bed.apply.stage().clone();
+    let staged = serve.stage_from(&stage, &digest, 7, &Whereabouts::Trash).unwrap();
+    assert_eq!((staged, stage.is_complete(&digest)), (Staged::Complete, true));
 }
