@@ -124,6 +124,10 @@ impl FolderEngine {
     /// Takes one input in.
     pub fn handle(&mut self, now: Now, index: &mut dyn Index, input: Input) {
         self.now = now;
+        for digest in self.fetch.tick(now.mono_ms) {
+            self.pending.wake(index, Wake::Content(digest));
+            self.pending.wake_for_room(index, 2);
+        }
         self.doubts.committed(now.mono_ms);
         self.facts.wall_ms = now.wall_ms;
         match input {
@@ -152,6 +156,9 @@ impl FolderEngine {
                     self.pending.wake(index, Wake::Content(digest));
                     self.pending.wake_for_room(index, 2);
                 }
+            }
+            Input::Progress(digests) => {
+                digests.iter().for_each(|digest| self.fetch.progressed(digest));
             }
             Input::NotStaged(digests) => self.not_staged(index, &digests),
             Input::Stray(stray) => self.strays.push(stray),
@@ -210,7 +217,9 @@ impl FolderEngine {
         }
         let sync = self.volatile_since_ms.filter(|_| !self.syncing).map(|ms| ms + SYNC_AFTER_MS);
         let doubt = self.doubts.deadline().filter(|_| !self.paused);
-        [self.pending.deadline(), self.exchange.deadline(), sync, doubt].into_iter().flatten().min()
+        let stall = self.fetch.deadline();
+        let due = [self.pending.deadline(), self.exchange.deadline(), stall, sync, doubt];
+        due.into_iter().flatten().min()
     }
 
     /// An orderly stop: everything minted is durable, and the next start need not suspect damage.

@@ -5,7 +5,7 @@
 
 use crate::content::Digest;
 use crate::dot::NodeId;
-use crate::limits::{FETCHING_BYTES_MAX, FETCHING_FILES_MAX, WANTS_MAX};
+use crate::limits::{FETCHING_BYTES_MAX, FETCHING_FILES_MAX, STALL_MS, WANTS_MAX};
 use crate::message::Want;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,6 +15,8 @@ pub struct Fetch {
     staged: BTreeSet<Digest>,
     under_way: BTreeMap<Digest, Request>,
     bytes: u64,
+    owing: BTreeMap<NodeId, Owing>,
+    now_ms: u64,
     unsent: BTreeMap<NodeId, Vec<Want>>,
     /// Contents that were not to be had at the first place asked.
     rare: BTreeMap<Digest, Rare>,
@@ -27,6 +29,14 @@ struct Request {
     size: u64,
     /// `None`: copied from this disk.
     from: Option<NodeId>,
+}
+
+/// What a peer was asked for and has not sent.
+#[derive(Clone, Copy, Debug)]
+struct Owing {
+    contents: usize,
+    /// When something of it came last, or was asked for first.
+    heard_ms: u64,
 }
 
 /// The search for a content: all who should have it, then this node's trash, then all once more,
@@ -113,13 +123,54 @@ impl Fetch {
 
     fn start(&mut self, digest: Digest, size: u64, from: Option<NodeId>) {
         self.bytes += size;
+        if let Some(peer) = from {
+            let fresh = Owing { contents: 0, heard_ms: self.now_ms };
+            self.owing.entry(peer).or_insert(fresh).contents += 1;
+        }
         self.under_way.insert(digest, Request { size, from });
     }
 
     fn end(&mut self, digest: &Digest) -> Option<Request> {
         let request = self.under_way.remove(digest)?;
         self.bytes -= request.size;
+        if let Some(peer) = request.from {
+            let owing = self.owing.get_mut(&peer).expect("it was asked");
+            (owing.contents, owing.heard_ms) = (owing.contents - 1, self.now_ms);
+            if owing.contents == 0 {
+                self.owing.remove(&peer);
+            }
+        }
         Some(request)
+    }
+
+    /// Some bytes of it have come.
+    pub fn progressed(&mut self, digest: &Digest) {
+        let from = self.under_way.get(digest).and_then(|request| request.from);
+        if let Some(owing) = from.and_then(|peer| self.owing.get_mut(&peer)) {
+            owing.heard_ms = self.now_ms;
+        }
+    }
+
+    /// It is this monotonic millisecond. What a peer owes that has sent nothing for [`STALL_MS`]
+    /// counts as refused by it; returns that.
+    pub fn tick(&mut self, now_ms: u64) -> Vec<Digest> {
+        self.now_ms = now_ms;
+        let late = |owing: &Owing| owing.heard_ms + STALL_MS <= now_ms;
+        if !self.owing.values().any(late) {
+            return Vec::new();
+        }
+        let owing = |request: &Request| request.from.and_then(|peer| self.owing.get(&peer));
+        let stalled = self.under_way.iter().filter(|(_, r)| owing(r).is_some_and(late));
+        let stalled: Vec<Digest> = stalled.map(|(&digest, _)| digest).collect();
+        for digest in &stalled {
+            self.failed(digest);
+        }
+        stalled
+    }
+
+    /// When a peer has owed something for too long.
+    pub fn deadline(&self) -> Option<u64> {
+        self.owing.values().map(|owing| owing.heard_ms + STALL_MS).min()
     }
 
     /// The content is whole, verified and staged.

@@ -77,6 +77,9 @@ pub const GOSSIP_MS_MIN: u64 = 5_000;
 /// ... and this often while they agree.
 pub const GOSSIP_MS_MAX: u64 = 60_000;
 
+/// A peer that has sent nothing of what it owes for this long, in milliseconds, is passed over.
+pub const STALL_MS: u64 = 30_000;
+
 /// First and last pause before a failed step is tried again, in milliseconds.
 pub const RETRY_MS_MIN: u64 = 50;
 

@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use crate::address;
 use crate::config::{Config, ConfigError, Http};
 use crate::control::{ControlError, Server};
-use crate::folder::content::Heard;
+use crate::folder::intake::Heard;
 use crate::home::{Home, HomeLock};
 use crate::http::{HttpError, HttpServer};
 use crate::membership::{Members, MembershipError};

@@ -37,23 +37,25 @@ use crate::net::NetHandle;
 
 pub mod barrier;
 pub mod cache;
-pub mod content;
 pub mod control;
 pub mod effects;
 pub mod hands;
+pub mod intake;
 pub mod journal;
 pub mod look;
 pub mod root;
+pub mod serving;
 pub mod status;
 
 use barrier::Barriers;
 use cache::ContentCache;
-use content::{copies, Drained, Heard, Intake, Serving, Wanted};
 use control::{Clock, Control, Event};
 use effects::Effects;
+use intake::{Heard, Intake, Wanted};
 use journal::Journal;
 use look::{Look, Sight};
 use root::RootWatch;
+use serving::{copies, Drained, Serving};
 use status::Board;
 
 /// An open directory of the real filesystem.

@@ -37,6 +37,8 @@ pub enum Input {
     Applied(Vec<(OpId, Outcome)>),
     /// Contents are whole, verified and staged.
     Staged(Vec<Digest>),
+    /// Some bytes of these have come.
+    Progress(Vec<Digest>),
     /// Contents that did not come: the peer broke off, the bytes were wrong, the disk is full.
     NotStaged(Vec<Digest>),
     /// Bytes of a user that came to light outside an operation, and are in the conflict store now.

@@ -3,7 +3,7 @@
 use super::{Asked, Fetch};
 use crate::content::Digest;
 use crate::dot::NodeId;
-use crate::limits::{FETCHING_BYTES_MAX, FETCHING_FILES_MAX, WANTS_MAX};
+use crate::limits::{FETCHING_BYTES_MAX, FETCHING_FILES_MAX, STALL_MS, WANTS_MAX};
 use std::collections::BTreeSet;
 
 const A: NodeId = NodeId([1; 32]);
@@ -56,6 +56,26 @@ fn what_nobody_has_is_searched_for_here_and_then_asked_for_in_everybodys_trash()
     }
     assert!(!fetch.failed(&content(9)), "what was not asked for cannot fail");
     assert_eq!(fetch.ask(content(2), 10, &[]), Asked::Search, "with nobody there, too");
+}
+
+// Story (found by a review): a member's disk hung. It kept its connection and sent nothing, and all
+// who had asked it waited for ever, though others had the same.
+#[test]
+fn who_sends_nothing_for_long_is_passed_over() {
+    let mut fetch = Fetch::default();
+    fetch.tick(1_000);
+    for n in 0..2 {
+        fetch.ask(content(2 * n), 10, &[A, B]);
+    }
+    assert_eq!(asked(&mut fetch), [A], "both of the same");
+    assert_eq!(fetch.deadline(), Some(1_000 + STALL_MS));
+    assert_eq!(fetch.tick(999 + STALL_MS), []);
+    fetch.progressed(&content(2));
+    assert_eq!(fetch.tick(998 + 2 * STALL_MS), [], "one large content is enough of an answer");
+    assert_eq!(fetch.tick(999 + 2 * STALL_MS), [content(0), content(2)]);
+    assert_eq!((fetch.under_way(), fetch.deadline()), ((0, 0), None));
+    assert_eq!(fetch.ask(content(0), 10, &[A, B]), Asked::UnderWay);
+    assert_eq!(asked(&mut fetch), [B]);
 }
 
 #[test]

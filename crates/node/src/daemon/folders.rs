@@ -10,7 +10,7 @@ use engine::message::FolderId;
 
 use super::{Daemon, DaemonError};
 use crate::config::FolderConfig;
-use crate::folder::content::Heard;
+use crate::folder::intake::Heard;
 use crate::folder::journal::Names;
 use crate::folder::{Folder, FolderError, Wish};
 use crate::membership::MembershipError;

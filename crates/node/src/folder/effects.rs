@@ -15,8 +15,9 @@ use engine::path::Name;
 use engine::plan::Operation;
 
 use super::cache::ContentCache;
-use super::content::{Serving, Wanted};
+use super::intake::Wanted;
 use super::look::Look;
+use super::serving::Serving;
 use super::status::Board;
 use super::RootDir;
 use crate::net::limits::CONTROL_HIGH_BYTES;

@@ -1,5 +1,5 @@
 //! Contents on their way: what peers send is staged, what they ask for is read. Mirrors
-//! `node::folder::{content, effects}`. Used by `world`.
+//! `node::folder::{intake, serving, effects}`. Used by `world`.
 
 use super::Program;
 use disk::serve::{Served, Whereabouts};
@@ -48,7 +48,7 @@ impl Program {
 
     /// Takes a message of the data lane.
     pub fn receive(&mut self, pieces: Vec<Piece>) -> Vec<Input> {
-        let (mut whole, mut failed) = (Vec::new(), Vec::new());
+        let (mut whole, mut begun, mut failed) = (Vec::new(), Vec::new(), Vec::new());
         for piece in pieces {
             if !self.wanted.contains(&piece.digest) {
                 continue;
@@ -56,14 +56,14 @@ impl Program {
             let digest = piece.digest;
             match self.put(piece) {
                 Ok(Staged::Complete) => whole.push(digest),
-                Ok(Staged::Progress(_)) => {}
+                Ok(Staged::Progress(_)) => begun.push(digest),
                 Ok(Staged::Mismatch) | Err(_) => failed.push(digest),
             }
         }
         for digest in whole.iter().chain(&failed) {
             self.wanted.remove(digest);
         }
-        vec![Input::Staged(whole), Input::NotStaged(failed)]
+        vec![Input::Staged(whole), Input::Progress(begun), Input::NotStaged(failed)]
     }
 
     fn put(&self, piece: Piece) -> Result<Staged, StageError> {
