@@ -46,10 +46,11 @@ impl<F: Fs> Apply<F> {
         let before = self.fs.stat_dir(&dir).map_err(failed)?;
         let inherited = self.fs.xattrs(On::Dir(&dir)).map_err(failed)?;
         let before = before.attributes(inherited);
-        attributes::dress(&*self.fs, On::Dir(&dir), &before, wanted).map_err(failed)?;
+        let agreed = attributes::dress(&*self.fs, On::Dir(&dir), &before, wanted);
+        let agreed = agreed.map_err(failed)?;
         self.step(Step::Swapped);
         let now = look_at_dir(&*self.fs, &dir).map_err(failed)?;
-        Ok(with_refused(now, wanted))
+        self.dressed(now, &agreed, wanted).map_err(failed)
     }
 
     fn install(
@@ -245,11 +246,11 @@ impl<F: Fs> Apply<F> {
         };
         let before = stat.and_then(|stat| Ok(stat.attributes(self.fs.xattrs(on)?)));
         let before = before.map_err(failed)?;
-        attributes::dress(&*self.fs, on, &before, wanted).map_err(failed)?;
+        let agreed = attributes::dress(&*self.fs, on, &before, wanted).map_err(failed)?;
         self.step(Step::Swapped);
         let timed = wanted.mtime != before.mtime;
         let now = self.present_dressed(&spot, &was, timed).map_err(failed)?;
-        Ok(with_refused(now, wanted))
+        self.dressed(now, &agreed, wanted).map_err(failed)
     }
 
     /// As [`Apply::check`], but a writer is no hindrance unless the time is to be set, which would
@@ -324,11 +325,12 @@ impl<F: Fs> Apply<F> {
         self.step(Step::Checked);
         let xattrs = self.fs.xattrs(On::Dir(dir)).map_err(failed)?;
         let before = stat.attributes(xattrs);
-        attributes::dress(&*self.fs, On::Dir(dir), &before, wanted).map_err(failed)?;
+        let agreed = attributes::dress(&*self.fs, On::Dir(dir), &before, wanted);
+        let agreed = agreed.map_err(failed)?;
         self.step(Step::Swapped);
         let now = look_at_dir(&*self.fs, dir).map_err(failed)?;
         self.parents.set(&now.fingerprint.handle, now.attributes.mtime);
-        Ok(with_refused(now, wanted))
+        self.dressed(now, &agreed, wanted).map_err(failed)
     }
 
     fn keep(&mut self, digest: &Digest) -> Result<Outcome, Stop> {
@@ -367,9 +369,4 @@ fn was_of<F: Fs>(expected: &Expected) -> Result<Was<'_, F>, Stop> {
         }
         Expected::Nothing => Err(Stop::NotAsExpected),
     }
-}
-
-fn with_refused(now: Present, wanted: &Attributes) -> Outcome {
-    let refused = (now.attributes != *wanted).then(|| wanted.clone());
-    Outcome::Done { now: vec![now], refused, displaced: None }
 }

@@ -16,6 +16,8 @@ pub(super) const SWAP: &str = "swap";
 pub(super) const ASIDE: &str = "aside";
 /// What was shown in the tree for an instant and taken back.
 pub(super) const PARKED: &str = "parked";
+/// What attributes are tried out on; never anybody's bytes.
+pub(super) const SCRATCH: &str = "scratch";
 
 /// One leftover.
 pub(super) struct Left {

@@ -56,6 +56,7 @@ impl<F: Fs> Dressed<F> {
     pub(super) fn present(&self, after: Stat) -> Present {
         let same = after.size == self.stat.size && after.mtime == self.stat.mtime;
         let same = same && after.handle == self.stat.handle;
+        let same = same && (after.mode, after.owner) == (self.stat.mode, self.stat.owner);
         let stat = if same { after } else { self.stat.clone() };
         let kind = stat.kind.entry().expect("files and symlinks only are staged");
         Present {

@@ -1,6 +1,7 @@
 //! Each act where nobody interferes: done as asked, or refused with nothing changed.
 
 use super::bed::{attributes, bed, done, when};
+use crate::apply::Step;
 use crate::fs::{Fs, On};
 use crate::stage::digest_of;
 use engine::content::Content;
@@ -254,6 +255,35 @@ pub(super) fn attributes_are_set_and_what_the_user_changed_since_stays() {
     bed.set_xattr("a", b"user.other", b"1");
     let act = set(&bed, bed.seen("a"));
     assert_eq!(done(bed.run(act))[0].attributes, wanted, "what is not wanted is removed");
+}
+
+/// A user changed the mode of what had just been dressed, before it was looked at: it was taken for
+/// what the disk had made of our attributes, and was never seen again. (Seeds 331, 577, 1205 and
+/// 1655 of the simulator.)
+#[test]
+pub(super) fn a_mode_that_a_user_sets_right_after_us_is_still_to_be_seen() {
+    let mut bed = bed();
+    std::fs::create_dir(bed.path("d")).unwrap();
+    bed.write("f", b"x");
+    let set = |bed: &super::bed::Bed, path: &str| {
+        let (at, expected) = (Some(bed.place(path)), bed.seen(path));
+        Act::SetAttributes { at, expected, attributes: attributes(0o711) }
+    };
+    let (dir, file) = (set(&bed, "d"), set(&bed, "f"));
+    let make = Act::MakeDir { at: bed.place("made"), attributes: attributes(0o711) };
+    let install = bed.install("new", Expected::Nothing, b"y");
+    let acts = [("d", dir, 0o711), ("f", file, 0o711), ("made", make, 0o711)];
+    for (path, act, mode) in acts.into_iter().chain([("new", install, 0o640)]) {
+        let at = bed.path(path);
+        let chmod = move || {
+            std::fs::set_permissions(&at, std::fs::Permissions::from_mode(0o700)).unwrap();
+        };
+        let now = done(bed.run_with(act, Step::Swapped, chmod));
+        assert_eq!(now[0].attributes, attributes(mode), "{path} as it was dressed");
+        let Expected::Exactly { fingerprint, .. } = bed.seen(path) else { panic!() };
+        assert_ne!(now[0].fingerprint, fingerprint, "{path} differs from what is there");
+    }
+    assert!(bed.staging().is_empty(), "{:?}", bed.staging());
 }
 
 #[test]
