@@ -50,6 +50,9 @@ pub enum ScanError {
 /// Why a path is looked at: how far its fingerprint can be believed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Why {
+    /// Something in it was hinted: read if the fingerprint differs. If it is in a directory that is
+    /// gone, its own absence is not told: nobody has asked.
+    Above,
     /// The kernel told of attributes, a rename or a removal and of no writer: unless a lease says
     /// otherwise, the bytes of a file with the same inode, size and mtime need no reading.
     NoWriter,
@@ -58,6 +61,10 @@ pub enum Why {
     /// A writer closed it: read even if the fingerprint is the same, because an earlier look at
     /// the attributes may have taken over the fingerprint and not the bytes.
     Closed,
+    /// The engine asks: read as if a writer had closed it, and told though it is as last seen.
+    /// Absence in a directory that is gone is not told: such a name was asked for because it may
+    /// have come there, and it has not.
+    Asked,
 }
 
 impl Why {

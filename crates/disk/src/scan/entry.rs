@@ -32,13 +32,16 @@ impl<F: Fs, L: LastSeen> Walk<'_, F, L> {
         if self.eyes.ignore.is_own(path) || !self.begun.insert((path.clone(), deep)) {
             return;
         }
+        if why == Why::Asked {
+            self.asked.insert(path.clone());
+        }
         let Some(parent) = path.parent() else { return self.begin_root(deep) };
         let name = path.name().expect("only the root has no parent");
         let (dir, slot) = match self.near(&parent) {
             Ok((dir, Some(slot))) => (dir, slot),
             // A directory that D does not know is new, and will be walked with this name in it.
             Ok((dir, None)) => {
-                self.begin(&parent, Why::Changed, false);
+                self.begin(&parent, Why::Above, false);
                 if self.lens.fs.stat(&dir, name).is_err_and(|error| is_absent(&error)) {
                     self.absent.push(path.clone());
                 }
@@ -47,8 +50,10 @@ impl<F: Fs, L: LastSeen> Walk<'_, F, L> {
             Err(error) if is_in_the_way(&error) => {
                 // Told by itself, too: its directory may have been renamed before anybody looked
                 // at this name, and the engine follows it there.
-                self.absent.push(path.clone());
-                return self.begin(&parent, Why::Changed, false);
+                if !matches!(why, Why::Above | Why::Asked) {
+                    self.absent.push(path.clone());
+                }
+                return self.begin(&parent, Why::Above, false);
             }
             Err(error) => return self.tell(path.clone(), None, unreadable(&error), None),
         };
@@ -64,7 +69,7 @@ impl<F: Fs, L: LastSeen> Walk<'_, F, L> {
                 // Told though D may have no row: an earlier look that saw it can still be on its
                 // way to the index.
                 self.absent.push(path.clone());
-                self.begin(&parent, Why::Changed, false);
+                self.begin(&parent, Why::Above, false);
             }
             Err(error) => self.tell(path.clone(), Some(slot), unreadable(&error), None),
         }
@@ -77,7 +82,7 @@ impl<F: Fs, L: LastSeen> Walk<'_, F, L> {
             Err(error) => return self.tell(root, None, unreadable(&error), None),
         };
         let row = self.ask(self.last.seen(ROOT_SLOT));
-        if !row.is_some_and(|row| is_same(&row, &stat)) {
+        if self.asked.contains(&root) || !row.is_some_and(|row| is_same(&row, &stat)) {
             let looked = self.lens.root(self.eyes.root);
             self.looked(root.clone(), None, looked);
         }
@@ -106,17 +111,25 @@ impl<F: Fs, L: LastSeen> Walk<'_, F, L> {
         if let Some(why) = self.eyes.ignore.foreign(&met.path, &met.stat, mount) {
             return self.tell(met.path, met.parent, Found::Foreign(why.to_owned()), None);
         }
-        let same = met.row.as_ref().is_some_and(|row| is_same(row, &met.stat));
+        let unchanged = met.row.as_ref().is_some_and(|row| is_same(row, &met.stat));
+        let same = unchanged && !self.is_hinted(met.why);
+        let hinted = self.source == Source::Live && alone && met.why > Why::Above;
+        if let (true, true, Some(above)) = (same, hinted, met.path.parent()) {
+            // It may have been seen when its directory's time was not yet what its coming made it.
+            self.begin(&above, Why::Above, false);
+        }
         if met.stat.kind == FileKind::Dir {
             return self.met_dir(met, same, alone, deep);
         }
-        if same && !self.doubts(&met) {
+        let doubts = self.doubts(&met);
+        if same && !doubts {
             return;
         }
         if let (true, Some(above)) = (alone, met.path.parent()) {
-            self.begin(&above, Why::Changed, false);
+            self.begin(&above, Why::Above, false);
         }
-        let known = unread(&met);
+        let is_read = if unchanged { doubts } else { met.why != Why::NoWriter };
+        let known = if is_read { None } else { unread(&met) };
         let (dir, parent) = (met.dir.clone(), met.parent);
         self.looks.push_back(Job::Look { dir, parent, path: met.path, known });
     }
@@ -125,7 +138,7 @@ impl<F: Fs, L: LastSeen> Walk<'_, F, L> {
         let mut entered = deep;
         if !same {
             if let (true, Some(above)) = (alone, met.path.parent()) {
-                self.begin(&above, Why::Changed, false);
+                self.begin(&above, Why::Above, false);
             }
             let looked = self.lens.look(&mut self.reader, met.dir, &met.path, None);
             match &looked {
@@ -142,6 +155,13 @@ impl<F: Fs, L: LastSeen> Walk<'_, F, L> {
         }
     }
 
+    /// Whether an unchanged fingerprint does not keep a hinted name from being looked at: where
+    /// timestamps are coarse, two changes of attributes may have the same.
+    fn is_hinted(&self, why: Why) -> bool {
+        let coarse = self.source == Source::Live && self.eyes.racy_ms > 0;
+        why == Why::Asked || coarse && why > Why::Above
+    }
+
     /// Whether a power loss may have taken the bytes and left the fingerprint.
     pub(super) fn may_be_lost(&self, row: Option<&SeenRow>) -> bool {
         self.eyes.reread_volatile && row.is_some_and(|row| row.volatile.is_some())
@@ -153,17 +173,16 @@ impl<F: Fs, L: LastSeen> Walk<'_, F, L> {
         let is_file = met.stat.kind == FileKind::File;
         let reread = match self.source {
             Source::Scan => soft && self.eyes.reread_soft || self.may_be_lost(met.row.as_ref()),
-            Source::Live => soft || met.why == Why::Closed,
+            Source::Live => soft || met.why >= Why::Closed,
         };
         is_file && reread
     }
 }
 
-/// The fingerprint whose content stands, if nobody is said to have written.
+/// The fingerprint whose content stands, if nobody wrote.
 fn unread<F: Fs>(met: &Met<'_, F>) -> Option<Fingerprint> {
     let row = met.row.as_ref()?;
-    (met.why == Why::NoWriter && row.kind == Kind::File && !row.soft)
-        .then(|| row.fingerprint.clone())
+    (row.kind == Kind::File && !row.soft).then(|| row.fingerprint.clone())
 }
 
 /// Whether a directory is not there, or something else is: it has to be looked at itself.

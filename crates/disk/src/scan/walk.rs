@@ -62,6 +62,8 @@ pub(super) struct Walk<'a, F: Fs, L: LastSeen> {
     pub(super) looks: VecDeque<Job<F>>,
     requests: VecDeque<(RelPath, Why, bool)>,
     pub(super) begun: BTreeSet<(RelPath, bool)>,
+    /// Told in any case.
+    pub(super) asked: BTreeSet<RelPath>,
     frames: Vec<Frame>,
     pub(super) visits: BTreeMap<u64, Visit>,
     last_visit: u64,
@@ -90,6 +92,7 @@ impl<'a, F: Fs, L: LastSeen> Walk<'a, F, L> {
             looks: VecDeque::new(),
             requests,
             begun: BTreeSet::new(),
+            asked: BTreeSet::new(),
             frames: Vec::new(),
             visits: BTreeMap::new(),
             last_visit: 0,
@@ -227,7 +230,7 @@ impl<'a, F: Fs, L: LastSeen> Walk<'a, F, L> {
                 } else {
                     Some(row.parent) == parent && row.name.as_ref() == path.name()
                 };
-                if here && is_news(&row, present) {
+                if here && (is_news(&row, present) || self.asked.contains(&path)) {
                     continue;
                 }
                 if here {

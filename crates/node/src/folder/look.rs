@@ -179,7 +179,7 @@ pub fn look(sight: &Sight, last: &Reader, delay_ms: u64, has_events: bool, asked
         if !paths.is_empty() {
             paths.sort_unstable();
             paths.dedup();
-            let paths: Vec<_> = paths.into_iter().map(|path| (path, Why::Closed)).collect();
+            let paths: Vec<_> = paths.into_iter().map(|path| (path, Why::Asked)).collect();
             names(sight, last, &mut settle, &paths);
         }
         for path in trees(sight, last, &tops) {

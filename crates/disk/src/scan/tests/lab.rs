@@ -95,6 +95,7 @@ pub struct Lab<F: Fs> {
     pub index: MemIndex,
     pub ignore: Ignore,
     pub workers: usize,
+    pub racy_ms: u64,
     pub progress: Progress,
 }
 
@@ -111,7 +112,7 @@ impl<F: Fs> Lab<F> {
         let meta = Meta::new(Incarnation::default(), Phase::Member, [0; 16]);
         let index = MemIndex::new(meta);
         let progress = Progress::default();
-        Lab { fs, root, index, ignore: Ignore::default(), workers: 0, progress }
+        Lab { fs, root, index, ignore: Ignore::default(), workers: 0, racy_ms: 0, progress }
     }
 
     pub fn eyes(&self) -> Eyes<'_, F> {
@@ -119,7 +120,7 @@ impl<F: Fs> Lab<F> {
             fs: &self.fs,
             root: &self.root,
             ignore: &self.ignore,
-            racy_ms: 0,
+            racy_ms: self.racy_ms,
             workers: self.workers,
             reread_soft: true,
             reread_volatile: false,
