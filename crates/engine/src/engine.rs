@@ -47,6 +47,8 @@ pub struct FolderEngine {
     empty: bool,
     paused: bool,
     scanning: bool,
+    /// Another scan is due: what the one that runs has passed by may have changed unseen since.
+    scan_again: bool,
     /// A scan has ended since this run began.
     has_scanned: bool,
     epoch: u64,
@@ -93,6 +95,7 @@ impl FolderEngine {
             empty: first && opening.empty,
             paused: false,
             scanning: false,
+            scan_again: false,
             has_scanned: false,
             epoch: 1,
             strays: Vec::new(),
@@ -162,7 +165,7 @@ impl FolderEngine {
             }
             Input::NotStaged(digests) => self.not_staged(index, &digests),
             Input::Stray(stray) => self.strays.push(stray),
-            Input::Doubted(paths) => self.effects.push(Effect::Observe(paths)),
+            Input::Doubted(paths) => self.look_at(paths),
             Input::Synced(epoch) => {
                 index.settle_volatile(epoch);
                 self.syncing = false;
@@ -194,6 +197,9 @@ impl FolderEngine {
             let message = Message::Want(wants);
             self.effects.push(Effect::Send(Outgoing { peer, message, inline: Vec::new() }));
         }
+        if self.traffic.take_lost() {
+            self.start_scan();
+        }
         let again = self.traffic.take_deferred(now.mono_ms);
         if !again.is_empty() && !self.paused {
             self.effects.push(Effect::Observe(again));
@@ -215,7 +221,8 @@ impl FolderEngine {
         if self.woken || streaming || (self.pending.is_ready() && self.may_work()) {
             return Some(self.now.mono_ms);
         }
-        let sync = self.volatile_since_ms.filter(|_| !self.syncing).map(|ms| ms + SYNC_AFTER_MS);
+        let may_sync = !self.syncing && !self.damaged_boot;
+        let sync = self.volatile_since_ms.filter(|_| may_sync).map(|ms| ms + SYNC_AFTER_MS);
         let doubt = self.doubts.deadline().filter(|_| !self.paused);
         let stall = self.fetch.deadline();
         let due = [self.pending.deadline(), self.exchange.deadline(), stall, sync, doubt];
@@ -276,10 +283,15 @@ impl FolderEngine {
     }
 
     fn start_scan(&mut self) {
-        if self.facts.meta.phase != Phase::Joining && !self.scanning && !self.paused {
-            self.scanning = true;
-            self.effects.push(Effect::Scan);
+        if self.facts.meta.phase == Phase::Joining || self.paused {
+            return;
         }
+        if self.scanning {
+            self.scan_again = true;
+            return;
+        }
+        self.scanning = true;
+        self.effects.push(Effect::Scan);
     }
 
     fn peer_down(&mut self, index: &mut dyn Index, peer: NodeId) {
@@ -384,6 +396,9 @@ impl FolderEngine {
 
     fn scanned(&mut self, index: &mut dyn Index, complete: bool) {
         self.scanning = false;
+        if std::mem::take(&mut self.scan_again) {
+            self.start_scan();
+        }
         if !complete {
             return;
         }

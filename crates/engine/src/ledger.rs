@@ -167,6 +167,9 @@ pub fn put(
     let conflicted = alive && !view::losers(&entry.data).is_empty();
     let was = old.as_ref().and_then(|old| old.settled.clone());
     let was_conflicted = old.as_ref().is_some_and(|old| old.conflicted);
+    let moved = old.as_ref().is_none_or(|old| old.entry.loc != entry.loc);
+    let turns = entry.kind == Kind::Dir && moved;
+    let circle_before = circle(index, id, turns);
     let content_changed =
         old.as_ref().is_none_or(|old| view::winner(&old.entry.data) != view::winner(&entry.data));
     index.put_entry(&Stored {
@@ -183,8 +186,25 @@ pub fn put(
     if was != settled || content_changed {
         rivals(facts, index, id, was.as_ref(), settled.as_ref());
     }
+    let circle_after = circle(index, id, turns);
+    for member in circle_before.union(&circle_after) {
+        turned(facts, index, *member);
+    }
     recount(facts, index, was, settled);
     collapse(facts, index, id);
+}
+
+/// The directories that lie in one another in a circle with `id`, if that is to be asked at all.
+fn circle(index: &dyn Index, id: EntryId, is_asked: bool) -> BTreeSet<EntryId> {
+    is_asked.then(|| view::circle(index, id)).flatten().unwrap_or_default()
+}
+
+/// Marks a directory of a circle that was opened, closed or changed, and whoever claims its name:
+/// which of a circle is shown elsewhere depends on all of them.
+fn turned(facts: &mut Facts, index: &mut dyn Index, id: EntryId) {
+    let Some(stored) = index.entry(id) else { return };
+    mark(facts, index, id, &[]);
+    rivals(facts, index, id, None, stored.settled.as_ref());
 }
 
 fn unsure(index: &dyn Index) -> BTreeSet<EntryId> {

@@ -65,6 +65,10 @@ pub const DOUBT_RETRY_MS: u64 = 1_000;
 /// Gone contested files, and directories that lost their row, that are remembered.
 pub const DOUBTS_MAX: usize = 16_384;
 
+/// Places that one look is followed to through renames of directories above it; a look that leads
+/// to more asks for a scan.
+pub const FOLLOWED_MAX: usize = 1024;
+
 /// Contexts kept beside K.
 pub const CONTEXTS_MAX: usize = 1024;
 

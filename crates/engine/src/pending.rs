@@ -12,6 +12,9 @@ use crate::limits::{BARRIER_MS_MAX, RETRY_MS_MAX, RETRY_MS_MIN, WINDOW_MAX};
 use crate::path::RelPath;
 use crate::plan::{Act, Expected, OpId, Retire};
 use std::collections::{BTreeMap, BTreeSet};
+use trail::Trail;
+
+mod trail;
 
 /// What wakes a waiting entry.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -54,6 +57,8 @@ pub struct Pending {
     waiting: BTreeMap<Wake, BTreeSet<EntryId>>,
     retries: BTreeSet<(u64, EntryId)>,
     attempts: BTreeMap<EntryId, u32>,
+    /// Entries that wait for earlier creations, as last decided.
+    barred: BTreeSet<EntryId>,
     /// Since when an entry has waited for earlier creations.
     barred_since_ms: BTreeMap<EntryId, u64>,
     flights: BTreeMap<OpId, Flight>,
@@ -95,6 +100,7 @@ impl Pending {
         loop {
             let (_, id) = self.ready.pop_first()?;
             if self.taken.contains(&id) && !self.flying.contains(&id) {
+                self.barred.remove(&id);
                 return Some(id);
             }
         }
@@ -109,11 +115,15 @@ impl Pending {
     pub fn done(&mut self, id: EntryId) {
         self.taken.remove(&id);
         self.attempts.remove(&id);
+        self.barred.remove(&id);
         self.barred_since_ms.remove(&id);
     }
 
     /// The entry waits.
     pub fn wait(&mut self, id: EntryId, wake: Wake) {
+        if matches!(wake, Wake::Barrier(_)) {
+            self.barred.insert(id);
+        }
         self.waiting.entry(wake).or_default().insert(id);
     }
 
@@ -162,9 +172,9 @@ impl Pending {
         false
     }
 
-    /// Whether the entry waits for earlier creations.
+    /// Whether the entry waits for earlier creations, and for nothing else.
     pub fn is_barred(&self, id: EntryId) -> bool {
-        self.barred_since_ms.contains_key(&id)
+        self.barred.contains(&id)
     }
 
     /// Wakes who waits for this.
@@ -288,14 +298,7 @@ pub struct Traffic {
     deferred: BTreeSet<RelPath>,
     /// Which of those mean something only together.
     bound: Vec<BTreeSet<RelPath>>,
-    /// Where what was at a path was moved to, when, and as which move: a look that comes too late
-    /// for the old path is owed to the new one.
-    moved: BTreeMap<RelPath, (RelPath, u64, u64)>,
-    last_move: u64,
-    /// Paths that are to be looked at because of a move, and which.
-    followed: BTreeMap<RelPath, u64>,
-    /// Where looks found nothing that was known, and when.
-    unknown: BTreeMap<RelPath, u64>,
+    trail: Trail,
 }
 
 /// How long it is remembered when a path was last at work, in milliseconds.
@@ -342,42 +345,24 @@ impl Traffic {
     /// A directory was renamed: looks that were owed at or found nothing below its old path are
     /// owed below the new one.
     pub fn moved(&mut self, from: RelPath, to: RelPath, now_ms: u64) {
-        let owed = self.deferred.iter().chain(self.unknown.keys());
-        let owed: Vec<RelPath> = owed.filter(|path| path.is_within(&from)).cloned().collect();
-        self.last_move += 1;
-        let before = self.last_move - 1;
-        self.moved.insert(from, (to, now_ms, self.last_move));
-        for path in owed {
-            self.follow(&path, before);
-        }
+        let owed = self.trail.moved(from, to, now_ms, &self.deferred);
+        self.deferred.extend(owed);
     }
 
     /// A look found nothing where nothing was known to be: what it was to see may have been moved
     /// with its directory.
     pub fn unknown(&mut self, path: RelPath, now_ms: u64) {
-        let after = self.followed.remove(&path).unwrap_or(0);
-        self.follow(&path, after);
-        self.unknown.insert(path, now_ms);
+        self.deferred.extend(self.trail.open(path, now_ms));
     }
 
-    /// Owes a look to where `path` leads by the renames of directories above it, later ones than
-    /// the one that led to `path` itself.
-    fn follow(&mut self, path: &RelPath, after: u64) {
-        let mut above = path.parent();
-        while let Some(here) = above {
-            if let Some((to, _, number)) = self.moved.get(&here).filter(|(_, _, n)| *n > after) {
-                let names = to.names().iter().chain(&path.names()[here.names().len()..]);
-                let now = RelPath::from_names(names.cloned().collect());
-                self.followed.insert(now.clone(), *number);
-                self.deferred.insert(now);
-            }
-            above = here.parent();
-        }
+    /// Whether looks are owed at more places than are remembered: only a scan finds what is there.
+    pub fn take_lost(&mut self) -> bool {
+        self.trail.take_lost()
     }
 
     /// Whether a look at `path` that began at `began_ms` says nothing certain. If so it is to be
     /// repeated.
-    pub fn defer(&mut self, path: &RelPath, began_ms: u64) -> bool {
+    pub fn defer(&mut self, path: &RelPath, began_ms: u64, now_ms: u64) -> bool {
         let stale = |when: Option<&u64>| when.is_some_and(|&when| began_ms <= when);
         let mut doubtful = began_ms < self.horizon_ms
             || self.bound.iter().any(|group| group.contains(path))
@@ -389,15 +374,14 @@ impl Traffic {
             above = here.parent();
         }
         if doubtful {
-            self.put_off(path.clone());
+            self.put_off(path.clone(), now_ms);
         }
         doubtful
     }
 
     /// A look at the path is to be repeated, also where what was there has been moved.
-    pub fn put_off(&mut self, path: RelPath) {
-        let after = self.followed.get(&path).copied().unwrap_or(0);
-        self.follow(&path, after);
+    pub fn put_off(&mut self, path: RelPath, now_ms: u64) {
+        self.deferred.extend(self.trail.open(path.clone(), now_ms));
         self.deferred.insert(path);
     }
 
@@ -452,8 +436,8 @@ impl Traffic {
     /// Forgets what no look under way can have begun before.
     pub fn forget(&mut self, now_ms: u64) {
         const KEPT_MAX: usize = 200_000;
-        let full =
-            self.changed_ms.len().max(self.settled_ms.len()).max(self.unknown.len()) > KEPT_MAX;
+        let kept = self.changed_ms.len().max(self.settled_ms.len());
+        let full = kept.max(self.trail.len()) > KEPT_MAX;
         if !full && now_ms < self.forgot_ms + MEMORY_MS {
             return;
         }
@@ -465,11 +449,7 @@ impl Traffic {
             self.horizon_ms = self.horizon_ms.max(newest.map_or(0, |when| when + 1));
             times.retain(|_, when| *when >= horizon);
         }
-        self.moved.retain(|_, (_, when, _)| *when >= horizon);
-        if self.moved.is_empty() {
-            self.followed.clear();
-        }
-        self.unknown.retain(|_, when| *when >= horizon);
+        self.trail.forget(horizon);
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::{Effect, Event, FolderEngine, Happening};
 use crate::entry::Kind;
-use crate::index::{Handle, Index, Phase};
+use crate::index::{Handle, Index, Phase, SeenRow};
 use crate::limits::{DOUBTS_MAX, DOUBT_MS, DOUBT_RETRY_MS};
 use crate::observe::{self, Batch, Circumstances, Found, Observation, Seen, Source};
 use crate::path::RelPath;
@@ -37,14 +37,32 @@ pub(super) struct Doubts {
     unjudged: BTreeSet<RelPath>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Gone {
+    /// What is gone, as it was last seen.
+    row: SeenRow,
     /// How it was noticed first.
     source: Source,
     /// A look that begins now or later is believed.
     believed_ms: u64,
     /// When the next look is asked for.
     ask_ms: u64,
+}
+
+impl Gone {
+    /// Where it was last seen by now: its directory may have been renamed. `None`: something else
+    /// was seen there since, or itself elsewhere, or it was deleted.
+    fn path(&self, index: &dyn Index) -> Option<RelPath> {
+        let row = index.seen(self.row.slot)?;
+        let is_same = (row.parent, &row.name) == (self.row.parent, &self.row.name)
+            && row.fingerprint.handle == self.row.fingerprint.handle;
+        is_same.then(|| observe::path_of(index, row.slot))?
+    }
+
+    /// Whether it is still what was last seen at the path.
+    fn is_at(&self, index: &dyn Index, path: &RelPath) -> bool {
+        self.path(index).as_ref() == Some(path)
+    }
 }
 
 /// How long it is remembered that a directory lost its row, in milliseconds: longer than any look
@@ -100,7 +118,7 @@ impl FolderEngine {
             return;
         }
         let paths: Vec<RelPath> = batch.looks.iter().map(|look| look.path.clone()).collect();
-        let under = self.circumstances(began_ms, &batch);
+        let under = self.circumstances(index, began_ms, &batch);
         let source = batch.source;
         let mut seen = observe::classify(&mut self.facts, index, batch, &under);
         for path in &paths {
@@ -112,7 +130,7 @@ impl FolderEngine {
             self.effects.push(Effect::Happened(event));
         }
         self.volatile_since_ms.get_or_insert(self.now.mono_ms);
-        self.doubt(began_ms, source, &paths, &seen);
+        self.doubt(index, (began_ms, source), &paths, &seen);
         for path in seen.damaged {
             self.happened(path, Happening::Damaged, None);
         }
@@ -125,8 +143,13 @@ impl FolderEngine {
         for (path, what) in seen.notices {
             self.effects.push(Effect::Notice(path, what));
         }
-        if !seen.again.is_empty() {
-            self.effects.push(Effect::Observe(seen.again));
+        self.look_at(seen.again);
+    }
+
+    /// Has these looked at (again), or where they have gone with their directories.
+    pub(super) fn look_at(&mut self, paths: impl IntoIterator<Item = RelPath>) {
+        for path in paths {
+            self.traffic.put_off(path, self.now.mono_ms);
         }
     }
 
@@ -135,6 +158,7 @@ impl FolderEngine {
     /// that may be another one by now.
     fn defer(&mut self, index: &dyn Index, began_ms: u64, batch: &mut Batch) {
         let looks = std::mem::take(&mut batch.looks);
+        self.doubts.replaced.retain(|path| observe::row_at(index, path).is_some());
         for look in &looks {
             if is_another(index, look) {
                 self.doubts.replaced.insert(look.path.clone());
@@ -142,7 +166,8 @@ impl FolderEngine {
                 self.doubts.replaced.remove(&look.path);
             }
         }
-        let doubtful = |look: &Observation| self.traffic.defer(&look.path, began_ms);
+        let now_ms = self.now.mono_ms;
+        let doubtful = |look: &Observation| self.traffic.defer(&look.path, began_ms, now_ms);
         let (mut out, mut rest): (Vec<_>, Vec<_>) = looks.into_iter().partition(doubtful);
         let mut ends: BTreeMap<Handle, BTreeSet<RelPath>> = BTreeMap::new();
         let mut replaced = self.doubts.replaced.clone();
@@ -164,12 +189,14 @@ impl FolderEngine {
             };
             (out, rest) = rest.into_iter().partition(related);
             for look in &out {
-                self.traffic.put_off(look.path.clone());
+                self.traffic.put_off(look.path.clone(), now_ms);
             }
             if out.is_empty() {
                 break;
             }
         }
+        // They are asked for, too, or all below them would be put off again and again.
+        self.look_at(replaced.clone());
         self.doubts.replaced = replaced;
         for group in ends.into_values().filter(|group| group.len() > 1) {
             self.traffic.bind(group);
@@ -177,7 +204,7 @@ impl FolderEngine {
         batch.looks = rest;
     }
 
-    fn circumstances(&mut self, began_ms: u64, batch: &Batch) -> Circumstances {
+    fn circumstances(&mut self, index: &dyn Index, began_ms: u64, batch: &Batch) -> Circumstances {
         let mut under = Circumstances {
             damaged_boot: self.damaged_boot,
             epoch: self.epoch,
@@ -186,7 +213,7 @@ impl FolderEngine {
         };
         let full = self.doubts.gone.len() >= DOUBTS_MAX;
         for Observation { path, .. } in &batch.looks {
-            match self.doubts.gone.get(path) {
+            match self.doubts.gone.get(path).filter(|gone| gone.is_at(index, path)) {
                 Some(gone) if began_ms >= gone.believed_ms => {
                     under.gone.insert(path.clone(), gone.source);
                 }
@@ -199,16 +226,43 @@ impl FolderEngine {
         under
     }
 
+    /// Whether a row, or a directory above it, was seen to be gone, which is not believed yet. What
+    /// arrives meanwhile is not on this disk, though the row may hold the very same.
+    pub(super) fn is_doubted(&self, index: &dyn Index, row: &SeenRow) -> bool {
+        if self.doubts.gone.is_empty() {
+            return false;
+        }
+        let Some(path) = observe::path_of(index, row.slot) else { return false };
+        let mut above = Some(path);
+        while let Some(here) = above {
+            if self.doubts.gone.get(&here).is_some_and(|gone| gone.is_at(index, &here)) {
+                return true;
+            }
+            above = here.parent();
+        }
+        false
+    }
+
     /// Remembers what cannot be believed yet, and asks for what was not looked at.
-    fn doubt(&mut self, began_ms: u64, source: Source, looked: &[RelPath], seen: &Seen) {
+    fn doubt(
+        &mut self,
+        index: &dyn Index,
+        (began_ms, source): (u64, Source),
+        looked: &[RelPath],
+        seen: &Seen,
+    ) {
         let doubted: BTreeSet<&RelPath> = seen.doubted.iter().collect();
         for path in looked.iter().filter(|path| !doubted.contains(path)) {
             self.doubts.gone.remove(path);
         }
         let ask_ms = self.now.mono_ms + DOUBT_MS;
         for path in &seen.doubted {
-            let gone = Gone { source, believed_ms: ask_ms, ask_ms };
-            self.doubts.gone.entry(path.clone()).or_insert(gone);
+            let Some(row) = observe::row_at(index, path) else { continue };
+            if self.doubts.gone.get(path).is_some_and(|gone| gone.is_at(index, path)) {
+                continue;
+            }
+            let gone = Gone { row, source, believed_ms: ask_ms, ask_ms };
+            self.doubts.gone.insert(path.clone(), gone);
         }
         self.doubts.unjudged.extend(seen.unjudged.iter().cloned());
         let unseen = |(_, handle): &&(RelPath, Handle)| self.doubts.was_known(handle, began_ms);
@@ -249,6 +303,19 @@ impl FolderEngine {
         }
     }
 
+    /// What is gone is followed where its directory goes. Of what has no row any more, or another,
+    /// there is nothing left to believe.
+    fn follow_gone(&mut self, index: &dyn Index) {
+        let left = self.doubts.gone.iter().filter(|(path, gone)| !gone.is_at(index, path));
+        let left: Vec<RelPath> = left.map(|(path, _)| path.clone()).collect();
+        for path in left {
+            let Some(gone) = self.doubts.gone.remove(&path) else { continue };
+            if let Some(path) = gone.path(index) {
+                self.doubts.gone.insert(path, gone);
+            }
+        }
+    }
+
     /// Asks for looks at what was gone and is now to be believed.
     pub(super) fn look_again(&mut self, index: &dyn Index) {
         self.look_inside_again(index);
@@ -256,8 +323,7 @@ impl FolderEngine {
         if self.paused || self.doubts.deadline().is_none_or(|at_ms| at_ms > now_ms) {
             return;
         }
-        // What has no row any more went with its directory: there is nothing left to believe.
-        self.doubts.gone.retain(|path, _| observe::row_at(index, path).is_some());
+        self.follow_gone(index);
         let due = self.doubts.gone.iter_mut().filter(|(_, gone)| gone.ask_ms <= now_ms);
         let due = due.map(|(path, gone)| {
             gone.ask_ms = now_ms + DOUBT_RETRY_MS;

@@ -3,15 +3,17 @@
 use super::{digest_of, entry_life, Effect, FolderEngine, Happening, Origin};
 use crate::content::{Content, Digest};
 use crate::dot::{Dot, NodeId};
-use crate::entry::EntryId;
+use crate::entry::{EntryId, Kind};
 use crate::fetch::Asked;
-use crate::index::{Attributes, Index, Intent, PendingRow, SeenDots, SeenRow, Slot, Volatile};
+use crate::index::{
+    Attributes, Index, Intent, PendingRow, SeenDots, SeenRow, Slot, Volatile, ROOT_SLOT,
+};
 use crate::ledger;
 use crate::limits::{APPLYING_MAX, APPLY_BATCH_MAX};
 use crate::observe::{self, Present};
 use crate::path::RelPath;
 use crate::pending::{Flight, Wake};
-use crate::plan::{decide, Act, OpId, Operation, Outcome, Place, Retire, Step, Wait};
+use crate::plan::{decide, Act, Expected, OpId, Operation, Outcome, Place, Retire, Step, Wait};
 
 /// Entries decided in one turn at most: a turn must end so that its effects can start.
 const DECISIONS_PER_TURN: usize = 4096;
@@ -50,6 +52,9 @@ impl FolderEngine {
                 index.remove_pending(id);
                 self.pending.done(id);
                 self.in_place(index, id);
+            }
+            Step::Record(row) if self.is_doubted(index, &row) => {
+                self.pending.retry(id, self.now.mono_ms);
             }
             Step::Record(row) => {
                 index.put_seen(&row);
@@ -237,7 +242,14 @@ impl FolderEngine {
                 self.pending.wake(index, Wake::Entry(id));
             }
             Outcome::NotAsExpected => {
-                self.effects.push(Effect::Observe(flight.act.paths()));
+                self.look_at(flight.act.paths());
+                if let Act::Remove {
+                    at, expected: Expected::Exactly { kind: Kind::Dir, .. }, ..
+                } = &flight.act
+                {
+                    // It is not empty: something in it is unknown here.
+                    self.effects.push(Effect::ObserveTrees(vec![at.path()]));
+                }
                 self.pending.retry(id, self.now.mono_ms);
             }
             Outcome::Busy(who) => {
@@ -298,8 +310,7 @@ impl FolderEngine {
                 let Some(row) = index.seen_of(id).or_else(|| index.seen(Slot(1))) else { return };
                 let path = at.as_ref().map_or_else(RelPath::root, Place::path);
                 if !is_same_inode(&row, &now[0]) {
-                    self.effects.push(Effect::Observe(vec![path]));
-                    return;
+                    return self.look_at([path]);
                 }
                 let refused = refused.or_else(|| refused_by(attributes, &now[0]));
                 let row = SeenRow { refused, dots: flight.dots.clone(), ..row };
@@ -313,9 +324,12 @@ impl FolderEngine {
             Act::Exchange { a, b, .. } => self.swap(index, flight, a, b, now),
             Act::Remove { at, retire, expected } => {
                 let Some(row) = index.seen_of(id).filter(|row| expected.is_of(row)) else {
-                    self.effects.push(Effect::Observe(vec![at.path()]));
-                    return;
+                    return self.look_at([at.path()]);
                 };
+                if !index.seen_children(row.slot, None, 1).is_empty() {
+                    // What was put in it meanwhile is gone, too: a user removed it. The look tells.
+                    return self.look_at([at.path()]);
+                }
                 if let (Retire::Keep, Some(lost)) = (retire, digest_of(row.content.as_ref())) {
                     index.put_kept(id, &lost);
                 }
@@ -344,16 +358,11 @@ impl FolderEngine {
         now: &Present,
     ) {
         let old = index.seen_of(flight.entry);
-        let parent = observe::row_at(index, &at.dir);
-        let Some(parent) = parent.filter(|row| row.fingerprint.handle == at.dir_handle) else {
-            self.effects.push(Effect::Observe(vec![at.path()]));
-            return;
-        };
+        let Some(parent) = dir_of(index, at) else { return self.look_at([at.path()]) };
         let there = index.seen_named(parent.slot, &at.name).map(|row| row.slot);
         if there.is_some_and(|slot| old.as_ref().is_none_or(|row| row.slot != slot)) {
             // What was last seen there is gone, or this is: the next look tells which.
-            self.effects.push(Effect::Observe(vec![at.path()]));
-            return;
+            return self.look_at([at.path()]);
         }
         let slot = old.as_ref().map_or_else(|| self.facts.slot(), |row| row.slot);
         let previous = old.and_then(|row| row.content);
@@ -395,12 +404,11 @@ impl FolderEngine {
         dots: Option<&SeenDots>,
     ) {
         let row = index.seen_of(id).filter(|row| is_same_inode(row, now));
-        let dir = observe::row_at(index, &to.dir);
+        let dir = dir_of(index, to);
         let dir = dir.filter(|dir| index.seen_named(dir.slot, &to.name).is_none());
         let (Some(mut row), Some(dir)) = (row, dir) else {
             // Somebody was faster, and the row is no more: what was moved must not be forgotten.
-            self.effects.push(Effect::Observe(vec![to.path()]));
-            return;
+            return self.look_at([to.path()]);
         };
         (row.parent, row.name) = (dir.slot, Some(to.name.clone()));
         if let Some(dots) = dots {
@@ -417,11 +425,10 @@ impl FolderEngine {
         b: &Place,
         now: &[Present],
     ) {
-        let other = observe::row_at(index, &b.path());
+        let other = dir_of(index, b).and_then(|dir| index.seen_named(dir.slot, &b.name));
         let other = other.filter(|row| row.entry != flight.entry && is_same_inode(row, &now[0]));
         let Some(other) = other else {
-            self.effects.push(Effect::Observe(vec![a.path(), b.path()]));
-            return;
+            return self.look_at([a.path(), b.path()]);
         };
         let mut parked = other.clone();
         parked.name = None;
@@ -453,7 +460,15 @@ impl FolderEngine {
     }
 }
 
-/// Writes down what is about to be put at an entry's place, or that nothing is any more.
+/// The row of the directory that an operation worked in, by what it is: it may have another path by
+/// now, by an operation that came back earlier.
+fn dir_of(index: &dyn Index, at: &Place) -> Option<SeenRow> {
+    if at.dir.is_root() {
+        return index.seen(ROOT_SLOT);
+    }
+    index.seen_handle(&at.dir_handle).into_iter().find(|row| row.kind == Kind::Dir)
+}
+
 /// What an operation puts where, if it puts anything.
 fn intent(index: &dyn Index, act: &Act, dots: &SeenDots) -> Option<Intent> {
     let (at, content) = match act {
@@ -461,7 +476,7 @@ fn intent(index: &dyn Index, act: &Act, dots: &SeenDots) -> Option<Intent> {
         Act::MakeDir { at, .. } => (at, None),
         _ => return None,
     };
-    let parent = observe::row_at(index, &at.dir)?.entry;
+    let parent = dir_of(index, at)?.entry;
     Some(Intent { parent, name: at.name.clone(), content, dots: dots.clone() })
 }
 

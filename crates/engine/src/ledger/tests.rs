@@ -98,6 +98,24 @@ fn a_deleted_directory_that_is_needed_again_is_marked_and_so_are_those_above() {
     assert_eq!(marked(&mut ledger), [1, 2, 3]);
 }
 
+// Story (simulator, seed 119): of two directories that had gone into each other one was shown aside.
+// The other was moved out again, which opened the circle; nobody looked at the first any more, and
+// it stayed aside on every disk.
+#[test]
+fn who_lies_in_a_circle_is_marked_when_it_closes_and_when_it_opens() {
+    let mut ledger = ledger();
+    write(&mut ledger, dir(1, ROOT, "a", 1, true), Author::Here);
+    write(&mut ledger, dir(2, id(1), "b", 1, true), Author::Here);
+    write(&mut ledger, dir(3, ROOT, "rival", 1, true), Author::Here);
+    assert_eq!(marked(&mut ledger), []);
+    write(&mut ledger, dir(1, id(2), "a", 2, true), Author::Here);
+    assert_eq!(marked(&mut ledger), [1, 2]);
+    write(&mut ledger, dir(1, ROOT, "a", 3, true), Author::Here);
+    assert_eq!(marked(&mut ledger), [1, 2]);
+    write(&mut ledger, dir(1, ROOT, "a", 4, true), Author::Here);
+    assert_eq!(marked(&mut ledger), []);
+}
+
 #[test]
 fn a_pending_row_keeps_its_order_and_the_lowest_counter_that_touched_it() {
     let mut ledger = ledger();

@@ -95,6 +95,7 @@ pub fn classify(
     let pen = Pen { facts, index, source: batch.source, rank, epoch: under.epoch };
     let mut desk = Desk { pen, under, contested, seen: Seen::default() };
     let (mut present, mut absent) = (BTreeMap::new(), Vec::new());
+    let mut others = BTreeSet::new();
     let mut looked = BTreeSet::new();
     for Observation { path, found } in batch.looks {
         looked.insert(path.clone());
@@ -103,13 +104,19 @@ pub fn classify(
                 present.insert(path, found);
             }
             Found::Absent => absent.push(path),
-            Found::Busy(_) => {}
-            Found::Foreign(what) | Found::Unreadable(what) => desk.seen.notices.push((path, what)),
+            Found::Busy(_) => {
+                others.insert(path);
+            }
+            Found::Foreign(what) => {
+                others.insert(path.clone());
+                desk.seen.notices.push((path, what));
+            }
+            Found::Unreadable(what) => desk.seen.notices.push((path, what)),
         }
     }
     absent.sort_unstable();
     desk.leave_unjudged(&mut present, &looked);
-    desk.move_known(&present, &absent);
+    desk.move_known(&present, &absent, &others);
     for (path, found) in &present {
         desk.arrive(path, found);
     }
@@ -148,7 +155,13 @@ impl Desk<'_> {
     }
 
     /// Finds what was renamed: a known handle at a new place, whose old place no longer has it.
-    fn move_known(&mut self, present: &BTreeMap<RelPath, Present>, absent: &[RelPath]) {
+    /// At `others` are things that are no directories of ours.
+    fn move_known(
+        &mut self,
+        present: &BTreeMap<RelPath, Present>,
+        absent: &[RelPath],
+        others: &BTreeSet<RelPath>,
+    ) {
         let mut moves: Vec<(SeenRow, RelPath)> = Vec::new();
         let (mut from, mut origins) = (Vec::new(), Vec::new());
         for (path, found) in present {
@@ -159,6 +172,7 @@ impl Desk<'_> {
                     (row.kind == Kind::Dir || now.kind != row.kind)
                         && now.fingerprint.handle != found.fingerprint.handle
                 }
+                None if row.kind == Kind::Dir && others.contains(&old) => true,
                 None => absent.binary_search(&old).is_ok() || self.is_moving(&old, &moves),
             };
             if left {

@@ -304,6 +304,24 @@ fn a_file_that_is_swapped_with_a_directory_is_moved() {
     );
 }
 
+// Story (simulator, seed 26): a directory was renamed while nobody watched, and a file of its old
+// name was being written. Its old place was neither gone nor another's, so it counted as new; what
+// was in it was not looked at, for the scan knew it, and stayed unseen.
+#[test]
+fn a_directory_whose_old_name_a_file_being_written_has_is_moved() {
+    for now in [Found::Busy(None), Found::Foreign("a socket".into())] {
+        let mut node = Node::new(Phase::Member);
+        node.look(Source::Scan, &[("d", dir(1)), ("d/in", file(2, b'x'))]);
+        let there = Found::Present(dir(1).unwrap());
+        let looks = [("d", now), ("e", there)];
+        let looks = looks.map(|(at, found)| Observation { path: path(at), found });
+        let batch = Batch { source: Source::Scan, looks: looks.to_vec() };
+        classify(&mut node.facts, &mut node.index, batch, &Circumstances::default());
+        assert!(row_at(&node.index, &path("e/in")).is_some());
+        assert!(row_at(&node.index, &path("d")).is_none());
+    }
+}
+
 #[test]
 fn a_replaced_directory_takes_with_it_what_was_in_the_old_one() {
     let tree = [("d", dir(1)), ("d/a", file(2, b'x'))];

@@ -1,0 +1,100 @@
+//! Where directories were moved to, and where looks are owed because of that: a name that was
+//! changed in a directory may be somewhere else by the time somebody looks.
+//!
+//! Decides no look's meaning. Used by `pending::Traffic`, which has the looks made.
+
+use crate::limits::FOLLOWED_MAX;
+use crate::path::RelPath;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// See the module's head.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Trail {
+    /// By where from and as which move: where to, and when.
+    moves: BTreeMap<(RelPath, u64), (RelPath, u64)>,
+    last_move: u64,
+    /// Paths, and the moves that they were followed by. Once is enough: a change that the kernel
+    /// told of before the move was made before it, and the look at the other end began after it.
+    led: BTreeSet<(RelPath, u64)>,
+    /// Paths that later moves lead on from, and since when: looks found nothing there, or are owed
+    /// there.
+    open: BTreeMap<RelPath, u64>,
+    /// More was to be followed than is remembered.
+    lost: bool,
+}
+
+impl Trail {
+    /// A directory was renamed. Where looks are owed that are owed (`deferred`), or found nothing,
+    /// below its old path.
+    pub fn moved(
+        &mut self,
+        from: RelPath,
+        to: RelPath,
+        now_ms: u64,
+        deferred: &BTreeSet<RelPath>,
+    ) -> Vec<RelPath> {
+        let below = deferred.iter().chain(self.open.keys()).filter(|path| path.is_within(&from));
+        let below: BTreeSet<RelPath> = below.cloned().collect();
+        let before = self.last_move;
+        self.last_move += 1;
+        self.moves.insert((from, self.last_move), (to, now_ms));
+        below.into_iter().flat_map(|path| self.lead(path, before, now_ms)).collect()
+    }
+
+    /// A look found nothing where nothing was known to be, or is to be repeated: what it was to see
+    /// may have been moved with its directory, or will be before the next. Where else it is owed.
+    pub fn open(&mut self, path: RelPath, now_ms: u64) -> Vec<RelPath> {
+        self.open.insert(path.clone(), now_ms);
+        self.lead(path, 0, now_ms)
+    }
+
+    /// Where `path` leads by the renames of directories above it that came after `before`, from
+    /// each such place by later ones.
+    fn lead(&mut self, path: RelPath, before: u64, now_ms: u64) -> Vec<RelPath> {
+        let mut led = Vec::new();
+        let mut next = vec![(path, before)];
+        while let Some((path, before)) = next.pop() {
+            let mut above = path.parent();
+            while let Some(here) = above {
+                let later = (here.clone(), before + 1)..=(here.clone(), u64::MAX);
+                for ((_, number), (to, _)) in self.moves.range(later) {
+                    if !self.led.insert((path.clone(), *number)) {
+                        continue;
+                    }
+                    let names = to.names().iter().chain(&path.names()[here.names().len()..]);
+                    let now = RelPath::from_names(names.cloned().collect());
+                    next.push((now.clone(), *number));
+                    led.push(now);
+                }
+                above = here.parent();
+            }
+            if led.len() > FOLLOWED_MAX {
+                self.lost = true;
+                break;
+            }
+        }
+        self.open.extend(led.iter().map(|path| (path.clone(), now_ms)));
+        led
+    }
+
+    /// Whether not everything was followed since this was asked last: only a scan can find it.
+    pub fn take_lost(&mut self) -> bool {
+        std::mem::take(&mut self.lost)
+    }
+
+    /// How much is remembered.
+    pub fn len(&self) -> usize {
+        self.open.len().max(self.led.len())
+    }
+
+    /// Forgets what is older.
+    pub fn forget(&mut self, horizon_ms: u64) {
+        self.moves.retain(|_, (_, when)| *when >= horizon_ms);
+        self.open.retain(|_, when| *when >= horizon_ms);
+        let first = self.moves.keys().map(|(_, number)| *number).min();
+        self.led.retain(|(_, number)| first.is_some_and(|first| *number >= first));
+    }
+}
+
+#[cfg(test)]
+mod tests;

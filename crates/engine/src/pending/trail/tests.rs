@@ -1,0 +1,81 @@
+//! Where looks are owed after directories were renamed, and that it ends.
+
+use super::Trail;
+use crate::limits::FOLLOWED_MAX;
+use crate::path::RelPath;
+use std::collections::BTreeSet;
+
+fn path(text: &str) -> RelPath {
+    RelPath::parse(text.as_bytes()).unwrap()
+}
+
+fn moved(trail: &mut Trail, from: &str, to: &str) -> Vec<String> {
+    let owed = trail.moved(path(from), path(to), 1, &BTreeSet::new());
+    owed.iter().map(ToString::to_string).collect()
+}
+
+fn unknown(trail: &mut Trail, at: &str) -> Vec<String> {
+    trail.open(path(at), 1).iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_name_is_followed_through_renames_before_and_after_the_look() {
+    let mut trail = Trail::default();
+    moved(&mut trail, "a", "b");
+    assert_eq!(unknown(&mut trail, "a/x"), ["b/x"]);
+    assert_eq!(moved(&mut trail, "b", "c"), ["c/x"], "its look may have come too late");
+    assert_eq!(unknown(&mut trail, "b/y"), ["c/y"]);
+    assert_eq!(unknown(&mut trail, "b"), [""; 0], "a directory is known by its handle");
+}
+
+#[test]
+fn a_look_that_waits_is_owed_where_its_directory_goes() {
+    let mut trail = Trail::default();
+    let deferred = BTreeSet::from([path("a/d/x"), path("b/x")]);
+    assert_eq!(trail.moved(path("a"), path("c"), 1, &deferred), [path("c/d/x")]);
+}
+
+// Two directories had the same name one after the other: a name heard of in the first was followed
+// to where the second had gone.
+#[test]
+fn every_directory_that_had_the_name_is_followed() {
+    let mut trail = Trail::default();
+    moved(&mut trail, "a", "b");
+    moved(&mut trail, "a", "c");
+    assert_eq!(unknown(&mut trail, "a/x"), ["b/x", "c/x"]);
+}
+
+// Story (seeds 10, 54 and 128 of the simulator): directories traded names, or went into one another
+// in turn. A name that was nowhere was followed round and round, and with longer and longer paths.
+#[test]
+fn names_that_are_nowhere_are_not_followed_for_ever() {
+    let mut trail = Trail::default();
+    moved(&mut trail, "a", "t");
+    moved(&mut trail, "b", "a");
+    moved(&mut trail, "t", "b");
+    let (mut met, mut next) = (0, vec!["a/x".to_string(), "b/x".to_string()]);
+    while let Some(at) = next.pop() {
+        next.extend(unknown(&mut trail, &at));
+        met += 1;
+        assert!(met < 20, "{at}");
+    }
+    let mut trail = Trail::default();
+    moved(&mut trail, "b", "a/b");
+    moved(&mut trail, "a", "b/a");
+    assert_eq!(unknown(&mut trail, "b/x"), ["a/b/x", "b/a/b/x"]);
+    assert_eq!(unknown(&mut trail, "b/x"), [""; 0], "once is enough");
+}
+
+#[test]
+fn what_is_followed_is_bounded_and_forgotten() {
+    let mut trail = Trail::default();
+    for n in 0..=FOLLOWED_MAX {
+        moved(&mut trail, "a", &format!("b{n}"));
+    }
+    assert!(!trail.take_lost());
+    assert!(unknown(&mut trail, "a/x").len() > FOLLOWED_MAX);
+    assert!(trail.take_lost() && !trail.take_lost());
+    trail.forget(2);
+    assert_eq!(trail.len(), 0);
+    assert_eq!(unknown(&mut trail, "a/y"), [""; 0]);
+}
