@@ -98,6 +98,9 @@ impl Census {
     }
 }
 
+/// Entries that are named in the message of a world that had to be ended.
+const WAITING_MAX: usize = 10;
+
 type Tree = BTreeMap<RelPath, (Kind, Option<Content>, Attributes)>;
 
 /// What stands below a directory.
@@ -137,12 +140,15 @@ pub fn contents(model: &Model, dir: Inode) -> BTreeSet<Digest> {
     files.map(|thing| digest_of(&thing.bytes)).collect()
 }
 
-/// The tree that an index says every node must show.
-fn view_of(index: &MemIndex) -> Tree {
+/// The tree that an index says every node must show, but for what has no content yet, if that may
+/// be.
+fn view_of(index: &MemIndex, is_whole: bool) -> Tree {
     let mut tree = Tree::new();
     for stored in index.entries() {
         let Some(path) = path(index, stored.entry.id) else { continue };
-        let desired = view::desired(&stored.entry).expect("what is shown has content");
+        let desired = view::desired(&stored.entry);
+        assert!(desired.is_some() || !is_whole, "/{path} is shown and has no content");
+        let Some(desired) = desired else { continue };
         let thing = (stored.entry.kind, desired.content, desired.attributes);
         assert!(tree.insert(path.clone(), thing).is_none(), "two entries are shown at /{path}");
     }
@@ -209,7 +215,7 @@ pub fn describe(node: usize, machine: &Machine) -> Vec<String> {
     });
     let rows = index.seen_rows().filter_map(|row| Some((path_of(index, row.slot)?, row)));
     let rows: BTreeMap<_, _> = rows.collect();
-    let view = view_of(index);
+    let view = view_of(index, false);
     let paths: BTreeSet<_> = disk.keys().chain(rows.keys()).chain(view.keys()).cloned().collect();
     let line = |path: &RelPath| {
         let brief = |thing: &(Kind, Option<Content>, Attributes)| (thing.0, thing.1.clone());
@@ -219,10 +225,30 @@ pub fn describe(node: usize, machine: &Machine) -> Vec<String> {
         format!("{node} /{path}: disk {disk:?}, seen {row}, wanted {view:?}")
     };
     let pending = index.pending_after(0, 100).into_iter().map(|row| {
-        let entry = index.entry(row.entry).map(|stored| stored.settled);
-        format!("{node} has not done {row:?}, settled {entry:?}")
+        let stored = index.entry(row.entry);
+        let settled = stored.as_ref().map(|stored| stored.settled.clone());
+        let entry = stored.map(|stored| (stored.entry.loc, stored.entry.data));
+        format!("{node} has not done {row:?}, settled {settled:?}, entry {entry:?}")
     });
     paths.iter().map(line).chain(pending).collect()
+}
+
+/// What keeps each machine from its rest, for the message of a world that had to be ended.
+pub fn unrest(world: &World) -> String {
+    let mut text = String::new();
+    for (number, node) in world.nodes.iter().enumerate() {
+        let Some(program) = &node.program else { continue };
+        let pending = node.index.pending_after(0, WAITING_MAX).len();
+        let fetching = program.engine.fetching().0;
+        let _ = write!(text, "\n{number}: {pending} pending, {fetching} fetched");
+        for waiting in program.engine.waiting(&node.index, WAITING_MAX) {
+            let _ = write!(text, ", /{} waits: {}", waiting.path, waiting.why);
+        }
+        let doubts = program.engine.has_deferred_looks();
+        let due = program.engine.deadline();
+        let _ = write!(text, ", looks put off: {doubts}, at {} wakes {due:?}", world.now_ms);
+    }
+    text
 }
 
 /// Everything is quiet, all links are up, nobody is at work.
@@ -234,7 +260,7 @@ pub fn at_rest(world: &World) {
         let program = node.program.as_ref().expect("everybody runs at the end");
         assert_eq!(program.halted, None, "{number} is stopped");
         let pending = index.pending_after(0, 10);
-        assert!(pending.is_empty(), "{number} has not done: {pending:#?}");
+        assert!(pending.is_empty(), "{number} has not done all{}", unrest(world));
         assert_eq!(program.apply.left_count(), 0, "{number} has things left in staging");
         assert_eq!(index.knowledge(), first.index.knowledge(), "K of {number}");
         same_entries(number, index, &first.index);
@@ -244,7 +270,7 @@ pub fn at_rest(world: &World) {
             let kept = held(&[b"state", b"kept"]).unwrap_or_default();
             (tree(model, root), kept, contents(model, root))
         });
-        same_trees(&shown, &view_of(index), &format!("disk and view of {number}"));
+        same_trees(&shown, &view_of(index, true), &format!("disk and view of {number}"));
         for wanted in &owed {
             let there = kept.contains(wanted) || beside.contains(wanted);
             let stray = world.strays.contains(wanted);

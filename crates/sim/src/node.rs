@@ -81,6 +81,8 @@ pub struct Program {
     /// Hints that wait to be looked at.
     pub settle: Settle,
     racy_ms: u64,
+    /// A scan is to read again what a power loss may have undone.
+    rereads: bool,
     cache: BTreeMap<Digest, Vec<u8>>,
     wanted: BTreeSet<Digest>,
     /// Why the folder is stopped, if it is.
@@ -134,8 +136,10 @@ impl Machine {
             root: look_at(&disk, &dir).map_err(failed)?,
             empty: first && names == 0,
         };
+        let engine = FolderEngine::open(&mut self.index, opening);
         self.program = Some(Program {
-            engine: FolderEngine::open(&mut self.index, opening),
+            rereads: engine.lost_power(),
+            engine,
             disk,
             dir,
             root,

@@ -25,6 +25,8 @@ pub struct Run {
     pub kills: u64,
     /// Milliseconds that passed in it.
     pub passed_ms: u64,
+    /// Turns of all programs, and the most in one millisecond.
+    pub turns: (u64, u64),
 }
 
 /// What a run is to hold besides what its seed says.
@@ -113,7 +115,8 @@ pub fn run(seed: u64, wish: Wish) -> Run {
     }
     let between = town.between;
     drop(town);
-    Run { failed, story, between, kills: world.kills, passed_ms: world.now_ms }
+    let turns = (world.turns, world.turns_at_once);
+    Run { failed, story, between, kills: world.kills, passed_ms: world.now_ms, turns }
 }
 
 fn live(world: &mut World, random: &mut Random, weather: Weather) {

@@ -30,6 +30,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub const EPOCH_MS: u64 = 1_800_000_000_000;
 /// More turns than any world needs.
 const TURNS_MAX: u64 = 10_000;
+/// More turns than any world needs in one millisecond.
+const TURNS_AT_ONCE_MAX: u64 = 500;
 /// A disk whose timestamps are coarse moves them in such steps.
 const GRAIN_MS: u64 = 4;
 /// What `disk::hash::racy_ms` says of such a disk.
@@ -65,6 +67,8 @@ struct Desk {
     asked: Vec<RelPath>,
     /// Directories whose inside the engine asks for.
     inside: Vec<RelPath>,
+    /// Directories to be walked once all that was seen before is in the index.
+    trees: Vec<RelPath>,
     /// The kernel has told of something that was not heard yet.
     is_told: bool,
     /// It dies when it has committed the next time, before anybody hears of it.
@@ -91,7 +95,12 @@ pub struct World {
     /// The world's chance.
     pub random: Random,
     town: Arc<Mutex<Town>>,
-    turns: u64,
+    /// How many turns there were.
+    pub turns: u64,
+    /// Since when no time has passed: the moment, and the turns before it.
+    at_once: (u64, u64),
+    /// The most turns that there were in one millisecond.
+    pub turns_at_once: u64,
     /// Index messages with entries that were sent.
     pub frames: u64,
     /// Programs that were killed.
@@ -116,6 +125,8 @@ impl World {
             random: Random::new(seed, 1),
             town,
             turns: 0,
+            at_once: (0, 0),
+            turns_at_once: 0,
             frames: 0,
             kills: 0,
             strays: BTreeSet::new(),
@@ -413,13 +424,28 @@ impl World {
         let Some(((at_ms, _), (node, run, event))) = self.events.pop_first() else {
             return false;
         };
-        assert!(self.turns < TURNS_MAX, "it never comes to rest");
         self.now_ms = self.now_ms.max(at_ms);
+        self.bound();
         self.set_clocks();
         if self.is_running(node) && self.desks[node].run == run {
             self.happen(node, event);
         }
         true
+    }
+
+    /// A world ends, whatever its programs do.
+    fn bound(&mut self) {
+        if self.at_once.0 != self.now_ms {
+            self.at_once = (self.now_ms, self.turns);
+        }
+        let at_once = self.turns - self.at_once.1;
+        self.turns_at_once = self.turns_at_once.max(at_once);
+        let why = match (self.turns < TURNS_MAX, at_once < TURNS_AT_ONCE_MAX) {
+            (true, true) => return,
+            (_, false) => "it goes round and no time passes",
+            (false, _) => "it never comes to rest",
+        };
+        panic!("{why}{}", checkers::unrest(self));
     }
 
     /// Lets time pass.

@@ -9,6 +9,7 @@ use engine::dot::NodeId;
 use engine::engine::{Input, Origin};
 use engine::limits::PIECE_BYTES_MAX;
 use engine::message::{Message, Piece, Want};
+use engine::path::RelPath;
 
 /// One data message is closed at this many bytes of content.
 const MESSAGE_CONTENT_BYTES: usize = 512 << 10;
@@ -85,9 +86,10 @@ impl Program {
         self.stage.append(digest, size, have, &bytes[new..])
     }
 
-    /// Reads what a peer asks for: data messages in order, and what is not there any more.
-    pub fn give(&self, wants: Vec<(Want, Origin)>) -> (Vec<Message>, Vec<Digest>) {
-        let (mut messages, mut gone) = (Vec::new(), Vec::new());
+    /// Reads what a peer asks for: data messages in order, what is not there any more, and where
+    /// that was to be.
+    pub fn give(&self, wants: Vec<(Want, Origin)>) -> (Vec<Message>, Vec<Digest>, Vec<RelPath>) {
+        let (mut messages, mut gone, mut doubted) = (Vec::new(), Vec::new(), Vec::new());
         let (mut pieces, mut bytes) = (Vec::new(), 0);
         for (want, origin) in wants {
             let whereabouts = whereabouts(origin);
@@ -98,6 +100,9 @@ impl Program {
                     Ok(Served::Bytes(content)) if !content.is_empty() || size == 0 => content,
                     _ => {
                         gone.push(digest);
+                        if let Whereabouts::Tree { path, .. } = &whereabouts {
+                            doubted.push(path.clone());
+                        }
                         break;
                     }
                 };
@@ -117,7 +122,7 @@ impl Program {
         if !pieces.is_empty() {
             messages.push(Message::Data(pieces));
         }
-        (messages, gone)
+        (messages, gone, doubted)
     }
 
     /// Stages content that lies elsewhere on this disk.

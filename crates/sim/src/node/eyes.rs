@@ -54,7 +54,7 @@ fn hints(model: &Model, root: Inode, told: &Told) -> Vec<Hint> {
 }
 
 impl Program {
-    fn eyes(&self) -> Eyes<'_, SimDisk> {
+    fn eyes(&self, reread_volatile: bool) -> Eyes<'_, SimDisk> {
         Eyes {
             fs: &self.disk,
             root: &self.dir,
@@ -62,7 +62,7 @@ impl Program {
             racy_ms: self.racy_ms,
             workers: 0,
             reread_soft: false,
-            reread_volatile: true,
+            reread_volatile,
         }
     }
 
@@ -75,8 +75,9 @@ impl Program {
         hints.into_iter().for_each(|hint| self.settle.push(now_ms, hint));
     }
 
-    /// Looks at everything that is due.
-    pub fn drain(&mut self, now_ms: u64, index: &MemIndex) -> Seen {
+    /// Looks at all names that are due. Trees that are due are to be walked once what was seen is
+    /// in the index.
+    pub fn drain(&mut self, now_ms: u64, index: &MemIndex, trees: &mut Vec<RelPath>) -> Seen {
         let mut seen = Seen::default();
         loop {
             let due = self.settle.take_due(now_ms, NAMES_AT_ONCE);
@@ -86,8 +87,8 @@ impl Program {
             let names = due.names.into_iter().map(|(path, what)| (path, Why::of(what)));
             self.names(now_ms, index, &names.collect::<Vec<_>>(), &mut seen);
             seen.lost |= due.lost;
-            if !due.lost && !due.trees.is_empty() {
-                self.trees(index, &due.trees, true, &mut seen);
+            if !due.lost {
+                trees.extend(due.trees);
             }
         }
     }
@@ -98,7 +99,7 @@ impl Program {
         let mut paths = paths.to_vec();
         paths.sort_unstable();
         paths.dedup();
-        let paths: Vec<_> = paths.into_iter().map(|path| (path, Why::Closed)).collect();
+        let paths: Vec<_> = paths.into_iter().map(|path| (path, Why::Asked)).collect();
         self.names(now_ms, index, &paths, &mut seen);
         seen
     }
@@ -107,15 +108,17 @@ impl Program {
     pub fn inside(&mut self, index: &MemIndex, tops: &[RelPath]) -> Seen {
         let mut seen = Seen::default();
         if !tops.is_empty() {
-            self.trees(index, tops, true, &mut seen);
+            self.trees(index, tops, (true, false), &mut seen);
         }
         seen
     }
 
-    /// Looks at everything.
+    /// Looks at everything; until one such look is complete, after a power loss what was not known
+    /// to be durable is read again.
     pub fn scan(&mut self, index: &MemIndex) -> Seen {
         let mut seen = Seen::default();
-        self.trees(index, &[RelPath::root()], false, &mut seen);
+        self.trees(index, &[RelPath::root()], (false, self.rereads), &mut seen);
+        self.rereads &= !seen.complete;
         seen
     }
 
@@ -124,10 +127,11 @@ impl Program {
             return;
         }
         let mut reports = Vec::new();
-        let looked = scan::names(&self.eyes(), index, &Progress::default(), paths, &mut |report| {
-            reports.push(report);
-            true
-        });
+        let looked =
+            scan::names(&self.eyes(false), index, &Progress::default(), paths, &mut |report| {
+                reports.push(report);
+                true
+            });
         looked.expect("a root that can be looked at");
         for path in reports.iter().flat_map(busy_paths) {
             self.settle.busy(now_ms, path);
@@ -135,12 +139,19 @@ impl Program {
         self.take(reports, seen);
     }
 
-    fn trees(&mut self, index: &MemIndex, paths: &[RelPath], live: bool, seen: &mut Seen) {
+    fn trees(
+        &mut self,
+        index: &MemIndex,
+        paths: &[RelPath],
+        (live, rereads): (bool, bool),
+        seen: &mut Seen,
+    ) {
         if !self.is_good(index, live, seen) {
             return;
         }
         let mut reports = Vec::new();
-        let looked = scan::trees(&self.eyes(), index, &Progress::default(), paths, &mut |report| {
+        let eyes = self.eyes(rereads);
+        let looked = scan::trees(&eyes, index, &Progress::default(), paths, &mut |report| {
             reports.push(report);
             true
         });

@@ -195,23 +195,32 @@ impl World {
         }
     }
 
-    /// One round of the eyes: all that waits for them, at once.
+    /// One round of the eyes: all that waits for them, at once. Trees are walked when all that was
+    /// seen before is in the index, for a walk misses only what is known there; until then nothing
+    /// else is looked at.
     fn look(&mut self, node: usize) {
         self.desks[node].is_told = false;
         self.end_turn(node);
         let (now_ms, root) = (self.now_ms, self.roots[node]);
         let asked = std::mem::take(&mut self.desks[node].asked);
-        let inside = std::mem::take(&mut self.desks[node].inside);
+        let trees = std::mem::take(&mut self.desks[node].trees);
+        let mut later = std::mem::take(&mut self.desks[node].inside);
         let seen = self.work(node, |program, index| {
+            let mut seen = program.inside(index, &trees);
             program.hear_kernel(now_ms, root);
-            let mut seen = program.look(now_ms, index, &asked);
-            seen.add(program.inside(index, &inside));
-            seen.add(program.drain(now_ms, index));
+            seen.add(program.look(now_ms, index, &asked));
+            seen.add(program.drain(now_ms, index, &mut later));
             seen
         });
         self.seen(node, now_ms, seen);
         if !self.is_running(node) {
             return;
+        }
+        if !later.is_empty() {
+            self.desks[node].trees = later;
+            let desk = &mut self.desks[node];
+            desk.eyes_free_ms = desk.eyes_free_ms.max(desk.seen_ms);
+            self.look_at(node, self.now_ms);
         }
         let due = self.nodes[node].program.as_ref().and_then(|program| program.settle.deadline());
         if let Some(due_ms) = due {
@@ -322,9 +331,11 @@ impl World {
     }
 
     fn serve(&mut self, node: usize, peer: usize, wants: Vec<(Want, Origin)>) {
-        let Some((messages, gone)) = self.work(node, |program, _| program.give(wants)) else {
-            return;
-        };
+        let given = self.work(node, |program, _| program.give(wants));
+        let Some((messages, gone, doubted)) = given else { return };
+        if !doubted.is_empty() {
+            self.answer(node, vec![Input::Doubted(doubted)]);
+        }
         for message in messages {
             let bytes = wire::encode(FOLDER, &message);
             self.put_on_wire(node, peer, Lane::Data, bytes);
