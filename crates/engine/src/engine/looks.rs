@@ -172,7 +172,11 @@ impl FolderEngine {
         let mut ends: BTreeMap<Handle, BTreeSet<RelPath>> = BTreeMap::new();
         let mut replaced = self.doubts.replaced.clone();
         for look in &rest {
-            replaced.remove(&look.path);
+            // With a directory that is another one now goes what was below it.
+            let all_below = is_another(index, look);
+            let told =
+                |path: &RelPath| *path == look.path || all_below && path.is_within(&look.path);
+            replaced.retain(|path| !told(path));
         }
         loop {
             for look in &out {

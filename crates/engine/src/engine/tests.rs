@@ -6,7 +6,7 @@ use crate::dot::{Incarnation, NodeId};
 use crate::entry::{IncarnationRecord, Kind, Timestamp};
 use crate::index::{Attributes, Fingerprint, Handle, Index, MemIndex, Meta, PendingRow, Phase};
 use crate::message::{Message, Want};
-use crate::observe::{Batch, Found, Observation, Present, Source, Stray};
+use crate::observe::{self, Batch, Found, Observation, Present, Source, Stray};
 use crate::path::RelPath;
 use crate::plan::{Act, OpId, Operation, Outcome};
 use crate::view;
@@ -351,6 +351,7 @@ fn where_all_who_can_be_reached_are_joining_one_of_them_begins() {
     let news = said(first.turn([Input::Scanned(true)]));
     second.hear(1, news);
     assert!(scans(second));
+}
 
 /// A directory with a contested file in it that was seen to be gone.
 fn with_a_contested_file_gone(number: u8) -> Side {
@@ -449,4 +450,100 @@ fn what_arrives_for_a_file_that_is_gone_is_not_deleted_with_it() {
     let all = b.index.pending_after(0, 10);
     let lives = |row: &PendingRow| b.index.entry(row.entry).is_some_and(|s| view::is_alive(&s));
     assert!(all.iter().any(lives), "and made again as a wrote it: {all:?}");
+}
+
+fn done(now: Present) -> Outcome {
+    Outcome::Done { now: vec![now], refused: None, displaced: None }
+}
+
+/// Two nodes with a directory `d`, made on the second as handle 4.
+fn with_a_directory() -> (Side, Side) {
+    let (mut a, mut b) = (Side::new(1), Side::new(2));
+    meet(&mut a, &mut b);
+    let made = a.look(Source::Live, "d", Found::Present(present(Kind::Dir, 4, None)));
+    let made = operations(b.hear(1, made));
+    b.turn([Input::Applied(vec![(made[0].id, done(present(Kind::Dir, 4, None)))])]);
+    (a, b)
+}
+
+// Story (simulator, seed 574): a file was moved into a directory, and the directory was renamed. The
+// second came back first, so the first was looked for in a directory that was gone, and its file
+// had no row any more: its directory could never be removed.
+#[test]
+fn what_was_moved_is_written_down_where_its_directory_is_by_now() {
+    let (mut a, mut b) = with_a_directory();
+    let heard = a.write("f", b'1');
+    b.hear(1, heard);
+    let install = installed(&operations(b.turn([Input::Staged(vec![Digest([b'1'; 32])])]))).0;
+    let file = || present(Kind::File, 9, Some(b'1'));
+    b.turn([Input::Applied(vec![(install, done(file()))])]);
+    let mut moved = |looked: &[(&str, Option<Present>)]| {
+        let looked = Input::Observed(a.now.mono_ms + 1, looks(Source::Live, looked));
+        let heard = said(a.turn([looked]));
+        let moved = operations(b.hear(1, heard));
+        assert!(matches!(moved[..], [Operation { act: Act::Move { .. }, .. }]), "{moved:?}");
+        moved[0].id
+    };
+    let first = moved(&[("f", None), ("d/f", Some(file()))]);
+    let second = moved(&[("d", None), ("e", Some(present(Kind::Dir, 4, None)))]);
+    b.turn([Input::Applied(vec![(second, done(present(Kind::Dir, 4, None)))])]);
+    b.turn([Input::Applied(vec![(first, done(file()))])]);
+    let at = RelPath::parse(b"e/f").expect("a path");
+    assert!(observe::row_at(&b.index, &at).is_some(), "{:?}", b.index);
+}
+
+// Story (simulator, seed 1294): a file was put into a directory that was being removed, and a user
+// removed it before that was. The directory's row went, and the file's stayed without a path.
+#[test]
+fn no_row_is_left_without_its_directory() {
+    let (mut a, mut b) = with_a_directory();
+    let heard = a.look(Source::Live, "d/f", Found::Present(present(Kind::File, 9, Some(b'1'))));
+    b.hear(1, heard);
+    let install = installed(&operations(b.turn([Input::Staged(vec![Digest([b'1'; 32])])]))).0;
+    let gone = looks(Source::Live, &[("d", None)]);
+    let heard = said(a.turn([Input::Observed(a.now.mono_ms + 1, gone)]));
+    let remove = operations(b.hear(1, heard));
+    assert!(matches!(remove[..], [Operation { act: Act::Remove { .. }, .. }]), "{remove:?}");
+    let nothing = Outcome::Done { now: Vec::new(), refused: None, displaced: None };
+    let file = done(present(Kind::File, 9, Some(b'1')));
+    let effects = b.turn([Input::Applied(vec![(install, file), (remove[0].id, nothing)])]);
+    let next = operations(effects);
+    let effects = b.turn([Input::Applied(vec![(next[0].id, Outcome::NotAsExpected)])]);
+    assert_eq!(asked(&effects), ["d", "d/f"]);
+    b.now.mono_ms += 10;
+    b.look(Source::Live, "d", Found::Absent);
+    assert_eq!(b.index.seen_rows().count(), 1, "the root");
+}
+
+// Story (simulator, seed 1035): a directory was seen to be another one, in a look that did not
+// count, and nobody looked again: what was in it was put off and asked for, for ever.
+#[test]
+fn with_what_is_put_off_its_directory_is_asked_for() {
+    let mut side = Side::new(1);
+    side.look(Source::Live, "d", Found::Present(present(Kind::Dir, 4, None)));
+    let other = looks(Source::Live, &[("d", Some(present(Kind::Dir, 5, None)))]);
+    assert_eq!(asked(&side.turn([Input::Observed(1, other)])), ["d"], "it is too old");
+    side.now.mono_ms += 10;
+    let inside = looks(Source::Live, &[("d/f", None)]);
+    let effects = side.turn([Input::Observed(side.now.mono_ms + 1, inside)]);
+    assert_eq!(asked(&effects), ["d", "d/f"]);
+}
+
+// Story (simulator, seed 820): a directory in which another had been seen to be replaced was itself
+// replaced by a file. Of the inner one no look could tell any more, and the look that told of the
+// outer one was put off for it, for ever.
+#[test]
+fn a_directory_that_is_replaced_takes_along_what_was_put_off_below_it() {
+    let mut side = Side::new(1);
+    let dir = |handle| Some(present(Kind::Dir, handle, None));
+    let file = Some(present(Kind::File, 6, Some(b'1')));
+    let tree = [("d", dir(4)), ("d/e", dir(5)), ("d/e/f", file.clone())];
+    side.turn([Input::Observed(side.now.mono_ms + 1, looks(Source::Live, &tree))]);
+    side.turn([Input::Observed(1, looks(Source::Live, &[("d/e", dir(7))]))]);
+    side.now.mono_ms += 10;
+    let other = Some(present(Kind::File, 8, Some(b'2')));
+    let moved = [("d", other), ("d/e/f", None), ("f", file)];
+    let effects = side.turn([Input::Observed(side.now.mono_ms + 1, looks(Source::Live, &moved))]);
+    assert_eq!(asked(&effects), [""; 0]);
+    assert!(!side.engine.has_deferred_looks());
 }
