@@ -432,7 +432,8 @@ fn until_the_scan_after_a_power_loss_nobody_wakes_for_a_sync() {
 
 // Story (simulator, seed 586): a contested file had been moved away while nobody watched. Before
 // that was believed, a peer wrote the same bytes to it once more; the row, which held them, was
-// said to show that edit, too. Then the old absence was believed, and the deletion took the edit along.
+// said to show that edit, too. Then the old absence was believed, and the deletion took the edit
+// along.
 #[test]
 fn what_arrives_for_a_file_that_is_gone_is_not_deleted_with_it() {
     let (mut a, mut b) = (Side::new(1), with_a_contested_file_gone(2));
@@ -467,8 +468,8 @@ fn with_a_directory() -> (Side, Side) {
 }
 
 // Story (simulator, seed 574): a file was moved into a directory, and the directory was renamed.
-// The second came back first, so the first was looked for in a directory that was gone, and its file
-// had no row any more: its directory could never be removed.
+// The second came back first, so the first was looked for in a directory that was gone, and its
+// file had no row any more: its directory could never be removed.
 #[test]
 fn what_was_moved_is_written_down_where_its_directory_is_by_now() {
     let (mut a, mut b) = with_a_directory();

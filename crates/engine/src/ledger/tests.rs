@@ -99,8 +99,8 @@ fn a_deleted_directory_that_is_needed_again_is_marked_and_so_are_those_above() {
 }
 
 // Story (simulator, seed 119): of two directories that had gone into each other one was shown
-// aside. The other was moved out again, which opened the circle; nobody looked at the first any more, and
-// it stayed aside on every disk.
+// aside. The other was moved out again, which opened the circle; nobody looked at the first any
+// more, and it stayed aside on every disk.
 #[test]
 fn who_lies_in_a_circle_is_marked_when_it_closes_and_when_it_opens() {
     let mut ledger = ledger();

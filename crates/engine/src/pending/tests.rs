@@ -174,7 +174,8 @@ fn a_circle_of_those_that_wait_is_found() {
 }
 
 // Story (simulator, seed 528): two entries waited for each other, and both had been held at a
-// barrier before. Each, when decided, had the other decided again at once, and no time passed any more.
+// barrier before. Each, when decided, had the other decided again at once, and no time passed any
+// more.
 #[test]
 fn who_was_held_at_a_barrier_and_waits_for_an_entry_now_is_not_barred() {
     let (mut pending, index) = pending(2);
