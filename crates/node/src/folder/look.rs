@@ -23,12 +23,12 @@ use super::root::RootWatch;
 use super::status::Board;
 use super::RootDir;
 
+mod rounds;
+
+use rounds::Rounds;
+
 /// Names taken out of the settling room at once.
 const NAMES_AT_ONCE: usize = 1024;
-/// Where there are no events, everything is looked at this often.
-const SCAN_EVERY: Duration = Duration::from_secs(10);
-/// With events, nothing is looked at for no reason.
-const REST: Duration = Duration::from_secs(3600);
 /// Threads that help a scan.
 const SCAN_WORKERS: usize = 2;
 
@@ -146,19 +146,18 @@ pub fn watch(mut watcher: Watcher, board: &Board, eyes: &Sender<Look>) {
 /// Looks at what is hinted and asked for, until nobody can ask any more.
 pub fn look(sight: &Sight, last: &Reader, delay_ms: u64, has_events: bool, asked: &Receiver<Look>) {
     let mut settle = Settle::new(Options { delay_ms, ..Options::default() });
+    let mut rounds = Rounds::new(sight.clock.mono_ms());
     loop {
-        let has_events = has_events && sight.board.unwatched() == 0;
-        let rest = if has_events { REST } else { SCAN_EVERY };
         let now = sight.clock.mono_ms();
-        let due = settle.deadline().map(|at| Duration::from_millis(at.saturating_sub(now)));
-        let mut next = match asked.recv_timeout(due.unwrap_or(rest).min(rest)) {
+        let has_events = has_events && sight.board.unwatched() == 0;
+        if rounds.take_due(now, has_events) {
+            sight.tell(Event::Inputs(vec![Input::Rescan]));
+        }
+        let due = settle.deadline().map(|at| at.saturating_sub(now));
+        let rest = due.into_iter().chain([rounds.left_ms(now, has_events)]).min();
+        let mut next = match asked.recv_timeout(Duration::from_millis(rest.unwrap_or(0))) {
             Ok(look) => Some(look),
-            Err(RecvTimeoutError::Timeout) => {
-                if !has_events && due.is_none() {
-                    sight.tell(Event::Inputs(vec![Input::Rescan]));
-                }
-                None
-            }
+            Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => return,
         };
         let mut fences = Vec::new();
