@@ -274,12 +274,10 @@ pub fn showing(index: &dyn Index, entry: &Entry) -> SeenDots {
 
 /// The places of an entry that a disk shows which holds `content` of it: all but those that came
 /// with an edit whose bytes it does not hold. Who deletes or moves the file there has not seen it.
-pub fn places_shown(index: &dyn Index, entry: &Entry, content: Option<&Content>) -> Vec<Dot> {
+pub fn places_shown(entry: &Entry, content: Option<&Content>) -> Vec<Dot> {
     let edited =
         |dot: &Dot| entry.data.get(*dot).is_some_and(|v| Some(&v.value.content) != content);
-    let mut places = showing(index, entry).loc;
-    places.retain(|dot| !edited(dot));
-    places
+    entry.loc.dots().filter(|dot| !edited(dot)).collect()
 }
 
 /// The operation that puts the entry where it is, if this disk does not show the entry at all.
@@ -375,7 +373,10 @@ fn rivals(
     let mut others = BTreeSet::new();
     for at in [was, is].into_iter().flatten() {
         let parents = view::united(index, at.parent).unwrap_or_else(|| vec![at.parent]);
-        others.extend(parents.iter().flat_map(|&parent| index.named(parent, &at.name)));
+        // Who is shown under a suffix gives way to a name that is just so.
+        for name in view::unsuffixed(&at.name).iter().chain([&at.name]) {
+            others.extend(parents.iter().flat_map(|&parent| index.named(parent, name)));
+        }
     }
     others.remove(&id);
     if others.is_empty() {

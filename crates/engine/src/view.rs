@@ -18,6 +18,7 @@ use std::collections::BTreeSet;
 mod names;
 
 pub use names::suffixed;
+pub(crate) use names::unsuffixed;
 
 /// Where the tree shows an entry.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -237,7 +237,13 @@ impl Desk<'_> {
 
     fn attach(&mut self, row: &SeenRow, path: &RelPath, old: RelPath) {
         let Some((parent, name)) = self.parent_of(path) else {
-            self.pen.index.put_seen(row);
+            // Back to where it was; if that has been taken, it will be found as something new.
+            let there = row.name.as_ref().and_then(|n| self.pen.index.seen_named(row.parent, n));
+            if there.is_some_and(|other| other.slot != row.slot) {
+                self.delete_tree(row);
+            } else {
+                self.pen.index.put_seen(row);
+            }
             self.seen.again.push(path.clone());
             return;
         };

@@ -101,7 +101,7 @@ impl Pen<'_> {
         let slot = self.facts.slot();
         let equal = entry.kind == Kind::Dir
             || found.content == view::winner(&entry.data).map(|data| data.content.clone());
-        let loc = ledger::places_shown(self.index, &entry, found.content.as_ref());
+        let loc = ledger::places_shown(&entry, found.content.as_ref());
         let mut dots = SeenDots { loc, ..SeenDots::default() };
         if let Some(dots) = self.intended(id, found) {
             let row = self.row(slot, parent.slot, Some(name.clone()), &entry, found, dots, None);

@@ -322,6 +322,21 @@ fn a_directory_whose_old_name_a_file_being_written_has_is_moved() {
     }
 }
 
+// Story (simulator, seed 493): one directory was renamed into a directory that was not known yet,
+// and another took its old name. The first could not be written down where it was, went back to
+// where it had been, and two things had been seen at one place.
+#[test]
+fn a_directory_whose_new_place_is_not_known_does_not_go_back_to_a_name_that_is_taken() {
+    let mut node = Node::new(Phase::Member);
+    node.look(Source::Scan, &[("a", dir(1)), ("a/in", file(3, b'x')), ("b", dir(2))]);
+    let seen = node.look(Source::Live, &[("a", dir(2)), ("b", None), ("p/q", dir(1))]);
+    assert!(seen.again.contains(&path("p/q")), "{:?}", seen.again);
+    let names = node.index.seen_rows().filter_map(|row| row.name.clone());
+    assert_eq!(names.collect::<Vec<_>>(), [path("a").name().unwrap().clone()]);
+    node.look(Source::Live, &[("p", dir(4)), ("p/q", dir(1)), ("p/q/in", file(3, b'x'))]);
+    assert!(row_at(&node.index, &path("p/q/in")).is_some());
+}
+
 #[test]
 fn a_replaced_directory_takes_with_it_what_was_in_the_old_one() {
     let tree = [("d", dir(1)), ("d/a", file(2, b'x'))];

@@ -80,3 +80,11 @@ pub fn suffixed(name: &Name, tag: &str) -> Name {
     let whole = [&stem[..cut], b"~", tag.as_bytes(), extension].concat();
     Name::new(&whole).expect("cut to fit, and of a name's bytes")
 }
+
+/// The name that this one may be of, with a suffix; not of a name that was cut to fit.
+pub(crate) fn unsuffixed(name: &Name) -> Option<Name> {
+    let bytes = name.as_bytes();
+    let at = bytes.iter().rposition(|&byte| byte == b'~').filter(|&at| at > 0)?;
+    let dot = bytes[at..].iter().position(|&byte| byte == b'.').map_or(bytes.len(), |dot| at + dot);
+    Name::new(&[&bytes[..at], &bytes[dot..]].concat()).ok()
+}
