@@ -179,10 +179,10 @@ fn a_place_that_came_with_an_edit_is_shown_only_with_its_bytes() {
     assert_eq!(places_shown(&entry, Some(&new)), [dot(2)]);
 }
 
-// Story (simulator, seed 2180): a file was renamed here for a peer, whose content won. Its row still
-// held the content that lost, which was not in the conflict store yet, and so not the place that had
-// come with it. A user deleted the file: its content went, that place stayed, and an entry was shown
-// that had no content.
+// Story (simulator, seed 2180): a file was renamed here for a peer, whose content won. Its row
+// still held the content that lost, which was not in the conflict store yet, and so not the place
+// that had come with it. A user deleted the file: its content went, that place stayed, and an entry
+// was shown that had no content.
 #[test]
 fn the_place_that_came_with_the_bytes_on_the_disk_is_shown_though_they_lost() {
     let mut entry = Entry::new(id(1), Kind::File);

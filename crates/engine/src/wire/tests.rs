@@ -85,7 +85,7 @@ fn messages(n: u64, k: Knowledge) -> Vec<Message> {
         }),
         Message::DeltaEnd(DeltaEnd { knowledge: k.clone(), phase: phases[n as usize % 3] }),
         Message::Ack(Ack { knowledge: k, applied: vec![(Incarnation([1; 16]), n)] }),
-        Message::Want(vec![Want { digest, size: 9 + n, offset: 3, deep: n % 2 == 0 }]),
+        Message::Want(vec![Want { digest, size: 9 + n, offset: 3, deep: n.is_multiple_of(2) }]),
         Message::Data(vec![Piece { digest, size: 9 + n, offset: 3, bytes: vec![1, 2] }]),
         Message::Gone(vec![digest]),
     ]
