@@ -18,6 +18,7 @@ use rusqlite::Connection;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use sums::Sums;
 
 mod schema;
 
@@ -36,6 +37,8 @@ mod file;
 mod index;
 
 mod flush;
+
+mod sums;
 
 mod reader;
 
@@ -85,7 +88,11 @@ pub enum StoreError {
         supported: u32,
     },
     /// It is an index, and damaged.
-    #[error("{}: this index is damaged: {what}; it was left as it is, rebuild it", path.display())]
+    #[error(
+        "{}: this index is damaged: {what}; it was left as it is: move it away and start again, \
+         and it is built anew from the files here and what the other nodes know",
+        path.display()
+    )]
     Corrupt {
         /// The file.
         path: PathBuf,
@@ -158,6 +165,7 @@ mod fact {
     pub const META: i64 = 1;
     pub const KNOWLEDGE: i64 = 2;
     pub const COUNTS: i64 = 3;
+    pub const SUMS: i64 = 4;
 }
 
 /// What is small and asked for often, kept in memory whole.
@@ -166,6 +174,8 @@ struct Facts {
     knowledge: Knowledge,
     contexts: BTreeMap<u64, Knowledge>,
     counts: Counts,
+    /// Over the rows of S in the file.
+    sums: Sums,
     meta_unsaved: bool,
     knowledge_unsaved: bool,
     contexts_unsaved: BTreeSet<u64>,
@@ -303,12 +313,14 @@ impl Store {
     }
 }
 
+fn read_fact(connection: &Connection, key: i64) -> Result<Option<Vec<u8>>, ReadError> {
+    let mut statement = connection.prepare_cached("SELECT value FROM fact WHERE key = ?1")?;
+    let mut rows = statement.query([key])?;
+    Ok(rows.next()?.map(|row| row.get(0)).transpose()?)
+}
+
 fn load_facts(connection: &Connection, lives: &Lives) -> Result<Facts, ReadError> {
-    let fact = |key: i64| -> Result<Option<Vec<u8>>, ReadError> {
-        let mut statement = connection.prepare_cached("SELECT value FROM fact WHERE key = ?1")?;
-        let mut rows = statement.query([key])?;
-        Ok(rows.next()?.map(|row| row.get(0)).transpose()?)
-    };
+    let fact = |key: i64| read_fact(connection, key);
     let meta = fact(fact::META)?.ok_or_else(|| ReadError::Broken("no facts".into()))?;
     let mut contexts = BTreeMap::new();
     let mut statement = connection.prepare("SELECT id, knowledge FROM context")?;
@@ -323,6 +335,7 @@ fn load_facts(connection: &Connection, lives: &Lives) -> Result<Facts, ReadError
         knowledge: record::read_knowledge(lives, &knowledge)?,
         contexts,
         counts: record::read_counts(&fact(fact::COUNTS)?.unwrap_or_default())?,
+        sums: Sums::check(connection)?,
         meta_unsaved: false,
         knowledge_unsaved: false,
         contexts_unsaved: BTreeSet::new(),

@@ -7,7 +7,7 @@ use super::overlay::EntryBase;
 use super::recent::{Held, SeenKey};
 use super::record::{read_entry, read_entry_dots, read_pending, EntryColumns};
 use super::rows::{self, bytes, name, signed, unsigned};
-use super::{ReadError, Store};
+use super::{sums, ReadError, Store};
 use engine::content::Digest;
 use engine::dot::Incarnation;
 use engine::entry::EntryId;
@@ -38,9 +38,11 @@ impl Store {
     pub(super) fn read_held(&self, row: &Row<'_>) -> Result<Held, ReadError> {
         let parent = row.get::<_, Option<[u8; 16]>>(2)?.map(EntryId);
         let place = parent.zip(bytes(row, 3)?.map(name).transpose()?);
-        let columns = EntryColumns { id: EntryId(row.get(1)?), place, conflicted: row.get(4)? };
+        let id = row.get(1)?;
+        let columns = EntryColumns { id: EntryId(id), place, conflicted: row.get(4)? };
         let content = bytes(row, 5)?.unwrap_or_default();
-        let base = EntryBase { seq: row.get(0)?, dots: read_entry_dots(content)? };
+        let (dots, sum) = (read_entry_dots(content)?, sums::of_row(&id, content));
+        let base = EntryBase { seq: row.get(0)?, dots, sum };
         Ok(Held { base, stored: read_entry(&self.lives, columns, content)? })
     }
 

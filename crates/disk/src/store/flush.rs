@@ -10,7 +10,7 @@ use super::record::{
     pending_bytes, seen_bytes,
 };
 use super::rows::signed;
-use super::{fact, ReadError, Store, Transaction};
+use super::{fact, sums, ReadError, Store, Transaction};
 use engine::dot::Dot;
 use engine::entry::EntryId;
 use engine::index::{IndexError, Slot};
@@ -97,7 +97,10 @@ impl Store {
             let key = (life, signed(counter), change.seq);
             self.connection.prepare_cached(sql)?.execute(key)?;
         }
-        let base = EntryBase { seq: change.seq, dots: now };
+        let sum = sums::of_row(&id, &bytes);
+        let before = change.base.as_ref().map_or(0, |base| base.sum);
+        self.facts.sums.toggle(&id, sum ^ before);
+        let base = EntryBase { seq: change.seq, dots: now, sum };
         self.recent.get_mut().wrote_entry(Held { base, stored: change.stored });
         Ok(())
     }
@@ -231,6 +234,7 @@ impl Store {
             }
         }
         save_fact(&self.connection, fact::COUNTS, &counts_bytes(&self.facts.counts))?;
+        save_fact(&self.connection, fact::SUMS, &self.facts.sums.to_bytes())?;
         self.lives.save(&self.connection)
     }
 

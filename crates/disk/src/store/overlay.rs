@@ -18,6 +18,8 @@ pub struct EntryBase {
     pub seq: i64,
     /// Its dots, as numbers of lives and counters.
     pub dots: Vec<(u32, u64)>,
+    /// The sum of its row.
+    pub sum: u64,
 }
 
 /// An entry to be written.

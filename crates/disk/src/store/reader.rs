@@ -4,6 +4,7 @@
 
 use super::lives::Lives;
 use super::rows::{self, signed};
+use super::sums::Sums;
 use super::{schema, ReadError, StoreError};
 use engine::content::Digest;
 use engine::entry::EntryId;
@@ -109,6 +110,13 @@ impl Reader {
         }
         let lives = Lives::load(&connection).map_err(|e| StoreError::sql(path, "read", e))?;
         Ok(Reader { path: path.into(), connection, lives: RefCell::new(lives) })
+    }
+
+    /// Reads all of S and tells whether it is what was written with K; see `store::sums`.
+    pub fn check_sums(&self) -> Result<(), StoreError> {
+        let checked = self.connection.unchecked_transaction().map_err(ReadError::Sql);
+        let checked = checked.and_then(|snapshot| Sums::check(&snapshot));
+        checked.map(drop).map_err(|error| StoreError::read(&self.path, error))
     }
 
     /// Another one, for another thread.

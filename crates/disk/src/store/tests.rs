@@ -184,6 +184,32 @@ fn damage_met_while_reading_is_kept_for_the_commit() {
     assert!(reader.seen(Slot(1)).unwrap().is_some());
 }
 
+// What this node claims to know and does not hold counts as deleted here: rows that are lost must
+// never look like that to the other nodes (decisions A20).
+#[test]
+fn knowledge_is_not_believed_without_its_entries() {
+    for damage in [
+        "DELETE FROM entry",
+        "DELETE FROM entry WHERE seq = 1",
+        "UPDATE entry SET row = (SELECT row FROM entry WHERE seq = 1) WHERE seq = 2",
+    ] {
+        let (_directory, path) = folder();
+        let mut store = Store::create(&path, &meta()).unwrap();
+        museum(&mut store);
+        store.commit().unwrap();
+        let reader = store.reader().unwrap();
+        reader.check_sums().unwrap();
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        assert!(connection.execute(damage, []).unwrap() > 0, "{damage}");
+        drop(connection);
+        let told = reader.check_sums().unwrap_err();
+        drop(store);
+        let refused = Store::open(&path).err().unwrap();
+        assert_eq!(refused.to_string(), told.to_string());
+        assert!(refused.to_string().contains("entries are missing"), "{refused}");
+    }
+}
+
 #[test]
 fn a_reader_sees_what_is_committed_and_nothing_else() {
     let (_directory, path) = folder();

@@ -29,6 +29,9 @@ use rounds::Rounds;
 
 /// Names taken out of the settling room at once.
 const NAMES_AT_ONCE: usize = 1024;
+/// The index is held against its sums with the first scan after this long, in milliseconds
+/// (decisions A20).
+const CHECK_EVERY_MS: u64 = 24 * 3_600_000;
 /// Threads that help a scan.
 const SCAN_WORKERS: usize = 2;
 
@@ -306,7 +309,15 @@ fn walk(
 /// file whose times did not are rot, and reading would take them for an edit.
 pub fn scans(sight: &Sight, last: &Reader, asked: &Receiver<()>) {
     let mut reread = sight.lost_power;
+    // The store has just been opened, and was checked then.
+    let mut checked_ms = sight.clock.mono_ms();
     while let Ok(()) = asked.recv() {
+        if sight.clock.mono_ms() >= checked_ms + CHECK_EVERY_MS {
+            checked_ms = sight.clock.mono_ms();
+            if let Err(error) = last.check_sums() {
+                sight.tell(Event::Halt(error.to_string()));
+            }
+        }
         let complete = sight.is_good(false) && {
             let progress = Arc::new(Progress::default());
             sight.board.set_scan(Some(progress.clone()));
