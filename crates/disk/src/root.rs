@@ -275,19 +275,33 @@ impl<F: Fs> Root<F> {
         Identity { handle: self.stat.handle.clone(), volume: self.volume }
     }
 
-    /// Whether what is at the path now is still this root. A handful of system calls; to be asked
-    /// before every scan and before every batch of deletions.
-    pub fn check(&self, fs: &F, last: &impl LastSeen) -> Result<RootState, IndexError> {
-        let look = || {
-            let dir = (self.door)()?;
-            let now = fs.stat_dir(&dir)?;
-            let same = now.handle == self.stat.handle
-                && now.mount == self.stat.mount
-                && fs.volume(&dir)?.id == self.volume;
-            let found = mark::read(fs, &dir)?;
-            io::Result::Ok((dir, same, found))
+    /// Whether what is at the path now is still this root, whatever is in it. Half a dozen system
+    /// calls: to be asked every other second, and before every batch of operations.
+    pub fn look(&self, fs: &F) -> RootState {
+        let (_, same, found) = match self.look_at_path(fs) {
+            Ok(seen) => seen,
+            Err(error) => return unopened(&error),
         };
-        let (dir, same, found) = match look() {
+        match judge(found.as_ref().map(|(found, _)| found), &self.mark, same) {
+            RootState::Good if found.is_none() => lost_mark(),
+            state => state,
+        }
+    }
+
+    /// What is at the path now, whether it is the directory that we hold, and its mark.
+    fn look_at_path(&self, fs: &F) -> io::Result<(F::Dir, bool, Option<(Mark, Place)>)> {
+        let dir = (self.door)()?;
+        let now = fs.stat_dir(&dir)?;
+        let same = now.handle == self.stat.handle
+            && now.mount == self.stat.mount
+            && fs.volume(&dir)?.id == self.volume;
+        let found = mark::read(fs, &dir)?;
+        Ok((dir, same, found))
+    }
+
+    /// Like [`Root::look`], and whether it has been emptied. To be asked before every scan.
+    pub fn check(&self, fs: &F, last: &impl LastSeen) -> Result<RootState, IndexError> {
+        let (dir, same, found) = match self.look_at_path(fs) {
             Ok(seen) => seen,
             Err(error) => return Ok(unopened(&error)),
         };
@@ -299,15 +313,18 @@ impl<F: Fs> Root<F> {
             Ok(true) => Ok(RootState::Emptied),
             Ok(false) if found.is_some() => Ok(RootState::Good),
             // Only `open` makes a lost mark again; the folder is opened anew.
-            Ok(false) => Ok(RootState::Foreign { why: LOST_MARK.to_owned() }),
+            Ok(false) => Ok(lost_mark()),
             Err(RootError::LastSeen(error)) => Err(error),
             Err(error) => Ok(RootState::Foreign { why: error.to_string() }),
         }
     }
 }
 
-/// Why a folder whose mark vanished while it ran is stopped.
-const LOST_MARK: &str = "it lost its mark; it gets a new one when the folder is opened again";
+/// A folder whose mark vanished while it ran is stopped.
+fn lost_mark() -> RootState {
+    let why = "it lost its mark; it gets a new one when the folder is opened again".to_owned();
+    RootState::Foreign { why }
+}
 
 /// What a path that does not open means.
 fn unopened(error: &io::Error) -> RootState {

@@ -30,9 +30,10 @@ mod api;
 mod folders;
 mod reload;
 mod show;
+mod standing;
 mod verify;
 
-use folders::Folders;
+use folders::{Folders, Talk};
 
 /// Network events waiting for the loop; while it is full, peers are not read.
 const EVENTS_MAX: usize = 32;
@@ -82,6 +83,7 @@ pub struct Daemon {
     folders: Folders,
     sessions: Mutex<BTreeMap<NodeId, Session>>,
     verifying: verify::Desk,
+    standing: standing::Desk,
     /// Held by whoever opens or closes folders or changes the settings.
     opening: Mutex<()>,
     told: Mutex<[u8; 32]>,
@@ -134,6 +136,7 @@ async fn serve(home: &Home, ready: impl FnOnce() + Send) -> Result<(), DaemonErr
         folders: Folders::default(),
         sessions: Mutex::default(),
         verifying: verify::Desk::default(),
+        standing: standing::Desk::default(),
         opening: Mutex::default(),
         told: Mutex::default(),
         started: Instant::now(),
@@ -271,7 +274,7 @@ impl Daemon {
         }
     }
 
-    async fn hear(&self, event: NetEvent) {
+    async fn hear(self: &Arc<Self>, event: NetEvent) {
         match event {
             NetEvent::Connected { link, address, .. } => {
                 let peer = link.peer;
@@ -310,7 +313,7 @@ impl Daemon {
         }
     }
 
-    async fn frame(&self, peer: NodeId, lane: Lane, bytes: &[u8]) {
+    async fn frame(self: &Arc<Self>, peer: NodeId, lane: Lane, bytes: &[u8]) {
         match payload::read(bytes) {
             Some(Payload::Folder(bytes)) => match payload::message(bytes, peer) {
                 Ok((folder, message)) => self.folder_message(peer, lane, folder, message).await,
@@ -318,6 +321,7 @@ impl Daemon {
             },
             Some(Payload::Record(bytes)) => self.record(peer, bytes).await,
             Some(Payload::Verify(bytes)) => self.verify_message(peer, bytes),
+            Some(Payload::Standing(bytes)) => self.standing_message(peer, bytes),
             None => tracing::debug!(?peer, "a peer speaks of what this version does not know"),
         }
     }
@@ -389,8 +393,10 @@ impl Daemon {
         for (id, folder) in self.folders.all() {
             let holders = self.members.with(|map| map.holders(id));
             for &link in connected.iter().filter(|link| holders.contains(&link.peer)) {
-                if self.folders.connect(id, link.peer) {
-                    drop(folder.heard.send(Heard::Up(link)).await);
+                match self.folders.connect(id, link.peer) {
+                    Talk::Begins => drop(folder.heard.send(Heard::Up(link)).await),
+                    Talk::GoesOn => {}
+                    Talk::IsStale => self.net.close(link),
                 }
             }
         }

@@ -136,8 +136,11 @@ pub struct Folder {
     /// Rings when a data lane has drained.
     pub drained: Drained,
     control: SyncSender<Event>,
+    root: Arc<RootWatch>,
     stopper: Stopper,
     thread: Mutex<Option<JoinHandle<()>>>,
+    /// Ends the root's guard with the folder.
+    _guarded: Sender<()>,
     /// Its directory in the home.
     pub own: PathBuf,
     /// Its files.
@@ -208,6 +211,21 @@ impl Folder {
             return None;
         }
         answer.await.ok()
+    }
+
+    /// Whether the folder is at work, in the directory that was added. One that is not in place is
+    /// no news to the caller alone: the folder stops. Blocks.
+    ///
+    /// # Errors
+    /// Why not, and what to do.
+    pub fn check(&self) -> Result<(), String> {
+        if let Some(why) = self.board.halted() {
+            return Err(why);
+        }
+        self.root.check(true).inspect_err(|why| {
+            self.board.halt(why.clone());
+            self.tell(Event::Halt(why.clone()));
+        })
     }
 
     /// Stops in order: what is minted is durable, nothing is left half done.
@@ -327,10 +345,11 @@ fn start(wish: Wish<'_>, parts: Parts) -> Result<Folder, FolderError> {
     first_inputs(&mut engine, &mut store, clock, already_here(&apply).map_err(io)?, wish.paused);
     let (control, events) = sync_channel(EVENTS_MAX);
     let (cache, stopper) = (ContentCache::default(), watcher.stopper());
+    let root = Arc::new(RootWatch::new(tree.fs.clone(), root, store.reader()?));
     let sight = Sight {
         fs: tree.fs.clone(),
         dir: tree.dir.clone(),
-        root: Arc::new(RootWatch::new(tree.fs.clone(), root, store.reader()?)),
+        root: root.clone(),
         ignore: tree.ignore.clone(),
         racy_ms: look::racy(tree.fs.volume(&tree.dir).map_err(io)?.magic),
         cache: cache.clone(),
@@ -342,7 +361,8 @@ fn start(wish: Wish<'_>, parts: Parts) -> Result<Folder, FolderError> {
     let threads = Threads { wish: &wish, tree: &tree, control: &control, board: &board };
     let contents = threads.start_contents(&apply)?;
     let (eyes, scan) = threads.start_eyes(watcher, sight, &store, has_events)?;
-    let (hands, sync) = threads.start_hands(apply)?;
+    let (hands, sync) = threads.start_hands(apply, &root)?;
+    let guarded = threads.start_guard(&root)?;
     let log = threads.start_log(&own)?;
     let Contents { serving, wanted, heard, data, drained } = contents;
     let effects = Effects {
@@ -378,8 +398,10 @@ fn start(wish: Wish<'_>, parts: Parts) -> Result<Folder, FolderError> {
         data,
         drained,
         control,
+        root,
         stopper,
         thread,
+        _guarded: guarded,
         own,
         tree,
     })
@@ -476,14 +498,25 @@ impl Threads<'_> {
     fn start_hands(
         &self,
         apply: Apply<Linux>,
+        root: &Arc<RootWatch>,
     ) -> Result<(Sender<Vec<Operation>>, Sender<u64>), FolderError> {
         let (hands, batches) = channel();
         let (sync, epochs) = channel();
-        let (control, board) = (self.control.clone(), self.board.clone());
-        self.spawn("apply", move || hands::apply_batches(apply, &batches, &control, &board))?;
+        let (control, board, root) = (self.control.clone(), self.board.clone(), root.clone());
+        self.spawn("apply", move || {
+            hands::apply_batches(apply, &batches, &root, &control, &board);
+        })?;
         let (control, tree) = (self.control.clone(), self.tree.clone());
         self.spawn("sync", move || hands::syncs(&tree.fs, &tree.dir, &epochs, &control))?;
         Ok((hands, sync))
+    }
+
+    /// The one that looks at the root; it ends when what is returned goes.
+    fn start_guard(&self, root: &Arc<RootWatch>) -> Result<Sender<()>, FolderError> {
+        let (guarded, ended) = channel();
+        let (root, control) = (root.clone(), self.control.clone());
+        self.spawn("root", move || root::guard(&root, &ended, &control))?;
+        Ok(guarded)
     }
 
     /// Those that take contents from peers, give them, and copy them on this disk.

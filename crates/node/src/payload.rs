@@ -7,6 +7,7 @@ use engine::wire::{self, WireError};
 const FOLDER: u8 = 0;
 const RECORD: u8 = 1;
 const VERIFY: u8 = 2;
+const STANDING: u8 = 3;
 
 /// What a peer sent.
 #[derive(Clone, Debug)]
@@ -17,6 +18,8 @@ pub enum Payload<'a> {
     Record(&'a [u8]),
     /// A part of `verify`.
     Verify(&'a [u8]),
+    /// Whether a folder stands in its place.
+    Standing(&'a [u8]),
 }
 
 /// A folder's message, ready to be sent.
@@ -34,6 +37,11 @@ pub fn verify(bytes: &[u8]) -> Vec<u8> {
     tagged(VERIFY, bytes)
 }
 
+/// A question whether a folder stands in its place, or an answer, ready to be sent.
+pub fn standing(bytes: &[u8]) -> Vec<u8> {
+    tagged(STANDING, bytes)
+}
+
 fn tagged(tag: u8, bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(1 + bytes.len());
     out.push(tag);
@@ -48,6 +56,7 @@ pub fn read(bytes: &[u8]) -> Option<Payload<'_>> {
         FOLDER => Some(Payload::Folder(rest)),
         RECORD => Some(Payload::Record(rest)),
         VERIFY => Some(Payload::Verify(rest)),
+        STANDING => Some(Payload::Standing(rest)),
         _ => None,
     }
 }

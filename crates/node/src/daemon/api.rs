@@ -13,6 +13,7 @@ use engine::message::FolderId;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::standing::Refusals;
 use super::{show, Daemon};
 use crate::address;
 use crate::config::{check_place, ConfigFile, Delay, FolderConfig};
@@ -204,19 +205,21 @@ impl Daemon {
     }
 
     /// The open folders meant by an optional name. Without one, all that are configured are meant:
-    /// one that has stopped makes the answer a no, rather than being passed over.
+    /// one that has stopped makes the answer a no, rather than being passed over or a failure.
     pub(super) fn meant(
         &self,
         name: Option<String>,
     ) -> Result<Vec<(FolderId, Arc<Folder>)>, Failure> {
-        match name {
-            Some(name) => Ok(vec![self.open_one(&name)?]),
-            None => match self.folders.stopped().first() {
-                Some((_, (name, _, why))) => {
-                    Err(Failure::new(Exit::No, format!("folder {name:?} has stopped: {why}")))
-                }
-                None => Ok(self.folders.all()),
-            },
+        let asked = name.as_deref();
+        let stopped = self.folders.stopped();
+        let stopped =
+            stopped.iter().find(|(_, (name, ..))| asked.is_none_or(|asked| asked == name));
+        if let Some((_, (name, _, why))) = stopped {
+            return Err(Failure::new(Exit::No, format!("folder {name:?} has stopped: {why}")));
+        }
+        match asked {
+            Some(name) => Ok(vec![self.open_one(name)?]),
+            None => Ok(self.folders.all()),
         }
     }
 
@@ -334,29 +337,36 @@ impl Daemon {
         let mut everybody = BTreeSet::new();
         let meant = self.meant(name)?;
         for (id, folder) in meant.clone() {
-            if let Some(why) = folder.board.halted() {
-                return Err(Failure::new(Exit::No, why));
-            }
+            self.in_place(id, &folder).await?;
             let members = self.awaited(id, all)?;
             everybody.extend(members.iter().copied());
-            let (sender, passed) = tokio::sync::oneshot::channel();
+            let (done, passed) = tokio::sync::oneshot::channel();
             let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
-            let barrier = Event::Barrier(Barrier { number, members, done: sender });
+            let barrier = Event::Barrier(Barrier { number, members: members.clone(), done });
             let asked = folder.clone();
             drop(tokio::task::spawn_blocking(move || asked.tell(barrier)).await);
-            pending.push((id, passed));
+            pending.push((id, folder, members, passed));
         }
         let mut open_files = Vec::new();
         let mut way = Way { begun, most: 0, meant, members: everybody.clone() };
-        for (id, passed) in pending {
+        for (id, folder, members, passed) in pending {
             let left = timeout.saturating_sub(begun.elapsed());
-            let telling = way.tell(items, passed);
-            match tokio::time::timeout(left, telling).await {
-                Ok(Ok(passed)) => {
-                    open_files.extend(passed.open.iter().map(|path| path.display().to_string()));
+            let refusals = Refusals::default();
+            let passing = async {
+                let stopped = |_| failed("the folder has stopped; see `syncline status`");
+                let passed = passed.await.map_err(stopped)?;
+                // Only now: what they say must be true when everything is there.
+                self.stand(id, &members, &refusals).await;
+                self.in_place(id, &folder).await?;
+                Ok(passed)
+            };
+            match tokio::time::timeout(left, way.tell(items, passing)).await {
+                Ok(passed) => {
+                    open_files.extend(passed?.open.iter().map(|p| p.display().to_string()))
                 }
-                Ok(Err(_)) => return Err(failed("the folder has stopped; see `syncline status`")),
-                Err(_) => return Err(self.too_slow(id, timeout).await),
+                Err(_) => {
+                    return Err(self.too_slow(&folder, id, (&members, &refusals), timeout).await)
+                }
             }
         }
         let members = everybody.into_iter().map(|peer| self.node_name(peer)).collect();
@@ -364,17 +374,42 @@ impl Daemon {
         Ok(Waited { elapsed_ms, members, open_files })
     }
 
-    async fn too_slow(&self, id: FolderId, timeout: Duration) -> Failure {
-        let behind: Vec<String> = self
-            .status()
-            .await
-            .peers
-            .into_iter()
-            .filter(|peer| !peer.in_sync)
-            .map(|peer| peer.name)
-            .collect();
+    /// Whether the folder is at work here, in the directory that was added.
+    pub(super) async fn in_place(&self, id: FolderId, folder: &Arc<Folder>) -> Result<(), Failure> {
+        let asked = folder.clone();
+        let checked = tokio::task::spawn_blocking(move || asked.check()).await.map_err(failed)?;
+        checked.map_err(|why| {
+            let words = format!("folder {:?} has stopped: {why}", self.folder_name(id));
+            Failure::new(Exit::No, words)
+        })
+    }
+
+    /// Who is not there yet, of those that were waited for, and why as far as they said.
+    async fn too_slow(
+        &self,
+        folder: &Arc<Folder>,
+        id: FolderId,
+        (members, refusals): (&BTreeSet<NodeId>, &Refusals),
+        timeout: Duration,
+    ) -> Failure {
+        let figures = folder.ask(show::figures).await;
+        let behind = figures.map(|figures| figures.behind).unwrap_or_default();
+        let refusals =
+            std::mem::take(&mut *refusals.lock().expect("no code panics while it holds this lock"));
+        let connected: BTreeSet<NodeId> = self.connected().iter().map(|link| link.peer).collect();
+        let says = |peer: &NodeId| {
+            let lacking = behind.iter().find(|(other, _)| other == peer).map_or(0, |(_, n)| *n);
+            let why = match refusals.get(peer) {
+                Some(why) => format!(" ({why})"),
+                None if !connected.contains(peer) => " (not connected)".to_owned(),
+                None if lacking > 0 => String::new(),
+                None => return None,
+            };
+            Some(self.node_name(*peer) + &why)
+        };
+        let who: Vec<String> = members.iter().filter_map(says).collect();
+        let who = if who.is_empty() { "this node".to_owned() } else { who.join(", ") };
         let name = self.folder_name(id);
-        let who = if behind.is_empty() { "this node".to_owned() } else { behind.join(", ") };
         let words = format!(
             "folder {name:?}: not everywhere after {timeout:?}; still at work: {who}; see \
              `syncline status`"

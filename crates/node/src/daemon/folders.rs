@@ -1,5 +1,6 @@
 //! The folders held here: which are open, which stopped and why, and with which peers they talk.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -35,7 +36,20 @@ struct State {
     open: BTreeMap<FolderId, Arc<Folder>>,
     /// Configured and not open: the name, the root, and why.
     stopped: BTreeMap<FolderId, (String, PathBuf, String)>,
-    talking: BTreeSet<(FolderId, NodeId)>,
+    /// Which talk with which peer. True: it was closed since, and the session must end before the
+    /// two talk again, for the peer goes on with what it said to the one that was closed.
+    talking: BTreeMap<(FolderId, NodeId), bool>,
+}
+
+/// Whether a folder and a peer that is connected talk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Talk {
+    /// They begin now.
+    Begins,
+    /// They do already.
+    GoesOn,
+    /// They did, and the folder was closed since: first the session has to end.
+    IsStale,
 }
 
 impl Folders {
@@ -64,20 +78,28 @@ impl Folders {
         !state.stopped.is_empty() || state.open.values().any(|folder| folder.board.is_halted())
     }
 
-    /// Remembers that a folder and a peer talk; false if they did already.
-    pub fn connect(&self, id: FolderId, peer: NodeId) -> bool {
-        self.lock().talking.insert((id, peer))
+    /// Remembers that a folder and a peer talk.
+    pub fn connect(&self, id: FolderId, peer: NodeId) -> Talk {
+        match self.lock().talking.entry((id, peer)) {
+            Entry::Vacant(entry) => {
+                entry.insert(false);
+                Talk::Begins
+            }
+            Entry::Occupied(entry) if *entry.get() => Talk::IsStale,
+            Entry::Occupied(_) => Talk::GoesOn,
+        }
     }
 
     /// Peers that a folder talks with.
     pub fn talking(&self, id: FolderId) -> BTreeSet<NodeId> {
         let state = self.lock();
-        state.talking.iter().filter(|(folder, _)| *folder == id).map(|&(_, peer)| peer).collect()
+        let fresh = state.talking.iter().filter(|((folder, _), stale)| *folder == id && !**stale);
+        fresh.map(|(&(_, peer), _)| peer).collect()
     }
 
     /// A peer is gone.
     pub async fn disconnect(&self, peer: NodeId) {
-        self.lock().talking.retain(|(_, other)| *other != peer);
+        self.lock().talking.retain(|(_, other), _| *other != peer);
         self.hear_all(|| Heard::Down(peer)).await;
     }
 
@@ -99,7 +121,8 @@ impl Folders {
     pub fn take(&self, id: FolderId) -> Option<Arc<Folder>> {
         let mut state = self.lock();
         state.stopped.remove(&id);
-        state.talking.retain(|(folder, _)| *folder != id);
+        let stale = state.talking.iter_mut().filter(|((folder, _), _)| *folder == id);
+        stale.for_each(|(_, stale)| *stale = true);
         state.open.remove(&id)
     }
 

@@ -13,16 +13,19 @@ use engine::path::RelPath;
 use engine::plan::Operation;
 
 use super::control::Event;
+use super::root::RootWatch;
 use super::status::Board;
 use super::RootDir;
 
 /// How often what waits in staging is looked at again, and the trash is kept within its bounds.
 const TIDY_EVERY: Duration = Duration::from_secs(5);
 
-/// Applies batches until nobody hands any more.
+/// Applies batches until nobody hands any more. Nothing is done in a root that is not in place: the
+/// folder stops then, and what it had under way is decided anew when it is opened again.
 pub fn apply_batches(
     mut apply: Apply<Linux>,
     batches: &Receiver<Vec<Operation>>,
+    root: &RootWatch,
     control: &SyncSender<Event>,
     board: &Board,
 ) {
@@ -33,6 +36,12 @@ pub fn apply_batches(
     loop {
         match batches.recv_timeout(TIDY_EVERY) {
             Ok(batch) => {
+                if let Err(why) = root.check(true) {
+                    if control.send(Event::Halt(why)).is_err() {
+                        return;
+                    }
+                    continue;
+                }
                 let ids: Vec<_> = batch.iter().map(|operation| operation.id).collect();
                 let outcomes = apply.run(&batch);
                 board.did(&batch, &outcomes);

@@ -65,6 +65,7 @@ fn main() {
         network("a_new_empty_root_stops_its_folder", roots::emptied),
         network("a_cleared_root_stops_its_folder", roots::cleared),
         network("a_foreign_root_stops_its_folder", roots::foreign),
+        network("a_root_that_is_displaced_stops_its_folder_and_nobody_lies", roots::displaced),
         network("events_alone_tell_of_changes_by_fanotify", notice::fanotify),
         network("events_alone_tell_of_changes_by_inotify", notice::inotify),
         network("too_few_watches_leave_nothing_unnoticed", notice::short_of_watches),

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::grow;
-use crate::lab::{tool, until, Lab, Outcome};
+use crate::lab::{tool, until, Lab, Outcome, FOLDER};
 use node::view::FolderState;
 
 fn start() -> Outcome<Lab> {
@@ -97,4 +97,86 @@ pub fn foreign() -> Outcome {
         lab.unmounted(&tree);
         Ok(())
     })
+}
+
+/// While nothing changes inside a root, no event tells that another directory took its place: the
+/// folder went on in the hidden one, b's status said "all is well" and `wait` on a "everything is
+/// on c", for as long as nobody changed anything on c.
+pub fn displaced() -> Outcome {
+    let mut lab = Lab::machines(&["a", "b", "c"])?;
+    let volume = lab.small_volume(2, "64m")?;
+    let (real, shown) = (volume.top.clone(), lab.nodes[2].place.join("shown"));
+    fs::create_dir(&shown)?;
+    bind(&real, &shown)?;
+    lab.nodes[2].tree = shown.join("tree");
+    lab.found()?;
+    lab.join_others()?;
+    grow::numbered(&lab.nodes[0].tree, 20)?;
+    lab.settle("20 files")?;
+    let tree = lab.nodes[2].tree.clone();
+    let back = || Ok(fs::rename(aside(&tree), &tree)?);
+    let away = |then: &dyn Fn() -> Outcome| {
+        fs::rename(&tree, aside(&tree))?;
+        then()
+    };
+    let path = tree.to_string_lossy().into_owned();
+    displace(&lab, "renamed", &aside(&tree), &|| away(&|| Ok(())), &back)?;
+    displace(
+        &lab,
+        "an empty directory in its place",
+        &aside(&tree),
+        &|| away(&|| Ok(fs::create_dir(&tree)?)),
+        &|| fs::remove_dir(&tree).map_err(Into::into).and_then(|()| back()),
+    )?;
+    let copy = || tool(&["cp", "-a", &aside(&tree).to_string_lossy(), &path]).map(drop);
+    displace(&lab, "a copy in its place", &aside(&tree), &|| away(&copy), &|| {
+        fs::remove_dir_all(&tree).map_err(Into::into).and_then(|()| back())
+    })?;
+    displace(
+        &lab,
+        "another filesystem over it",
+        &real.join("tree"),
+        &|| tool(&["mount", "-t", "tmpfs", "-o", "size=1m", "syncline-e2e", &path]).map(drop),
+        &|| tool(&["umount", &path]).map(drop),
+    )?;
+    displace(
+        &lab,
+        "its filesystem detached",
+        &real.join("tree"),
+        &|| tool(&["umount", "-l", &shown.to_string_lossy()]).map(drop),
+        &|| bind(&real, &shown),
+    )
+}
+
+fn bind(real: &Path, shown: &Path) -> Outcome {
+    tool(&["mount", "--bind", &real.to_string_lossy(), &shown.to_string_lossy()]).map(drop)
+}
+
+/// Something is done to c's root under the running daemon. Nobody says that all is well, nothing is
+/// written where the root is `hidden` now, and put back it has everything.
+fn displace(
+    lab: &Lab,
+    what: &str,
+    hidden: &Path,
+    act: &dyn Fn() -> Outcome,
+    put_back: &dyn Fn() -> Outcome,
+) -> Outcome {
+    act()?;
+    lab.nodes[0].run(&["wait", FOLDER, "--timeout", "1s"])?.refused(5, &["c ("])?;
+    let named = format!("{}.txt", what.replace(' ', "-"));
+    fs::write(lab.nodes[0].tree.join(&named), b"written while c's root is not in place")?;
+    until(&format!("{what}: the folder stops"), || {
+        let folder = lab.nodes[2].folder()?;
+        Ok((folder.state == FolderState::Stopped).then_some(()))
+    })?;
+    until("b has what a wrote", || Ok(lab.nodes[1].tree.join(&named).exists().then_some(())))?;
+    lab.nodes[0].run(&["wait", FOLDER, "--timeout", "1s"])?.refused(5, &["c"])?;
+    for command in ["wait", "verify"] {
+        lab.nodes[2].run(&[command, FOLDER])?.refused(3, &["has stopped"])?;
+    }
+    if hidden.join(&named).exists() {
+        return Err(lab.trouble(what, "a change went into the hidden directory"));
+    }
+    put_back()?;
+    lab.settle(what)
 }
