@@ -216,7 +216,7 @@ pub struct Waited {
 /// The answer to `verify`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verified {
-    /// Whether all nodes that answered hold the same.
+    /// Whether everything was read on all nodes that answered, and is the same.
     pub identical: bool,
     /// Entries compared.
     pub entries: u64,
@@ -231,6 +231,12 @@ pub struct Verified {
     /// How many more differences there are than are listed.
     #[serde(default)]
     pub more_differences: u64,
+    /// What was not compared, because it could not be read; bounded.
+    #[serde(default)]
+    pub not_compared: Vec<NotCompared>,
+    /// How many more paths than are listed were not compared.
+    #[serde(default)]
+    pub more_not_compared: u64,
 }
 
 /// One path that is not the same everywhere.
@@ -238,12 +244,25 @@ pub struct Verified {
 pub struct Difference {
     /// The folder's name.
     pub folder: String,
-    /// The path in it.
+    /// The path in it; empty for the root itself.
     pub path: String,
     /// What differs: `content`, `mode`, `missing`, ...
     pub what: String,
     /// The nodes that hold something else than this node, or lack it.
     pub nodes: Vec<String>,
+}
+
+/// A path of which it is not known whether it is the same everywhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotCompared {
+    /// The folder's name.
+    pub folder: String,
+    /// The path in it; empty for all of it.
+    pub path: String,
+    /// The node on which it was not read.
+    pub node: String,
+    /// Why not.
+    pub why: String,
 }
 
 /// One line of the event log: what happened to which path, when, from whom.

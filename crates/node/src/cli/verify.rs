@@ -4,9 +4,9 @@ use clap::Args;
 
 use super::print::{self, Output};
 use super::progress::{words, Shower};
-use super::{Answer, Exit0, Globals};
+use super::{Answer, CliError, Exit0, Globals};
 use crate::control::Request;
-use crate::view::{Progress, Verified};
+use crate::view::{NotCompared, Progress, Verified};
 
 /// Arguments of `verify`.
 #[derive(Args, Clone, Debug)]
@@ -34,32 +34,40 @@ pub fn run(globals: &Globals, output: &Output, arguments: Arguments) -> Answer {
         output.json(&verified)?;
         return Ok(answer);
     }
+    report(output, &verified)?;
+    Ok(answer)
+}
+
+fn report(output: &Output, verified: &Verified) -> Result<(), CliError> {
+    let named = |path: &str| if path.is_empty() { "." } else { path }.to_owned();
     for difference in &verified.differences {
-        let nodes = difference.nodes.join(", ");
-        output.line(&format!(
-            "{}: {}: {} differs on {nodes}",
-            difference.folder, difference.path, difference.what
-        ))?;
+        let (path, nodes) = (named(&difference.path), difference.nodes.join(", "));
+        let (folder, what) = (&difference.folder, &difference.what);
+        output.line(&format!("{folder}: {path}: {what} differs on {nodes}"))?;
     }
     if verified.more_differences > 0 {
         output.line(&format!("and {} more", verified.more_differences))?;
     }
+    for NotCompared { folder, path, node, why } in &verified.not_compared {
+        output.line(&format!("{folder}: not compared: {} on {node} ({why})", named(path)))?;
+    }
+    if verified.more_not_compared > 0 {
+        output.line(&format!("and {} more not compared", verified.more_not_compared))?;
+    }
     for node in &verified.missing {
-        output.note(&format!("{node} did not answer: its copy was not compared"));
+        output.note(&format!("{node}: its copy was not compared"));
     }
-    if verified.identical && verified.nodes.len() > 1 {
-        output.note(&format!(
-            "{} entries, {} are identical on {}",
-            verified.entries,
-            print::bytes(verified.bytes),
-            verified.nodes.join(", ")
-        ));
-    } else if verified.identical {
-        output.note(&format!(
-            "{} entries, {} were read; there was no other copy to compare with",
-            verified.entries,
-            print::bytes(verified.bytes)
-        ));
+    let read = format!("{} entries, {}", verified.entries, print::bytes(verified.bytes));
+    let nodes = verified.nodes.join(", ");
+    match (verified.differences.is_empty(), verified.nodes.len() > 1) {
+        (true, true) if verified.identical => {
+            output.note(&format!("{read} are identical on {nodes}"));
+        }
+        (true, true) => output.note(&format!("all else, {read}, is identical on {nodes}")),
+        (true, false) => {
+            output.note(&format!("{read} were read; there was no other copy to compare with"));
+        }
+        (false, _) => {}
     }
-    Ok(answer)
+    Ok(())
 }

@@ -22,7 +22,7 @@ use super::{show, Daemon};
 use crate::control::{Exit, Failure, Items};
 use crate::folder::Folder;
 use crate::payload;
-use crate::view::{Difference, Progress, Verified};
+use crate::view::{Difference, NotCompared, Progress, Verified};
 
 mod answer;
 mod compare;
@@ -39,7 +39,19 @@ const SETTLE: Duration = Duration::from_secs(20);
 /// How often whoever asked is told how far it is.
 const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 
-/// One entry as it was read from a disk.
+/// What is known of a path: numbers on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, prost::Enumeration)]
+#[repr(i32)]
+enum State {
+    /// It was read.
+    Read = 0,
+    /// It could not be: a program has it open for writing, or may not be read.
+    Unread = 1,
+    /// It is not ours: a socket, a mount point.
+    Foreign = 2,
+}
+
+/// One entry as it was read from a disk, or why it was not.
 #[derive(Clone, PartialEq, Message)]
 struct Entry {
     #[prost(bytes = "vec", tag = "1")]
@@ -63,6 +75,11 @@ struct Entry {
     content: Vec<u8>,
     #[prost(bytes = "vec", repeated, tag = "10")]
     xattrs: Vec<Vec<u8>>,
+    #[prost(enumeration = "State", tag = "11")]
+    state: i32,
+    /// Why it was not read.
+    #[prost(string, tag = "12")]
+    why: String,
 }
 
 /// A question, a part of an answer, or a sign that one is being prepared.
@@ -87,6 +104,13 @@ struct Part {
     /// How many entries have been read so far.
     #[prost(uint64, tag = "7")]
     done: u64,
+}
+
+impl Entry {
+    /// Whether it is something in the tree whose content is known.
+    fn is_read(&self) -> bool {
+        self.state() == State::Read && !self.path.is_empty()
+    }
 }
 
 impl Part {
@@ -180,9 +204,12 @@ impl Daemon {
             missing: Vec::new(),
             differences: Vec::new(),
             more_differences: 0,
+            not_compared: Vec::new(),
+            more_not_compared: 0,
         };
         for (id, folder) in self.meant(name)? {
             let label = self.folder_name(id);
+            self.in_place(id, &folder).await?;
             // Changes under way would show as differences; what does not settle is compared anyway.
             drop(self.wait(Some(label.clone()), SETTLE, false, None).await);
             self.verify_folder(id, &folder, &label, items, &mut whole).await?;
@@ -191,7 +218,7 @@ impl Daemon {
         whole.nodes.dedup();
         whole.missing.sort();
         whole.missing.dedup();
-        whole.identical = whole.differences.is_empty();
+        whole.identical = whole.differences.is_empty() && whole.not_compared.is_empty();
         Ok(whole)
     }
 
@@ -225,23 +252,23 @@ impl Daemon {
                 Err(why) => {
                     tracing::warn!(node = %one.node, %why, "verify: no answer");
                     whole.missing.push(one.node.clone());
+                    let (folder, path) = (label.to_owned(), String::new());
+                    let skipped = NotCompared { folder, path, node: one.node.clone(), why };
+                    whole.not_compared.push(skipped);
                 }
             }
         }
+        let own = self.node_name(me);
         let compared = tokio::task::spawn_blocking(move || {
             let mut found = Found::default();
             for (node, waiting) in complete {
-                compare::run_along(&ours, waiting.lock().entries(), &node, &mut found)?;
+                let nodes = (own.as_str(), node.as_str());
+                compare::run_along(&ours, waiting.lock().entries(), nodes, &mut found)?;
             }
             std::io::Result::Ok(found)
         });
         let found = compared.await.map_err(failed)?.map_err(failed)?;
-        whole.more_differences += found.more;
-        for (path, (what, nodes)) in found.listed {
-            let path = RelPath::parse(&path).map_or_else(|_| "?".to_owned(), |p| p.to_string());
-            let (what, nodes) = (what.to_owned(), nodes.into_iter().collect());
-            whole.differences.push(Difference { folder: label.to_owned(), path, what, nodes });
-        }
+        report(found, label, whole);
         Ok(())
     }
 
@@ -306,6 +333,24 @@ impl Daemon {
         let Some(link) = self.net.link(&peer) else { return };
         let (home, net) = (self.home.path().to_owned(), self.net.clone());
         Answer { link, number: part.number, folder, home, net }.start();
+    }
+}
+
+/// What was found in one folder, for whoever asked.
+fn report(found: Found, label: &str, whole: &mut Verified) {
+    whole.more_differences += found.more;
+    whole.more_not_compared += found.more_skipped;
+    let shown = |path: &[u8]| match path {
+        [] => String::new(),
+        path => RelPath::parse(path).map_or_else(|_| "?".to_owned(), |path| path.to_string()),
+    };
+    for (path, (what, nodes)) in found.listed {
+        let (path, what, nodes) = (shown(&path), what.to_owned(), nodes.into_iter().collect());
+        whole.differences.push(Difference { folder: label.to_owned(), path, what, nodes });
+    }
+    for ((path, node), why) in found.skipped {
+        let (folder, path) = (label.to_owned(), shown(&path));
+        whole.not_compared.push(NotCompared { folder, path, node, why });
     }
 }
 

@@ -178,6 +178,40 @@ fn nodes_of_one_name_are_told_apart() {
     assert!(run.stdout.contains("web: file: content differs on web ("), "{}", run.stdout);
 }
 
+/// A file open for writing on both nodes, with other bytes on each, made "0 entries, 0 B are
+/// identical", and nobody compared the root itself.
+#[test]
+fn verify_says_what_it_could_not_read_and_compares_the_root() {
+    let (mut a, mut b) = (Node::founded("a"), Node::new("b"));
+    a.start();
+    let (here, there) = (a.tree("web"), b.tree("web"));
+    fs::write(format!("{here}/log"), b"start").unwrap();
+    assert_eq!(a.run(&["folder", "add", "web", &here]).code, 0);
+    b.join(&a, &there);
+    until("it is everywhere", || a.run(&["wait", "--timeout", "20s"]).code == 0);
+    let append =
+        |tree: &str| fs::OpenOptions::new().append(true).open(format!("{tree}/log")).unwrap();
+    let (mut ours, mut theirs) = (append(&here), append(&there));
+    ours.write_all(b"from a").unwrap();
+    theirs.write_all(b"and something else from b").unwrap();
+    let run = a.run(&["verify"]);
+    assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
+    for node in ["a", "b"] {
+        let words = format!("web: not compared: log on {node} (open for writing");
+        assert!(run.stdout.contains(&words), "no {words:?} in {}", run.stdout);
+    }
+    run.says(&["all else, 0 entries"]);
+    let verified = a.json(&["verify"]);
+    assert_eq!(verified["identical"], Value::Bool(false), "{verified}");
+    drop((ours, theirs));
+    until("it is the same again", || a.run(&["verify"]).code == 0);
+    assert_eq!(b.run(&["folder", "pause", "web"]).code, 0);
+    fs::set_permissions(&there, PermissionsExt::from_mode(0o700)).unwrap();
+    let run = a.run(&["verify"]);
+    assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
+    assert!(run.stdout.contains("web: .: mode differs on b"), "{}", run.stdout);
+}
+
 /// A kill between an operation and its record left a content in the conflict store that no row
 /// named: it was never deleted, and nobody could know of it.
 #[test]

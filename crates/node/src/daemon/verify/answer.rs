@@ -19,7 +19,7 @@ use engine::path::RelPath;
 use prost::Message;
 
 use super::sorted::{Sorted, Sorter};
-use super::{Entry, Part};
+use super::{Entry, Part, State};
 use crate::folder::Folder;
 use crate::net::{Lane, Link, NetHandle, SendError};
 use crate::payload;
@@ -35,15 +35,19 @@ const ANSWERS_MAX: usize = 4;
 /// A full lane is tried again after this.
 const FULL_PAUSE: Duration = Duration::from_millis(20);
 
-/// Reads a whole tree; `go_on` is asked now and then.
+/// Reads a whole tree, if it is the folder's before and after; `go_on` is asked now and then.
 pub fn read_tree(
     folder: &Folder,
     home: &Path,
     counting: &Counting,
     mut go_on: impl FnMut() -> bool,
 ) -> Result<Sorted, String> {
+    folder.check()?;
     let spool = |error: std::io::Error| format!("{}: {error}", home.display());
-    let last = nothing_seen(folder).map_err(|error| error.to_string())?;
+    let root = look_at_dir(&*folder.tree.fs, &folder.tree.dir).map_err(|e| e.to_string())?;
+    // Not the root's time: joining does not carry it over before something in it changes.
+    let own = Entry { seconds: 0, nanos: 0, ..read_entry(&RelPath::root(), &root) };
+    let last = nothing_seen(root);
     let eyes = Eyes {
         fs: &*folder.tree.fs,
         root: &folder.tree.dir,
@@ -54,12 +58,12 @@ pub fn read_tree(
         reread_volatile: false,
     };
     let mut sorter = Sorter::new(home).map_err(spool)?;
-    let mut kept = Ok(());
+    let mut kept = sorter.push(own);
     let root = [RelPath::root()];
     let walked = scan::trees(&eyes, &last, counting, &root, &mut |report| {
-        for look in report.batch.looks {
-            if let (Found::Present(found), false) = (look.found, look.path.is_root()) {
-                kept = sorter.push(entry(&look.path, &found));
+        for look in report.batch.looks.iter().filter(|look| !look.path.is_root()) {
+            if let Some(entry) = entry(&look.path, &look.found) {
+                kept = sorter.push(entry);
                 if kept.is_err() {
                     return false;
                 }
@@ -69,20 +73,35 @@ pub fn read_tree(
     });
     kept.map_err(spool)?;
     walked.map_err(|error| error.to_string())?;
+    folder.check()?;
     sorter.finish().map_err(spool)
 }
 
 /// An index that has seen nothing but the root: everything is reported, and every file is read.
-fn nothing_seen(folder: &Folder) -> std::io::Result<MemIndex> {
-    let root = look_at_dir(&*folder.tree.fs, &folder.tree.dir)?;
+fn nothing_seen(root: Present) -> MemIndex {
     let life = Incarnation::default();
     let fresh = IncarnationRecord { incarnation: life, node: NodeId([0; 32]), signature: vec![] };
     let mut index = MemIndex::new(Meta::new(life, Phase::Joining, [0; 16]));
     FolderEngine::open(&mut index, Opening { boot: [0; 16], fresh, root, empty: false });
-    Ok(index)
+    index
 }
 
-fn entry(path: &RelPath, found: &Present) -> Entry {
+/// What is told of a path: also that it is there and was not read, lest it count as compared.
+fn entry(path: &RelPath, found: &Found) -> Option<Entry> {
+    let not_read = |state: State, why: String| {
+        Some(Entry { path: path.to_bytes(), state: state.into(), why, ..Entry::default() })
+    };
+    match found {
+        Found::Present(found) => Some(read_entry(path, found)),
+        Found::Absent => None,
+        Found::Busy(None) => not_read(State::Unread, "open for writing, or changing".to_owned()),
+        Found::Busy(Some(who)) => not_read(State::Unread, format!("open for writing by {who}")),
+        Found::Unreadable(why) => not_read(State::Unread, why.clone()),
+        Found::Foreign(why) => not_read(State::Foreign, why.clone()),
+    }
+}
+
+fn read_entry(path: &RelPath, found: &Present) -> Entry {
     let content = match &found.content {
         Some(Content::File(digest, _)) => digest.0.to_vec(),
         Some(Content::Link(target)) => target.to_vec(),
@@ -101,6 +120,8 @@ fn entry(path: &RelPath, found: &Present) -> Entry {
         nanos: attributes.mtime.nanos,
         content,
         xattrs: pairs.map(|(name, value)| [&name[..], b"=", &value[..]].concat()).collect(),
+        state: State::Read.into(),
+        why: String::new(),
     }
 }
 

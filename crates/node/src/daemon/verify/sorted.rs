@@ -59,7 +59,7 @@ pub struct Sorter {
     waiting: Vec<Entry>,
     waiting_bytes: usize,
     piece_bytes: usize,
-    /// How many entries there are.
+    /// How many entries were read, the root aside.
     pub entries: u64,
     /// How long the files among them are together, in bytes.
     pub bytes: u64,
@@ -91,8 +91,10 @@ impl Sorter {
     /// # Errors
     /// The disk is full.
     pub fn push(&mut self, entry: Entry) -> io::Result<()> {
-        self.entries += 1;
-        self.bytes += entry.size;
+        if entry.is_read() {
+            self.entries += 1;
+            self.bytes += entry.size;
+        }
         self.waiting_bytes += ENTRY_BYTES + entry.encoded_len();
         self.waiting.push(entry);
         if self.waiting_bytes >= self.piece_bytes {
