@@ -19,7 +19,7 @@ use crate::address;
 use crate::config::{Config, ConfigError, Http};
 use crate::control::{ControlError, Server};
 use crate::folder::intake::Heard;
-use crate::home::{Home, HomeLock};
+use crate::home::{Home, HomeError, HomeLock};
 use crate::http::{HttpError, HttpServer};
 use crate::membership::{Members, MembershipError};
 use crate::net::limits::Timing;
@@ -40,6 +40,9 @@ const EVENTS_MAX: usize = 32;
 /// Folders that could not be opened are tried again this often.
 const REOPEN_EVERY: Duration = Duration::from_secs(5);
 
+/// Whether the home is still there is looked at this often.
+const HOME_EVERY: Duration = Duration::from_secs(2);
+
 /// Why the daemon cannot run, or ended. Nothing was changed but what is said.
 #[derive(Debug, thiserror::Error)]
 pub enum DaemonError {
@@ -58,6 +61,9 @@ pub enum DaemonError {
     /// The health page.
     #[error(transparent)]
     Http(#[from] HttpError),
+    /// The home went away.
+    #[error(transparent)]
+    Home(#[from] HomeError),
     /// The runtime.
     #[error("cannot start the daemon's threads: {0}; nothing was changed")]
     Runtime(std::io::Error),
@@ -105,12 +111,14 @@ pub fn run(home: &Home, lock: HomeLock, ready: impl FnOnce() + Send) -> Result<(
         .enable_all()
         .build()
         .map_err(DaemonError::Runtime)?;
-    let ended = runtime.block_on(serve(home, ready));
-    drop(lock);
-    ended
+    runtime.block_on(serve(home, &lock, ready))
 }
 
-async fn serve(home: &Home, ready: impl FnOnce() + Send) -> Result<(), DaemonError> {
+async fn serve(
+    home: &Home,
+    lock: &HomeLock,
+    ready: impl FnOnce() + Send,
+) -> Result<(), DaemonError> {
     let config = Config::read(&home.config())?;
     let members = Arc::new(Members::open(home)?);
     let (control, events) = mpsc::channel(EVENTS_MAX);
@@ -160,7 +168,7 @@ async fn serve(home: &Home, ready: impl FnOnce() + Send) -> Result<(), DaemonErr
     tell_service_manager(&[sd_notify::NotifyState::Ready]);
     daemon.say_hello();
     tokio::spawn(daemon.clone().take_contents(contents));
-    daemon.clone().run_loop(events).await;
+    daemon.clone().run_loop(events, lock).await?;
     Ok(())
 }
 
@@ -225,7 +233,11 @@ impl Daemon {
         tracing::info!(%node, %cluster, %listen, http = %config.http, folders, "running");
     }
 
-    async fn run_loop(self: Arc<Self>, mut events: mpsc::Receiver<NetEvent>) {
+    async fn run_loop(
+        self: Arc<Self>,
+        mut events: mpsc::Receiver<NetEvent>,
+        lock: &HomeLock,
+    ) -> Result<(), HomeError> {
         let mut changes = self.members.changes();
         let mut stopped = self.stop.subscribe();
         let (Ok(mut term), Ok(mut int), Ok(mut hup)) = (
@@ -234,8 +246,10 @@ impl Daemon {
             signal(SignalKind::hangup()),
         ) else {
             tracing::error!("signals cannot be caught; stopping");
-            return;
+            return Ok(());
         };
+        let mut home = tokio::time::interval(HOME_EVERY);
+        let mut ended = Ok(());
         let mut reopen = tokio::time::interval(REOPEN_EVERY);
         reopen.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut watchdog = sd_notify::watchdog_enabled()
@@ -254,12 +268,20 @@ impl Daemon {
                     tell_service_manager(&[sd_notify::NotifyState::Watchdog]);
                 }
                 _ = stopped.wait_for(|stop| *stop) => break,
+                _ = home.tick() => {
+                    ended = lock.check();
+                    if let Err(error) = &ended {
+                        tracing::error!(%error, "the daemon ends");
+                        break;
+                    }
+                }
                 _ = reopen.tick(), if self.folders.any_stopped() => {
                     self.in_background(Daemon::reopen_folders);
                 }
             }
         }
         self.end(events).await;
+        ended
     }
 
     async fn end(self: Arc<Self>, mut events: mpsc::Receiver<NetEvent>) {

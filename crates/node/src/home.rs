@@ -28,7 +28,8 @@ pub const HOME_VARIABLE: &str = "SYNCLINE_HOME";
 const MAP_FILE: &str = "cluster.map";
 const CONFIG_FILE: &str = "config.toml";
 const TOKEN_FILE: &str = "home.token";
-const LOCK_FILE: &str = "lock";
+/// Held by whoever works on a home.
+pub const LOCK_FILE: &str = "lock";
 const SOCKET_FILE: &str = "control.sock";
 
 /// Why the home cannot be used. Nothing in it was changed.
@@ -61,6 +62,16 @@ pub enum HomeError {
         /// Its permission bits.
         mode: u32,
     },
+    /// It went away under a daemon.
+    #[error(
+        "home {path} was deleted or replaced while its daemon ran: what the node knew is gone; no \
+         file of a folder was touched; restore the home from a backup, or make a new node \
+         (`syncline init`, or `syncline join` with a new code)"
+    )]
+    Gone {
+        /// The home.
+        path: PathBuf,
+    },
     /// The system said no.
     #[error("cannot {action} {path}: {source}; nothing was changed")]
     Io {
@@ -82,7 +93,28 @@ pub struct Home {
 /// The right to run the daemon on a home; it ends with this value, or with the process.
 #[derive(Debug)]
 pub struct HomeLock {
-    _file: File,
+    file: File,
+    home: PathBuf,
+}
+
+impl HomeLock {
+    /// Whether the home is still the one that was taken.
+    ///
+    /// # Errors
+    /// `Gone`: its lock is not there, or another one.
+    pub fn check(&self) -> Result<(), HomeError> {
+        let inode = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+        let held = self.file.metadata().map(inode);
+        match fs::metadata(self.home.join(LOCK_FILE)).map(inode) {
+            Ok(there) if held.is_ok_and(|held| held == there) => Ok(()),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                // It cannot be seen, which does not say that it is gone.
+                tracing::warn!(home = %self.home.display(), %error, "the home cannot be seen");
+                Ok(())
+            }
+            _ => Err(HomeError::Gone { path: self.home.clone() }),
+        }
+    }
 }
 
 /// Where the home is: the argument, else `/var/lib/syncline` for root, else the user's state.
@@ -220,7 +252,7 @@ impl Home {
         let written = file.set_len(0).and_then(|()| file.rewind());
         let written = written.and_then(|()| writeln!(file, "{}", std::process::id()));
         written.map_err(|e| fail("write the lock", e))?;
-        Ok(HomeLock { _file: file })
+        Ok(HomeLock { file, home: self.path.clone() })
     }
 
     /// The cluster's facts as kept; `None` before init or join.

@@ -56,3 +56,16 @@ fn a_home_keeps_its_token_and_no_two_have_the_same() {
     std::fs::write(dir.path().join("a/home.token"), b"short").unwrap();
     assert!(home("a").token().is_err());
 }
+
+#[test]
+fn a_home_that_is_deleted_or_replaced_under_its_lock_is_gone() {
+    let place = tempfile::tempdir().unwrap();
+    let home = Home::create(&place.path().join("home")).unwrap();
+    let lock = home.lock().unwrap();
+    lock.check().unwrap();
+    std::fs::remove_dir_all(home.path()).unwrap();
+    assert!(matches!(lock.check(), Err(HomeError::Gone { .. })));
+    let other = Home::create(home.path()).unwrap();
+    other.lock().unwrap().check().unwrap();
+    assert!(matches!(lock.check(), Err(HomeError::Gone { .. })));
+}

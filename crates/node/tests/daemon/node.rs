@@ -180,6 +180,18 @@ impl Node {
         assert!(self.process.take().unwrap().wait().unwrap().success());
     }
 
+    /// Waits until the daemon ends by itself; returns its exit code.
+    pub fn ended(&mut self) -> i32 {
+        let mut process = self.process.take().unwrap();
+        let mut code = None;
+        until("the daemon ends", || {
+            code = process.try_wait().unwrap();
+            std::thread::park_timeout(Duration::from_millis(20));
+            code.is_some()
+        });
+        code.and_then(|code| code.code()).unwrap()
+    }
+
     /// Puts other settings in place and has them read.
     pub fn reload(&self, settings: &str) {
         std::fs::write(self.home().join("config.toml"), settings).unwrap();
