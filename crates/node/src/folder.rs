@@ -68,6 +68,9 @@ const HEARD_MAX: usize = 64;
 /// Data messages waiting to be written.
 const DATA_MAX: usize = 16;
 
+/// A folder's index, in its directory in the home.
+const INDEX_FILE: &str = "index.sqlite";
+
 /// Why a folder cannot be worked on; nothing in its tree was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
@@ -185,6 +188,11 @@ impl Folder {
         start(wish, parts)
     }
 
+    /// Whether it has been held here before: its index is there.
+    pub fn is_known(home: &Home, id: FolderId) -> bool {
+        home.folder(id).is_ok_and(|own| own.join(INDEX_FILE).exists())
+    }
+
     /// Puts an event before the control thread; false when it has ended.
     pub fn tell(&self, event: Event) -> bool {
         self.control.send(event).is_ok()
@@ -244,8 +252,8 @@ impl Folder {
         if let Err(error) = disk::root::mark::clear(&*self.tree.fs, &self.tree.dir) {
             tracing::warn!(path = %self.path.display(), %error, "our mark stays on the directory");
         }
-        let index = self.own.join("index.sqlite");
-        for name in ["index.sqlite", "index.sqlite-wal", "index.sqlite-shm", "root"] {
+        let index = self.own.join(INDEX_FILE);
+        for name in [INDEX_FILE, "index.sqlite-wal", "index.sqlite-shm", "root"] {
             // What is not there need not go; what cannot go is found again by `folder add`.
             drop(std::fs::remove_file(index.with_file_name(name)));
         }
@@ -261,7 +269,7 @@ struct Opened {
 
 /// Opens the index and the root, or makes them on the first time.
 fn open_store(fs: &Linux, wish: &Wish<'_>, own: &Path) -> Result<Opened, FolderError> {
-    let path = own.join("index.sqlite");
+    let path = own.join(INDEX_FILE);
     let note = own.join("root");
     let mark =
         Mark { folder: wish.id.0, node: wish.identity.node_id().0, home: wish.home.token()? };

@@ -180,8 +180,7 @@ impl Daemon {
     /// A folder configured here, open or not.
     pub(super) fn find(&self, name: &str) -> Result<(FolderId, Option<Arc<Folder>>), Failure> {
         let known = self.config().folder(name).is_some();
-        let id = self.members.with(|map| map.folder_called(name).map(|(id, _)| id));
-        match id.filter(|_| known) {
+        match known.then(|| self.folder_id(name)) {
             Some(id) => Ok((id, self.folders.get(id))),
             None => Err(Failure::new(
                 Exit::Usage,
@@ -246,9 +245,7 @@ impl Daemon {
             next,
         );
         if let Err(error) = self.open_folder(&folder) {
-            if let Ok((id, _)) = self.find(name) {
-                self.folders.take(id);
-            }
+            self.folders.take(self.folder_id(name));
             *self.config.lock().expect("no code panics while it holds this lock") = before;
             return Err(failed(error));
         }

@@ -139,7 +139,7 @@ impl Daemon {
     /// Opens a configured folder; one that is open and works stays as it is. What cannot be opened
     /// is remembered with its reason.
     pub(super) fn open_folder(&self, config: &FolderConfig) -> Result<(), HoldError> {
-        let id = self.folder_id(&config.name)?;
+        let id = self.folder_id(&config.name);
         if let Some(folder) = self.folders.get(id) {
             if !folder.board.is_halted() {
                 return Ok(());
@@ -167,6 +167,9 @@ impl Daemon {
     fn try_open(&self, id: FolderId, config: &FolderConfig) -> Result<Folder, HoldError> {
         let me = self.me();
         let holders = self.members.with(|map| map.holders(id));
+        let facts = self.facts_of(id, &config.name, holders.contains(&me));
+        facts.iter().try_for_each(|fact| self.members.may_say(fact))?;
+        let is_new = !Folder::is_known(&self.home, id);
         let members = self.members.clone();
         let names = Names::new(Arc::new(move |node| members.name_of(node)));
         let folder = Folder::open(Wish {
@@ -182,28 +185,37 @@ impl Daemon {
             names,
             net: self.net.clone(),
         })?;
-        if !holders.contains(&me) {
-            self.members.say(Fact::Holder { folder: id, holds: true })?;
-            self.spread();
+        // Said only now: a folder that could not be held anywhere would stand in everybody's list.
+        for fact in facts {
+            if let Err(error) = self.members.say(fact) {
+                if is_new {
+                    folder.forget();
+                } else {
+                    folder.stop();
+                }
+                return Err(error.into());
+            }
         }
+        self.spread();
         Ok(folder)
     }
 
-    /// The folder of this name; defines it if the cluster has none.
-    fn folder_id(&self, name: &str) -> Result<FolderId, MembershipError> {
-        if let Some(id) = self.members.with(|map| map.folder_called(name).map(|(id, _)| id)) {
-            return Ok(id);
-        }
-        let fact = Fact::Folder {
-            first_name: name.to_owned(),
-            epoch: 0,
-            label: name.to_owned(),
-            removed: false,
-        };
-        self.members.say(fact)?;
-        self.spread();
-        let cluster = self.members.with(engine::cluster_map::ClusterMap::cluster);
-        Ok(FolderId::derive(cluster, name, 0))
+    /// What the cluster has to be told when a folder is held here.
+    fn facts_of(&self, id: FolderId, name: &str, is_held: bool) -> Vec<Fact> {
+        let is_defined = self.members.with(|map| map.folder_called(name).is_some());
+        let (first_name, label) = (name.to_owned(), name.to_owned());
+        let define = Fact::Folder { first_name, epoch: 0, label, removed: false };
+        let hold = Fact::Holder { folder: id, holds: true };
+        let facts = [(!is_defined).then_some(define), (!is_held).then_some(hold)];
+        facts.into_iter().flatten().collect()
+    }
+
+    /// The folder of this name; what it will be if the cluster has none yet.
+    pub(super) fn folder_id(&self, name: &str) -> FolderId {
+        self.members.with(|map| match map.folder_called(name) {
+            Some((id, _)) => id,
+            None => FolderId::derive(map.cluster(), name, 0),
+        })
     }
 
     /// A folder's name in the cluster, or its id.
@@ -217,8 +229,10 @@ impl Daemon {
         if let Some(folder) = self.folders.take(id) {
             folder.forget();
         }
-        self.members.say(Fact::Holder { folder: id, holds: false })?;
-        self.spread();
+        if self.members.with(|map| map.holders(id).contains(&self.me())) {
+            self.members.say(Fact::Holder { folder: id, holds: false })?;
+            self.spread();
+        }
         Ok(())
     }
 }

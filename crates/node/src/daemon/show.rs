@@ -1,5 +1,6 @@
 //! What people and programs are shown, put together from folders, sessions and the cluster's facts.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
@@ -220,7 +221,7 @@ impl Daemon {
             let folders = folders.map(|(&id, folder)| (id, folder.label.clone(), map.holders(id)));
             folders.collect::<Vec<_>>()
         });
-        let show = |(id, name, holders): (FolderId, String, std::collections::BTreeSet<NodeId>)| {
+        let show = |(id, name, holders): (FolderId, String, BTreeSet<NodeId>)| {
             let here = config.folder(&name);
             Folder {
                 id: Some(id.to_string()),
@@ -231,7 +232,13 @@ impl Daemon {
                 name,
             }
         };
-        known.into_iter().map(show).collect()
+        let is_known = |name: &str| known.iter().any(|(_, label, _)| label == name);
+        let unknown = config.folders.iter().filter(|folder| !is_known(&folder.name));
+        // Configured, and the cluster will hear of it when it can be held.
+        let unknown = unknown
+            .map(|folder| (self.folder_id(&folder.name), folder.name.clone(), BTreeSet::new()));
+        let unknown: Vec<_> = unknown.collect();
+        known.into_iter().chain(unknown).map(show).collect()
     }
 
     pub(super) async fn conflicts(&self, name: Option<String>) -> Result<Vec<Conflict>, Failure> {
