@@ -175,6 +175,17 @@ pub fn check_overlap(path: &Path, served: &[PathBuf]) -> Result<(), RootError> {
     }
 }
 
+/// Says whether a directory bears a mark already, for a node that holds nothing yet: no mark can be
+/// its own. Writes nothing.
+pub fn check_unowned<F: Fs>(fs: &F, path: &Path, door: &Door<F>) -> Result<(), RootError> {
+    let refused = |error| opening(path, error);
+    let dir = door().map_err(refused)?;
+    let Some((found, _)) = mark::read(fs, &dir).map_err(refused)? else { return Ok(()) };
+    let nobody = Mark { folder: [0; 16], node: [0; 32], home: [0; 16] };
+    let owner = found.words(&nobody);
+    Err(RootError::Owned { path: path.to_owned(), owner })
+}
+
 /// What an error of opening a root means.
 fn opening(path: &Path, error: io::Error) -> RootError {
     let path = path.to_owned();

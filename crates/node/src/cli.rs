@@ -33,6 +33,8 @@ use crate::config::ConfigError;
 use crate::control::{self, ControlError, Exit, Request};
 use crate::home::{self, Home, HomeError};
 use crate::membership::MembershipError;
+use crate::net::invite::JoinRefusal;
+use crate::net::join::JoinError;
 use print::Output;
 
 /// Shown under the list of commands.
@@ -147,6 +149,9 @@ impl CliError {
         match self {
             CliError::Usage(_) => Exit::Usage.code(),
             CliError::Control(ControlError::Failed(failure)) => failure.exit.code(),
+            CliError::Membership(MembershipError::Join(JoinError::Refused(
+                JoinRefusal::Folders(_),
+            ))) => Exit::Usage.code(),
             _ => Exit::Failed.code(),
         }
     }

@@ -4,6 +4,7 @@
 //! loop and the network layer, and makes every change durable before it is told to anybody. Who
 //! counts as a member is decided by engine::cluster_map, not here.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use engine::cluster_map::{
@@ -16,7 +17,7 @@ use tokio::sync::watch;
 use crate::home::{Home, HomeError};
 use crate::net::identity::{self, Identity, IdentityError};
 use crate::net::invite::{
-    CodeError, InviteTerms, Invites, JoinCode, JoinGrant, JoinRefusal, JoinRequest,
+    CodeError, InviteTerms, Invites, JoinCode, JoinGrant, JoinRefusal, JoinRequest, Wish,
 };
 use crate::net::join::{self, JoinError, Newcomer};
 use crate::net::limits::Timing;
@@ -95,6 +96,12 @@ pub enum MembershipError {
     /// The join code could not be made.
     #[error("cannot make a join code: {0}; nothing was changed")]
     Code(#[from] CodeError),
+    /// The folders that are meant changed while this node was let in.
+    #[error(
+        "{0}; this node is a member now and holds no folder: start `syncline daemon`, then \
+         `syncline folder add NAME PATH`"
+    )]
+    HoldsNone(String),
     /// The inviter does not count us in.
     #[error(
         "the inviting node let us in, but its facts do not name us; nothing was changed; ask \
@@ -203,6 +210,41 @@ impl Entered {
     }
 }
 
+/// The names of the folders that a newcomer means; why not, if they are not there or not one. A
+/// folder that nobody holds any more is no choice while there are others.
+pub fn meant(map: &ClusterMap, wish: &Wish) -> Result<Vec<String>, String> {
+    let all = map.folders().iter().filter(|(_, folder)| !folder.removed);
+    let (held, left): (Vec<_>, Vec<_>) = all.partition(|(id, _)| !map.holders(**id).is_empty());
+    let known = if held.is_empty() { left } else { held };
+    let known = known.into_iter().map(|(_, folder)| folder.label.as_str());
+    let known: Vec<&str> = known.collect::<BTreeSet<_>>().into_iter().collect();
+    match wish {
+        Wish::Nothing => Ok(Vec::new()),
+        Wish::TheOne => match &known[..] {
+            [] => {
+                Err("the cluster has no folder yet: join without PATH, or add the folder on its \
+                       first node before"
+                    .to_owned())
+            }
+            [one] => Ok(vec![(*one).to_owned()]),
+            several => Err(format!(
+                "the cluster has several folders: say which with --folder NAME=PATH ({})",
+                several.join(", ")
+            )),
+        },
+        Wish::These(names) => match names.iter().find(|name| map.folder_called(name).is_none()) {
+            None => Ok(names.clone()),
+            Some(name) if known.is_empty() => Err(format!(
+                "the cluster has no folder {name:?}, and no other: join without it, or add it on \
+                 the first node before"
+            )),
+            Some(name) => {
+                Err(format!("the cluster has no folder {name:?} (it has: {})", known.join(", ")))
+            }
+        },
+    }
+}
+
 /// Asks the inviter of `code` to let this node in. The caller holds the home's lock.
 ///
 /// # Errors
@@ -211,11 +253,12 @@ pub async fn enter(
     home: &Home,
     code: &JoinCode,
     profile: Profile,
+    wish: &Wish,
 ) -> Result<Entered, MembershipError> {
     refuse_if_member(home)?;
     let identity = own_identity(home)?;
-    let newcomer =
-        Newcomer { identity: &identity, name: &profile.name, addresses: &profile.addresses };
+    let Profile { name, addresses } = &profile;
+    let newcomer = Newcomer { identity: &identity, name, addresses, wish };
     let reply = join::join(code, newcomer, &Timing::default()).await?;
     let cluster = ClusterId(code.cluster);
     let decoded = ClusterMap::decode(cluster, &reply.payload, &Ed25519);
@@ -304,12 +347,25 @@ impl Members {
         self.say_in(&mut state, fact)
     }
 
-    fn say_in(&self, state: &mut State, fact: Fact) -> Result<(), MembershipError> {
+    /// Whether this node has the right to say a fact.
+    ///
+    /// # Errors
+    /// It has not.
+    pub fn may_say(&self, fact: &Fact) -> Result<(), MembershipError> {
+        self.may_say_in(&self.lock(), fact)
+    }
+
+    fn may_say_in(&self, state: &State, fact: &Fact) -> Result<(), MembershipError> {
         let open_to_all = matches!(fact, Fact::Profile(_) | Fact::Holder { .. });
         let me = state.map.members().get(&self.identity.node_id());
-        if !me.is_some_and(|me| me.admin || open_to_all) {
-            return Err(MembershipError::NotAdmin);
+        match me.is_some_and(|me| me.admin || open_to_all) {
+            true => Ok(()),
+            false => Err(MembershipError::NotAdmin),
         }
+    }
+
+    fn say_in(&self, state: &mut State, fact: Fact) -> Result<(), MembershipError> {
+        self.may_say_in(state, &fact)?;
         let record = signed(&self.identity, &state.map, fact)?;
         match self.commit(state, record)? {
             Outcome::Applied | Outcome::Stale => Ok(()),
@@ -364,6 +420,7 @@ impl Members {
             let words = "this node was removed from the cluster; join with a new home";
             return Err(JoinRefusal::Refused(words.to_owned()));
         }
+        meant(&state.map, &request.wish).map_err(JoinRefusal::Folders)?;
         // The use is counted before the admission is made: a crash between the two admits nobody,
         // and the newcomer may ask again.
         book::write(&self.home, &invites).map_err(|error| refuse(error.into()))?;

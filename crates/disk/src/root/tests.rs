@@ -1,7 +1,7 @@
 //! Each way in which a root can be wrong, on real directories.
 
 use super::mark::{self, Mark, Place, MARK_XATTR};
-use super::{check_overlap, linux_door, Identity, Root, RootError, RootState};
+use super::{check_overlap, check_unowned, linux_door, Identity, Root, RootError, RootState};
 use crate::fs::{Fs, On};
 use crate::linux::Linux;
 use crate::scan::tests::lab::{record, Lab};
@@ -141,6 +141,10 @@ fn anothers_mark_is_refused_and_named() {
     let other_home = Mark { home: [9; 16], ..MARK };
     let error = claim(&place.path, other_home).unwrap_err();
     assert!(error.to_string().contains("another home of this node"), "{error}");
+    let error = check_unowned(&place.lab.fs, &place.path, &linux_door(&place.path)).unwrap_err();
+    assert!(error.to_string().contains("of node 02020202"), "{error}");
+    let fresh = tempfile::tempdir().unwrap();
+    check_unowned(&place.lab.fs, fresh.path(), &linux_door(fresh.path())).unwrap();
     let other_node = Mark { node: [9; 32], ..MARK };
     let error = claim(&place.path, other_node).unwrap_err();
     assert!(error.to_string().contains("of node 02020202"), "{error}");

@@ -1,11 +1,14 @@
 //! `syncline join`: become a member with a code, and hold folders from the start.
 //!
-//! The daemon need not run. Nothing is written down before it is clear which folders are meant, so
+//! The daemon need not run. Places are looked at before anybody is asked, and the inviter lets
+//! nobody in whose folders it does not have: a join that is refused changes nothing anywhere, and
 //! the same command with other folders works again with the same code.
 
 use std::path::PathBuf;
 
 use clap::Args;
+use disk::linux::Linux;
+use disk::root::{check_unowned, linux_door};
 use engine::cluster_map::ClusterMap;
 use serde_json::json;
 
@@ -14,9 +17,12 @@ use super::print::Output;
 use super::{daemon, init};
 use super::{runtime, Answer, CliError, Exit0, Globals};
 use crate::config::{check_place, Delay, FolderConfig, NodeSettings};
-use crate::home::Home;
-use crate::membership;
-use crate::net::invite::JoinCode;
+use crate::home::{Home, LOCK_FILE};
+use crate::membership::{self, MembershipError};
+use crate::net::identity::KEY_FILE;
+use crate::net::invite::{JoinCode, Wish};
+use crate::net::join::JoinError;
+use crate::net::limits::WISHES_MAX;
 
 /// Arguments of `join`.
 #[derive(Args, Clone, Debug)]
@@ -55,50 +61,29 @@ fn name_and_path(text: &str) -> Result<(String, PathBuf), String> {
     }
 }
 
-/// Joins and returns the names of the folders held from now on.
+/// Joins, and holds the folders that were named.
 ///
 /// # Errors
 /// The code, the way, the folders or the home: each with what to do.
 pub fn run(globals: &Globals, output: &Output, arguments: Arguments) -> Answer {
     let code = JoinCode::decode(&arguments.code)
         .map_err(|error| CliError::Usage(format!("{error}; nothing was changed")))?;
-    let home = Home::create(&globals.home_path()?)?;
+    let path = globals.home_path()?;
+    let (had_home, had_lock) = (path.exists(), path.join(LOCK_FILE).exists());
+    let home = Home::create(&path)?;
     let lock = home.lock()?;
-    membership::refuse_if_member(&home)?;
-    let (mut file, config) = init::prepare(&home, &arguments.with.node)?;
-    let asked: Vec<(&str, &PathBuf)> = match &arguments.path {
-        Some(path) => vec![("", path)],
-        None => arguments.with.folder.iter().map(|(name, path)| (name.as_str(), path)).collect(),
-    };
-    for (name, path) in &asked {
-        check_place(home.path(), &config, name, path)?;
-    }
-    if arguments.run {
-        init::try_port(&config)?;
-    }
-    if output.is_live() {
-        output.note(&format!("asking the inviting node at {}", code.addresses.join(", ")));
-    }
-    let entering = membership::enter(&home, &code, init::profile(&config));
-    let entered = runtime()?.block_on(entering)?;
-    let mut names = Vec::new();
-    for (name, path) in asked {
-        let name = if name.is_empty() { the_one_folder(entered.map())? } else { name.to_owned() };
-        if entered.map().folder_called(&name).is_none() {
-            return Err(no_such_folder(&name, entered.map()));
-        }
-        let path = check_place(home.path(), &file.check()?, &name, path)?;
-        let (delay, paused) = (Delay(0), false);
-        file.put_folder(&FolderConfig { name: name.clone(), path, delay, paused });
-        names.push(name);
-    }
-    let named = NodeSettings { name: Some(config.name.clone()), ..NodeSettings::default() };
-    file.set_node(&named);
-    file.save()?;
-    let inviter = entered.inviter.clone();
-    let map = entered.keep(&home)?;
+    let before = Before { home: path, had_home, had_lock, had_key: home.has_identity() };
+    let joined = join(&home, output, &code, &arguments);
     let next = if arguments.run { "" } else { "; next: `syncline daemon`" };
-    report(output, &config.name, &inviter, (&names, next), &map)?;
+    match joined {
+        Ok(joined) => report(output, &joined, next)?,
+        Err(error) => {
+            if was_not_let_in(&error) {
+                before.restore();
+            }
+            return Err(error);
+        }
+    }
     drop(lock);
     if arguments.run {
         let output = *output;
@@ -110,13 +95,116 @@ pub fn run(globals: &Globals, output: &Output, arguments: Arguments) -> Answer {
     Ok(Exit0::Done)
 }
 
-fn report(
+/// What came of it.
+struct Joined {
+    name: String,
+    inviter: String,
+    folders: Vec<String>,
+    map: ClusterMap,
+}
+
+fn join(
+    home: &Home,
     output: &Output,
-    name: &str,
-    inviter: &str,
-    (folders, next): (&[String], &str),
-    map: &ClusterMap,
-) -> Result<(), CliError> {
+    code: &JoinCode,
+    arguments: &Arguments,
+) -> Result<Joined, CliError> {
+    membership::refuse_if_member(home)?;
+    let (mut file, config) = init::prepare(home, &arguments.with.node)?;
+    let (wish, paths) = wish(arguments)?;
+    let mut places = Vec::new();
+    for (name, path) in paths {
+        let place = check_place(home.path(), &config, name, path)?;
+        let door = linux_door(&place);
+        let unowned = check_unowned(&Linux::new(), &place, &door);
+        unowned.map_err(|error| CliError::Failed(error.to_string()))?;
+        places.push(place);
+    }
+    if arguments.run {
+        init::try_port(&config)?;
+    }
+    if output.is_live() {
+        output.note(&format!("asking the inviting node at {}", code.addresses.join(", ")));
+    }
+    let entering = membership::enter(home, code, init::profile(&config), &wish);
+    let entered = runtime()?.block_on(entering)?;
+    let meant = membership::meant(entered.map(), &wish);
+    let named = NodeSettings { name: Some(config.name.clone()), ..NodeSettings::default() };
+    file.set_node(&named);
+    let mut folders = Vec::new();
+    for (name, place) in meant.iter().flatten().zip(places) {
+        let path = check_place(home.path(), &file.check()?, name, &place)?;
+        let (delay, paused) = (Delay(0), false);
+        file.put_folder(&FolderConfig { name: name.clone(), path, delay, paused });
+        folders.push(name.clone());
+    }
+    file.save()?;
+    let inviter = entered.inviter.clone();
+    let map = entered.keep(home)?;
+    meant.map_err(MembershipError::HoldsNone)?;
+    Ok(Joined { name: config.name, inviter, folders, map })
+}
+
+/// Where each folder is to be held.
+type Places<'a> = Vec<(&'a str, &'a PathBuf)>;
+
+/// What the arguments ask for: for the inviter, and the name and place of each. One path alone is
+/// for whatever folder the cluster has.
+fn wish(arguments: &Arguments) -> Result<(Wish, Places<'_>), CliError> {
+    if let Some(path) = &arguments.path {
+        return Ok((Wish::TheOne, vec![("", path)]));
+    }
+    let all = &arguments.with.folder;
+    if all.len() > WISHES_MAX {
+        return Err(CliError::Usage(format!(
+            "at most {WISHES_MAX} folders can be named here; nothing was changed; add the others \
+             later with `syncline folder add`"
+        )));
+    }
+    let paths = all.iter().map(|(name, path)| (name.as_str(), path)).collect();
+    let names: Vec<String> = all.iter().map(|(name, _)| name.clone()).collect();
+    Ok((if names.is_empty() { Wish::Nothing } else { Wish::These(names) }, paths))
+}
+
+/// Whether it is sure that the cluster knows nothing of this node: where an answer was lost, or
+/// something went wrong behind it, the key must stay for another try.
+fn was_not_let_in(error: &CliError) -> bool {
+    match error {
+        CliError::Membership(MembershipError::Join(error)) => {
+            !matches!(error, JoinError::Unreachable(_))
+        }
+        CliError::Membership(MembershipError::AlreadyMember { .. }) => false,
+        CliError::Membership(_) | CliError::Home(_) | CliError::Output(_) => false,
+        CliError::Usage(_) | CliError::Config(_) | CliError::Failed(_) => true,
+        CliError::Control(_) => false,
+    }
+}
+
+/// What was there before a join that may be refused; known once the home is taken.
+struct Before {
+    home: PathBuf,
+    had_home: bool,
+    had_lock: bool,
+    had_key: bool,
+}
+
+impl Before {
+    /// Takes away what the join made. What cannot go does no harm.
+    fn restore(&self) {
+        if !self.had_key {
+            drop(std::fs::remove_file(self.home.join(KEY_FILE)));
+        }
+        if !self.had_lock {
+            drop(std::fs::remove_file(self.home.join(LOCK_FILE)));
+        }
+        if !self.had_home {
+            drop(std::fs::remove_dir(&self.home));
+        }
+    }
+}
+
+fn report(output: &Output, joined: &Joined, next: &str) -> Result<(), CliError> {
+    let Joined { name, inviter, folders, map } = joined;
     if output.is_json() {
         let cluster = map.cluster().to_string();
         output.json(&json!({ "node": name, "cluster": cluster, "folders": folders }))?;
@@ -139,30 +227,4 @@ fn report(
 fn labels(map: &ClusterMap) -> String {
     let all = map.folders().values().filter(|folder| !folder.removed);
     all.map(|folder| folder.label.as_str()).collect::<Vec<_>>().join(", ")
-}
-
-fn the_one_folder(map: &ClusterMap) -> Result<String, CliError> {
-    let mut live = map.folders().values().filter(|folder| !folder.removed);
-    match (live.next(), live.next()) {
-        (Some(folder), None) => Ok(folder.label.clone()),
-        (None, _) => Err(CliError::Usage(
-            "the cluster has no folder yet; nothing was changed here; join without PATH, or add \
-             the folder on its first node before"
-                .to_owned(),
-        )),
-        (Some(_), Some(_)) => Err(CliError::Usage(format!(
-            "the cluster has several folders ({}); nothing was changed here; say which with \
-             --folder NAME=PATH (the same code works again)",
-            labels(map)
-        ))),
-    }
-}
-
-fn no_such_folder(name: &str, map: &ClusterMap) -> CliError {
-    let known = labels(map);
-    let known = if known.is_empty() { "none".to_owned() } else { known };
-    CliError::Usage(format!(
-        "the cluster has no folder {name:?} (it has: {known}); nothing was changed here; the same \
-         code works again"
-    ))
 }

@@ -4,7 +4,7 @@ use super::{found, now_unix_ms, Authority, Fact, Members, MembershipError, Profi
 use crate::config::Config;
 use crate::home::Home;
 use crate::net::identity::Identity;
-use crate::net::invite::{InviteTerms, JoinCode, JoinRefusal, JoinRequest, Transcript};
+use crate::net::invite::{InviteTerms, JoinCode, JoinRefusal, JoinRequest, Transcript, Wish};
 use engine::cluster_map::{ClusterId, ClusterMap, Outcome};
 use engine::dot::NodeId;
 use proptest::prelude::{any, proptest, ProptestConfig};
@@ -37,6 +37,7 @@ fn request(code: &JoinCode, newcomer: NodeId, inviter: NodeId) -> JoinRequest {
         addresses: vec!["10.0.0.2:7420".to_owned()],
         invite: code.invite_id(),
         proof: transcript.newcomer_proof(&code.key()),
+        wish: Wish::Nothing,
         transcript,
     }
 }
@@ -77,6 +78,37 @@ fn a_code_lets_in_as_many_as_it_says_also_across_a_restart() {
     assert!(members.join(asked).is_ok(), "the same node may ask again");
     let third = request(&code, NodeId([3; 32]), me);
     assert_eq!(members.join(third), Err(JoinRefusal::UsedUp));
+}
+
+/// "Several folders: nothing was changed here" was said by a node that was a member by then, and
+/// one that nobody held any more counted among them.
+#[test]
+fn who_means_folders_that_are_not_there_or_not_one_is_not_let_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_home, members) = founded(dir.path());
+    let (me, new) = (members.identity().node_id(), NodeId([2; 32]));
+    let code = code(&members, 1, false);
+    let ask = |wish: Wish| members.join(JoinRequest { wish, ..request(&code, new, me) });
+    let refused = |wish: Wish| match ask(wish) {
+        Err(JoinRefusal::Folders(why)) => why,
+        other => panic!("{other:?}"),
+    };
+    let these = |names: &[&str]| Wish::These(names.iter().map(|&name| name.to_owned()).collect());
+    assert!(refused(Wish::TheOne).contains("no folder yet"));
+    for name in ["one", "two", "old"] {
+        let (first_name, label) = (name.to_owned(), name.to_owned());
+        members.say(Fact::Folder { first_name, epoch: 0, label, removed: false }).unwrap();
+        let folder = members.with(|map| map.folder_called(name).unwrap().0);
+        members.say(Fact::Holder { folder, holds: name != "old" }).unwrap();
+    }
+    assert!(refused(Wish::TheOne).ends_with("(one, two)"));
+    assert!(refused(these(&["one", "three"])).contains("no folder \"three\" (it has: one, two)"));
+    assert!(!members.admit(&new));
+    let two = members.with(|map| map.folder_called("two").unwrap().0);
+    members.say(Fact::Holder { folder: two, holds: false }).unwrap();
+    ask(Wish::TheOne).unwrap();
+    assert!(members.admit(&new), "the code's one use was not spent on what was refused");
+    ask(these(&["old"])).unwrap();
 }
 
 #[test]

@@ -6,9 +6,10 @@
 use engine::dot::NodeId;
 use prost::Message;
 
-use super::invite::{InviteId, JoinRefusal};
+use super::invite::{InviteId, JoinRefusal, Wish};
 use super::limits::{
-    ADDRESSES_MAX, DATA_CONNECTIONS_MAX, HOST_BYTES_MAX, NAME_BYTES_MAX, REASON_BYTES_MAX, VERSIONS,
+    ADDRESSES_MAX, DATA_CONNECTIONS_MAX, HOST_BYTES_MAX, NAME_BYTES_MAX, REASON_BYTES_MAX,
+    VERSIONS, WISHES_MAX,
 };
 use super::ClusterId;
 
@@ -71,6 +72,7 @@ pub(super) struct JoinAsk {
     pub invite: InviteId,
     pub proof: [u8; 32],
     pub addresses: Vec<String>,
+    pub wish: Wish,
 }
 
 /// The inviter's answer, as it travels.
@@ -118,6 +120,10 @@ struct WireJoinAsk {
     proof: Vec<u8>,
     #[prost(string, repeated, tag = "3")]
     addresses: Vec<String>,
+    #[prost(string, repeated, tag = "4")]
+    folders: Vec<String>,
+    #[prost(bool, tag = "5")]
+    the_one_folder: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -188,6 +194,7 @@ impl Refusal {
             Refusal::Join(JoinRefusal::UsedUp) => (17, ""),
             Refusal::Join(JoinRefusal::Expired) => (18, ""),
             Refusal::Join(JoinRefusal::Refused(reason)) => (19, reason.as_str()),
+            Refusal::Join(JoinRefusal::Folders(reason)) => (20, reason.as_str()),
         };
         WireRefusal { code, reason: shown(reason) }.encode_to_vec()
     }
@@ -204,6 +211,7 @@ impl Refusal {
             17 => Refusal::Join(JoinRefusal::UsedUp),
             18 => Refusal::Join(JoinRefusal::Expired),
             19 => Refusal::Join(JoinRefusal::Refused(reason)),
+            20 => Refusal::Join(JoinRefusal::Folders(reason)),
             _ => Refusal::Other(reason),
         })
     }
@@ -211,10 +219,16 @@ impl Refusal {
 
 impl JoinAsk {
     pub(super) fn encode(&self) -> Vec<u8> {
+        let folders = match &self.wish {
+            Wish::These(names) => names.clone(),
+            Wish::Nothing | Wish::TheOne => Vec::new(),
+        };
         WireJoinAsk {
             invite: self.invite.0.to_vec(),
             proof: self.proof.to_vec(),
             addresses: self.addresses.clone(),
+            folders,
+            the_one_folder: self.wish == Wish::TheOne,
         }
         .encode_to_vec()
     }
@@ -226,10 +240,21 @@ impl JoinAsk {
         {
             return Err(Malformed("addresses in join request"));
         }
+        if wire.folders.len() > WISHES_MAX
+            || !wire.folders.iter().all(|name| engine::cluster_map::is_label(name))
+        {
+            return Err(Malformed("folders in join request"));
+        }
+        let wish = match wire.the_one_folder {
+            true => Wish::TheOne,
+            false if wire.folders.is_empty() => Wish::Nothing,
+            false => Wish::These(wire.folders),
+        };
         Ok(JoinAsk {
             invite: InviteId(sized(&wire.invite, "invite in join request")?),
             proof: sized(&wire.proof, "proof in join request")?,
             addresses: wire.addresses,
+            wish,
         })
     }
 }

@@ -203,6 +203,19 @@ pub fn same_proof(a: &[u8; 32], b: &[u8; 32]) -> bool {
     constant_time::verify_slices_are_equal(a, b).is_ok()
 }
 
+/// Which folders a newcomer means to hold from the start: said with its request, so that it is let
+/// in only if that can be.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Wish {
+    /// None.
+    #[default]
+    Nothing,
+    /// The cluster's one folder.
+    TheOne,
+    /// Those of these names; at most `WISHES_MAX`.
+    These(Vec<String>),
+}
+
 /// A newcomer's request, its key proven by TLS, its proof not yet checked.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct JoinRequest {
@@ -214,6 +227,8 @@ pub struct JoinRequest {
     pub invite: InviteId,
     /// Its proof that it knows the secret.
     pub proof: [u8; 32],
+    /// What it means to hold.
+    pub wish: Wish,
     /// The connection: it holds the newcomer's node id.
     pub transcript: Transcript,
 }
@@ -239,6 +254,9 @@ pub enum JoinRefusal {
     /// It is too old.
     #[error("the code has expired; ask for a new one (`syncline invite`)")]
     Expired,
+    /// The folders that it means to hold are not there, or not one.
+    #[error("{0}; nothing was changed, and the same code works again")]
+    Folders(String),
     /// The inviter has another reason.
     #[error("the inviter refused: {0}")]
     Refused(String),

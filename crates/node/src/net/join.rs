@@ -17,7 +17,7 @@ use super::dial;
 use super::frame::Kind;
 use super::hello::{is_valid_name, Hello, JoinAnswer, JoinAsk, Purpose, Refusal};
 use super::identity::Identity;
-use super::invite::{same_proof, JoinCode, JoinRefusal, JoinRequest, Transcript};
+use super::invite::{same_proof, JoinCode, JoinRefusal, JoinRequest, Transcript, Wish};
 use super::limits::{Timing, ADDRESSES_MAX, PAYLOAD_BYTES_MAX, VERSIONS};
 use super::pool::Shared;
 use super::tls::Pin;
@@ -101,6 +101,8 @@ pub struct Newcomer<'a> {
     pub name: &'a str,
     /// Where it will listen: `host:port`, at most 4.
     pub addresses: &'a [String],
+    /// What it means to hold.
+    pub wish: &'a Wish,
 }
 
 /// Joins by `code`: tries its addresses in turn.
@@ -186,6 +188,7 @@ async fn ask(
         invite: code.invite_id(),
         proof: transcript.newcomer_proof(&key),
         addresses: newcomer.addresses.to_vec(),
+        wish: newcomer.wish.clone(),
     };
     connection.write(Kind::Hello, &hello.encode()).await?;
     let inviter = connection.read_hello().await?;
@@ -222,6 +225,7 @@ pub(super) async fn serve(
         addresses: ask.addresses,
         invite: ask.invite,
         proof: ask.proof,
+        wish: ask.wish,
         transcript: Transcript {
             exporter: connection.exporter()?,
             newcomer: connection.peer,

@@ -24,6 +24,8 @@ pub const NAME_BYTES_MAX: usize = 64;
 pub const REASON_BYTES_MAX: usize = 512;
 /// Most addresses in a join code, and in a newcomer's request.
 pub const ADDRESSES_MAX: usize = 4;
+/// Folders that a newcomer can name in its request.
+pub const WISHES_MAX: usize = 8;
 /// Longest host name in an address, in bytes.
 pub const HOST_BYTES_MAX: usize = 253;
 

@@ -5,6 +5,7 @@
 mod node;
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 
 use node::{until, Node};
@@ -210,6 +211,79 @@ fn verify_says_what_it_could_not_read_and_compares_the_root() {
     let run = a.run(&["verify"]);
     assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
     assert!(run.stdout.contains("web: .: mode differs on b"), "{}", run.stdout);
+}
+
+/// The folder was announced before its directory was claimed: "nothing was changed", yet it stood
+/// in everybody's list from then on, and joining with a PATH alone was ambiguous for ever.
+#[test]
+fn a_folder_that_cannot_be_held_is_not_announced() {
+    let (mut a, mut other) = (Node::founded("a"), Node::founded("other"));
+    a.start();
+    other.start();
+    let (web, theirs) = (a.tree("web"), other.tree("web"));
+    assert_eq!(a.run(&["folder", "add", "web", &web]).code, 0);
+    assert_eq!(other.run(&["folder", "add", "web", &theirs]).code, 0);
+    let run = a.run(&["folder", "add", "second", &theirs]);
+    assert_eq!(run.code, 1, "{}", run.stderr);
+    run.says(&["already belongs to", "nothing was changed"]);
+    assert_eq!(a.json(&["folder", "list"]).as_array().unwrap().len(), 1);
+    assert_eq!(a.json(&["status"])["folders"].as_array().unwrap().len(), 1);
+    // One that was shared and is held nowhere any more is no choice either.
+    let gone = a.tree("gone");
+    assert_eq!(a.run(&["folder", "add", "gone", &gone]).code, 0);
+    assert_eq!(a.run(&["folder", "remove", "gone"]).code, 0);
+    let mut b = Node::new("b");
+    let there = b.tree("web");
+    b.join(&a, &there);
+    assert_eq!(b.json(&["status"])["folders"][0]["name"], "web");
+}
+
+/// A join whose PATH belonged to another home ended with "holds www" and a member that could never
+/// hold it; one that was refused left a key and a lock behind.
+#[test]
+fn a_join_that_cannot_hold_its_folder_changes_nothing_anywhere() {
+    let (mut a, b) = (Node::founded("a"), Node::new("b"));
+    a.start();
+    let (web, other) = (a.tree("web"), a.tree("other"));
+    assert_eq!(a.run(&["folder", "add", "web", &web]).code, 0);
+    let code = a.json(&["invite"])["code"].as_str().unwrap().to_owned();
+    let there = b.tree("web");
+    let file = format!("{there}/file");
+    fs::write(&file, b"no directory").unwrap();
+    let missing = format!("{there}/missing");
+    let join = |what: &[&str]| {
+        b.run(&[&["join", &code], what, &["--listen", "127.0.0.1:0", "--name", "b"]].concat())
+    };
+    let refused = |what: &[&str], exit: i32, words: &[&str]| {
+        let run = join(what);
+        assert_eq!(run.code, exit, "{what:?}: {}", run.stderr);
+        run.says(words);
+        assert!(!b.home().exists(), "{what:?} left {:?}", fs::read_dir(b.home()).unwrap());
+        assert_eq!(a.json(&["node", "list"]).as_array().unwrap().len(), 1, "{what:?}");
+    };
+    refused(&[&web], 1, &["already belongs to", "nothing was changed"]);
+    refused(&[&missing], 1, &["no such directory"]);
+    refused(&[&file], 1, &["not a directory"]);
+    refused(&["--folder", &format!("nope={there}")], 2, &["no folder \"nope\"", "(it has: web)"]);
+    assert_eq!(a.run(&["folder", "add", "other", &other]).code, 0);
+    refused(&[&there], 2, &["several folders", "--folder NAME=PATH", "the same code works again"]);
+    let run = join(&["--folder", &format!("web={there}")]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    run.says(&["holds web"]);
+}
+
+/// A daemon whose home was deleted stayed connected, applied nothing and logged nothing.
+#[test]
+fn a_daemon_ends_when_its_home_is_deleted() {
+    let mut node = Node::founded("a");
+    let tree = node.tree("web");
+    node.start();
+    assert_eq!(node.run(&["folder", "add", "web", &tree]).code, 0);
+    fs::write(format!("{tree}/file"), b"1").unwrap();
+    fs::remove_dir_all(node.home()).unwrap();
+    assert_eq!(node.ended(), 1);
+    assert!(node.said().contains("was deleted or replaced"), "{}", node.said());
+    assert!(node.path(&format!("{tree}/file")).exists());
 }
 
 /// A kill between an operation and its record left a content in the conflict store that no row

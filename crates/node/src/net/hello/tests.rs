@@ -6,8 +6,10 @@ use proptest::{collection, prop_assert, prop_assert_eq};
 
 use super::{Hello, JoinAnswer, JoinAsk, Purpose, Refusal};
 use crate::net::frame::{put_header, take, Kind};
-use crate::net::invite::{InviteId, JoinCode, JoinRefusal};
-use crate::net::limits::REASON_BYTES_MAX;
+use crate::net::invite::{InviteId, JoinCode, JoinRefusal, Wish};
+use crate::net::limits::{
+    ADDRESSES_MAX, HOST_BYTES_MAX, PREAUTH_PAYLOAD_BYTES_MAX, REASON_BYTES_MAX, WISHES_MAX,
+};
 
 fn hello() -> Hello {
     Hello {
@@ -22,15 +24,18 @@ fn hello() -> Hello {
     }
 }
 
+fn ask(addresses: Vec<String>) -> JoinAsk {
+    JoinAsk { invite: InviteId([5; 16]), proof: [6; 32], addresses, wish: Wish::Nothing }
+}
+
 #[test]
 fn what_is_said_is_what_is_heard() {
     assert_eq!(Hello::decode(&hello().encode()), Ok(hello()));
-    let ask = JoinAsk {
-        invite: InviteId([5; 16]),
-        proof: [6; 32],
-        addresses: vec!["10.0.0.1:7420".into(), "web.example:7420".into()],
-    };
-    assert_eq!(JoinAsk::decode(&ask.encode()), Ok(ask));
+    let addresses = vec!["10.0.0.1:7420".into(), "web.example:7420".into()];
+    for wish in [Wish::Nothing, Wish::TheOne, Wish::These(vec!["www".into(), "x y".into()])] {
+        let ask = JoinAsk { wish, ..ask(addresses.clone()) };
+        assert_eq!(JoinAsk::decode(&ask.encode()), Ok(ask));
+    }
     let refusals = [
         Refusal::Version,
         Refusal::OtherCluster,
@@ -41,6 +46,7 @@ fn what_is_said_is_what_is_heard() {
         Refusal::Join(JoinRefusal::UsedUp),
         Refusal::Join(JoinRefusal::Expired),
         Refusal::Join(JoinRefusal::Refused("name taken".into())),
+        Refusal::Join(JoinRefusal::Folders("there are two".into())),
     ];
     for refusal in refusals {
         assert_eq!(Refusal::decode(&refusal.encode()), Ok(refusal));
@@ -79,10 +85,20 @@ fn a_session_has_at_least_one_data_connection_and_not_too_many() {
 }
 
 #[test]
-fn a_request_with_too_many_addresses_is_refused() {
-    let ask =
-        JoinAsk { invite: InviteId([5; 16]), proof: [6; 32], addresses: vec!["a:1".into(); 5] };
-    assert!(JoinAsk::decode(&ask.encode()).is_err());
+fn a_request_with_too_many_addresses_or_folders_is_refused() {
+    assert!(JoinAsk::decode(&ask(vec!["a:1".into(); 5]).encode()).is_err());
+    let longest = "w".repeat(255);
+    for (folders, good) in [
+        (vec![longest.clone(); WISHES_MAX], true),
+        (vec![longest; WISHES_MAX + 1], false),
+        (vec![String::new()], false),
+    ] {
+        let host = format!("{}:65535", "h".repeat(HOST_BYTES_MAX));
+        let asked = JoinAsk { wish: Wish::These(folders), ..ask(vec![host; ADDRESSES_MAX]) };
+        let said = asked.encode();
+        assert_eq!(JoinAsk::decode(&said).is_ok(), good);
+        assert!(said.len() <= PREAUTH_PAYLOAD_BYTES_MAX, "{} bytes", said.len());
+    }
 }
 
 /// What version 1 said before a session: payloads, the frame around the first, and a join code.
@@ -99,7 +115,7 @@ const FIRST: [&[u8]; 6] = [
 /// another version.
 #[test]
 fn the_museums_first_handshake_is_read_and_said_the_same() {
-    let ask = JoinAsk { invite: InviteId([5; 16]), proof: [6; 32], addresses: vec!["h:7".into()] };
+    let ask = ask(vec!["h:7".into()]);
     let answer = || JoinAnswer { proof: [7; 32], payload: b"the facts".to_vec() };
     let refusal = Refusal::Join(JoinRefusal::Refused("name taken".into()));
     let code = JoinCode {

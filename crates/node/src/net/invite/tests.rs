@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use super::{
     same_proof, CodeError, InviteTerms, Invites, JoinCode, JoinRefusal, JoinRequest, Transcript,
+    Wish,
 };
 
 fn code() -> JoinCode {
@@ -33,6 +34,7 @@ fn request(code: &JoinCode, newcomer: u8) -> JoinRequest {
         addresses: Vec::new(),
         invite: code.invite_id(),
         proof: transcript.newcomer_proof(&code.key()),
+        wish: Wish::Nothing,
         transcript,
     }
 }

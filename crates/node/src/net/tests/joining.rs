@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::{any_port, identity, quick, Node, CLUSTER};
 use crate::net::identity::Identity;
-use crate::net::invite::{InviteTerms, JoinCode, JoinRefusal};
+use crate::net::invite::{InviteTerms, JoinCode, JoinRefusal, Wish};
 use crate::net::join::{join, JoinError, JoinReply, Newcomer};
 use crate::net::limits::Timing;
 use crate::net::tls::key_hash;
@@ -19,7 +19,7 @@ fn invite(inviter: &Node, uses: u32) -> JoinCode {
 
 async fn ask(code: &JoinCode, identity: &Identity) -> Result<JoinReply, JoinError> {
     let addresses = ["192.0.2.1:7420".to_owned()];
-    let newcomer = Newcomer { identity, name: "new", addresses: &addresses };
+    let newcomer = Newcomer { identity, name: "new", addresses: &addresses, wish: &Wish::Nothing };
     join(code, newcomer, &quick()).await
 }
 
@@ -85,7 +85,8 @@ async fn an_inviter_that_cannot_be_reached_is_named_with_the_reason() {
     assert!(ask(&code, &identity()).await.is_ok());
     let long = "x".repeat(65);
     let newcomer = identity();
-    let newcomer = Newcomer { identity: &newcomer, name: &long, addresses: &[] };
+    let newcomer =
+        Newcomer { identity: &newcomer, name: &long, addresses: &[], wish: &Wish::Nothing };
     let refused = join(&code, newcomer, &Timing::default()).await;
     assert!(matches!(refused, Err(JoinError::Own(_))));
 }
