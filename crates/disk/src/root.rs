@@ -48,6 +48,16 @@ pub enum RootError {
         /// The path as given.
         path: PathBuf,
     },
+    /// It takes no files.
+    #[error("{}: no file can be made there ({error}); nothing was changed; choose a directory of a \
+             filesystem that keeps files", path.display())]
+    TakesNoFiles {
+        /// The path as given.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        error: io::Error,
+    },
     /// Folders must not overlap.
     #[error("{}: lies inside the folder at {}, or around it; folders must not overlap",
             path.display(), other.display())]
@@ -153,6 +163,14 @@ pub struct Root<F: Fs> {
     pub remarked: bool,
 }
 
+/// What is at a root's path now.
+struct AtPath<F: Fs> {
+    dir: F::Dir,
+    /// It is the directory that we hold.
+    same: bool,
+    found: Option<(Mark, Place)>,
+}
+
 impl<F: Fs> std::fmt::Debug for Root<F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Root({})", self.path.display())
@@ -197,6 +215,17 @@ fn opening(path: &Path, error: io::Error) -> RootError {
     }
 }
 
+/// What an error of writing in a root that was opened means: it is there, whatever its filesystem
+/// says.
+fn unwritable(path: &Path, error: io::Error) -> RootError {
+    match Errno::from_io_error(&error) {
+        Some(Errno::NOENT | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {
+            RootError::TakesNoFiles { path: path.to_owned(), error }
+        }
+        _ => opening(path, error),
+    }
+}
+
 impl<F: Fs> Root<F> {
     /// Makes a directory a folder's root: marks it. Refuses one that bears another's mark, unless
     /// `takeover`. A directory that bears this very mark is opened as it is.
@@ -210,7 +239,7 @@ impl<F: Fs> Root<F> {
         let dir = door().map_err(|error| opening(path, error))?;
         let refused = |error| opening(path, error);
         fs.list(&dir, &mut |_, _| ()).map_err(refused)?;
-        mark::try_write(fs, &dir).map_err(refused)?;
+        mark::try_write(fs, &dir).map_err(|error| unwritable(path, error))?;
         let found = mark::read(fs, &dir).map_err(refused)?;
         if let Some((other, _)) = found.filter(|(other, _)| *other != mark && !takeover) {
             let owner = other.words(&mark);
@@ -289,7 +318,7 @@ impl<F: Fs> Root<F> {
     /// Whether what is at the path now is still this root, whatever is in it. Half a dozen system
     /// calls: to be asked every other second, and before every batch of operations.
     pub fn look(&self, fs: &F) -> RootState {
-        let (_, same, found) = match self.look_at_path(fs) {
+        let AtPath { same, found, .. } = match self.look_at_path(fs) {
             Ok(seen) => seen,
             Err(error) => return unopened(&error),
         };
@@ -299,20 +328,19 @@ impl<F: Fs> Root<F> {
         }
     }
 
-    /// What is at the path now, whether it is the directory that we hold, and its mark.
-    fn look_at_path(&self, fs: &F) -> io::Result<(F::Dir, bool, Option<(Mark, Place)>)> {
+    fn look_at_path(&self, fs: &F) -> io::Result<AtPath<F>> {
         let dir = (self.door)()?;
         let now = fs.stat_dir(&dir)?;
         let same = now.handle == self.stat.handle
             && now.mount == self.stat.mount
             && fs.volume(&dir)?.id == self.volume;
         let found = mark::read(fs, &dir)?;
-        Ok((dir, same, found))
+        Ok(AtPath { dir, same, found })
     }
 
     /// Like [`Root::look`], and whether it has been emptied. To be asked before every scan.
     pub fn check(&self, fs: &F, last: &impl LastSeen) -> Result<RootState, IndexError> {
-        let (dir, same, found) = match self.look_at_path(fs) {
+        let AtPath { dir, same, found } = match self.look_at_path(fs) {
             Ok(seen) => seen,
             Err(error) => return Ok(unopened(&error)),
         };

@@ -171,6 +171,11 @@ fn bad_paths_are_refused_by_what_is_wrong_with_them() {
     let file = home.path().join("file");
     std::fs::write(&file, b"").unwrap();
     assert!(matches!(claim(&file, MARK), Err(RootError::NotDirectory { .. })));
+    // "There is no such directory; create it first" was said of it.
+    let proc = Path::new("/proc");
+    if rustix::process::geteuid().is_root() && proc.is_dir() {
+        assert!(matches!(claim(proc, MARK), Err(RootError::TakesNoFiles { .. })));
+    }
     if rustix::process::geteuid().is_root() {
         eprintln!("skipped: root may write everywhere");
         return;

@@ -25,9 +25,12 @@ pub fn check_place(
     name: &str,
     path: &Path,
 ) -> Result<PathBuf, ConfigError> {
-    let wrong = |what: String| ConfigError::Value {
-        place: format!("folder {name:?} at {}", path.display()),
-        what,
+    let wrong = |what: String| {
+        let at = path.display();
+        // A joiner's path may be for whatever folder the cluster has.
+        let place =
+            if name.is_empty() { at.to_string() } else { format!("folder {name:?} at {at}") };
+        ConfigError::Value { place, what }
     };
     let real = path.canonicalize().map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => {
