@@ -43,6 +43,7 @@ pub mod hands;
 pub mod intake;
 pub mod journal;
 pub mod look;
+pub mod notices;
 pub mod root;
 pub mod serving;
 pub mod status;
@@ -139,15 +140,19 @@ pub struct Folder {
     /// Rings when a data lane has drained.
     pub drained: Drained,
     control: SyncSender<Event>,
-    root: Arc<RootWatch>,
+    guarded: Guarded,
     stopper: Stopper,
     thread: Mutex<Option<JoinHandle<()>>>,
-    /// Ends the root's guard with the folder.
-    _guarded: Sender<()>,
     /// Its directory in the home.
     pub own: PathBuf,
     /// Its files.
     pub tree: Tree,
+}
+
+/// The root, and what ends its guard when it goes.
+struct Guarded {
+    root: Arc<RootWatch>,
+    _alive: Sender<()>,
 }
 
 /// The folder's files as they lie on the disk, for who reads them beside the threads.
@@ -230,7 +235,7 @@ impl Folder {
         if let Some(why) = self.board.halted() {
             return Err(why);
         }
-        self.root.check(true).inspect_err(|why| {
+        self.guarded.root.check(true).inspect_err(|why| {
             self.board.halt(why.clone());
             self.tell(Event::Halt(why.clone()));
         })
@@ -349,8 +354,8 @@ fn start(wish: Wish<'_>, parts: Parts) -> Result<Folder, FolderError> {
     let root_now = look_at_dir(&*tree.fs, &tree.dir).map_err(io)?;
     let opening = Opening { boot: boot_id(), fresh, root: root_now, empty };
     let (clock, losers) = (Clock::default(), apply.kept().clone());
-    let mut engine = FolderEngine::open(&mut store, opening);
-    first_inputs(&mut engine, &mut store, clock, already_here(&apply).map_err(io)?, wish.paused);
+    let here = already_here(&apply).map_err(io)?;
+    let engine = open_engine(&mut store, opening, clock, here, wish.paused);
     let (control, events) = sync_channel(EVENTS_MAX);
     let (cache, stopper) = (ContentCache::default(), watcher.stopper());
     let root = Arc::new(RootWatch::new(tree.fs.clone(), root, store.reader()?));
@@ -367,12 +372,11 @@ fn start(wish: Wish<'_>, parts: Parts) -> Result<Folder, FolderError> {
         lost_power: engine.lost_power(),
     };
     let threads = Threads { wish: &wish, tree: &tree, control: &control, board: &board };
-    let contents = threads.start_contents(&apply)?;
+    let Contents { serving, wanted, heard, data, drained } = threads.start_contents(&apply)?;
     let (eyes, scan) = threads.start_eyes(watcher, sight, &store, has_events)?;
     let (hands, sync) = threads.start_hands(apply, &root)?;
-    let guarded = threads.start_guard(&root)?;
+    let guarded = threads.start_guard(root)?;
     let log = threads.start_log(&own)?;
-    let Contents { serving, wanted, heard, data, drained } = contents;
     let effects = Effects {
         folder: wish.id,
         net: wish.net.clone(),
@@ -392,24 +396,21 @@ fn start(wish: Wish<'_>, parts: Parts) -> Result<Folder, FolderError> {
         looks_asked: 0,
         own: Vec::new(),
     };
-    let barriers = Barriers::default();
-    let names = wish.names.clone();
+    let (barriers, names) = (Barriers::default(), wish.names.clone());
     let worker = Control { engine, store, effects, barriers, board: board.clone(), names, clock };
     let thread = Mutex::new(Some(threads.spawn("control", move || run_control(worker, &events))?));
-    let (path, kept) = (wish.path.to_owned(), place.path.join("kept"));
     Ok(Folder {
-        path,
+        path: wish.path.to_owned(),
         board,
-        kept,
+        kept: place.path.join("kept"),
         losers,
         heard,
         data,
         drained,
         control,
-        root,
+        guarded,
         stopper,
         thread,
-        _guarded: guarded,
         own,
         tree,
     })
@@ -420,21 +421,23 @@ fn already_here(apply: &Apply<Linux>) -> std::io::Result<(Vec<Digest>, Vec<Diges
     Ok((apply.stage().complete(), apply.kept().list()?))
 }
 
-/// What an engine is told before anything else: contents that need not be fetched. Some of those in
+/// An engine is told before anything else of contents that need not be fetched. Some of those in
 /// the conflict store no row names: a kill came between an operation and its record. Whose loser
 /// one is, the engine finds and writes down.
-fn first_inputs(
-    engine: &mut FolderEngine,
+fn open_engine(
     store: &mut Store,
+    opening: Opening,
     clock: Clock,
     (mut here, kept): (Vec<Digest>, Vec<Digest>),
     paused: bool,
-) {
+) -> FolderEngine {
+    let mut engine = FolderEngine::open(store, opening);
     here.extend(kept.into_iter().filter(|digest| !store.is_kept(digest)));
     engine.handle(clock.now(), store, Input::Staged(here));
     if paused {
         engine.handle(clock.now(), store, Input::Paused(true));
     }
+    engine
 }
 
 /// Says how changes are noticed, and why not better.
@@ -520,11 +523,11 @@ impl Threads<'_> {
     }
 
     /// The one that looks at the root; it ends when what is returned goes.
-    fn start_guard(&self, root: &Arc<RootWatch>) -> Result<Sender<()>, FolderError> {
-        let (guarded, ended) = channel();
-        let (root, control) = (root.clone(), self.control.clone());
-        self.spawn("root", move || root::guard(&root, &ended, &control))?;
-        Ok(guarded)
+    fn start_guard(&self, root: Arc<RootWatch>) -> Result<Guarded, FolderError> {
+        let (alive, ended) = channel();
+        let (looked_at, control) = (root.clone(), self.control.clone());
+        self.spawn("root", move || root::guard(&looked_at, &ended, &control))?;
+        Ok(Guarded { root, _alive: alive })
     }
 
     /// Those that take contents from peers, give them, and copy them on this disk.

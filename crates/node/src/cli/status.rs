@@ -78,7 +78,8 @@ fn details(output: &Output, status: &Status) -> Result<(), CliError> {
             output.line(&format!("{}: {}: waits: {}", folder.name, waiting.path, waiting.why))?;
         }
         for notice in &folder.notices {
-            output.line(&format!("{}: {}: {}", folder.name, notice.path, notice.text))?;
+            let path = if notice.path.is_empty() { "" } else { &format!("{}: ", notice.path) };
+            output.line(&format!("{}: {path}{}", folder.name, notice.text))?;
         }
     }
     for problem in &status.problems {

@@ -17,6 +17,7 @@ use engine::plan::Operation;
 use super::cache::ContentCache;
 use super::intake::Wanted;
 use super::look::Look;
+use super::notices::Cause;
 use super::serving::Serving;
 use super::status::Board;
 use super::RootDir;
@@ -95,7 +96,9 @@ impl Effects {
                     self.close(peer);
                 }
                 Effect::Happened(event) => hand(&self.log, event),
-                Effect::Notice(path, text) => self.board.notice(&path, text),
+                Effect::Notice(path, text) => {
+                    self.board.notice(Cause::Operation, &path, text);
+                }
             }
         }
     }

@@ -13,6 +13,7 @@ use engine::path::RelPath;
 use engine::plan::Operation;
 
 use super::control::Event;
+use super::notices::Cause;
 use super::root::RootWatch;
 use super::status::Board;
 use super::RootDir;
@@ -65,14 +66,14 @@ pub fn apply_batches(
 
 /// Looks again at what waits in staging for its writer, and purges the trash.
 fn tidy(apply: &mut Apply<Linux>, board: &Board) {
-    if apply.left_count() > 0 {
-        if let Err(error) = apply.revisit() {
-            board.notice(&RelPath::root(), format!("what waits in staging: {error}"));
-        }
-    }
-    if let Err(error) = apply.purge(0) {
-        board.notice(&RelPath::root(), format!("the trash cannot be purged: {error}"));
-    }
+    let left = if apply.left_count() > 0 { apply.revisit() } else { Ok(()) };
+    let say = |cause: Cause, done: Result<(), String>| match done {
+        Ok(()) => board.over(cause, &RelPath::root()),
+        Err(text) => board.notice(cause, &RelPath::root(), text),
+    };
+    say(Cause::Left, left.map_err(|error| format!("what waits in staging: {error}")));
+    let purged = apply.purge(0).map(drop);
+    say(Cause::Trash, purged.map_err(|error| format!("the trash cannot be purged: {error}")));
 }
 
 /// User bytes that came to light outside an operation lie in the conflict store; all nodes are to

@@ -13,7 +13,6 @@ use engine::engine::Input;
 use engine::entry::{Entry, IncarnationRecord};
 use engine::limits::PIECE_BYTES_MAX;
 use engine::message::{FolderId, Message, Piece, Want};
-use engine::path::RelPath;
 use tokio::sync::mpsc;
 
 use super::control::Event;
@@ -135,6 +134,7 @@ impl Intake {
             }
         }
         let said = Input::Message(peer, message);
+        self.board.taken(&staged);
         if staged.is_empty() {
             return vec![said];
         }
@@ -176,6 +176,7 @@ impl Intake {
                 }
                 aside.remove(&digest);
             }
+            self.board.taken(&whole);
             self.wanted.remove(&whole);
             self.wanted.remove(&failed);
             let inputs = [Input::Staged(whole), Input::Progress(begun), Input::NotStaged(failed)];
@@ -224,7 +225,7 @@ impl Intake {
     }
 
     fn trouble(&self, error: &StageError) {
-        self.board.notice(&RelPath::root(), error.to_string());
+        self.board.not_taken(error);
     }
 }
 

@@ -19,9 +19,11 @@ use engine::path::RelPath;
 use super::barrier::Reached;
 use super::cache::ContentCache;
 use super::control::{Clock, Event};
+use super::notices::Cause;
 use super::root::RootWatch;
 use super::status::Board;
 use super::RootDir;
+use crate::membership::now_unix_ms;
 
 mod rounds;
 
@@ -89,6 +91,7 @@ impl Sight {
 
     /// Hands a report on; false when the folder has ended.
     fn hand_on(&self, began_ms: u64, report: Report) -> bool {
+        self.board.looked(&report.batch.looks);
         for (digest, bytes) in report.contents {
             self.cache.put(digest, bytes);
         }
@@ -270,8 +273,11 @@ fn busy_paths(report: &Report) -> Vec<RelPath> {
 }
 
 fn report_trouble(sight: &Sight, error: Option<scan::ScanError>) {
-    if let Some(error) = error {
-        sight.board.notice(&RelPath::root(), error.to_string());
+    match error {
+        Some(error) => {
+            sight.board.notice(Cause::Scan, &RelPath::root(), error.to_string());
+        }
+        None => sight.board.over(Cause::Scan, &RelPath::root()),
     }
 }
 
@@ -290,13 +296,19 @@ fn walk(
     reread_volatile: bool,
 ) -> Option<scan::Summary> {
     tracing::debug!("the whole folder is scanned");
-    let began_ms = sight.clock.mono_ms();
+    let (began_ms, began_unix_ms) = (sight.clock.mono_ms(), now_unix_ms());
     let eyes = sight.eyes(SCAN_WORKERS, reread_volatile);
     let root = [RelPath::root()];
     let walked =
         scan::trees(&eyes, last, progress, &root, &mut |report| sight.hand_on(began_ms, report));
     match walked {
-        Ok(summary) => Some(summary),
+        Ok(summary) => {
+            report_trouble(sight, None);
+            if summary.complete {
+                sight.board.scanned(began_unix_ms);
+            }
+            Some(summary)
+        }
         Err(error) => {
             report_trouble(sight, Some(error));
             None

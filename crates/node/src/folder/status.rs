@@ -1,20 +1,20 @@
 //! What is shown of a folder between questions: state, notices, scan progress.
 
-use std::collections::VecDeque;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use disk::scan::Progress as Counting;
+use disk::stage::StageError;
 use disk::store::Store;
+use engine::content::Digest;
 use engine::index::Index;
+use engine::observe::{Found, Observation};
 use engine::path::RelPath;
 use engine::plan::{Act, Operation, Outcome};
 
+use super::notices::{Cause, Notices};
 use crate::membership::now_unix_ms;
 use crate::view::{Notice, Progress};
-
-/// Notices kept; the oldest go first.
-const NOTICES_MAX: usize = 100;
 
 /// Shared by the control thread, the workers and whoever shows status.
 #[derive(Debug, Default)]
@@ -27,7 +27,7 @@ pub struct Board {
 #[derive(Debug, Default)]
 struct State {
     halted: Option<String>,
-    notices: VecDeque<Notice>,
+    notices: Notices,
     rung: String,
     rung_reason: Option<String>,
     unwatched: u64,
@@ -68,20 +68,71 @@ impl Board {
         self.lock().halted.is_some()
     }
 
-    /// Trouble with a path. The same trouble again only moves to the end.
-    pub fn notice(&self, path: &RelPath, text: String) {
-        let mut state = self.lock();
-        let path = path.to_string();
-        state.notices.retain(|old| old.path != path || old.text != text);
-        state.notices.push_back(Notice { time_ms: now_unix_ms(), path, text });
-        if state.notices.len() > NOTICES_MAX {
-            state.notices.pop_front();
+    /// Trouble with a path; the root's with the folder itself.
+    pub fn notice(&self, cause: Cause, path: &RelPath, text: String) {
+        self.lock().notices.put(now_unix_ms(), cause, path, text);
+    }
+
+    /// That trouble is over.
+    pub fn over(&self, cause: Cause, path: &RelPath) {
+        self.lock().notices.clear(cause, path);
+    }
+
+    /// A content could not be taken.
+    pub fn not_taken(&self, error: &StageError) {
+        self.lock().notices.not_taken(now_unix_ms(), error);
+    }
+
+    /// Contents have arrived.
+    pub fn taken(&self, contents: &[Digest]) {
+        if !contents.is_empty() {
+            self.lock().notices.taken(contents);
         }
+    }
+
+    /// What operations met: trouble begins or is over.
+    fn judge(&self, batch: &[Operation], outcomes: &[Outcome]) {
+        let now_ms = now_unix_ms();
+        let notices = &mut self.lock().notices;
+        for (operation, outcome) in batch.iter().zip(outcomes) {
+            let paths = operation.act.paths();
+            match (outcome, paths.last()) {
+                (Outcome::Done { .. }, _) => paths.iter().for_each(|path| notices.done(path)),
+                (Outcome::Failed(failure), Some(path)) => {
+                    notices.failed(now_ms, path, failure.full);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// What looks found: trouble begins or is over.
+    pub fn looked(&self, looks: &[Observation]) {
+        let is_trouble =
+            |look: &Observation| matches!(look.found, Found::Foreign(_) | Found::Unreadable(_));
+        let mut state = self.lock();
+        if !state.notices.has_looks() && !looks.iter().any(is_trouble) {
+            return;
+        }
+        let now_ms = now_unix_ms();
+        for look in looks {
+            match &look.found {
+                Found::Foreign(why) | Found::Unreadable(why) => {
+                    state.notices.put(now_ms, Cause::Look, &look.path, why.clone());
+                }
+                _ => state.notices.clear(Cause::Look, &look.path),
+            }
+        }
+    }
+
+    /// Everything has been looked at since then, in unix milliseconds.
+    pub fn scanned(&self, since_ms: u64) {
+        self.lock().notices.scanned(since_ms);
     }
 
     /// All notices, oldest first.
     pub fn notices(&self) -> Vec<Notice> {
-        self.lock().notices.iter().cloned().collect()
+        self.lock().notices.list()
     }
 
     /// How changes are noticed, why not better, and in how many directories they are not.
@@ -118,6 +169,7 @@ impl Board {
         let mut state = self.lock();
         let pending = store.pending_count();
         if pending == 0 {
+            state.notices.settled();
             state.bout = None;
             return;
         }
@@ -127,6 +179,7 @@ impl Board {
 
     /// Operations were carried out.
     pub fn did(&self, batch: &[Operation], outcomes: &[Outcome]) {
+        self.judge(batch, outcomes);
         let done = batch.iter().zip(outcomes).filter_map(|(operation, outcome)| match outcome {
             Outcome::Done { now, .. } => Some((operation, now.first())),
             _ => None,

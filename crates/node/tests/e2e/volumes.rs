@@ -48,10 +48,19 @@ pub fn full() -> Outcome {
     fs::create_dir(lab.nodes[0].tree.join("directory"))?;
     fs::write(lab.nodes[0].tree.join("directory/small.txt"), b"small")?;
     others_go_on(&lab, "directory/small.txt", "no room for")?;
+    // However much waits for room, that is one line.
+    let notices = lab.nodes[2].folder()?.notices;
+    if notices.iter().filter(|notice| notice.text.contains("no room")).count() != 1 {
+        return Err(lab.trouble("a full disk", &format!("{notices:?}")));
+    }
     fs::remove_file(volume.top.join("filler"))?;
     volume.remount("size=64m")?;
     lab.settle("there is room again")?;
     until("c is well again", || Ok((lab.nodes[2].run(&["status"])?.code == 0).then_some(())))?;
+    let notices = lab.nodes[2].folder()?.notices;
+    if !notices.is_empty() {
+        return Err(lab.trouble("beside \"all is well\"", &format!("{notices:?}")));
+    }
     lab.nodes[1].ok(&["verify", FOLDER]).map(drop)
 }
 
