@@ -87,7 +87,7 @@ pub fn run(globals: &Globals, output: &Output, arguments: Arguments) -> Answer {
     drop(lock);
     if arguments.run {
         let output = *output;
-        return daemon::run_home(globals, &home, move |home| {
+        return daemon::run_home(globals, &home, &init::Arguments::default(), move |home| {
             let home = home.clone();
             std::thread::spawn(move || follow(&home, &output));
         });

@@ -40,11 +40,11 @@ pub fn run(globals: &Globals, output: &Output, arguments: Arguments) -> Answer {
         Some(path) => share(&home, path, arguments.folder.as_deref())?,
         None => None,
     };
+    // `--name` is the folder's here, so the node's can only come from the environment.
+    let name = std::env::var("SYNCLINE_NAME").ok().filter(|name| !name.is_empty());
+    let asked = init::Arguments { name, place: arguments.place };
     if home.read_cluster_map()?.is_none() {
         let _lock = home.lock()?;
-        // `--name` is the folder's here, so the node's can only come from the environment.
-        let name = std::env::var("SYNCLINE_NAME").ok().filter(|name| !name.is_empty());
-        let asked = init::Arguments { name, place: arguments.place };
         let (mut file, config) = init::prepare(&home, &asked)?;
         init::try_port(&config)?;
         let name = Some(config.name.clone());
@@ -53,7 +53,7 @@ pub fn run(globals: &Globals, output: &Output, arguments: Arguments) -> Answer {
         membership::found(&home, init::profile(&config))?;
     }
     let output = *output;
-    daemon::run_home(globals, &home, move |home| {
+    daemon::run_home(globals, &home, &asked, move |home| {
         let home = home.clone();
         std::thread::spawn(move || {
             if let Err(error) = greet(&home, &output, share) {

@@ -28,6 +28,20 @@ fn up_can_be_given_again_and_prints_a_code_each_time() {
     assert!(printed.starts_with("syncline join "), "its name need not be said again: {printed}");
 }
 
+/// A port was in use, the message said which option chooses another, and the daemon took that
+/// option and did not heed it: only a node's first start did.
+#[test]
+fn what_a_later_start_says_of_addresses_holds_from_then_on() {
+    let mut node = Node::new("a");
+    let tree = node.tree("www");
+    node.up(&["up", &tree, "--listen", "127.0.0.1:0", "--http", "off"]);
+    assert_eq!(node.json(&["status"])["node"]["http"], "off");
+    node.stop();
+    node.up(&["up", &tree, "--http", "127.0.0.1:0"]);
+    let http = node.json(&["status"])["node"]["http"].clone();
+    assert!(http.as_str().unwrap().starts_with("127.0.0.1:"), "{http}");
+}
+
 /// `up` where the port is taken had founded a cluster before it said so.
 #[test]
 fn a_port_in_use_is_told_before_anything_is_written() {
