@@ -61,10 +61,9 @@ impl<F: Fs> Apply<F> {
         retire: Retire,
         job: &mut Job<F>,
     ) -> Result<Outcome, Stop> {
-        let dressed = job.take()?;
+        let mut dressed = job.take()?;
         let number = job.number.expect("installs are numbered");
-        let staged = self.aside(left::SWAP, number);
-        let tried = self.try_install(at, expected, retire, &staged, number, &dressed);
+        let tried = self.try_install(at, expected, retire, number, &mut dressed);
         let displaced = match tried {
             Ok(displaced) => displaced,
             Err((stop, true)) => {
@@ -95,19 +94,18 @@ impl<F: Fs> Apply<F> {
         at: &Place,
         expected: &Expected,
         retire: Retire,
-        staged: &Spot<F>,
         number: u64,
-        dressed: &super::Dressed<F>,
+        dressed: &mut super::Dressed<F>,
     ) -> Result<Option<Present>, (Stop, bool)> {
         let spot = self.spot(at).map_err(|stop| (stop, true))?;
         let Some(was) = self.check(&spot, expected).map_err(|stop| (stop, true))? else {
             self.step(Step::Checked);
-            self.put_new(staged, &spot).map_err(|stop| (stop, true))?;
+            self.put_new(&self.staged(dressed), &spot).map_err(|stop| (stop, true))?;
             self.step(Step::Swapped);
             return Ok(None);
         };
         self.step(Step::Checked);
-        let displaced = self.swap(staged, &spot, number).map_err(|stop| (stop, true))?;
+        let displaced = self.swap(dressed, &spot, number).map_err(|stop| (stop, true))?;
         self.step(Step::Swapped);
         match self.settle(&displaced, number, &was, retire) {
             Ok(Ok(found)) => Ok(found),
@@ -339,10 +337,10 @@ impl<F: Fs> Apply<F> {
             return Ok(done(Vec::new()));
         }
         let number = self.trash.number();
-        let aside = self.aside(left::SWAP, number);
-        let taken = self.stage.take(digest, &aside.name, false).map_err(failed)?;
+        let name = left::name_of(left::DRESSED, number, digest);
+        let taken = self.stage.take(digest, &name, false).map_err(failed)?;
         taken.ok_or(Stop::NotStaged)?;
-        self.kept.put(aside.at(), digest).map_err(failed)?;
+        self.kept.put((self.stage.dir(), &name), digest).map_err(failed)?;
         Ok(done(Vec::new()))
     }
 

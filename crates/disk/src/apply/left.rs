@@ -4,13 +4,16 @@
 //! Used by `apply` only.
 
 use super::{Apply, Spot};
-use crate::fs::{FileKind, Fs, Lease};
-use crate::stage::{read_whole, Ready};
+use crate::fs::{FileKind, Fs, Lease, Stat};
+use crate::stage::{parse_digest, read_whole, Ready};
 use crate::trash::{Line, Stray};
+use engine::content::Digest;
 use engine::path::{Name, RelPath};
 use std::io;
 
-/// Staged content on its way in; after an exchange, what was displaced.
+/// What was prepared and nobody has seen: no user's bytes, and torn after a power loss.
+pub(super) const DRESSED: &str = "dressed";
+/// Durable content about to be exchanged; after that, what was displaced.
 pub(super) const SWAP: &str = "swap";
 /// What was renamed out of the tree.
 pub(super) const ASIDE: &str = "aside";
@@ -31,17 +34,30 @@ pub(super) fn name(prefix: &str, number: u64) -> Name {
     Name::new(format!("{prefix}-{number}").as_bytes()).expect("letters, a dash and digits")
 }
 
+/// The name of a content of ours on its way into the tree. It says which, so that what bears it can
+/// be told from a user's bytes whatever else a crash has left.
+pub(super) fn name_of(prefix: &str, number: u64, digest: &Digest) -> Name {
+    let name = format!("{prefix}-{number}-{digest}");
+    Name::new(name.as_bytes()).expect("letters, dashes and digits")
+}
+
+/// The parts of such a name.
+fn parse(name: &Name) -> Option<(&str, u64, Option<Digest>)> {
+    let text = std::str::from_utf8(name.as_bytes()).ok()?;
+    let (prefix, rest) = text.split_once('-')?;
+    let (number, digest) = match rest.split_once('-') {
+        Some((number, digest)) => (number, Some(parse_digest(digest.as_bytes())?)),
+        None => (rest, None),
+    };
+    let ours = [DRESSED, SWAP, ASIDE, PARKED].contains(&prefix);
+    Some((prefix, number.parse().ok()?, digest)).filter(|_| ours)
+}
+
 /// All leftovers in the staging directory, by number.
 pub(super) fn find<F: Fs>(fs: &F, stage: &F::Dir) -> io::Result<Vec<(u64, Name)>> {
     let mut found = Vec::new();
     fs.list(stage, &mut |name, _| {
-        let text = std::str::from_utf8(name.as_bytes()).ok();
-        let number = text.and_then(|text| {
-            let (prefix, number) = text.split_once('-')?;
-            let ours = [SWAP, ASIDE, PARKED].contains(&prefix);
-            number.parse().ok().filter(|_| ours)
-        });
-        if let Some(number) = number {
+        if let Some((_, number, _)) = parse(&name) {
             found.push((number, name));
         }
     })?;
@@ -101,6 +117,19 @@ impl<F: Fs> Apply<F> {
         Ok(())
     }
 
+    /// What was prepared need not come again if it is whole. Where it has another name, that one is
+    /// in the tree: only ours goes.
+    fn undress(&self, left: &Left, stat: &Stat) -> io::Result<()> {
+        let dir = self.stage.dir();
+        if stat.kind == FileKind::File && stat.links == 1 {
+            let (digest, ready) = read_whole(&*self.fs, &self.fs.open_file(dir, &left.name)?)?;
+            if matches!(parse(&left.name), Some((_, _, Some(named))) if named == digest) {
+                return self.stage.give_back(&digest, ready, &left.name);
+            }
+        }
+        self.fs.remove_own(dir, &left.name)
+    }
+
     /// Finds out what a leftover is and puts it where that belongs; `false` while somebody writes.
     fn resolve(&mut self, left: &Left, line: Option<&Line>) -> io::Result<bool> {
         let dir = self.stage.dir().clone();
@@ -109,6 +138,9 @@ impl<F: Fs> Apply<F> {
             Err(error) if error.raw_os_error() == Some(libc::ENOENT) => return Ok(true),
             other => other?,
         };
+        if matches!(parse(&left.name), Some((DRESSED, ..))) {
+            return self.undress(left, &stat).map(|()| true);
+        }
         match stat.kind {
             FileKind::File => {}
             // Empty, or it would not have been moved here; if it is not, it stays.
@@ -126,16 +158,18 @@ impl<F: Fs> Apply<F> {
         if self.fs.probe(&file) == Lease::Held {
             return Ok(false);
         }
+        drop(file);
+        let named = parse(&left.name).and_then(|(_, _, digest)| digest);
+        let incoming = named == Some(digest) || line.and_then(|line| line.incoming) == Some(digest);
         let expected = line.filter(|line| line.expected == Some(digest));
         if expected.is_some_and(|line| line.keep) {
             // The engine takes it for kept; where its content already is, the trash has the rest.
             if !self.kept.put(at, &digest)? {
                 self.trash.retire(at, left.number)?;
             }
-        } else if line.is_some_and(|line| line.incoming == Some(digest)) {
-            drop(file);
+        } else if incoming && stat.links == 1 {
             self.stage.give_back(&digest, ready, &left.name)?;
-        } else if expected.is_some() {
+        } else if incoming || expected.is_some() {
             self.trash.retire(at, left.number)?;
         } else {
             if !self.kept.put(at, &digest)? {

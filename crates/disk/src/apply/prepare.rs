@@ -51,6 +51,14 @@ impl<F: Fs> Job<F> {
 }
 
 impl<F: Fs> Dressed<F> {
+    /// The name under which it is exchanged with what stands in the tree.
+    pub(super) fn swap_name(&self, number: u64) -> Name {
+        match &self.content {
+            Content::File(digest, _) => left::name_of(left::SWAP, number, digest),
+            Content::Link(_) => left::name(left::SWAP, number),
+        }
+    }
+
     /// What stands in the tree, given a look at it after it got its name. If somebody changed it
     /// already, it is described as it was staged, so that the change is still to be seen.
     pub(super) fn present(&self, after: Stat) -> Present {
@@ -123,7 +131,7 @@ impl<F: Fs> Apply<F> {
         wanted: &Attributes,
         copy: bool,
     ) -> io::Result<Option<Dressed<F>>> {
-        let name = left::name(left::SWAP, number);
+        let name = left::name_of(left::DRESSED, number, digest);
         let Some(ready) = self.stage.take(digest, &name, copy)? else {
             return Ok(None);
         };
@@ -147,7 +155,7 @@ impl<F: Fs> Apply<F> {
         target: &[u8],
         wanted: &Attributes,
     ) -> io::Result<Option<Dressed<F>>> {
-        let name = left::name(left::SWAP, number);
+        let name = left::name(left::DRESSED, number);
         let dir = self.stage.dir();
         self.fs.make_link(dir, &name, target)?;
         let on = On::Link(dir, &name);

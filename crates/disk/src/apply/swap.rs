@@ -9,6 +9,7 @@ use crate::fs::{is_unsupported, FileKind, Fs, Lease};
 use crate::stage::read_whole;
 use engine::entry::Kind;
 use engine::observe::Present;
+use engine::path::RelPath;
 use engine::plan::Retire;
 use std::io;
 
@@ -35,21 +36,33 @@ impl<F: Fs> Apply<F> {
         Ok(())
     }
 
-    /// Step 4: puts `staged` at `spot`; where what stood there is now.
+    /// Where it lies in the staging directory.
+    pub(super) fn staged(&self, dressed: &Dressed<F>) -> Spot<F> {
+        let (dir, name) = (self.stage.dir().clone(), dressed.name.clone());
+        Spot { dir, name, path: RelPath::root() }
+    }
+
+    /// Step 4: puts `dressed` at `spot`; where what stood there is now.
     pub(super) fn swap(
         &mut self,
-        staged: &Spot<F>,
+        dressed: &mut Dressed<F>,
         spot: &Spot<F>,
         number: u64,
     ) -> Result<Spot<F>, Stop> {
         let failed = |error: io::Error| stop("replace", &spot.path, &error);
         if self.rung == Rung::Exchange {
+            let plain = self.staged(dressed);
+            let name = dressed.swap_name(number);
+            self.fs.rename_in(plain.at(), (&plain.dir, &name)).map_err(failed)?;
+            dressed.name = name;
+            let staged = self.staged(dressed);
             match self.fs.exchange(staged.at(), spot.at()) {
                 Err(error) if is_unsupported(&error) => self.rung = Rung::Link,
                 Err(error) => return Err(failed(error)),
-                Ok(()) => return Ok(self.aside(left::SWAP, number)),
+                Ok(()) => return Ok(staged),
             }
         }
+        let staged = &self.staged(dressed);
         let aside = self.aside(left::ASIDE, number);
         if self.rung == Rung::Link {
             match self.fs.link(spot.at(), aside.at()) {
@@ -80,7 +93,7 @@ impl<F: Fs> Apply<F> {
         dressed: &Dressed<F>,
         number: u64,
     ) -> bool {
-        let staged = self.aside(left::SWAP, number);
+        let staged = self.staged(dressed);
         let mut ours = &staged;
         let parked = self.aside(left::PARKED, number);
         if displaced.name == staged.name {
