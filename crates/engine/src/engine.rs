@@ -13,7 +13,7 @@ use crate::fetch::Fetch;
 use crate::index::{Index, Meta, Phase, SeenDots, SeenRow, Slot, ROOT_SLOT};
 use crate::ledger::Facts;
 use crate::message::{Message, Want};
-use crate::observe::{self, Present, Stray};
+use crate::observe::{self, Present, Published, Stray};
 use crate::path::RelPath;
 use crate::pending::{Pending, Traffic, Wake};
 
@@ -417,8 +417,15 @@ impl FolderEngine {
             return;
         }
         for stray in std::mem::take(&mut self.strays) {
-            if let Some(path) = observe::publish(&mut self.facts, index, &stray) {
-                self.happened(path, Happening::Rescued, Some(self.facts.meta.incarnation));
+            match observe::publish(&mut self.facts, index, &stray) {
+                Published::At(path) => {
+                    self.happened(path, Happening::Rescued, Some(self.facts.meta.incarnation));
+                }
+                Published::Nowhere => {
+                    let text = nameless(&stray);
+                    self.effects.push(Effect::Notice(RelPath::root(), text));
+                }
+                Published::Known => {}
             }
         }
     }
@@ -474,6 +481,16 @@ fn root_row(found: &Present) -> SeenRow {
         soft: false,
         volatile: None,
     }
+}
+
+/// What the operator is told of bytes without a place.
+fn nameless(stray: &Stray) -> String {
+    format!(
+        "{} bytes that an operation left when it was cut off belong to no known file; they are \
+         kept on this node only, as conflict unnamed-{} (`syncline conflicts show`)",
+        stray.size,
+        crate::view::hex(&stray.digest.0[..4]),
+    )
 }
 
 /// The digest of a file's content.

@@ -87,7 +87,7 @@ mod stray;
 
 pub use classify::{classify, handles, path_of, row_at, Circumstances, Seen};
 pub use mint::publish_beside;
-pub use stray::{publish, Stray};
+pub use stray::{publish, Published, Stray};
 
 #[cfg(test)]
 mod tests;

@@ -2,8 +2,8 @@
 //!
 //! After a crash, or once a writer has let go, `disk::apply` finds in staging what nobody has seen,
 //! and moves it to the conflict store. Where it was is known at best by name, and what its author
-//! had seen is not known at all: so it replaces nothing, and is a sibling of whatever is there.
-//! Called by `engine`.
+//! had seen is not known at all: so it replaces nothing, and is a sibling of whatever is there. What
+//! has no name gets none: it stays in the conflict store, for a person. Called by `engine`.
 
 use super::mint::{any_place, version};
 use super::row_at;
@@ -33,21 +33,30 @@ pub struct Stray {
 /// What nobody but its owner may read before a person has looked at it.
 const MODE: u16 = 0o600;
 
-/// Publishes it; returns where, unless the bytes are a version of that file already.
-pub fn publish(facts: &mut Facts, index: &mut dyn Index, stray: &Stray) -> Option<RelPath> {
+/// What became of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Published {
+    /// It is a version of the file there.
+    At(RelPath),
+    /// Its bytes are one already.
+    Known,
+    /// Nobody knows where it belongs: it is in the conflict store of this node only.
+    Nowhere,
+}
+
+/// Publishes it.
+pub fn publish(facts: &mut Facts, index: &mut dyn Index, stray: &Stray) -> Published {
     let content = Content::File(stray.digest, stray.size);
-    let path = stray.path.clone().filter(|path| !path.is_root());
-    let path = path.unwrap_or_else(|| RelPath::root().join(name_of(&stray.digest)));
-    let (dir, name) = nearest(index, &path);
+    let Some(path) = stray.path.as_ref().filter(|path| !path.is_root()) else {
+        return nameless(facts, index, &stray.digest);
+    };
+    let (dir, name) = nearest(index, path);
     let there = claimant(index, &dir, &name);
     let entry = there.and_then(|id| index.entry(id)).map(|stored| stored.entry);
     let known = |entry: &Entry| entry.data.versions().iter().any(|v| v.value.content == content);
     if let Some(entry) = entry.as_ref().filter(|entry| known(entry)) {
-        if view::losers(&entry.data).iter().any(|lost| lost.content == content) {
-            index.put_kept(entry.id, &stray.digest);
-            ledger::mark(facts, index, entry.id, &[]);
-        }
-        return None;
+        held(facts, index, entry.id, &stray.digest);
+        return Published::Known;
     }
     let dot = facts.mint();
     let ms = stray.mtime.unix_ms().min(facts.wall_ms);
@@ -61,13 +70,24 @@ pub fn publish(facts: &mut Facts, index: &mut dyn Index, stray: &Stray) -> Optio
     index.put_kept(id, &stray.digest);
     let context = index.entry(id).and_then(|stored| stored.context);
     ledger::put(facts, index, entry, context, Author::Elsewhere, &[dot]);
-    super::path_of(index, dir.slot).map(|dir| dir.join(name))
+    let above = super::path_of(index, dir.slot).unwrap_or_else(RelPath::root);
+    Published::At(above.join(name))
 }
 
-/// The name of what has none any more.
-fn name_of(digest: &Digest) -> Name {
-    let name = format!("recovered-{}", view::hex(&digest.0[..8]));
-    Name::new(name.as_bytes()).expect("letters, a dash and digits")
+/// Bytes of no known place.
+fn nameless(facts: &mut Facts, index: &mut dyn Index, digest: &Digest) -> Published {
+    match index.seen_digest(digest) {
+        Some(row) => held(facts, index, row.entry, digest),
+        None if !index.is_kept(digest) => return Published::Nowhere,
+        None => {}
+    }
+    Published::Known
+}
+
+/// The conflict store has a content of this entry, which lets go of it if it is no loser's.
+fn held(facts: &mut Facts, index: &mut dyn Index, id: EntryId, digest: &Digest) {
+    index.put_kept(id, digest);
+    ledger::mark(facts, index, id, &[]);
 }
 
 /// The deepest directory of the path that this disk shows, and the last name.

@@ -1,13 +1,14 @@
 //! What becomes of bytes that nobody has published: at a file's place, at a free one, known ones.
 
-use super::{publish, Stray};
+use super::{publish, Published, Stray};
 use crate::content::{Content, Digest};
 use crate::dot::{Dot, Incarnation};
 use crate::entry::{
     Data, Entry, EntryId, Hlc, Kind, Location, Presence, Rank, Stamp, Timestamp, ROOT,
 };
 use crate::index::{
-    Attributes, Fingerprint, Handle, Index, MemIndex, Meta, Phase, SeenDots, SeenRow, ROOT_SLOT,
+    Attributes, Fingerprint, Handle, Index, MemIndex, Meta, Phase, SeenDots, SeenRow, Slot,
+    ROOT_SLOT,
 };
 use crate::ledger::{self, Author, Facts};
 use crate::observe::mint::version;
@@ -61,6 +62,10 @@ fn folder() -> (Facts, MemIndex, EntryId) {
     (facts, index, id)
 }
 
+fn at(path: &str) -> Published {
+    Published::At(RelPath::parse(path.as_bytes()).expect("a path"))
+}
+
 fn stray(path: Option<&str>, letter: u8, seconds: i64) -> Stray {
     let path = path.map(|path| RelPath::parse(path.as_bytes()).expect("a path"));
     let mtime = Timestamp { seconds, nanos: 0 };
@@ -73,7 +78,7 @@ fn stray(path: Option<&str>, letter: u8, seconds: i64) -> Stray {
 fn bytes_found_at_the_place_of_a_file_become_its_version_and_older_ones_lose() {
     let (mut facts, mut index, id) = folder();
     let published = publish(&mut facts, &mut index, &stray(Some("f"), b'2', 500));
-    assert_eq!(published.map(|path| path.to_string()), Some("f".to_string()));
+    assert_eq!(published, at("f"));
     let stored = index.entry(id).expect("the file");
     assert!(stored.conflicted);
     let winner = view::winner(&stored.entry.data).map(|data| data.content.clone());
@@ -97,24 +102,44 @@ fn bytes_written_later_than_what_took_their_place_win() {
 #[test]
 fn a_version_that_is_known_is_not_published_again() {
     let (mut facts, mut index, id) = folder();
-    assert_eq!(publish(&mut facts, &mut index, &stray(Some("f"), b'1', 500)), None);
+    let known = publish(&mut facts, &mut index, &stray(Some("f"), b'1', 500));
+    assert_eq!(known, Published::Known);
     assert_eq!(index.entry(id).expect("the file").entry.data.versions().len(), 1);
     publish(&mut facts, &mut index, &stray(Some("f"), b'2', 500));
-    assert_eq!(publish(&mut facts, &mut index, &stray(Some("f"), b'2', 700)), None);
+    let known = publish(&mut facts, &mut index, &stray(Some("f"), b'2', 700));
+    assert_eq!(known, Published::Known);
     assert_eq!(index.entry(id).expect("the file").entry.data.versions().len(), 2);
 }
 
 #[test]
 fn bytes_of_a_place_that_is_gone_become_a_file_in_the_nearest_directory() {
-    for (path, shown) in [(Some("gone/g"), "g"), (None, "recovered-3333333333333333")] {
-        let (mut facts, mut index, _) = folder();
-        let published = publish(&mut facts, &mut index, &stray(path, b'3', 500));
-        assert_eq!(published.map(|path| path.to_string()), Some(shown.to_string()));
-        let [id] = index.named(ROOT, &name(shown))[..] else { panic!("one file") };
-        assert_eq!(view::place(&index, id), Shown::At { parent: ROOT, name: name(shown) });
-        assert!(index.pending(id).is_some(), "it is to be put in place");
-        let desired = view::desired(&index.entry(id).expect("made").entry).expect("whole");
-        assert_eq!(desired.content, Some(content(b'3')));
-        assert_eq!(desired.attributes.mode, 0o600, "nobody else reads it unasked");
-    }
+    let (mut facts, mut index, _) = folder();
+    let published = publish(&mut facts, &mut index, &stray(Some("gone/g"), b'3', 500));
+    assert_eq!(published, at("g"));
+    let [id] = index.named(ROOT, &name("g"))[..] else { panic!("one file") };
+    assert_eq!(view::place(&index, id), Shown::At { parent: ROOT, name: name("g") });
+    assert!(index.pending(id).is_some(), "it is to be put in place");
+    let desired = view::desired(&index.entry(id).expect("made").entry).expect("whole");
+    assert_eq!(desired.content, Some(content(b'3')));
+    assert_eq!(desired.attributes.mode, 0o600, "nobody else reads it unasked");
+}
+
+// Story: after a kill what lay in staging without a line came into the tree of all nodes as
+// `recovered-<hex>`, although its bytes were a file's of that very tree.
+#[test]
+fn bytes_of_no_known_place_get_none_in_the_tree() {
+    let (mut facts, mut index, id) = folder();
+    facts.written.clear();
+    let before = index.entry_count();
+    let published = publish(&mut facts, &mut index, &stray(None, b'3', 500));
+    assert_eq!(published, Published::Nowhere);
+    let mut row = index.seen(ROOT_SLOT).expect("the root");
+    (row.slot, row.name, row.entry, row.kind) = (Slot(1), Some(name("f")), id, Kind::File);
+    row.content = Some(content(b'1'));
+    index.put_seen(&row);
+    let published = publish(&mut facts, &mut index, &stray(None, b'1', 500));
+    assert_eq!(published, Published::Known);
+    assert!(index.pending(id).is_some(), "its file lets go of what the conflict store has of it");
+    assert_eq!(index.entry_count(), before);
+    assert!(facts.written.is_empty(), "no peer hears of either");
 }
