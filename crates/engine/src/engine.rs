@@ -57,11 +57,15 @@ pub struct FolderEngine {
     /// Since when rows are volatile, if any are.
     volatile_since_ms: Option<u64>,
     syncing: bool,
+    /// The last sync failed: the next one begins no earlier.
+    sync_rests_until_ms: u64,
     woken: bool,
 }
 
 /// Rows are made durable this long after the first became volatile (decisions A3: 1 to 5 s).
 const SYNC_AFTER_MS: u64 = 1_000;
+/// Pause after a sync that failed.
+const SYNC_AGAIN_MS: u64 = 5_000;
 
 impl FolderEngine {
     /// Opens the folder that `index` remembers. A first opening writes down the root.
@@ -91,7 +95,8 @@ impl FolderEngine {
             doubts: Doubts::default(),
             effects: Vec::new(),
             now: Now::default(),
-            damaged_boot: !first && !same_boot && crashed,
+            // An orderly stop does not say that what it left volatile was ever synced.
+            damaged_boot: !first && !same_boot && (crashed || volatile),
             empty: first && opening.empty,
             paused: false,
             scanning: false,
@@ -101,6 +106,7 @@ impl FolderEngine {
             strays: Vec::new(),
             volatile_since_ms: volatile.then_some(0),
             syncing: false,
+            sync_rests_until_ms: 0,
             woken: true,
         };
         engine.settle_old_epochs(index);
@@ -172,6 +178,10 @@ impl FolderEngine {
                 let left = !index.volatile(Slot(0), 1).is_empty();
                 self.volatile_since_ms = left.then_some(now.mono_ms);
             }
+            Input::NotSynced => {
+                self.syncing = false;
+                self.sync_rests_until_ms = now.mono_ms + SYNC_AGAIN_MS;
+            }
             Input::Paused(paused) => self.paused = paused,
             Input::Rescan => self.start_scan(),
             Input::Tick => {}
@@ -221,8 +231,7 @@ impl FolderEngine {
         if self.woken || streaming || (self.pending.is_ready() && self.may_work()) {
             return Some(self.now.mono_ms);
         }
-        let may_sync = !self.syncing && !self.damaged_boot;
-        let sync = self.volatile_since_ms.filter(|_| may_sync).map(|ms| ms + SYNC_AFTER_MS);
+        let sync = self.sync_due_ms();
         let doubt = self.doubts.deadline().filter(|_| !self.paused);
         let stall = self.fetch.deadline();
         let due = [self.pending.deadline(), self.exchange.deadline(), stall, sync, doubt];
@@ -447,11 +456,16 @@ impl FolderEngine {
         }
     }
 
-    fn sync(&mut self) {
+    /// When rows are to be made durable, if any are volatile.
+    fn sync_due_ms(&self) -> Option<u64> {
         // After a power loss the scan must first hold what is there against what was volatile.
         let may_sync = !self.syncing && !self.damaged_boot;
-        let Some(since) = self.volatile_since_ms.filter(|_| may_sync) else { return };
-        if self.now.mono_ms >= since + SYNC_AFTER_MS {
+        let since = self.volatile_since_ms.filter(|_| may_sync)?;
+        Some((since + SYNC_AFTER_MS).max(self.sync_rests_until_ms))
+    }
+
+    fn sync(&mut self) {
+        if self.sync_due_ms().is_some_and(|due| self.now.mono_ms >= due) {
             self.syncing = true;
             self.effects.push(Effect::Sync(self.epoch));
             self.epoch += 1;

@@ -517,8 +517,8 @@ impl Threads<'_> {
         self.spawn("apply", move || {
             hands::apply_batches(apply, &batches, &root, &control, &board);
         })?;
-        let (control, tree) = (self.control.clone(), self.tree.clone());
-        self.spawn("sync", move || hands::syncs(&tree.fs, &tree.dir, &epochs, &control))?;
+        let (control, board, tree) = (self.control.clone(), self.board.clone(), self.tree.clone());
+        self.spawn("sync", move || hands::syncs(&tree.fs, &tree.dir, &epochs, &control, &board))?;
         Ok((hands, sync))
     }
 

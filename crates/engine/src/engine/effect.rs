@@ -29,7 +29,8 @@ pub enum Effect {
     ObserveTrees(Vec<RelPath>),
     /// Look at everything; answer with [`Input::Scanned`](super::Input::Scanned).
     Scan,
-    /// Sync the folder's filesystem; answer with [`Input::Synced`](super::Input::Synced).
+    /// Sync the folder's filesystem; answer with [`Input::Synced`](super::Input::Synced) or
+    /// [`Input::NotSynced`](super::Input::NotSynced).
     Sync(u64),
     /// Break off with a peer.
     Refuse(NodeId, &'static str),

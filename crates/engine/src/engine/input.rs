@@ -45,6 +45,8 @@ pub enum Input {
     Stray(Stray),
     /// A sync of the folder's filesystem that began after `Effect::Sync` of this number is done.
     Synced(u64),
+    /// It failed: nothing became durable.
+    NotSynced,
     /// What was seen at these is not there any more, said who was to read it.
     Doubted(Vec<RelPath>),
     /// Nothing is looked at and nothing applied until further notice.

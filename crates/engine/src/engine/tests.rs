@@ -4,7 +4,9 @@ use super::{Effect, FolderEngine, Input, Now, Opening};
 use crate::content::{Content, Digest};
 use crate::dot::{Incarnation, NodeId};
 use crate::entry::{IncarnationRecord, Kind, Timestamp};
-use crate::index::{Attributes, Fingerprint, Handle, Index, MemIndex, Meta, PendingRow, Phase};
+use crate::index::{
+    Attributes, Fingerprint, Handle, Index, MemIndex, Meta, PendingRow, Phase, Slot,
+};
 use crate::message::{Message, Want};
 use crate::observe::{self, Batch, Found, Observation, Present, Source, Stray};
 use crate::path::RelPath;
@@ -320,6 +322,47 @@ fn a_power_loss_before_the_first_scan_is_over_is_one_all_the_same() {
     side.turn([Input::Tick]);
     let side = Side::boot(1, side.index, 2);
     assert!(side.engine.lost_power());
+}
+
+// Story: one sync of the filesystem failed, on a full disk. No other was ever tried, so nothing that
+// the folder did until its next start was safe from a power loss, and nobody was told.
+#[test]
+fn a_sync_that_failed_is_tried_again_after_a_pause_and_settles_nothing() {
+    let epoch = |effects: Vec<Effect>| {
+        effects.into_iter().find_map(|effect| match effect {
+            Effect::Sync(epoch) => Some(epoch),
+            _ => None,
+        })
+    };
+    let volatile = |side: &Side| side.index.volatile(Slot(0), 9).len();
+    let mut side = Side::new(1);
+    side.write("file", b'1');
+    side.now.mono_ms += 60_000;
+    assert!(epoch(side.turn([Input::Tick])).is_some());
+    assert_eq!(epoch(side.turn([Input::NotSynced])), None, "not at once");
+    assert_eq!(volatile(&side), 1);
+    let due = side.engine.deadline().expect("it is tried again");
+    assert!(due > side.now.mono_ms + 1_000, "after a pause");
+    side.now.mono_ms = due;
+    let again = epoch(side.turn([Input::Tick])).expect("a sync");
+    side.turn([Input::Synced(again)]);
+    assert_eq!(volatile(&side), 0);
+}
+
+// Story (found by reading): the daemon was stopped in order while syncs failed, and then the power
+// went. The stop was taken for a proof that everything was durable.
+#[test]
+fn what_no_sync_made_durable_is_doubted_after_a_reboot_though_the_stop_was_orderly() {
+    for synced in [true, false] {
+        let mut side = Side::new(1);
+        side.write("file", b'1');
+        side.now.mono_ms += 60_000;
+        side.turn([Input::Tick]);
+        side.turn([if synced { Input::Synced(1) } else { Input::NotSynced }]);
+        side.engine.stop(side.now, &mut side.index);
+        let side = Side::boot(1, side.index, 2);
+        assert_eq!(side.engine.lost_power(), !synced);
+    }
 }
 
 // Story: three nodes with the same tree joined at once. Those who joined took the end of each

@@ -87,16 +87,36 @@ fn publish_strays(apply: &mut Apply<Linux>, control: &SyncSender<Event>) -> bool
     strays.is_empty() || control.send(Event::Inputs(strays)).is_ok()
 }
 
-/// Syncs the filesystem until nobody asks any more.
-pub fn syncs(fs: &Linux, dir: &RootDir, epochs: &Receiver<u64>, control: &SyncSender<Event>) {
+/// Syncs the filesystem until nobody asks any more. While it cannot, a notice says so.
+pub fn syncs(
+    fs: &Linux,
+    dir: &RootDir,
+    epochs: &Receiver<u64>,
+    control: &SyncSender<Event>,
+    board: &Board,
+) {
     while let Ok(epoch) = epochs.recv() {
-        match fs.sync_volume(dir) {
+        let input = match fs.sync_volume(dir) {
             Ok(()) => {
-                if control.send(Event::Inputs(vec![Input::Synced(epoch)])).is_err() {
-                    return;
-                }
+                board.over(Cause::Sync, &RelPath::root());
+                Input::Synced(epoch)
             }
-            Err(error) => tracing::error!(%error, "the filesystem cannot be synced"),
+            Err(error) => {
+                tracing::error!(%error, "the filesystem cannot be synced");
+                board.notice(Cause::Sync, &RelPath::root(), unsynced(&error));
+                Input::NotSynced
+            }
+        };
+        if control.send(Event::Inputs(vec![input])).is_err() {
+            return;
         }
     }
+}
+
+fn unsynced(error: &std::io::Error) -> String {
+    format!(
+        "the filesystem cannot be synced: {error}; nothing was lost, but a power loss now could \
+         undo the latest changes on this node; look after the disk (space, health); it is tried \
+         again every few seconds"
+    )
 }

@@ -31,6 +31,8 @@ pub enum Cause {
     Left,
     /// The trash.
     Trash,
+    /// Making the filesystem durable.
+    Sync,
 }
 
 /// All that is wrong now.
