@@ -11,26 +11,45 @@ use std::collections::BTreeSet;
 pub const STATE_NAME: &[u8] = b".syncline";
 /// The marker file of a root whose filesystem has no extended attributes.
 pub const MARKER_NAME: &[u8] = b".syncline-folder";
-/// The file whose rename into the root is tried before a state directory is chosen.
-pub const PROBE_NAME: &[u8] = b".syncline-probe";
+/// What the names of files begin with whose rename into the root is tried before a state directory
+/// is chosen; [`PROBE_DIGITS`] of hex follow.
+pub const PROBE_PREFIX: &[u8] = b".syncline-probe-";
+/// See [`PROBE_PREFIX`].
+pub const PROBE_DIGITS: usize = 16;
 
 /// What is left out of one folder.
 #[derive(Clone, Debug, Default)]
 pub struct Ignore {
     nested: BTreeSet<RelPath>,
+    made: BTreeSet<&'static [u8]>,
 }
 
 impl Ignore {
     /// `nested` are the roots of other folders inside this one.
     pub fn new(nested: BTreeSet<RelPath>) -> Ignore {
-        Ignore { nested }
+        Ignore { nested, made: BTreeSet::new() }
     }
 
-    /// Whether it is a name of ours (they stand directly in the root) or lies inside one: skipped
-    /// without a word.
+    /// What stands under this name in the root was made by us.
+    pub fn made(&mut self, name: &'static [u8]) {
+        self.made.insert(name);
+    }
+
+    /// Whether it is a name of ours (they stand directly in the root) or lies inside one: skipped.
     pub fn is_own(&self, path: &RelPath) -> bool {
-        let first = path.names().first().map(engine::path::Name::as_bytes);
-        [STATE_NAME, MARKER_NAME, PROBE_NAME].into_iter().any(|own| first == Some(own))
+        let Some(first) = path.names().first().map(engine::path::Name::as_bytes) else {
+            return false;
+        };
+        let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        let is_probe = |rest: &[u8]| rest.len() == PROBE_DIGITS && rest.iter().all(is_digit);
+        [STATE_NAME, MARKER_NAME].contains(&first)
+            || first.strip_prefix(PROBE_PREFIX).is_some_and(is_probe)
+    }
+
+    /// What to say of something that stands at a name of ours and was not made by us.
+    pub fn reserved(&self, path: &RelPath) -> Option<&'static str> {
+        let [name] = path.names() else { return None };
+        (self.is_own(path) && !self.made.contains(name.as_bytes())).then_some(RESERVED)
     }
 
     /// Why what was found at `path` is left out, if it is. `root_mount` is the root's mount id.
@@ -49,6 +68,10 @@ impl Ignore {
         }
     }
 }
+
+/// What people are told of their own file at a name of ours.
+const RESERVED: &str = "this name, at the top of a folder, is one that syncline uses itself: left \
+    out with all that is below; rename it to have it synchronised, or remove it";
 
 /// What people are told of a mount point inside a folder.
 pub const MOUNT_POINT: &str = "a mount point: left out with all that is below";

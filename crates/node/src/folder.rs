@@ -188,7 +188,8 @@ impl Folder {
         let mut watcher = Watcher::open(dir.as_fd(), wish.path, Options::default())?;
         let has_events =
             watcher.rung() != Rung::ScanOnly && watcher.watch_cookies(place.dir.as_fd()).is_ok();
-        let tree = Tree { fs, dir, ignore: Arc::new(ignore(&wish)) };
+        let ignore = Arc::new(ignore(&wish, &opened.root, &place));
+        let tree = Tree { fs, dir, ignore };
         let parts = Parts { own, opened, tree, place, apply, watcher, has_events };
         start(wish, parts)
     }
@@ -575,12 +576,19 @@ fn run_control(control: Control, events: &Receiver<Event>) {
     }
 }
 
-/// Roots of other folders inside this one are left out.
-fn ignore(wish: &Wish<'_>) -> Ignore {
+/// Roots of other folders inside this one are left out, and what we have made there.
+fn ignore(wish: &Wish<'_>, root: &Root<Linux>, place: &state::StateDir) -> Ignore {
     use std::os::unix::ffi::OsStrExt;
     let inside = wish.served.iter().filter_map(|other| other.strip_prefix(wish.path).ok());
     let inside = inside.filter(|rest| !rest.as_os_str().is_empty());
     let nested: BTreeSet<_> =
         inside.filter_map(|rest| RelPath::parse(rest.as_os_str().as_bytes()).ok()).collect();
-    Ignore::new(nested)
+    let mut ignore = Ignore::new(nested);
+    if place.choice == state::Choice::Inside {
+        ignore.made(disk::ignore::STATE_NAME);
+    }
+    if root.place() == disk::root::mark::Place::File {
+        ignore.made(disk::ignore::MARKER_NAME);
+    }
+    ignore
 }

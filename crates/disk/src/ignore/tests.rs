@@ -30,11 +30,23 @@ fn path(text: &str) -> RelPath {
 #[test]
 fn our_names_are_ours_only_in_the_root() {
     let ignore = Ignore::default();
-    for own in [".syncline", ".syncline/trash/x", ".syncline-folder", ".syncline-probe"] {
+    let probe = ".syncline-probe-0123456789abcdef";
+    for own in [".syncline", ".syncline/trash/x", ".syncline-folder", probe] {
         assert!(ignore.is_own(&path(own)), "{own}");
     }
-    for other in ["", "a/.syncline", ".syncline2", "syncline"] {
+    for other in ["", "a/.syncline", ".syncline2", "syncline", ".syncline-probe", &probe[1..]] {
         assert!(!ignore.is_own(&path(other)), "{other}");
+    }
+}
+
+/// A user's own directory `.syncline` was left out on all nodes, and nobody was told.
+#[test]
+fn what_a_user_has_at_a_name_of_ours_is_spoken_of() {
+    let mut ignore = Ignore::default();
+    ignore.made(super::MARKER_NAME);
+    assert!(ignore.reserved(&path(".syncline")).is_some());
+    for silent in [".syncline/x", ".syncline-folder", "a/.syncline", "a", ""] {
+        assert!(ignore.reserved(&path(silent)).is_none(), "{silent}");
     }
 }
 

@@ -3,10 +3,11 @@
 //! Text, so that an administrator can read it with getfattr(1). Used by `root`.
 
 use crate::fs::{Fs, On};
-use crate::ignore::{MARKER_NAME, PROBE_NAME};
+use crate::ignore::{MARKER_NAME, PROBE_PREFIX};
 use engine::path::Name;
 use rustix::io::Errno;
 use std::fmt::Write;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 
 /// The attribute's name.
@@ -131,8 +132,7 @@ pub fn write<F: Fs>(fs: &F, dir: &F::Dir, mark: &Mark) -> io::Result<Place> {
         Err(error) if is_unsupported(&error) => {}
         Err(error) => return Err(error),
     }
-    let (name, fresh) = (own_name(MARKER_NAME), own_name(PROBE_NAME));
-    remove(fs, dir, &fresh)?;
+    let (name, fresh) = (own_name(MARKER_NAME), fresh_name());
     let file = fs.create(dir, &fresh)?;
     fs.write_at(&file, &bytes, 0)?;
     fs.sync_file(&file)?;
@@ -152,18 +152,21 @@ pub fn clear<F: Fs>(fs: &F, dir: &F::Dir) -> io::Result<()> {
         Err(error) if is_unsupported(&error) => {}
         Err(error) => return Err(error),
     }
-    remove(fs, dir, &own_name(MARKER_NAME))
+    // A file of a user's at that name is no mark, and not ours to remove.
+    match read(fs, dir) {
+        Ok(Some((_, Place::File))) => remove(fs, dir, &own_name(MARKER_NAME)),
+        _ => Ok(()),
+    }
 }
 
-/// Whether we may create and remove in a directory.
-pub(super) fn try_write<F: Fs>(fs: &F, dir: &F::Dir) -> io::Result<()> {
-    let probe = own_name(PROBE_NAME);
-    remove(fs, dir, &probe)?;
-    fs.create(dir, &probe)?;
-    remove(fs, dir, &probe)
+/// A name that nobody has, for a file that is there for an instant.
+pub(super) fn fresh_name() -> Name {
+    // Keyed by the system's randomness anew for every process.
+    let random = RandomState::new().build_hasher().finish();
+    own_name(&[PROBE_PREFIX, hex(&random.to_be_bytes()).as_bytes()].concat())
 }
 
-/// Removes a file of ours, there or not.
+/// Removes a file that we have made.
 pub(super) fn remove<F: Fs>(fs: &F, dir: &F::Dir, name: &Name) -> io::Result<()> {
     match fs.remove_own(dir, name) {
         Err(error) if errno(&error) != Some(Errno::NOENT) => Err(error),

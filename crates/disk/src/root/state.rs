@@ -5,12 +5,11 @@
 //! On Linux only; the simulator brings its own directory. Called by the daemon when a folder is
 //! opened.
 
-use super::mark::{hex, remove};
+use super::mark::{fresh_name, hex, remove};
 use super::RootError;
-use crate::fs::Fs;
-use crate::ignore::{PROBE_NAME, STATE_NAME};
+use crate::fs::{Fs, On};
+use crate::ignore::STATE_NAME;
 use crate::linux::Linux;
-use engine::path::Name;
 use std::ffi::OsStr;
 use std::fs::DirBuilder;
 use std::io;
@@ -66,10 +65,16 @@ pub fn choose(
     wanted: &Wanted<'_>,
 ) -> Result<StateDir, RootError> {
     let failed = |error| RootError::Io { path: wanted.root.to_owned(), error };
-    let mount = fs.stat_dir(root).map_err(failed)?.mount;
+    let before = fs.stat_dir(root).map_err(failed)?;
     let mut last = None;
-    for (choice, base) in candidates(fs, mount, wanted) {
-        match try_base(fs, (root, mount), &base, &wanted.folder) {
+    for (choice, base) in candidates(fs, before.mount, wanted) {
+        let tried = try_base(fs, (root, before.mount), &base, &wanted.folder);
+        // Trying is no user's change of the directory. Where its time cannot be put back, it is
+        // wrong, and that is all.
+        if fs.stat_dir(root).is_ok_and(|now| now.mtime != before.mtime) {
+            let _ = fs.set_mtime(On::Dir(root), before.mtime);
+        }
+        match tried {
             Ok((dir, path)) => return Ok(StateDir { dir, path, choice }),
             Err(error) => last = Some(error),
         }
@@ -158,13 +163,11 @@ fn check_private(fs: &Linux, dir: &<Linux as Fs>::Dir) -> io::Result<()> {
 
 /// Renames an empty file of ours into the root and removes it.
 fn try_rename(fs: &Linux, dir: &<Linux as Fs>::Dir, root: &<Linux as Fs>::Dir) -> io::Result<()> {
-    let probe = Name::new(PROBE_NAME).expect("our names are names");
-    remove(fs, dir, &probe)?;
-    remove(fs, root, &probe)?;
+    let probe = fresh_name();
     fs.create(dir, &probe)?;
-    let renamed = fs.rename_over((dir, &probe), (root, &probe));
-    remove(fs, dir, &probe)?;
-    remove(fs, root, &probe)?;
+    let renamed = fs.rename_in((dir, &probe), (root, &probe));
+    let lies_in = if renamed.is_ok() { root } else { dir };
+    remove(fs, lies_in, &probe)?;
     renamed
 }
 

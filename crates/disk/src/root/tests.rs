@@ -186,6 +186,22 @@ fn bad_paths_are_refused_by_what_is_wrong_with_them() {
     std::fs::set_permissions(home.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
 }
 
+/// Adding a folder removed a user's file `.syncline-probe`; removing it, one called
+/// `.syncline-folder`.
+#[test]
+fn a_users_file_at_a_name_of_ours_outlives_adding_and_removing_the_folder() {
+    let (place, root) = Place1::new();
+    let own = |name: &str| place.path.join(name);
+    std::fs::write(own(".syncline-probe"), b"mine").unwrap();
+    claim(&place.path, MARK).unwrap();
+    if root.place() == Place::Xattr {
+        std::fs::write(own(".syncline-folder"), b"mine").unwrap();
+    }
+    mark::clear(&place.lab.fs, root.dir()).unwrap();
+    assert_eq!(std::fs::read(own(".syncline-probe")).unwrap(), b"mine");
+    assert_eq!(own(".syncline-folder").exists(), root.place() == Place::Xattr);
+}
+
 #[test]
 fn folders_do_not_overlap() {
     let served = [PathBuf::from("/srv/www")];

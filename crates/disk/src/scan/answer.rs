@@ -74,7 +74,7 @@ fn take_name<F: Fs, L: LastSeen>(
     }
     let path = at.path.join(name);
     if walk.eyes.ignore.is_own(&path) {
-        return;
+        return walk.reserved(path);
     }
     let met = Met { dir, parent: at.slot, path, row, stat, why: Why::Changed };
     walk.met(met, false, walk.source == Source::Scan);

@@ -29,7 +29,14 @@ pub(super) struct Met<'a, F: Fs> {
 impl<F: Fs, L: LastSeen> Walk<'_, F, L> {
     /// Looks at a path by itself; `deep` walks what is below whether it is new or not.
     pub(super) fn begin(&mut self, path: &RelPath, why: Why, deep: bool) {
-        if self.eyes.ignore.is_own(path) || !self.begun.insert((path.clone(), deep)) {
+        if !self.begun.insert((path.clone(), deep)) {
+            return;
+        }
+        if self.eyes.ignore.is_own(path) {
+            let name = path.name().filter(|_| path.names().len() == 1);
+            if name.is_some_and(|name| self.lens.fs.stat(self.eyes.root, name).is_ok()) {
+                self.reserved(path.clone());
+            }
             return;
         }
         if why == Why::Asked {
@@ -72,6 +79,13 @@ impl<F: Fs, L: LastSeen> Walk<'_, F, L> {
                 self.begin(&parent, Why::Above, false);
             }
             Err(error) => self.tell(path.clone(), Some(slot), unreadable(&error), None),
+        }
+    }
+
+    /// Something stands at a name of ours: its user is told that it is left out.
+    pub(super) fn reserved(&mut self, path: RelPath) {
+        if let Some(why) = self.eyes.ignore.reserved(&path) {
+            self.tell(path, None, Found::Foreign(why.to_owned()), None);
         }
     }
 

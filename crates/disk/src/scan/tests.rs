@@ -215,6 +215,8 @@ fn check<F: Fs>(changes: &[Change<F>], new: &NewLab<F>) {
         for Change { what, before, change, shows } in changes {
             new(&mut |mut lab| {
                 lab.workers = workers;
+                lab.ignore.made(crate::ignore::STATE_NAME);
+                lab.ignore.made(crate::ignore::MARKER_NAME);
                 before(&lab);
                 lab.settle();
                 change(&lab);

@@ -46,6 +46,25 @@ fn the_home_is_best_and_private_and_found_again() {
     assert_eq!(try_choose(&root, &home, std::slice::from_ref(&root)).path, first.path);
 }
 
+/// Every start of the daemon removed a user's file `.syncline-probe`, and changed the time of the
+/// folder's root, on all nodes.
+#[test]
+fn a_start_leaves_the_root_as_it_was() {
+    let place = tempfile::tempdir().unwrap();
+    let (root, home) = (place.path().join("www"), place.path().join("home"));
+    std::fs::create_dir(&root).unwrap();
+    std::fs::create_dir(&home).unwrap();
+    std::fs::write(root.join(".syncline-probe"), b"mine").unwrap();
+    let then = std::time::UNIX_EPOCH + std::time::Duration::new(1_600_000_000, 5);
+    std::fs::File::open(&root).unwrap().set_modified(then).unwrap();
+    for _ in 0..2 {
+        try_choose(&root, &home, std::slice::from_ref(&root));
+        assert_eq!(std::fs::read(root.join(".syncline-probe")).unwrap(), b"mine");
+        assert_eq!(std::fs::read_dir(&root).unwrap().count(), 1);
+        assert_eq!(std::fs::metadata(&root).unwrap().modified().unwrap(), then);
+    }
+}
+
 #[test]
 fn on_another_mount_its_top_is_chosen_and_the_home_left_clean() {
     on_mount(|top| {

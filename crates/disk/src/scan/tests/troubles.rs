@@ -88,6 +88,25 @@ fn sockets_pipes_and_nested_folders_are_foreign_and_not_entered() {
     );
 }
 
+/// A user's own `.syncline` was left out on all nodes without a word.
+#[test]
+fn what_a_user_has_at_a_name_of_ours_is_told_and_not_entered() {
+    let (mut lab, _home) = linux();
+    lab.dir(".syncline");
+    lab.file(".syncline/inside", b"mine");
+    let told = |lines: Vec<String>| {
+        let told = |line: &String| line.starts_with("foreign .syncline: this name");
+        assert!(lines.iter().filter(|line| *line != "Dir ").all(told), "{lines:?}");
+        lines.iter().filter(|line| told(line)).count()
+    };
+    assert_eq!(told(lab.shows()), 1);
+    let hints = [(".syncline", Why::Changed), (".syncline/inside", Why::Closed)];
+    assert_eq!(told(lines(&lab.hint(&hints))), 1);
+    assert_eq!(told(lines(&lab.hint(&[(".syncline-folder", Why::Changed)]))), 0);
+    lab.ignore.made(crate::ignore::STATE_NAME);
+    assert_eq!(told(lab.shows()) + told(lines(&lab.hint(&hints))), 0);
+}
+
 #[test]
 fn a_mount_inside_is_foreign_and_hides_without_deleting() {
     let (mut lab, home) = linux();
