@@ -309,6 +309,8 @@ fn line<F: Fs>(operation: &Operation, job: &prepare::Job<F>) -> Option<Line> {
         Expected::Nothing => None,
     };
     let (path, expected, incoming, retire) = match &operation.act {
+        // Where nothing is, nothing is displaced.
+        Act::Install { expected: Expected::Nothing, .. } => return None,
         Act::Install { at, expected, content, retire, .. } => {
             (at.path(), was(expected), file(Some(content)), *retire)
         }

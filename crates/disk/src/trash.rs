@@ -8,7 +8,7 @@
 //! `apply`.
 
 use crate::apply::kept::Kept;
-use crate::fs::{FileKind, Fs, Lease, Stat};
+use crate::fs::{FileKind, Fs, Lease};
 use crate::stage::read_whole;
 use engine::content::Digest;
 use engine::entry::Timestamp;
@@ -32,6 +32,8 @@ pub const AGE_S_MAX: u64 = 30 * 24 * 3600;
 pub const SHARE: u64 = 10;
 /// Items that one purge removes; the next goes on.
 const PURGE_MAX: usize = 10_000;
+/// Bytes of the index that are not worth writing it anew.
+const INDEX_BYTES_FREE: u64 = 64 << 10;
 /// Retirements whose whole fingerprint is remembered; older ones are hashed again before they go.
 const FRESH_MAX: usize = 10_000;
 
@@ -81,6 +83,37 @@ pub struct Trash<F: Fs> {
     next: u64,
     fresh: BTreeMap<u64, Fingerprint>,
     held: BTreeSet<u64>,
+    /// `None` until the items were counted.
+    tally: Option<Tally>,
+    /// Nothing that is due could go: what holds it is given so long.
+    rests_until_s: u64,
+    /// How long the index was when it was written anew.
+    compacted_bytes: u64,
+}
+
+/// What lies here, so that nobody need list it to know that nothing is due.
+#[derive(Clone, Copy)]
+struct Tally {
+    count: u64,
+    bytes: u64,
+    /// When the oldest was retired; the end of time where there is none.
+    oldest_s: u64,
+}
+
+/// Why items may have to go.
+struct Need {
+    now_s: u64,
+    cap: u64,
+    want_bytes: u64,
+}
+
+impl Need {
+    /// Whether the oldest has to go, this much being freed already, and may.
+    fn is_due(&self, tally: &Tally, freed: u64) -> bool {
+        let age = self.now_s.saturating_sub(tally.oldest_s);
+        let needed = age > AGE_S_MAX || tally.bytes > self.cap || freed < self.want_bytes;
+        needed && age >= REST_S_MIN
+    }
 }
 
 fn item_name(retired_s: u64, number: u64) -> Name {
@@ -120,8 +153,18 @@ impl<F: Fs> Trash<F> {
             }
             other => other?,
         };
-        let (fresh, held) = (BTreeMap::new(), BTreeSet::new());
-        let mut trash = Trash { fs, dir, index, index_bytes: 0, next, fresh, held };
+        let mut trash = Trash {
+            fs,
+            dir,
+            index,
+            index_bytes: 0,
+            next,
+            fresh: BTreeMap::new(),
+            held: BTreeSet::new(),
+            tally: None,
+            rests_until_s: 0,
+            compacted_bytes: 0,
+        };
         trash.index_bytes = trash.fs.stat_file(&trash.index)?.size;
         let last_item = trash.items()?.iter().map(|&(_, number)| number).max();
         let last_line = trash.lines()?.keys().next_back().copied();
@@ -155,13 +198,20 @@ impl<F: Fs> Trash<F> {
 
     /// Takes in a certified file or symlink.
     pub(crate) fn retire(&mut self, from: (&F::Dir, &Name), number: u64) -> io::Result<()> {
-        let name = item_name(self.fs.unix_ms() / 1000, number);
+        let now_s = self.fs.unix_ms() / 1000;
+        let name = item_name(now_s, number);
         self.fs.rename_in(from, (&self.dir, &name))?;
+        let tally = self.tally.take();
         let stat = self.fs.stat(&self.dir, &name)?;
         if self.fresh.len() >= FRESH_MAX {
             self.fresh.pop_first();
         }
         self.fresh.insert(number, stat.fingerprint());
+        self.tally = tally.map(|tally| Tally {
+            count: tally.count + 1,
+            bytes: tally.bytes.saturating_add(stat.size),
+            oldest_s: tally.oldest_s.min(now_s),
+        });
         Ok(())
     }
 
@@ -190,57 +240,89 @@ impl<F: Fs> Trash<F> {
     }
 
     /// Removes what is too old, what is too much, and beyond that the oldest until `want_bytes` are
-    /// freed. What somebody wrote to since it was retired goes to the conflict store instead.
+    /// freed. What somebody wrote to since it was retired goes to the conflict store instead. To be
+    /// called every few seconds: where nothing is due nothing is listed.
     pub fn purge(&mut self, kept: &Kept<F>, want_bytes: u64) -> io::Result<Purged> {
-        let now = self.fs.unix_ms() / 1000;
-        let mut sized = Vec::new();
-        let mut total = 0_u64;
-        for item in self.list()? {
-            let stat = self.fs.stat(&self.dir, &item.name)?;
-            total = total.saturating_add(stat.size);
-            sized.push((item, stat));
-        }
+        let now_s = self.fs.unix_ms() / 1000;
         let cap = self.fs.volume(&self.dir)?.total_bytes / SHARE;
+        let need = Need { now_s, cap, want_bytes };
+        if self.tally.is_some_and(|tally| now_s < self.rests_until_s || !need.is_due(&tally, 0)) {
+            return Ok(Purged::default());
+        }
+        let items = self.list()?;
+        let mut tally = self.count(&items)?;
         let (mut purged, mut trouble) = (Purged::default(), None);
-        for (item, stat) in sized.into_iter().take(PURGE_MAX) {
-            let age = now.saturating_sub(item.retired_s);
-            let needed = age > AGE_S_MAX || total > cap || purged.bytes < want_bytes;
-            if !needed || age < REST_S_MIN {
+        for (tried, item) in items.iter().enumerate() {
+            let now = Tally { oldest_s: item.retired_s, ..tally };
+            if tried >= PURGE_MAX || !need.is_due(&now, purged.bytes) {
+                tally.oldest_s = tally.oldest_s.min(item.retired_s);
                 break;
             }
             // One that cannot be judged stays, and keeps no other from going.
-            match self.purge_one(kept, &item, &stat, &mut purged) {
-                Ok(()) => total = total.saturating_sub(stat.size),
+            match self.purge_one(kept, item, &mut purged) {
+                Ok(Some(bytes)) => {
+                    tally.bytes = tally.bytes.saturating_sub(bytes);
+                    tally.count -= 1;
+                    continue;
+                }
+                Ok(None) => {}
                 Err(error) => trouble = Some(error),
             }
+            tally.oldest_s = tally.oldest_s.min(item.retired_s);
         }
-        if purged.count > 0 {
+        self.tally = Some(tally);
+        let fruitless = purged == Purged::default();
+        self.rests_until_s = if fruitless { now_s + REST_S_MIN } else { 0 };
+        if purged.count > 0 && self.index_bytes > 2 * self.compacted_bytes + INDEX_BYTES_FREE {
             self.compact()?;
         }
-        match trouble {
-            Some(error) if purged == Purged::default() => Err(error),
-            _ => Ok(purged),
-        }
+        trouble.filter(|_| fruitless).map_or(Ok(purged), Err)
     }
 
+    /// Tests only: how many items there are and their bytes, as remembered.
+    #[cfg(test)]
+    pub(crate) fn counted(&self) -> Option<(u64, u64)> {
+        self.tally.map(|tally| (tally.count, tally.bytes))
+    }
+
+    /// What these items amount to; `oldest_s` is left for the caller to find. They are looked at
+    /// only where what is remembered cannot be right: at first, or if somebody was here.
+    fn count(&mut self, items: &[Trashed]) -> io::Result<Tally> {
+        let count = items.len() as u64;
+        let known = self.tally.take().filter(|tally| tally.count == count);
+        let bytes = match known {
+            Some(tally) => tally.bytes,
+            None => {
+                let mut bytes = 0_u64;
+                for item in items {
+                    bytes = bytes.saturating_add(self.fs.stat(&self.dir, &item.name)?.size);
+                }
+                bytes
+            }
+        };
+        Ok(Tally { count, bytes, oldest_s: u64::MAX })
+    }
+
+    /// Returns the size of what is gone.
     fn purge_one(
         &mut self,
         kept: &Kept<F>,
         item: &Trashed,
-        stat: &Stat,
         purged: &mut Purged,
-    ) -> io::Result<()> {
+    ) -> io::Result<Option<u64>> {
+        let stat = self.fs.stat(&self.dir, &item.name)?;
         // Its bytes are still in the tree under another name.
         let shared = stat.links > 1;
         if shared || stat.kind != FileKind::File || self.is_untouched(item)? {
             self.fs.remove_own(&self.dir, &item.name)?;
             purged.count += 1;
             purged.bytes += if shared { 0 } else { stat.size };
-        } else if let Some(stray) = self.to_kept(kept, item)? {
+        } else {
+            let Some(stray) = self.to_kept(kept, item)? else { return Ok(None) };
             purged.strays.push(stray);
         }
         self.fresh.remove(&item.number);
-        Ok(())
+        Ok(Some(stat.size))
     }
 
     /// Whether an item is still what was certified: by its fingerprint if we retired it in this
@@ -304,6 +386,7 @@ impl<F: Fs> Trash<F> {
         self.fs.rename_over((&self.dir, &new), (&self.dir, &index_name()))?;
         self.index = file;
         self.index_bytes = text.len() as u64;
+        self.compacted_bytes = self.index_bytes;
         Ok(())
     }
 }
