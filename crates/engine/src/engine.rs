@@ -13,13 +13,14 @@ use crate::fetch::Fetch;
 use crate::index::{Index, Meta, Phase, SeenDots, SeenRow, Slot, ROOT_SLOT};
 use crate::ledger::Facts;
 use crate::message::{Message, Want};
-use crate::observe::{self, Present, Published, Stray};
+use crate::observe::{self, Present, Stray};
 use crate::path::RelPath;
 use crate::pending::{Pending, Traffic, Wake};
 
 mod effect;
 mod input;
 mod looks;
+mod strays;
 mod waits;
 mod work;
 
@@ -421,24 +422,6 @@ impl FolderEngine {
         self.facts.stopped_ms = None;
     }
 
-    fn publish_strays(&mut self, index: &mut dyn Index) {
-        if self.facts.meta.phase != Phase::Member || self.damaged_boot {
-            return;
-        }
-        for stray in std::mem::take(&mut self.strays) {
-            match observe::publish(&mut self.facts, index, &stray) {
-                Published::At(path) => {
-                    self.happened(path, Happening::Rescued, Some(self.facts.meta.incarnation));
-                }
-                Published::Nowhere => {
-                    let text = nameless(&stray);
-                    self.effects.push(Effect::Notice(RelPath::root(), text));
-                }
-                Published::Known => {}
-            }
-        }
-    }
-
     fn happened(&mut self, path: RelPath, what: Happening, by: Option<Incarnation>) {
         let event = Event { path, what, from: None, by, local: false };
         self.effects.push(Effect::Happened(event));
@@ -495,16 +478,6 @@ fn root_row(found: &Present) -> SeenRow {
         soft: false,
         volatile: None,
     }
-}
-
-/// What the operator is told of bytes without a place.
-fn nameless(stray: &Stray) -> String {
-    format!(
-        "{} bytes that an operation left when it was cut off belong to no known file; they are \
-         kept on this node only, as conflict unnamed-{} (`syncline conflicts show`)",
-        stray.size,
-        crate::view::hex(&stray.digest.0[..4]),
-    )
 }
 
 /// The digest of a file's content.

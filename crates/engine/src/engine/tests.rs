@@ -324,8 +324,8 @@ fn a_power_loss_before_the_first_scan_is_over_is_one_all_the_same() {
     assert!(side.engine.lost_power());
 }
 
-// Story: one sync of the filesystem failed, on a full disk. No other was ever tried, so nothing that
-// the folder did until its next start was safe from a power loss, and nobody was told.
+// Story: one sync of the filesystem failed, on a full disk. No other was ever tried, so nothing
+// that the folder did until its next start was safe from a power loss, and nobody was told.
 #[test]
 fn a_sync_that_failed_is_tried_again_after_a_pause_and_settles_nothing() {
     let epoch = |effects: Vec<Effect>| {

@@ -2,7 +2,7 @@
 //!
 //! After a crash, or once a writer has let go, `disk::apply` finds in staging what nobody has seen,
 //! and moves it to the conflict store. Where it was is known at best by name, and what its author
-//! had seen is not known at all: so it replaces nothing, and is a sibling of whatever is there. What
+//! had seen is not known at all: so it replaces nothing, and is a sibling of what is there. What
 //! has no name gets none: it stays in the conflict store, for a person. Called by `engine`.
 
 use super::mint::{any_place, version};
