@@ -87,6 +87,8 @@ pub struct Trash<F: Fs> {
     tally: Option<Tally>,
     /// Nothing that is due could go: what holds it is given so long.
     rests_until_s: u64,
+    /// Why it could not, if that was an error.
+    trouble: Option<String>,
     /// How long the index was when it was written anew.
     compacted_bytes: u64,
 }
@@ -163,6 +165,7 @@ impl<F: Fs> Trash<F> {
             held: BTreeSet::new(),
             tally: None,
             rests_until_s: 0,
+            trouble: None,
             compacted_bytes: 0,
         };
         trash.index_bytes = trash.fs.stat_file(&trash.index)?.size;
@@ -246,7 +249,11 @@ impl<F: Fs> Trash<F> {
         let now_s = self.fs.unix_ms() / 1000;
         let cap = self.fs.volume(&self.dir)?.total_bytes / SHARE;
         let need = Need { now_s, cap, want_bytes };
-        if self.tally.is_some_and(|tally| now_s < self.rests_until_s || !need.is_due(&tally, 0)) {
+        if self.tally.is_some() && now_s < self.rests_until_s {
+            let trouble = self.trouble.clone().map(io::Error::other);
+            return trouble.map_or(Ok(Purged::default()), Err);
+        }
+        if self.tally.is_some_and(|tally| !need.is_due(&tally, 0)) {
             return Ok(Purged::default());
         }
         let items = self.list()?;
@@ -276,7 +283,9 @@ impl<F: Fs> Trash<F> {
         if purged.count > 0 && self.index_bytes > 2 * self.compacted_bytes + INDEX_BYTES_FREE {
             self.compact()?;
         }
-        trouble.filter(|_| fruitless).map_or(Ok(purged), Err)
+        let trouble = trouble.filter(|_| fruitless);
+        self.trouble = trouble.as_ref().map(ToString::to_string);
+        trouble.map_or(Ok(purged), Err)
     }
 
     /// Tests only: how many items there are and their bytes, as remembered.

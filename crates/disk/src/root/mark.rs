@@ -166,6 +166,16 @@ pub(super) fn fresh_name() -> Name {
     own_name(&[PROBE_PREFIX, hex(&random.to_be_bytes()).as_bytes()].concat())
 }
 
+/// Whether we may create and remove in a directory; its time is put back.
+pub(super) fn try_write<F: Fs>(fs: &F, dir: &F::Dir) -> io::Result<()> {
+    let (probe, before) = (fresh_name(), fs.stat_dir(dir)?.mtime);
+    fs.create(dir, &probe)?;
+    remove(fs, dir, &probe)?;
+    // Where it cannot be put back it is wrong, and that is all.
+    let _ = fs.set_mtime(On::Dir(dir), before);
+    Ok(())
+}
+
 /// Removes a file that we have made.
 pub(super) fn remove<F: Fs>(fs: &F, dir: &F::Dir, name: &Name) -> io::Result<()> {
     match fs.remove_own(dir, name) {

@@ -38,6 +38,8 @@ pub enum Effect {
     Happened(Event),
     /// For the operator: what is wrong with which path.
     Notice(RelPath, String),
+    /// For the operator: bytes of users that belong to no path, and what to do with them.
+    Nameless(String),
 }
 
 impl Effect {

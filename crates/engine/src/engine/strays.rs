@@ -4,7 +4,6 @@
 use super::{Effect, FolderEngine, Happening};
 use crate::index::{Index, Phase};
 use crate::observe::{self, Published, Stray};
-use crate::path::RelPath;
 
 impl FolderEngine {
     pub(super) fn publish_strays(&mut self, index: &mut dyn Index) {
@@ -17,8 +16,7 @@ impl FolderEngine {
                     self.happened(path, Happening::Rescued, Some(self.facts.meta.incarnation));
                 }
                 Published::Nowhere => {
-                    let text = nameless(&stray);
-                    self.effects.push(Effect::Notice(RelPath::root(), text));
+                    self.effects.push(Effect::Nameless(nameless(&stray)));
                 }
                 Published::Known => {}
             }

@@ -314,6 +314,7 @@ impl World {
             Effect::Sync(epoch) => self.later(node, Event::Input(Input::Synced(epoch))),
             Effect::Refuse(peer, why) => panic!("{node} refuses {}: {why}", number(peer)),
             Effect::Happened(_) => {}
+            Effect::Nameless(what) => self.tell(|| format!("{node}: {what}")),
             Effect::Notice(path, what) => self.tell(|| format!("{node} /{path}: {what}")),
         }
     }

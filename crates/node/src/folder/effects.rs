@@ -11,7 +11,7 @@ use engine::dot::NodeId;
 use engine::engine::{Effect, Event as Happened, Input};
 use engine::exchange::Outgoing;
 use engine::message::{FolderId, Message};
-use engine::path::Name;
+use engine::path::{Name, RelPath};
 use engine::plan::Operation;
 
 use super::cache::ContentCache;
@@ -96,6 +96,9 @@ impl Effects {
                     self.close(peer);
                 }
                 Effect::Happened(event) => hand(&self.log, event),
+                Effect::Nameless(text) => {
+                    self.board.notice(Cause::Nameless, &RelPath::root(), text);
+                }
                 Effect::Notice(path, text) => {
                     self.board.notice(Cause::Operation, &path, text);
                 }

@@ -31,6 +31,8 @@ pub enum Cause {
     Left,
     /// The trash.
     Trash,
+    /// Bytes that belong to no path: lasts until the folder is opened again.
+    Nameless,
     /// Making the filesystem durable.
     Sync,
 }

@@ -72,6 +72,7 @@ impl World {
             Effect::Sync(epoch) => self.later(node, Event::Sync(epoch)),
             Effect::Refuse(peer, why) => panic!("{node} refuses {}: {why}", number(peer)),
             Effect::Happened(_) => {}
+            Effect::Nameless(what) => self.tell(|| format!("{node} notes {what}")),
             Effect::Notice(path, what) => self.tell(|| format!("{node} notes /{path}: {what}")),
         }
     }
