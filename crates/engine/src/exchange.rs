@@ -16,7 +16,7 @@ use crate::index::{Index, Phase, Stored};
 use crate::ledger::{self, Author, Facts};
 use crate::limits::{
     FRAME_ENTRIES_MAX, FRAME_ENTRY_BYTES, FRAME_INLINE_BYTES, INLINE_BYTES_MAX, PULL_AFTER_MS,
-    TAIL_MAX,
+    PULL_LATEST_MS, TAIL_MAX,
 };
 use crate::message::{Ack, DeltaEnd, Frame, Hello, Message, Share, WIRE_VERSION};
 use crate::view;
@@ -44,6 +44,10 @@ pub struct Exchange {
     peers: BTreeMap<NodeId, Peer>,
     /// Claims of whole Knowledges while entries were pending: applied once those are in place.
     claims: VecDeque<Claim>,
+    /// Entries have come since the last turn ended.
+    heard: bool,
+    /// In the turn that ended then, monotonic milliseconds, the last ones came.
+    heard_ms: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -154,6 +158,7 @@ impl Exchange {
         if dots.iter().flatten().any(|dot| !state.knows.contains(*dot)) {
             return Err(Offence("it sends operations that it does not claim to know"));
         }
+        self.heard = true;
         let before = facts.knowledge.clone();
         for dot in dots.iter().flatten() {
             facts.knowledge.insert(*dot);
@@ -246,12 +251,16 @@ impl Exchange {
     /// What goes out at the end of a turn: frames, then claims, acknowledgements and questions.
     pub fn speak(&mut self, facts: &Facts, index: &dyn Index, now_ms: u64) -> Vec<Outgoing> {
         let applied = self.applied(facts, index);
+        if std::mem::take(&mut self.heard) {
+            self.heard_ms = now_ms;
+        }
+        let heard_ms = self.heard_ms;
         let mut out = Vec::new();
         for (&peer, state) in &mut self.peers {
             let mut say = |message, inline| out.push(Outgoing { peer, message, inline });
             state.stream(facts, index, &mut say);
             state.acknowledge(facts, &applied, &mut say);
-            state.question(facts, index, now_ms, &mut say);
+            state.question(facts, index, (now_ms, heard_ms), &mut say);
         }
         out
     }
@@ -259,7 +268,8 @@ impl Exchange {
     /// When a peer that knows more is to be asked.
     pub fn deadline(&self) -> Option<u64> {
         let waiting = self.peers.values().filter(|state| !state.pulling);
-        waiting.filter_map(|state| state.behind_since_ms).map(|ms| ms + PULL_AFTER_MS).min()
+        let since = waiting.filter_map(|state| state.behind_since_ms);
+        since.map(|since_ms| pull_at(since_ms, self.heard_ms)).min()
     }
 
     /// Of each incarnation: everything up to this counter stands on this disk.
@@ -351,6 +361,12 @@ fn join(
 
 fn meet(facts: &mut Facts, hlc: Hlc) {
     facts.meta.hlc = facts.meta.hlc.met(hlc, facts.wall_ms);
+}
+
+/// When what was first missed at `since_ms` is asked for, with entries of somebody else coming in
+/// until `heard_ms`.
+fn pull_at(since_ms: u64, heard_ms: u64) -> u64 {
+    (since_ms.max(heard_ms) + PULL_AFTER_MS).min(since_ms + PULL_LATEST_MS)
 }
 
 /// Nobody can know more of our life than we do, unless our index is older than our announcements.
@@ -525,7 +541,7 @@ impl Peer {
         &mut self,
         facts: &Facts,
         index: &dyn Index,
-        now_ms: u64,
+        (now_ms, heard_ms): (u64, u64),
         say: &mut impl FnMut(Message, Vec<Digest>),
     ) {
         if self.pulling {
@@ -536,7 +552,7 @@ impl Peer {
             return;
         }
         let since = *self.behind_since_ms.get_or_insert(now_ms);
-        if now_ms >= since + PULL_AFTER_MS {
+        if now_ms >= pull_at(since, heard_ms) {
             self.pulling = true;
             say(share(facts, index, self), Vec::new());
         }

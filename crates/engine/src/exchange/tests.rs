@@ -1,6 +1,6 @@
 //! Conversations without disks: who says what when, and what everybody holds in the end.
 
-use super::{Exchange, Offence, Outgoing};
+use super::{pull_at, Exchange, Offence, Outgoing};
 use crate::content::{Content, Digest};
 use crate::dot::{Dot, Incarnation, Knowledge, NodeId};
 use crate::entry::{
@@ -8,7 +8,7 @@ use crate::entry::{
 };
 use crate::index::{Index, MemIndex, Meta, Phase};
 use crate::ledger::{self, Author, Facts};
-use crate::limits::PULL_AFTER_MS;
+use crate::limits::{PULL_AFTER_MS, PULL_LATEST_MS};
 use crate::message::{Ack, DeltaEnd, Frame, Message, Share};
 use crate::path::Name;
 use crate::register::Version;
@@ -330,6 +330,36 @@ fn what_is_written_during_a_walk_is_sent_before_the_walk_is_closed() {
     let claim = DeltaEnd { knowledge: walked, phase: Phase::Member };
     assert_eq!(said[end], Message::DeltaEnd(claim), "and the claim is that of the start");
     net.check(&[(3, "b"), (77, "c")]);
+}
+
+// Story: three nodes with the same tree joined at once. The first sent its entries to both others,
+// who after 100 ms asked one another for what was still on its way: all came twice.
+#[test]
+fn what_may_still_be_on_its_way_is_not_asked_for_elsewhere() {
+    assert_eq!(pull_at(1_000, 0), 1_000 + PULL_AFTER_MS, "nobody sends anything");
+    assert_eq!(pull_at(1_000, 1_500), 1_500 + PULL_AFTER_MS, "somebody does");
+    assert_eq!(pull_at(1_000, 9_000), 1_000 + PULL_LATEST_MS, "and never ends");
+    let mut net = Net::new(&[(1, 2), (1, 3), (2, 3)]);
+    net.settle();
+    (0..6_000).for_each(|n| net.node(1).write(n, b'a'));
+    net.speak();
+    assert!(net.deliver(1, 2, usize::MAX).len() > 3, "several frames");
+    net.speak();
+    net.deliver(2, 3, usize::MAX);
+    let asks = |net: &mut Net| {
+        net.speak();
+        let said = net.deliver(3, 2, usize::MAX);
+        said.iter().any(|message| matches!(message, Message::Share(_)))
+    };
+    assert!(!asks(&mut net));
+    for _ in 0..2 {
+        net.now_ms += PULL_AFTER_MS - 1;
+        net.deliver(1, 3, 1);
+        assert!(!asks(&mut net), "more of it comes");
+    }
+    net.now_ms += PULL_AFTER_MS;
+    assert!(asks(&mut net), "no more of it comes");
+    net.check(&[(7, "a")]);
 }
 
 #[test]

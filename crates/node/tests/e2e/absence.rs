@@ -99,7 +99,9 @@ pub fn no_conflicts(lab: &Lab) -> Outcome {
 pub fn goes_on_where_it_was_cut() -> Outcome {
     const SIZE: u64 = 200 << 20;
     const BEGUN: u64 = 32 << 20;
-    let mut lab = Lab::three()?;
+    let mut lab = Lab::machines(&["a", "b"])?;
+    lab.found()?;
+    lab.join_others()?;
     let large = Random::new(4).bytes(SIZE as usize);
     fs::write(lab.nodes[0].tree.join("large.bin"), &large)?;
     let place = lab.nodes[1].home.clone();
