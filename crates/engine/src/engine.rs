@@ -136,7 +136,6 @@ impl FolderEngine {
         self.now = now;
         for digest in self.fetch.tick(now.mono_ms) {
             self.pending.wake(index, Wake::Content(digest));
-            self.pending.wake_for_room(index, 2);
         }
         self.doubts.committed(now.mono_ms);
         self.facts.wall_ms = now.wall_ms;
@@ -144,7 +143,7 @@ impl FolderEngine {
             Input::PeerUp(peer) => {
                 let out = self.exchange.up(&self.facts, index, peer);
                 self.effects.extend(out.into_iter().map(Effect::Send));
-                self.pending.wake(index, Wake::Room);
+                self.pending.wake(index, Wake::Holder);
             }
             Input::PeerDown(peer) => {
                 self.peer_down(index, peer);
@@ -164,7 +163,6 @@ impl FolderEngine {
                 for digest in digests {
                     self.fetch.arrived(digest);
                     self.pending.wake(index, Wake::Content(digest));
-                    self.pending.wake_for_room(index, 2);
                 }
             }
             Input::Progress(digests) => {
@@ -229,7 +227,7 @@ impl FolderEngine {
     /// When [`Input::Tick`] is due, in monotonic milliseconds; now, if more waits to be done.
     pub fn deadline(&self) -> Option<u64> {
         let streaming = self.exchange.peers().any(|(_, peer)| peer.is_streaming());
-        if self.woken || streaming || (self.pending.is_ready() && self.may_work()) {
+        if self.woken || streaming || self.has_work() {
             return Some(self.now.mono_ms);
         }
         let sync = self.sync_due_ms();
@@ -311,7 +309,6 @@ impl FolderEngine {
         for digest in self.fetch.peer_down(peer) {
             self.pending.wake(index, Wake::Content(digest));
         }
-        self.pending.wake_for_room(index, usize::MAX);
     }
 
     fn hear(
@@ -329,7 +326,7 @@ impl FolderEngine {
             Message::Frame(frame) => {
                 self.exchange.frame(&mut self.facts, index, peer, frame)?;
                 self.pending.wake(index, Wake::Arrival);
-                self.pending.wake_for_room(index, 64);
+                self.pending.wake_some(index, Wake::Holder, 64);
                 Ok(())
             }
             Message::DeltaEnd(end) => {
@@ -339,7 +336,7 @@ impl FolderEngine {
             }
             Message::Ack(ack) => {
                 self.exchange.ack(&self.facts, peer, ack)?;
-                self.pending.wake_for_room(index, 64);
+                self.pending.wake_some(index, Wake::Holder, 64);
                 Ok(())
             }
             Message::Want(wants) => {
@@ -369,7 +366,6 @@ impl FolderEngine {
         for digest in digests {
             if self.fetch.failed(digest) {
                 self.pending.wake(index, Wake::Content(*digest));
-                self.pending.wake_for_room(index, 2);
             }
         }
     }

@@ -17,6 +17,8 @@ pub struct Fetch {
     bytes: u64,
     owing: BTreeMap<NodeId, Owing>,
     now_ms: u64,
+    /// A content was refused for want of room, and none has ended since.
+    full: bool,
     unsent: BTreeMap<NodeId, Vec<Want>>,
     /// Contents that were not to be had at the first place asked.
     rare: BTreeMap<Digest, Rare>,
@@ -115,10 +117,16 @@ impl Fetch {
         Asked::UnderWay
     }
 
-    fn is_full(&self, size: u64) -> bool {
+    /// Whether there may be room for another content, of some size.
+    pub fn has_room(&self) -> bool {
+        !self.full
+    }
+
+    fn is_full(&mut self, size: u64) -> bool {
         let alone = self.under_way.is_empty();
-        self.under_way.len() >= FETCHING_FILES_MAX
-            || (!alone && self.bytes.saturating_add(size) > FETCHING_BYTES_MAX)
+        self.full = self.under_way.len() >= FETCHING_FILES_MAX
+            || (!alone && self.bytes.saturating_add(size) > FETCHING_BYTES_MAX);
+        self.full
     }
 
     fn start(&mut self, digest: Digest, size: u64, from: Option<NodeId>) {
@@ -140,6 +148,7 @@ impl Fetch {
                 self.owing.remove(&peer);
             }
         }
+        self.full = false;
         Some(request)
     }
 

@@ -25,8 +25,10 @@ pub enum Wake {
     Arrival,
     /// This content is staged, or will not come.
     Content(Digest),
-    /// There is room for another request, or another peer to ask.
+    /// There is room for another request.
     Room,
+    /// There is another peer to ask, or one has learnt more.
+    Holder,
     /// An earlier creation of this life is in place.
     Barrier(Incarnation),
     /// An operation has ended: its names are free for another.
@@ -54,7 +56,11 @@ pub struct Pending {
     taken: BTreeSet<EntryId>,
     /// Entries to be decided now, in arrival order.
     ready: BTreeSet<(u64, EntryId)>,
+    /// The entry that was last given to be decided.
+    deciding: Option<(u64, EntryId)>,
     waiting: BTreeMap<Wake, BTreeSet<EntryId>>,
+    /// Who waits for room, in arrival order: so files come in the order in which they were told of.
+    roomless: BTreeSet<(u64, EntryId)>,
     retries: BTreeSet<(u64, EntryId)>,
     attempts: BTreeMap<EntryId, u32>,
     /// Entries that wait for earlier creations, as last decided.
@@ -98,9 +104,10 @@ impl Pending {
     #[expect(clippy::should_implement_trait, reason = "a queue: after `None` there may be more")]
     pub fn next(&mut self) -> Option<EntryId> {
         loop {
-            let (_, id) = self.ready.pop_first()?;
+            let (order, id) = self.ready.pop_first()?;
             if self.taken.contains(&id) && !self.flying.contains(&id) {
                 self.barred.remove(&id);
+                self.deciding = Some((order, id));
                 return Some(id);
             }
         }
@@ -125,6 +132,16 @@ impl Pending {
             self.barred.insert(id);
         }
         self.waiting.entry(wake).or_default().insert(id);
+    }
+
+    /// The entry that is being decided waits for room.
+    pub fn wait_for_room(&mut self) {
+        self.roomless.extend(self.deciding);
+    }
+
+    /// Whether anybody waits for room.
+    pub fn has_roomless(&self) -> bool {
+        !self.roomless.is_empty()
     }
 
     /// Until when the entry waits for earlier creations, counted from the first time it had to. It
@@ -184,11 +201,18 @@ impl Pending {
         }
     }
 
-    /// Wakes some of those who wait for room: as many as a request's end makes room for.
-    pub fn wake_for_room(&mut self, index: &dyn Index, most: usize) {
+    /// Wakes some of those who wait for this.
+    pub fn wake_some(&mut self, index: &dyn Index, wake: Wake, most: usize) {
         for _ in 0..most {
-            let Some(waiting) = self.waiting.get_mut(&Wake::Room) else { return };
+            let Some(waiting) = self.waiting.get_mut(&wake) else { return };
             let Some(id) = waiting.pop_first() else { return };
+            self.again(index, id);
+        }
+    }
+
+    /// Wakes the first of those who wait for room. One at a time: it may need more than there is.
+    pub fn wake_for_room(&mut self, index: &dyn Index) {
+        if let Some((_, id)) = self.roomless.pop_first() {
             self.again(index, id);
         }
     }
@@ -261,7 +285,8 @@ impl Pending {
     /// What the entry waits for, if it waits.
     pub fn waits_for(&self, id: EntryId) -> Option<Wake> {
         let mut waits = self.waiting.iter().filter(|(_, ids)| ids.contains(&id));
-        waits.next().map(|(wake, _)| *wake)
+        let roomless = || self.roomless.iter().any(|(_, waiting)| *waiting == id);
+        waits.next().map(|(wake, _)| *wake).or_else(|| roomless().then_some(Wake::Room))
     }
 
     /// How many operations are under way.

@@ -81,7 +81,7 @@ impl FolderEngine {
             Some(Wake::Entry(other)) => Why::Other(path_of(index, other)),
             Some(Wake::Arrival) => Why::Arrival,
             Some(Wake::Content(digest)) => Why::Content(digest),
-            Some(Wake::Room) => Why::Room,
+            Some(Wake::Room | Wake::Holder) => Why::Room,
             Some(Wake::Barrier(_)) => Why::Earlier,
             Some(Wake::Landing) => Why::Disk,
         }

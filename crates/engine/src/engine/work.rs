@@ -32,6 +32,9 @@ impl FolderEngine {
                 break;
             }
             self.pending.refill(index);
+            if self.fetch.has_room() {
+                self.pending.wake_for_room(index);
+            }
             let Some(id) = self.pending.next() else { break };
             self.step(index, id, &mut batch);
             let marked = std::mem::take(&mut self.facts.marked);
@@ -125,6 +128,13 @@ impl FolderEngine {
         true
     }
 
+    /// Whether a turn would find something to decide, and could hand on what comes of it.
+    pub(super) fn has_work(&self) -> bool {
+        let ready =
+            self.pending.is_ready() || (self.pending.has_roomless() && self.fetch.has_room());
+        ready && self.may_work() && self.pending.flights() < APPLYING_MAX
+    }
+
     /// Whoever waited for this entry may go on.
     fn in_place(&mut self, index: &mut dyn Index, id: EntryId) {
         self.pending.wake(index, Wake::Entry(id));
@@ -178,9 +188,9 @@ impl FolderEngine {
                 self.pending.wait(id, Wake::Content(digest));
             }
             Asked::UnderWay => self.pending.wait(id, Wake::Content(digest)),
-            Asked::Full => self.pending.wait(id, Wake::Room),
+            Asked::Full => self.pending.wait_for_room(),
             Asked::Nobody => {
-                self.pending.wait(id, Wake::Room);
+                self.pending.wait(id, Wake::Holder);
                 self.pending.retry(id, self.now.mono_ms);
             }
         }

@@ -112,7 +112,9 @@ fn requests_are_bounded_in_files_and_bytes_and_one_large_file_goes_alone() {
     assert_eq!(fetch.ask(content(1), 1, &[A]), Asked::Full);
     assert_eq!(fetch.copying(content(1), 1), Asked::Full);
     assert_eq!(asked(&mut fetch), [A]);
+    assert!(!fetch.has_room());
     fetch.arrived(content(0));
+    assert!(fetch.has_room(), "what is under way has ended");
     for n in 0..FETCHING_FILES_MAX as u16 {
         assert_eq!(fetch.ask(content(n + 1), 1, &[A]), Asked::UnderWay);
     }
