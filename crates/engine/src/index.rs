@@ -273,6 +273,11 @@ pub trait Index {
 
     /// One entry of S.
     fn entry(&self, id: EntryId) -> Option<Stored>;
+    /// The kind of an entry and where it is settled: what climbing through directories needs, and
+    /// cheaper than the whole.
+    fn settled(&self, id: EntryId) -> Option<(Kind, Option<Settled>)> {
+        self.entry(id).map(|stored| (stored.entry.kind, stored.settled))
+    }
     /// Adds or replaces one; look-ups by dot and by settled place follow it.
     fn put_entry(&mut self, stored: &Stored);
     /// Every entry settled at `name` in `parent`, dead or alive, by id.

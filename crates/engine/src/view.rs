@@ -69,7 +69,8 @@ pub fn place(index: &dyn Index, id: EntryId) -> Shown {
     if !is_alive(&stored) {
         return Shown::Gone;
     }
-    let Some(at) = location(index, &stored) else { return Shown::Orphan };
+    let at = stored.settled.clone().and_then(|at| location(index, id, stored.entry.kind, at));
+    let Some(at) = at else { return Shown::Orphan };
     let Some(parents) = united(index, at.parent) else { return Shown::Orphan };
     if at.relocated {
         return Shown::At { parent: parents[0], name: at.name };
@@ -83,8 +84,7 @@ pub fn united(index: &dyn Index, dir: EntryId) -> Option<Vec<EntryId>> {
     if dir == ROOT {
         return Some(vec![ROOT]);
     }
-    let stored = live_dir(index, dir)?;
-    let at = location(index, &stored)?;
+    let at = location(index, dir, Kind::Dir, live_dir(index, dir)?)?;
     if at.relocated {
         return Some(vec![dir]);
     }
@@ -101,7 +101,7 @@ fn united_below_root(index: &dyn Index, dir: EntryId) -> Option<Vec<EntryId>> {
     if dir == ROOT {
         return Some(vec![ROOT]);
     }
-    let at = live_dir(index, dir)?.settled?;
+    let at = live_dir(index, dir)?;
     let parents = united_below_root(index, at.parent)?;
     Some(group(index, dir, &parents, &at.name))
 }
@@ -114,15 +114,15 @@ fn group(index: &dyn Index, dir: EntryId, parents: &[EntryId], name: &Name) -> V
     group
 }
 
-fn live_dir(index: &dyn Index, id: EntryId) -> Option<Stored> {
-    index.entry(id).filter(|stored| stored.entry.kind == Kind::Dir && is_alive(stored))
+/// Where a directory of the tree that is not the root is settled.
+fn live_dir(index: &dyn Index, id: EntryId) -> Option<Settled> {
+    let (kind, settled) = index.settled(id)?;
+    settled.filter(|at| kind == Kind::Dir && at.alive)
 }
 
 fn is_plain_live_dir(index: &dyn Index, id: EntryId) -> bool {
-    let Some(stored) = index.entry(id) else { return false };
-    stored.entry.kind == Kind::Dir
-        && is_alive(&stored)
-        && location(index, &stored).is_some_and(|at| !at.relocated)
+    let Some(settled) = live_dir(index, id) else { return false };
+    location(index, id, Kind::Dir, settled).is_some_and(|at| !at.relocated)
 }
 
 struct Located {
@@ -134,18 +134,17 @@ struct Located {
 
 /// The settled place, or another one if the entry is the directory whose move closed a cycle.
 /// `None` while an ancestor is missing.
-fn location(index: &dyn Index, stored: &Stored) -> Option<Located> {
-    let at = stored.settled.as_ref()?;
-    let plain = Located { parent: at.parent, name: at.name.clone(), relocated: false };
-    if stored.entry.kind != Kind::Dir {
+fn location(index: &dyn Index, id: EntryId, kind: Kind, at: Settled) -> Option<Located> {
+    let plain = Located { parent: at.parent, name: at.name, relocated: false };
+    if kind != Kind::Dir {
         return Some(plain);
     }
-    match climb(index, stored.entry.id, at.parent) {
+    match climb(index, id, plain.parent) {
         Climb::Root => Some(plain),
         Climb::Missing => None,
-        Climb::Cycle(members) if !members.contains(&stored.entry.id) => Some(plain),
-        Climb::Cycle(members) if latest(index, &members) != stored.entry.id => Some(plain),
-        Climb::Cycle(_) => Some(put_back(index, stored)),
+        Climb::Cycle(members) if !members.contains(&id) => Some(plain),
+        Climb::Cycle(members) if latest(index, &members) != id => Some(plain),
+        Climb::Cycle(_) => Some(put_back(index, &index.entry(id)?)),
     }
 }
 
@@ -163,8 +162,8 @@ fn climb(index: &dyn Index, id: EntryId, parent: EntryId) -> Climb {
         if let Some(start) = path.iter().position(|&seen| seen == next) {
             return Climb::Cycle(path[start..].iter().copied().collect());
         }
-        let dir = index.entry(next).filter(|stored| stored.entry.kind == Kind::Dir);
-        let settled = dir.and_then(|stored| stored.settled);
+        let dir = index.settled(next).filter(|(kind, _)| *kind == Kind::Dir);
+        let settled = dir.and_then(|(_, settled)| settled);
         let Some(at) = settled.filter(|_| path.len() <= DEPTH_MAX) else { return Climb::Missing };
         path.push(next);
         next = at.parent;
@@ -174,7 +173,7 @@ fn climb(index: &dyn Index, id: EntryId, parent: EntryId) -> Climb {
 
 /// The directories that lie in one another in a circle with `id`, if it is in one.
 pub(crate) fn circle(index: &dyn Index, id: EntryId) -> Option<BTreeSet<EntryId>> {
-    let at = index.entry(id)?.settled?;
+    let at = index.settled(id)?.1?;
     match climb(index, id, at.parent) {
         Climb::Cycle(members) if members.contains(&id) => Some(members),
         _ => None,

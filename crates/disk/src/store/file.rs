@@ -258,7 +258,9 @@ impl Store {
             let (order, entry) = (unsigned(row, 0)?, EntryId(row.get(1)?));
             if !self.overlay.pending.contains_key(&entry) {
                 let content = bytes(row, 2)?.unwrap_or_default();
-                found.push(read_pending(&self.lives, entry, order, content)?);
+                let row = read_pending(&self.lives, entry, order, content)?;
+                self.recent.borrow_mut().learn_pending(entry, Some(row.clone()));
+                found.push(row);
             } else if found.is_empty() {
                 hidden_to = order;
             }

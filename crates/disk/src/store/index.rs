@@ -9,8 +9,8 @@ use super::rows::{self, signed};
 use super::Store;
 use engine::content::Digest;
 use engine::dot::{Dot, Incarnation, Knowledge};
-use engine::entry::{EntryId, IncarnationRecord};
-use engine::index::{Handle, Index, IndexError, Meta, PendingRow, SeenRow, Slot, Stored};
+use engine::entry::{EntryId, IncarnationRecord, Kind};
+use engine::index::{Handle, Index, IndexError, Meta, PendingRow, SeenRow, Settled, Slot, Stored};
 use engine::path::Name;
 use rusqlite::Params;
 use std::collections::BTreeMap;
@@ -129,6 +129,14 @@ impl Index for Store {
         match self.overlay.entries.get(&id) {
             Some(change) => Some(change.stored.clone()),
             None => self.file_entry(id, |held| held.stored.clone()),
+        }
+    }
+
+    fn settled(&self, id: EntryId) -> Option<(Kind, Option<Settled>)> {
+        let brief = |stored: &Stored| (stored.entry.kind, stored.settled.clone());
+        match self.overlay.entries.get(&id) {
+            Some(change) => Some(brief(&change.stored)),
+            None => self.file_entry(id, |held| brief(&held.stored)),
         }
     }
 

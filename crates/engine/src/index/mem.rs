@@ -5,9 +5,10 @@
 
 use super::{
     Digest, Dot, EntryId, Handle, Incarnation, IncarnationRecord, Index, IndexError, Knowledge,
-    Meta, Name, PendingRow, SeenRow, Slot, Stored,
+    Meta, Name, PendingRow, SeenRow, Settled, Slot, Stored,
 };
 use crate::content::Content;
+use crate::entry::Kind;
 use std::collections::BTreeMap;
 use std::ops::{Bound, RangeBounds};
 
@@ -249,6 +250,10 @@ impl Index for MemIndex {
 
     fn entry(&self, id: EntryId) -> Option<Stored> {
         self.open.entries.get(&id).cloned()
+    }
+
+    fn settled(&self, id: EntryId) -> Option<(Kind, Option<Settled>)> {
+        self.open.entries.get(&id).map(|stored| (stored.entry.kind, stored.settled.clone()))
     }
 
     fn put_entry(&mut self, stored: &Stored) {

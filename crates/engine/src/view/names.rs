@@ -40,8 +40,9 @@ fn claimants(index: &dyn Index, parents: &[EntryId], name: &Name) -> Vec<Claim> 
     for &parent in parents {
         for id in index.named(parent, name) {
             let Some(stored) = index.entry(id).filter(is_alive) else { continue };
-            if location(index, &stored).is_some_and(|at| !at.relocated) {
-                let (kind, content) = (stored.entry.kind, content(&stored.entry));
+            let (kind, content) = (stored.entry.kind, content(&stored.entry));
+            let at = stored.settled.and_then(|at| location(index, id, kind, at));
+            if at.is_some_and(|at| !at.relocated) {
                 claims.push(Claim { kind, id, content });
             }
         }
