@@ -16,11 +16,17 @@ pub(super) struct Trail {
     /// Paths, and the moves that they were followed by. Once is enough: a change that the kernel
     /// told of before the move was made before it, and the look at the other end began after it.
     led: BTreeSet<(RelPath, u64)>,
-    /// Paths that later moves lead on from, and since when: looks found nothing there, or are owed
-    /// there.
-    open: BTreeMap<RelPath, u64>,
+    /// Paths that later moves lead on from: looks found nothing there, or are owed there.
+    open: BTreeMap<RelPath, Open>,
     /// More was to be followed than is remembered.
     lost: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    since_ms: u64,
+    /// Only later moves lead on: this one led there.
+    after: u64,
 }
 
 impl Trail {
@@ -44,8 +50,9 @@ impl Trail {
     /// A look found nothing where nothing was known to be, or is to be repeated: what it was to see
     /// may have been moved with its directory, or will be before the next. Where else it is owed.
     pub fn open(&mut self, path: RelPath, now_ms: u64) -> Vec<RelPath> {
-        self.open.insert(path.clone(), now_ms);
-        self.lead(path, 0, now_ms)
+        let after = self.open.get(&path).map_or(0, |open| open.after);
+        self.open.insert(path.clone(), Open { since_ms: now_ms, after });
+        self.lead(path, after, now_ms)
     }
 
     /// Where `path` leads by the renames of directories above it that came after `before`, from
@@ -63,6 +70,9 @@ impl Trail {
                     }
                     let names = to.names().iter().chain(&path.names()[here.names().len()..]);
                     let now = RelPath::from_names(names.cloned().collect());
+                    let open = self.open.entry(now.clone());
+                    let open = open.or_insert(Open { since_ms: now_ms, after: *number });
+                    open.since_ms = now_ms;
                     next.push((now.clone(), *number));
                     led.push(now);
                 }
@@ -73,7 +83,6 @@ impl Trail {
                 break;
             }
         }
-        self.open.extend(led.iter().map(|path| (path.clone(), now_ms)));
         led
     }
 
@@ -90,7 +99,7 @@ impl Trail {
     /// Forgets what is older.
     pub fn forget(&mut self, horizon_ms: u64) {
         self.moves.retain(|_, (_, when)| *when >= horizon_ms);
-        self.open.retain(|_, when| *when >= horizon_ms);
+        self.open.retain(|_, open| open.since_ms >= horizon_ms);
         let first = self.moves.keys().map(|(_, number)| *number).min();
         self.led.retain(|(_, number)| first.is_some_and(|first| *number >= first));
     }

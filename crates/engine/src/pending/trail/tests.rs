@@ -66,6 +66,24 @@ fn names_that_are_nowhere_are_not_followed_for_ever() {
     assert_eq!(unknown(&mut trail, "b/x"), [""; 0], "once is enough");
 }
 
+// Story (small world 51): a directory went round and into another that had its old name. A name that
+// was nowhere led into that one, was looked for there, and counted as a new one: from the first
+// move on, again and again, each time one directory deeper.
+#[test]
+fn where_a_move_led_only_later_moves_lead_on() {
+    let mut trail = Trail::default();
+    moved(&mut trail, "a", "t");
+    moved(&mut trail, "t", "d");
+    moved(&mut trail, "d", "a/a");
+    let (mut met, mut next) = (BTreeSet::new(), vec!["a/x".to_string(), "d/x".to_string()]);
+    while let Some(at) = next.pop() {
+        next.extend(unknown(&mut trail, &at));
+        met.insert(at);
+        assert!(met.len() < 20, "{met:?}");
+    }
+    assert!(met.contains("a/a/x") && !met.contains("a/a/a/x"), "{met:?}");
+}
+
 #[test]
 fn what_is_followed_is_bounded_and_forgotten() {
     let mut trail = Trail::default();
