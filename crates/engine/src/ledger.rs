@@ -272,12 +272,15 @@ pub fn showing(index: &dyn Index, entry: &Entry) -> SeenDots {
     }
 }
 
-/// The places of an entry that a disk shows which holds `content` of it: all but those that came
-/// with an edit whose bytes it does not hold. Who deletes or moves the file there has not seen it.
-pub fn places_shown(entry: &Entry, content: Option<&Content>) -> Vec<Dot> {
-    let edited =
-        |dot: &Dot| entry.data.get(*dot).is_some_and(|v| Some(&v.value.content) != content);
-    entry.loc.dots().filter(|dot| !edited(dot)).collect()
+/// The places of an entry that a disk shows which holds `content` of it, and has seen the versions
+/// `seen` of its data: all but those that came with an edit of which it knows nothing. Who deletes
+/// or moves the file there has not seen it.
+pub fn places_shown(entry: &Entry, content: Option<&Content>, seen: &[Dot]) -> Vec<Dot> {
+    let unseen = |dot: &Dot| {
+        let edit = entry.data.get(*dot).filter(|_| !seen.contains(dot));
+        edit.is_some_and(|version| Some(&version.value.content) != content)
+    };
+    entry.loc.dots().filter(|dot| !unseen(dot)).collect()
 }
 
 /// The operation that puts the entry where it is, if this disk does not show the entry at all.

@@ -159,15 +159,22 @@ impl FolderEngine {
     fn defer(&mut self, index: &dyn Index, began_ms: u64, batch: &mut Batch) {
         let looks = std::mem::take(&mut batch.looks);
         self.doubts.replaced.retain(|path| observe::row_at(index, path).is_some());
+        let twice = seen_twice(&looks);
         for look in &looks {
-            if is_another(index, look) {
+            if is_another(index, look) || twice.contains(&look.path) {
                 self.doubts.replaced.insert(look.path.clone());
             } else {
                 self.doubts.replaced.remove(&look.path);
             }
         }
         let now_ms = self.now.mono_ms;
-        let doubtful = |look: &Observation| self.traffic.defer(&look.path, began_ms, now_ms);
+        let doubtful = |look: &Observation| {
+            let is_twice = twice.contains(&look.path);
+            if is_twice {
+                self.traffic.put_off(look.path.clone(), now_ms);
+            }
+            self.traffic.defer(&look.path, began_ms, now_ms) || is_twice
+        };
         let (mut out, mut rest): (Vec<_>, Vec<_>) = looks.into_iter().partition(doubtful);
         let mut ends: BTreeMap<Handle, BTreeSet<RelPath>> = BTreeMap::new();
         let mut replaced = self.doubts.replaced.clone();
@@ -350,6 +357,21 @@ fn is_below(path: &RelPath, tops: &BTreeSet<RelPath>) -> bool {
         above = here.parent();
     }
     false
+}
+
+/// Where one directory was seen at several places: it was renamed while they were looked at. Which
+/// of them it has left, and what was seen missing below them, is not known.
+fn seen_twice(looks: &[Observation]) -> BTreeSet<RelPath> {
+    let mut places: BTreeMap<&Handle, Vec<&RelPath>> = BTreeMap::new();
+    for Observation { path, found } in looks {
+        if let Found::Present(found) = found {
+            if found.kind == Kind::Dir {
+                places.entry(&found.fingerprint.handle).or_default().push(path);
+            }
+        }
+    }
+    let several = places.into_values().filter(|paths| paths.len() > 1);
+    several.flatten().cloned().collect()
 }
 
 /// Whether the look shows that a directory is another one now, or none.

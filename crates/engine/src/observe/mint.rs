@@ -101,8 +101,9 @@ impl Pen<'_> {
         let slot = self.facts.slot();
         let equal = entry.kind == Kind::Dir
             || found.content == view::winner(&entry.data).map(|data| data.content.clone());
-        let loc = ledger::places_shown(&entry, found.content.as_ref());
-        let mut dots = SeenDots { loc, ..SeenDots::default() };
+        let data = if equal { ledger::showing(self.index, &entry).data } else { Vec::new() };
+        let loc = ledger::places_shown(&entry, found.content.as_ref(), &data);
+        let mut dots = SeenDots { loc, data, ..SeenDots::default() };
         if let Some(dots) = self.intended(id, found) {
             let row = self.row(slot, parent.slot, Some(name.clone()), &entry, found, dots, None);
             self.index.put_seen(&row);
@@ -110,7 +111,6 @@ impl Pen<'_> {
             return;
         }
         if equal {
-            dots.data = ledger::showing(self.index, &entry).data;
             dots.shown = shown_dots(&entry, found.content.as_ref());
             let row = self.row(slot, parent.slot, Some(name.clone()), &entry, found, dots, None);
             self.index.put_seen(&row);

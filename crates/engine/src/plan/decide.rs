@@ -237,7 +237,7 @@ fn rename(
     occupant: Option<SeenRow>,
 ) -> Step {
     let Some(from) = place_of(index, row) else { return Step::Wait(Wait::Arrival) };
-    let loc = ledger::places_shown(entry, row.content.as_ref());
+    let loc = ledger::places_shown(entry, row.content.as_ref(), &row.dots.data);
     let dots = SeenDots { loc, ..row.dots.clone() };
     let act = match occupant {
         None => Act::Move { from, expected: expected(row), to },
