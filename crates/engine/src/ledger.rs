@@ -391,23 +391,41 @@ fn rivals(
     for other in others {
         mark(facts, index, other, &[]);
     }
-    if dirs.len() > 1 {
-        for dir in dirs {
-            mark_children(facts, index, dir);
+    mark_inside(facts, index, dirs);
+}
+
+/// Marks everything in directories that begin or cease to be shown as one; and in those in them
+/// that are therefore shown as one, too, or no more.
+fn mark_inside(facts: &mut Facts, index: &mut dyn Index, dirs: Vec<EntryId>) {
+    let mut met: BTreeSet<EntryId> = BTreeSet::new();
+    let mut groups = vec![dirs];
+    while let Some(mut group) = groups.pop() {
+        group.retain(|dir| met.insert(*dir));
+        let mut inner: BTreeMap<Name, Vec<EntryId>> = BTreeMap::new();
+        for dir in group.iter().filter(|_| group.len() > 1) {
+            for (name, child) in mark_children(facts, index, *dir) {
+                inner.entry(name).or_default().push(child);
+            }
         }
+        groups.extend(inner.into_values().filter(|same| same.len() > 1));
     }
 }
 
-fn mark_children(facts: &mut Facts, index: &mut dyn Index, dir: EntryId) {
+/// Marks everything in a directory; returns the directories in it.
+fn mark_children(facts: &mut Facts, index: &mut dyn Index, dir: EntryId) -> Vec<(Name, EntryId)> {
+    let mut dirs = Vec::new();
     let mut after: Option<(Name, EntryId)> = None;
     loop {
         let page = index.children(dir, after.as_ref().map(|(name, id)| (name, *id)), 1024);
-        for (_, child) in &page {
+        for (name, child) in &page {
             mark(facts, index, *child, &[]);
+            if index.entry(*child).is_some_and(|stored| stored.entry.kind == Kind::Dir) {
+                dirs.push((name.clone(), *child));
+            }
         }
         match page.into_iter().next_back() {
             Some(last) => after = Some(last),
-            None => return,
+            None => return dirs,
         }
     }
 }

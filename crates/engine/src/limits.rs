@@ -75,8 +75,8 @@ pub const CONTEXTS_MAX: usize = 1024;
 /// What a peer is known to have and we lack is pulled after this long, in milliseconds.
 pub const PULL_AFTER_MS: u64 = 100;
 
-/// ... but while somebody else is sending entries it may be among them: then it is pulled after this
-/// long at the latest, in milliseconds.
+/// ... but while somebody else is sending entries it may be among them: then it is pulled after
+/// this long at the latest, in milliseconds.
 pub const PULL_LATEST_MS: u64 = 2_000;
 
 /// Digests are compared this often after a change, in milliseconds, ...

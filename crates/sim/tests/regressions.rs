@@ -6,8 +6,7 @@ use sim::scenario::{run, Wish};
 
 #[track_caller]
 fn ends_well(seed: u64) {
-    let wish = Wish { calm: true, spares_known: true, ..Wish::default() };
-    assert_eq!(run(seed, wish).failed, None);
+    assert_eq!(run(seed, Wish::default()).failed, None);
 }
 
 /// An editor's temporary file was seen, and renamed before the index had heard of it. The next look
@@ -26,4 +25,27 @@ fn a_file_that_vanishes_behind_the_look_that_saw_it_does_not_stay() {
 #[test]
 fn attributes_do_not_travel_with_a_content_to_another_place() {
     ends_well(144);
+}
+
+/// A directory was seen at its old and its new place in one round of looks, and got two rows; a
+/// file in it was in no index afterwards. (`engine`,
+/// `a_directory_that_was_seen_at_two_places_is_looked_at_again`)
+#[test]
+fn what_is_in_a_directory_that_was_seen_twice_is_not_forgotten() {
+    ends_well(1273);
+}
+
+/// A deletion took what had lost from the conflict store, and left the place that had come with it:
+/// an entry was shown that had no content. (`engine::ledger`,
+/// `the_place_that_came_with_the_bytes_on_the_disk_is_shown_though_they_lost`)
+#[test]
+fn no_place_stays_without_its_content() {
+    ends_well(2696);
+}
+
+/// Two directories were shown as one no more, and what lay in those in them stayed where it was.
+/// (`engine::ledger`, `where_directories_cease_to_be_one_so_do_those_in_them`)
+#[test]
+fn what_is_deep_in_directories_that_part_goes_along() {
+    ends_well(496);
 }

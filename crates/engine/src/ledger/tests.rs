@@ -215,3 +215,21 @@ fn who_is_shown_under_a_suffix_is_marked_when_that_very_name_comes_or_goes() {
     write(&mut ledger, dir(2, ROOT, "n~0a-1b.x", 2, false), Author::Here);
     assert_eq!(marked(&mut ledger), [1, 2]);
 }
+
+// Story (simulator, seed 496): two directories of one name were shown as one, and so were the two
+// called `n` in them. One of the outer two went elsewhere. What was in the inner two belonged to
+// other directories from then on, and stayed where it was on one disk.
+#[test]
+fn where_directories_cease_to_be_one_so_do_those_in_them() {
+    let mut ledger = ledger();
+    for (n, parent, called) in [(1, ROOT, "d"), (2, ROOT, "d")] {
+        write(&mut ledger, dir(n, parent, called, 1, true), Author::Here);
+    }
+    for (n, parent, called) in [(3, id(1), "n"), (4, id(2), "n"), (5, id(3), "x"), (6, id(4), "y")]
+    {
+        write(&mut ledger, dir(n, parent, called, 1, true), Author::Here);
+    }
+    marked(&mut ledger);
+    write(&mut ledger, dir(2, ROOT, "e", 2, true), Author::Here);
+    assert_eq!(marked(&mut ledger), [1, 2, 3, 4, 5, 6]);
+}

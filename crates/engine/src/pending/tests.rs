@@ -65,8 +65,8 @@ fn entries_are_taken_up_as_they_arrived_and_woken_by_what_they_wait_for() {
     assert_eq!(all(&mut pending), [], "woken once");
 }
 
-/// They were woken in the order of their ids, which is none: files came in random order, and most of
-/// those woken found that the room was gone.
+/// They were woken in the order of their ids, which is none: files came in random order, and most
+/// of those woken found that the room was gone.
 #[test]
 fn room_goes_to_who_arrived_first_one_at_a_time() {
     let (mut pending, index) = pending_in_order(&[3, 1, 2]);

@@ -66,9 +66,9 @@ fn names_that_are_nowhere_are_not_followed_for_ever() {
     assert_eq!(unknown(&mut trail, "b/x"), [""; 0], "once is enough");
 }
 
-// Story (small world 51): a directory went round and into another that had its old name. A name that
-// was nowhere led into that one, was looked for there, and counted as a new one: from the first
-// move on, again and again, each time one directory deeper.
+// Story (small world 51): a directory went round and into another that had its old name. A name
+// that was nowhere led into that one, was looked for there, and counted as a new one: from the
+// first move on, again and again, each time one directory deeper.
 #[test]
 fn where_a_move_led_only_later_moves_lead_on() {
     let mut trail = Trail::default();
