@@ -11,6 +11,7 @@ use crate::fs::{Fs, Stat};
 use crate::stage::{digest_of, Stage, StageError, Staged};
 use crate::trash::Finder;
 use engine::content::Digest;
+use engine::engine::Origin;
 use engine::index::Fingerprint;
 use engine::path::RelPath;
 use std::io;
@@ -35,6 +36,17 @@ pub enum Whereabouts {
     Staged,
     /// In the trash, if anywhere.
     Trash,
+}
+
+impl From<Origin> for Whereabouts {
+    fn from(origin: Origin) -> Whereabouts {
+        match origin {
+            Origin::Tree(path, fingerprint) => Whereabouts::Tree { path, fingerprint },
+            Origin::Kept => Whereabouts::Kept,
+            Origin::Staged => Whereabouts::Staged,
+            Origin::Trash => Whereabouts::Trash,
+        }
+    }
 }
 
 /// An answer to a peer.

@@ -353,10 +353,13 @@ impl FolderEngine {
 
     /// A joining node that has been told what the cluster holds looks at its own disk.
     fn import_if_told(&mut self, index: &dyn Index) {
+        if self.facts.meta.phase != Phase::Joining {
+            return;
+        }
         let own = self.facts.meta.incarnation;
         let owners = index.incarnations();
         let Some(own) = owners.iter().find(|life| life.incarnation == own) else { return };
-        if self.facts.meta.phase == Phase::Joining && self.exchange.may_import(own.node) {
+        if self.exchange.may_import(own.node) {
             self.facts.meta.phase = Phase::Importing;
             self.start_scan();
         }

@@ -79,12 +79,6 @@ pub const PULL_AFTER_MS: u64 = 100;
 /// this long at the latest, in milliseconds.
 pub const PULL_LATEST_MS: u64 = 2_000;
 
-/// Digests are compared this often after a change, in milliseconds, ...
-pub const GOSSIP_MS_MIN: u64 = 5_000;
-
-/// ... and this often while they agree.
-pub const GOSSIP_MS_MAX: u64 = 60_000;
-
 /// A peer that has sent nothing of what it owes for this long, in milliseconds, is passed over.
 pub const STALL_MS: u64 = 30_000;
 

@@ -187,12 +187,16 @@ fn looks(source: Source, looks: &[(&str, Option<Present>)]) -> Batch {
     Batch { source, looks: looks.collect() }
 }
 
+/// What is to be looked inside.
 fn inside(effects: &[Effect]) -> Vec<String> {
-    let asked = effects.iter().filter_map(|effect| match effect {
-        Effect::ObserveTrees(paths) => Some(paths.iter().map(ToString::to_string)),
+    paths(effects, |effect| match effect {
+        Effect::ObserveTrees(paths) => Some(paths),
         _ => None,
-    });
-    asked.flatten().collect()
+    })
+}
+
+fn paths(effects: &[Effect], of: fn(&Effect) -> Option<&Vec<RelPath>>) -> Vec<String> {
+    effects.iter().filter_map(of).flatten().map(ToString::to_string).collect()
 }
 
 // Story (small worlds, seed 837): a directory was renamed. One look found its old name gone, and it
@@ -409,12 +413,12 @@ fn with_a_contested_file_gone(number: u8) -> Side {
     side
 }
 
+/// What is to be looked at.
 fn asked(effects: &[Effect]) -> Vec<String> {
-    let asked = effects.iter().filter_map(|effect| match effect {
-        Effect::Observe(paths) => Some(paths.iter().map(ToString::to_string)),
+    paths(effects, |effect| match effect {
+        Effect::Observe(paths) => Some(paths),
         _ => None,
-    });
-    asked.flatten().collect()
+    })
 }
 
 // Story (simulator, seed 205): a contested file was gone, which is not believed at once; before it

@@ -145,7 +145,7 @@ impl Giver {
         let (mut pieces, mut bytes) = (Vec::new(), 0);
         let (mut gone, mut doubted) = (Vec::new(), Vec::new());
         for (want, origin) in wants {
-            let whereabouts = whereabouts(origin);
+            let whereabouts = Whereabouts::from(origin);
             let mut offset = want.offset;
             loop {
                 let length = PIECE_BYTES_MAX as u64;
@@ -203,15 +203,6 @@ fn place(whereabouts: &Whereabouts) -> Option<RelPath> {
     }
 }
 
-fn whereabouts(origin: Origin) -> Whereabouts {
-    match origin {
-        Origin::Tree(path, fingerprint) => Whereabouts::Tree { path, fingerprint },
-        Origin::Kept => Whereabouts::Kept,
-        Origin::Staged => Whereabouts::Staged,
-        Origin::Trash => Whereabouts::Trash,
-    }
-}
-
 /// Copies contents into the stage until nobody can ask any more.
 pub fn copies(
     serve: &Serve<Linux>,
@@ -220,7 +211,7 @@ pub fn copies(
     control: &SyncSender<Event>,
 ) {
     while let Ok((digest, size, origin)) = asked.recv() {
-        let staged = serve.stage_from(stage, &digest, size, &whereabouts(origin));
+        let staged = serve.stage_from(stage, &digest, size, &origin.into());
         let input = match staged {
             Ok(Staged::Complete) => Input::Staged(vec![digest]),
             _ => Input::NotStaged(vec![digest]),

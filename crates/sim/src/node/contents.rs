@@ -92,7 +92,7 @@ impl Program {
         let (mut messages, mut gone, mut doubted) = (Vec::new(), Vec::new(), Vec::new());
         let (mut pieces, mut bytes) = (Vec::new(), 0);
         for (want, origin) in wants {
-            let whereabouts = whereabouts(origin);
+            let whereabouts = Whereabouts::from(origin);
             let (digest, size, mut offset) = (want.digest, want.size, want.offset);
             loop {
                 let length = PIECE_BYTES_MAX as u64;
@@ -127,18 +127,9 @@ impl Program {
 
     /// Stages content that lies elsewhere on this disk.
     pub fn copy(&self, digest: Digest, size: u64, origin: Origin) -> Input {
-        match self.serve.stage_from(&self.stage, &digest, size, &whereabouts(origin)) {
+        match self.serve.stage_from(&self.stage, &digest, size, &origin.into()) {
             Ok(Staged::Complete) => Input::Staged(vec![digest]),
             _ => Input::NotStaged(vec![digest]),
         }
-    }
-}
-
-fn whereabouts(origin: Origin) -> Whereabouts {
-    match origin {
-        Origin::Tree(path, fingerprint) => Whereabouts::Tree { path, fingerprint },
-        Origin::Kept => Whereabouts::Kept,
-        Origin::Staged => Whereabouts::Staged,
-        Origin::Trash => Whereabouts::Trash,
     }
 }
