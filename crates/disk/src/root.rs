@@ -14,7 +14,7 @@ pub mod state;
 use crate::fs::{Fs, Stat};
 use crate::ignore::Ignore;
 use crate::store::LastSeen;
-use engine::index::{Handle, IndexError, ROOT_SLOT};
+use engine::index::{Handle, IndexError, SeenRow, ROOT_SLOT};
 use engine::path::RelPath;
 use mark::{Mark, Place};
 use rustix::io::Errno;
@@ -400,7 +400,9 @@ fn is_emptied<F: Fs>(fs: &F, dir: &F::Dir, last: &impl LastSeen) -> Result<bool,
         others += u64::from(!ignore.is_own(&RelPath::from_names(vec![name])));
     });
     listed.map_err(|error| RootError::Io { path: PathBuf::from("the folder's root"), error })?;
-    Ok(!first.is_empty() && others == 0)
+    // What no sync has made durable a power loss may have taken: its absence says nothing.
+    let durable = |row: &SeenRow| row.volatile.is_none();
+    Ok(others == 0 && (first.len() == ROWS_PAGE || first.iter().any(durable)))
 }
 
 /// Whether nearly everything that D has at the top is there.

@@ -34,7 +34,7 @@ pub enum Whereabouts {
     Kept,
     /// In the staging directory, not yet installed.
     Staged,
-    /// In the trash, if anywhere.
+    /// In the trash, or in the conflict store though the index does not say so, if anywhere.
     Trash,
 }
 
@@ -81,7 +81,7 @@ impl<F: Fs> Serve<F> {
             Whereabouts::Tree { path, .. } => self.open_in_tree(path),
             Whereabouts::Kept => self.kept.open(digest),
             Whereabouts::Staged => self.stage.open_whole(digest),
-            Whereabouts::Trash => self.trash.open(digest),
+            Whereabouts::Trash => self.trash.open(digest).or_else(|_| self.kept.open(digest)),
         }
     }
 

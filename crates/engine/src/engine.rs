@@ -7,19 +7,21 @@
 
 use crate::content::{Content, Digest};
 use crate::dot::{Incarnation, NodeId};
-use crate::entry::{EntryId, ROOT};
+use crate::entry::{EntryId, Timestamp, ROOT};
 use crate::exchange::{Exchange, Offence, Outgoing};
 use crate::fetch::Fetch;
-use crate::index::{Index, Meta, Phase, SeenDots, SeenRow, Slot, ROOT_SLOT};
+use crate::index::{Index, Meta, Phase, SeenDots, SeenRow, FORMER, ROOT_SLOT};
 use crate::ledger::Facts;
 use crate::message::{Message, Want};
 use crate::observe::{self, Present, Stray};
 use crate::path::RelPath;
 use crate::pending::{Pending, Traffic, Wake};
 
+mod durable;
 mod effect;
 mod input;
 mod looks;
+mod lost;
 mod strays;
 mod waits;
 mod work;
@@ -27,7 +29,7 @@ mod work;
 use looks::Doubts;
 
 pub use effect::{Effect, Event, Happening, Origin};
-pub use input::{Input, Now, Opening};
+pub use input::{Boot, Input, Now, Opening};
 pub use waits::{Waiting, Why};
 
 /// See the module's head.
@@ -42,7 +44,9 @@ pub struct FolderEngine {
     effects: Vec<Effect>,
     now: Now,
     /// The machine lost power since the index was last in use, and no scan has looked since.
+    /// The power went while rows were volatile, and what it left has not been looked at in full.
     damaged_boot: bool,
+    booted_at: Timestamp,
     /// The tree was empty when the folder was first taken up: nothing to import, nothing in the
     /// way.
     empty: bool,
@@ -63,16 +67,11 @@ pub struct FolderEngine {
     woken: bool,
 }
 
-/// Rows are made durable this long after the first became volatile (decisions A3: 1 to 5 s).
-const SYNC_AFTER_MS: u64 = 1_000;
-/// Pause after a sync that failed.
-const SYNC_AGAIN_MS: u64 = 5_000;
-
 impl FolderEngine {
     /// Opens the folder that `index` remembers. A first opening writes down the root.
     pub fn open(index: &mut dyn Index, opening: Opening) -> FolderEngine {
         let mut facts = Facts::load(index);
-        let same_boot = facts.meta.boot == opening.boot;
+        let same_boot = facts.meta.boot == opening.boot.id;
         let crashed = facts.stopped_ms.is_none();
         let first = index.seen(ROOT_SLOT).is_none();
         if first || !same_boot {
@@ -80,13 +79,13 @@ impl FolderEngine {
             facts.meta.counter = 0;
             index.put_incarnation(&opening.fresh);
         }
-        facts.meta.boot = opening.boot;
+        facts.meta.boot = opening.boot.id;
         if first {
             index.put_seen(&root_row(&opening.root));
         }
         let mut exchange = Exchange::default();
         exchange.resume(&facts, index);
-        let volatile = !index.volatile(Slot(0), 1).is_empty();
+        let volatile = durable::waits_for_sync(index);
         let mut engine = FolderEngine {
             facts,
             exchange,
@@ -98,12 +97,13 @@ impl FolderEngine {
             now: Now::default(),
             // An orderly stop does not say that what it left volatile was ever synced.
             damaged_boot: !first && !same_boot && (crashed || volatile),
+            booted_at: opening.boot.at,
             empty: first && opening.empty,
             paused: false,
             scanning: false,
             scan_again: false,
             has_scanned: false,
-            epoch: 1,
+            epoch: FORMER + 1,
             strays: Vec::new(),
             volatile_since_ms: volatile.then_some(0),
             syncing: false,
@@ -111,24 +111,11 @@ impl FolderEngine {
             woken: true,
         };
         engine.settle_old_epochs(index);
+        if engine.damaged_boot {
+            engine.forget_kept(index);
+        }
         engine.start_scan();
         engine
-    }
-
-    /// Rows of an earlier run carry numbers that mean nothing now: all are of the first sync.
-    fn settle_old_epochs(&mut self, index: &mut dyn Index) {
-        let mut after = Slot(0);
-        loop {
-            let page = index.volatile(after, 1024);
-            let Some(last) = page.last() else { return };
-            after = last.slot;
-            for mut row in page {
-                if let Some(volatile) = &mut row.volatile {
-                    volatile.epoch = self.epoch;
-                }
-                index.put_seen(&row);
-            }
-        }
     }
 
     /// Takes one input in.
@@ -168,19 +155,11 @@ impl FolderEngine {
             Input::Progress(digests) => {
                 digests.iter().for_each(|digest| self.fetch.progressed(digest));
             }
-            Input::NotStaged(digests) => self.not_staged(index, &digests),
+            Input::NotStaged(digests) => self.not_staged(index, &digests, Fetch::failed),
             Input::Stray(stray) => self.strays.push(stray),
             Input::Doubted(paths) => self.look_at(paths),
-            Input::Synced(epoch) => {
-                index.settle_volatile(epoch);
-                self.syncing = false;
-                let left = !index.volatile(Slot(0), 1).is_empty();
-                self.volatile_since_ms = left.then_some(now.mono_ms);
-            }
-            Input::NotSynced => {
-                self.syncing = false;
-                self.sync_rests_until_ms = now.mono_ms + SYNC_AGAIN_MS;
-            }
+            Input::Synced(epoch) => self.synced(index, epoch, now),
+            Input::NotSynced => self.not_synced(now),
             Input::Paused(paused) => self.paused = paused,
             Input::Rescan => self.start_scan(),
             Input::Tick => {}
@@ -344,7 +323,7 @@ impl FolderEngine {
                 Ok(())
             }
             Message::Gone(digests) => {
-                self.not_staged(index, &digests);
+                self.not_staged(index, &digests, Fetch::denied);
                 Ok(())
             }
             Message::Data(_) => Err(Offence("it sends contents where only index frames go")),
@@ -365,9 +344,14 @@ impl FolderEngine {
         }
     }
 
-    fn not_staged(&mut self, index: &mut dyn Index, digests: &[Digest]) {
+    fn not_staged(
+        &mut self,
+        index: &mut dyn Index,
+        digests: &[Digest],
+        over: fn(&mut Fetch, &Digest) -> bool,
+    ) {
         for digest in digests {
-            if self.fetch.failed(digest) {
+            if over(&mut self.fetch, digest) {
                 self.pending.wake(index, Wake::Content(*digest));
             }
         }
@@ -433,24 +417,9 @@ impl FolderEngine {
     }
 
     fn unstage(&mut self, index: &dyn Index) {
-        if index.pending_after(0, 1).is_empty() {
+        // Before the first look nobody knows what is missing here, and this may be the only copy.
+        if self.has_scanned && index.pending_after(0, 1).is_empty() {
             self.effects.extend(self.fetch.take_left_behind().map(Effect::Unstage));
-        }
-    }
-
-    /// When rows are to be made durable, if any are volatile.
-    fn sync_due_ms(&self) -> Option<u64> {
-        // After a power loss the scan must first hold what is there against what was volatile.
-        let may_sync = !self.syncing && !self.damaged_boot;
-        let since = self.volatile_since_ms.filter(|_| may_sync)?;
-        Some((since + SYNC_AFTER_MS).max(self.sync_rests_until_ms))
-    }
-
-    fn sync(&mut self) {
-        if self.sync_due_ms().is_some_and(|due| self.now.mono_ms >= due) {
-            self.syncing = true;
-            self.effects.push(Effect::Sync(self.epoch));
-            self.epoch += 1;
         }
     }
 

@@ -5,7 +5,7 @@
 
 use crate::content::Digest;
 use crate::dot::NodeId;
-use crate::limits::{FETCHING_BYTES_MAX, FETCHING_FILES_MAX, STALL_MS, WANTS_MAX};
+use crate::limits::{FETCHING_BYTES_MAX, FETCHING_FILES_MAX, LOST_ROUNDS_MIN, STALL_MS, WANTS_MAX};
 use crate::message::Want;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -51,6 +51,10 @@ struct Rare {
     searched: bool,
     /// Everybody has been asked before.
     deep: bool,
+    /// Somebody broke off or was silent in this round, which says nothing of what they have.
+    unclear: bool,
+    /// In so many deep rounds on end everybody said that they do not have it.
+    denied: u32,
 }
 
 /// What came of asking for a content.
@@ -64,6 +68,8 @@ pub enum Asked {
     Search,
     /// It is nowhere; the next round asks more.
     Nobody,
+    /// It was nowhere again and again, trashes included, said all who were asked.
+    Lost,
 }
 
 impl Fetch {
@@ -97,8 +103,9 @@ impl Fetch {
     fn search(&mut self, digest: Digest, size: u64) -> Asked {
         let rare = self.rare.entry(digest).or_default();
         if rare.searched {
-            *rare = Rare { deep: true, ..Rare::default() };
-            return Asked::Nobody;
+            let denied = if rare.deep && !rare.unclear { rare.denied + 1 } else { 0 };
+            *rare = Rare { deep: true, denied, ..Rare::default() };
+            return if denied < LOST_ROUNDS_MIN { Asked::Nobody } else { Asked::Lost };
         }
         rare.searched = true;
         self.start(digest, size, None);
@@ -194,12 +201,23 @@ impl Fetch {
         self.staged.remove(digest);
     }
 
-    /// A peer cannot give it, or what came was not it. Whether it was on its way at all.
+    /// A peer does not give it, or what came was not it. Whether it was on its way at all.
     pub fn failed(&mut self, digest: &Digest) -> bool {
+        self.over(digest, true)
+    }
+
+    /// A peer says that it does not have it. Whether it was on its way at all.
+    pub fn denied(&mut self, digest: &Digest) -> bool {
+        self.over(digest, false)
+    }
+
+    fn over(&mut self, digest: &Digest, unclear: bool) -> bool {
         let Some(request) = self.end(digest) else { return false };
         self.clean = false;
         if let Some(from) = request.from {
-            self.rare.entry(*digest).or_default().refused.insert(from);
+            let rare = self.rare.entry(*digest).or_default();
+            rare.refused.insert(from);
+            rare.unclear |= unclear;
         }
         true
     }

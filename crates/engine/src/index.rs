@@ -149,6 +149,13 @@ pub struct Volatile {
     pub previous: Option<Content>,
 }
 
+/// The epoch of rows that were volatile when the program last ended. No change of this run has it.
+pub const FORMER: u64 = 1;
+
+/// The epoch of a row that a power loss has undone: no sync makes that good, and what was there
+/// before is remembered until the announced version is back.
+pub const UNDONE: u64 = i64::MAX.unsigned_abs();
+
 /// An entry whose place in S is not yet what this disk shows.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PendingRow {

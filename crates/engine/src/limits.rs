@@ -82,6 +82,10 @@ pub const PULL_LATEST_MS: u64 = 2_000;
 /// A peer that has sent nothing of what it owes for this long, in milliseconds, is passed over.
 pub const STALL_MS: u64 = 30_000;
 
+/// A content is lost when all have said so often, one after another, that they do not have it: a
+/// file that is being renamed may be missed once.
+pub const LOST_ROUNDS_MIN: u32 = 3;
+
 /// First and last pause before a failed step is tried again, in milliseconds.
 pub const RETRY_MS_MIN: u64 = 50;
 

@@ -82,10 +82,12 @@ pub enum Change {
 }
 
 mod classify;
+mod lost;
 mod mint;
 mod stray;
 
 pub use classify::{classify, handles, path_of, row_at, Circumstances, Seen};
+pub use lost::{take_back, Instead};
 pub use mint::publish_beside;
 pub use stray::{publish, Published, Stray};
 

@@ -36,6 +36,7 @@ use crate::net::identity::Identity;
 use crate::net::NetHandle;
 
 pub mod barrier;
+pub mod boot;
 pub mod cache;
 pub mod control;
 pub mod effects;
@@ -324,17 +325,6 @@ fn read_identity(path: &Path) -> Result<RootIdentity, FolderError> {
     Ok(RootIdentity { handle: Handle(handle.into()), volume: *volume })
 }
 
-fn boot_id() -> [u8; 16] {
-    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
-    let mut id = [0; 16];
-    for (byte, pair) in id.iter_mut().zip(digits.chunks(2)) {
-        let pair = std::str::from_utf8(pair).unwrap_or("0");
-        *byte = u8::from_str_radix(pair, 16).unwrap_or(0);
-    }
-    id
-}
-
 struct Parts {
     own: PathBuf,
     opened: Opened,
@@ -353,7 +343,7 @@ fn start(wish: Wish<'_>, parts: Parts) -> Result<Folder, FolderError> {
     let board = Arc::new(Board::default());
     show_rung(&watcher, &board);
     let root_now = look_at_dir(&*tree.fs, &tree.dir).map_err(io)?;
-    let opening = Opening { boot: boot_id(), fresh, root: root_now, empty };
+    let opening = Opening { boot: boot::this(), fresh, root: root_now, empty };
     let (clock, losers) = (Clock::default(), apply.kept().clone());
     let here = already_here(&apply).map_err(io)?;
     let engine = open_engine(&mut store, opening, clock, here, wish.paused);

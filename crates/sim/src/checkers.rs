@@ -75,16 +75,22 @@ impl Census {
     }
 
     /// A power loss took what was not synced from a machine: what is no longer `here` is not owed
-    /// by it any more, and by nobody if no other machine has it.
+    /// by it any more, and by nobody if no other machine has it, whoever wrote it.
     pub fn lost_power(&mut self, node: usize, here: &BTreeSet<Digest>, others: &BTreeSet<Digest>) {
-        let lost = self.owed_by(node).filter(|digest| !here.contains(digest));
-        let lost: Vec<Digest> = lost.collect();
-        for digest in lost {
-            self.gave_up.insert((node, digest));
-            if !others.contains(&digest) {
-                self.let_go.insert(digest);
-            }
-        }
+        let lost: Vec<Digest> =
+            self.owed_by(node).filter(|digest| !here.contains(digest)).collect();
+        self.gave_up.extend(lost.into_iter().map(|digest| (node, digest)));
+        let gone = |digest: &Digest| !here.contains(digest) && !others.contains(digest);
+        self.let_go.extend(self.owed_by_all().into_iter().filter(gone));
+    }
+
+    /// The power went again before anybody had looked at what users had written since it was back:
+    /// nobody can tell that from what is torn, and it may go to the trash.
+    pub fn let_go_unseen(&mut self, node: usize, index: &MemIndex) {
+        let unseen: Vec<Digest> =
+            self.owed_by(node).filter(|digest| index.seen_digest(digest).is_none()).collect();
+        self.let_go.extend(&unseen);
+        self.gave_up.extend(unseen.into_iter().map(|digest| (node, digest)));
     }
 
     fn owed_by(&self, node: usize) -> impl Iterator<Item = Digest> + '_ {

@@ -18,7 +18,7 @@ use disk::settle::{Options, Settle};
 use disk::stage::Stage;
 use engine::content::Digest;
 use engine::dot::{Incarnation, NodeId};
-use engine::engine::{Effect, FolderEngine, Input, Now, Opening};
+use engine::engine::{Boot, Effect, FolderEngine, Input, Now, Opening};
 use engine::entry::{IncarnationRecord, Kind};
 use engine::index::{Index, MemIndex, Meta, Phase};
 use engine::message::FolderId;
@@ -62,6 +62,8 @@ pub struct Machine {
     identity: Option<Identity>,
     node: usize,
     lives: u8,
+    /// The power was lost, and no program has looked at all that it left.
+    pub unexamined: bool,
     /// The program, while it runs.
     pub program: Option<Program>,
 }
@@ -99,18 +101,26 @@ impl Machine {
         let phase = if node == 0 { Phase::Importing } else { Phase::Joining };
         let meta = Meta::new(life(node, 0).incarnation, phase, [0; 16]);
         let index = MemIndex::new(meta);
-        Ok(Machine { disk, index, identity: None, node, lives: 0, program: None })
+        Ok(Machine {
+            disk,
+            index,
+            identity: None,
+            node,
+            lives: 0,
+            unexamined: false,
+            program: None,
+        })
     }
 
     fn mark(&self) -> Mark {
         Mark { folder: FOLDER.0, node: node_id(self.node).0, home: [1; 16] }
     }
 
-    /// Starts the program. `boot` numbers the machine's boots.
+    /// Starts the program in this start of the machine.
     ///
     /// # Errors
     /// The root is not in place, in words.
-    pub fn start(&mut self, boot: u8, racy_ms: u64) -> Result<(), String> {
+    pub fn start(&mut self, boot: Boot, racy_ms: u64) -> Result<(), String> {
         self.lives += 1;
         let disk = self.disk.clone();
         let failed = |error: io::Error| error.to_string();
@@ -131,7 +141,7 @@ impl Machine {
         let apply = Apply::open(Arc::new(disk.clone()), dir.clone(), &state).map_err(failed)?;
         let (stage, serve) = (apply.stage().clone(), Serve::new(&apply));
         let opening = Opening {
-            boot: [boot; 16],
+            boot,
             fresh: life(self.node, self.lives),
             root: look_at(&disk, &dir).map_err(failed)?,
             empty: first && names == 0,
@@ -186,7 +196,8 @@ impl Machine {
 
     /// The program is gone, with everything that was not committed.
     pub fn fall(&mut self) {
-        self.program = None;
+        let program = self.program.take();
+        self.unexamined = program.map_or(self.unexamined, |program| program.rereads);
         self.index.crash();
     }
 }

@@ -17,7 +17,7 @@ use crate::random::Random;
 use crate::users::{Town, ANCHOR};
 use disk::fs::FileKind;
 use engine::content::Digest;
-use engine::engine::{Effect, Input, Now};
+use engine::engine::{Boot, Effect, Input, Now};
 use engine::index::MemIndex;
 use engine::message::Message;
 use engine::path::{Name, RelPath};
@@ -55,7 +55,7 @@ pub struct Options {
 struct Desk {
     /// Counts programs: what was under way at a kill reaches nobody.
     run: u32,
-    boot: u8,
+    boot: Boot,
     /// When each worker is done with what it was given.
     hands_free_ms: u64,
     eyes_free_ms: u64,
@@ -281,11 +281,17 @@ impl World {
         if self.is_running(node) {
             self.fall(node);
         }
-        self.desks[node].boot += 1;
         let all = |machine: &Machine| machine.disk.with(|model| checkers::contents(model, TOP));
         let others = self.nodes.iter().enumerate().filter(|(other, _)| *other != node);
         let others: BTreeSet<Digest> = others.flat_map(|(_, machine)| all(machine)).collect();
-        self.nodes[node].disk.with(|model| model.lose_power(&mut self.random));
+        let at = self.nodes[node].disk.with(|model| model.lose_power(&mut self.random));
+        let machine = &mut self.nodes[node];
+        if std::mem::replace(&mut machine.unexamined, true) {
+            let index = machine.index.clone();
+            self.town().census.let_go_unseen(node, &index);
+        }
+        let boot = &mut self.desks[node].boot;
+        *boot = Boot { id: boot.id.map(|byte| byte + 1), at };
         let here = all(&self.nodes[node]);
         self.town().lose_power(node, &here, &others);
     }

@@ -5,6 +5,7 @@ use super::{check_overlap, check_unowned, linux_door, Identity, Root, RootError,
 use crate::fs::{Fs, On};
 use crate::linux::Linux;
 use crate::scan::tests::lab::{record, Lab};
+use engine::index::{Index, Volatile, ROOT_SLOT};
 use engine::path::RelPath;
 use std::path::{Path, PathBuf};
 
@@ -94,6 +95,23 @@ fn an_emptied_root_stops_and_a_few_deletions_do_not() {
     assert_eq!(state(place.open(&root.identity())), RootState::Emptied);
     std::fs::write(place.path.join("new"), b"somebody works here").unwrap();
     assert_eq!(place.check(&root), RootState::Good);
+}
+
+// Story (simulator, --power, seed 100): the power went before the first sync of a new folder, and
+// took all that was in it. The folder did not start again, though peers had everything.
+#[test]
+fn a_root_in_which_nothing_was_durable_yet_opens_empty() {
+    let (mut place, root) = Place1::new();
+    let rows = place.lab.index.seen_children(ROOT_SLOT, None, 100);
+    for mut row in rows.clone() {
+        row.volatile = Some(Volatile { epoch: 1, previous: None });
+        place.lab.index.put_seen(&row);
+    }
+    place.empty();
+    assert_eq!(place.check(&root), RootState::Good);
+    place.open(&root.identity()).unwrap();
+    place.lab.index.put_seen(&rows[0]);
+    assert_eq!(place.check(&root), RootState::Emptied, "one was durable");
 }
 
 #[test]

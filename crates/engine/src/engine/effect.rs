@@ -63,7 +63,8 @@ pub enum Origin {
     Kept,
     /// Staged.
     Staged,
-    /// In the trash, if anywhere: nobody is known to have it elsewhere.
+    /// In the trash, or in the conflict store though the index does not say so, if anywhere:
+    /// nobody is known to have it elsewhere.
     Trash,
 }
 

@@ -3,7 +3,7 @@
 
 use crate::content::Digest;
 use crate::dot::NodeId;
-use crate::entry::IncarnationRecord;
+use crate::entry::{IncarnationRecord, Timestamp};
 use crate::message::Message;
 use crate::observe::{Batch, Present, Stray};
 use crate::path::RelPath;
@@ -57,11 +57,20 @@ pub enum Input {
     Tick,
 }
 
+/// One start of the machine.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Boot {
+    /// No other start has this.
+    pub id: [u8; 16],
+    /// When it was, by the wall clock as it goes now. What was written later was not lost before.
+    pub at: Timestamp,
+}
+
 /// How a folder is opened.
 #[derive(Clone, Debug)]
 pub struct Opening {
-    /// The machine boot.
-    pub boot: [u8; 16],
+    /// The machine's start.
+    pub boot: Boot,
     /// A life that was never used, signed: taken if the last one must not go on.
     pub fresh: IncarnationRecord,
     /// The root directory as it is now.

@@ -143,12 +143,6 @@ impl FolderEngine {
         for (path, what) in seen.notices {
             self.effects.push(Effect::Notice(path, what));
         }
-        for (path, there) in seen.awaited {
-            let inside = seen.again.iter().filter(|again| again.is_within(&path)).cloned();
-            let group: BTreeSet<RelPath> = inside.chain([path.clone(), there]).collect();
-            self.look_at(group.clone());
-            self.traffic.bind(group);
-        }
         self.look_at(seen.again);
     }
 
@@ -223,11 +217,10 @@ impl FolderEngine {
 
     fn circumstances(&mut self, index: &dyn Index, began_ms: u64, batch: &Batch) -> Circumstances {
         let mut under = Circumstances {
-            damaged_boot: self.damaged_boot,
+            power_back: self.damaged_boot.then_some(self.booted_at),
             epoch: self.epoch,
             gone: BTreeMap::new(),
             judge: std::mem::take(&mut self.doubts.unjudged),
-            coming: self.pending.coming(),
         };
         let full = self.doubts.gone.len() >= DOUBTS_MAX;
         for Observation { path, .. } in &batch.looks {

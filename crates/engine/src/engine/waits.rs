@@ -89,7 +89,7 @@ impl FolderEngine {
 }
 
 /// Where the tree shows an entry; where this disk has it if the tree does not.
-fn path_of(index: &dyn Index, id: EntryId) -> RelPath {
+pub(super) fn path_of(index: &dyn Index, id: EntryId) -> RelPath {
     let (mut names, mut here) = (Vec::new(), id);
     for _ in 0..DEPTH_MAX {
         match view::place(index, here) {

@@ -179,7 +179,10 @@ impl FolderEngine {
             }
             None => {
                 let holders = self.holders(index, id, &digest);
-                self.fetch.ask(digest, size, &holders)
+                match self.fetch.ask(digest, size, &holders) {
+                    Asked::Lost if self.take_back(index, id, &digest, &holders) => return,
+                    asked => asked,
+                }
             }
         };
         match asked {
@@ -189,7 +192,7 @@ impl FolderEngine {
             }
             Asked::UnderWay => self.pending.wait(id, Wake::Content(digest)),
             Asked::Full => self.pending.wait_for_room(),
-            Asked::Nobody => {
+            Asked::Nobody | Asked::Lost => {
                 self.pending.wait(id, Wake::Holder);
                 self.pending.retry(id, self.now.mono_ms);
             }

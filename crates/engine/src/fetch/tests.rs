@@ -35,6 +35,24 @@ fn a_content_is_asked_for_once_until_it_comes_and_is_used() {
     assert!(!fetch.has(&content(1)));
 }
 
+// Story (simulator, --power, most seeds that failed): a version was announced and lost with the
+// power before its sync. All asked one another for it, for ever.
+#[test]
+fn what_all_have_denied_often_enough_is_lost_but_silence_denies_nothing() {
+    let mut fetch = Fetch::default();
+    let mut round = |unclear: bool| {
+        assert_eq!(fetch.ask(content(1), 10, &[A]), Asked::UnderWay);
+        assert!(if unclear { fetch.failed(&content(1)) } else { fetch.denied(&content(1)) });
+        assert_eq!(fetch.ask(content(1), 10, &[A]), Asked::Search);
+        assert!(fetch.failed(&content(1)));
+        fetch.ask(content(1), 10, &[A])
+    };
+    for unclear in [false, false, false, true, false, false] {
+        assert_eq!(round(unclear), Asked::Nobody);
+    }
+    assert_eq!(round(false), Asked::Lost);
+}
+
 // Story: one deleted a file, another edited what it had been made from, and the version that had to
 // live lay in everybody's trash only. They asked one another for it for ever.
 #[test]

@@ -5,8 +5,8 @@
 
 use super::mint::Pen;
 use super::{Batch, Change, Found, Observation, Present, Source};
-use crate::entry::{EntryId, Kind, Rank};
-use crate::index::{Handle, Index, Phase, SeenRow, Slot, ROOT_SLOT};
+use crate::entry::{EntryId, Kind, Rank, Timestamp};
+use crate::index::{Handle, Index, Phase, SeenRow, Slot, FORMER, ROOT_SLOT, UNDONE};
 use crate::ledger::{self, Facts};
 use crate::path::{Name, RelPath};
 use crate::view::{self, Shown};
@@ -36,16 +36,14 @@ pub struct Seen {
     pub doubted: Vec<RelPath>,
     /// What is there was last seen at a place that was not looked at with it: not judged.
     pub unjudged: Vec<RelPath>,
-    /// What is there may be what an operation is about to put elsewhere, and where that is: not
-    /// judged before it has ended.
-    pub awaited: Vec<(RelPath, RelPath)>,
 }
 
 /// What a batch is judged under, besides the index.
 #[derive(Clone, Debug, Default)]
 pub struct Circumstances {
-    /// The machine lost power since this index was last in use, so volatile rows prove nothing.
-    pub damaged_boot: bool,
+    /// When the power was back, if the machine lost it since this index was last in use: volatile
+    /// rows prove nothing then.
+    pub power_back: Option<Timestamp>,
     /// See [`crate::index::Volatile`].
     pub epoch: u64,
     /// Paths that were gone before already, long enough ago to be believed now, and how that was
@@ -53,9 +51,6 @@ pub struct Circumstances {
     pub gone: BTreeMap<RelPath, Source>,
     /// Paths that were not judged before and have to be now.
     pub judge: BTreeSet<RelPath>,
-    /// What operations under way are about to put on this disk, and where. It gets its row there:
-    /// nothing else can be taken for it meanwhile, or one of the two would be without a row.
-    pub coming: BTreeMap<EntryId, RelPath>,
 }
 
 /// The row of D at a path.
@@ -278,10 +273,10 @@ impl Desk<'_> {
         };
         match self.pen.index.seen_named(parent.slot, &name) {
             Some(row) if row.kind == found.kind && !replaced_dir(&row, found) => {
-                if self.under.damaged_boot && is_damage(&row, Some(found)) {
-                    self.mend(path, &row, Some(found));
-                } else {
-                    self.change(path, &row, found);
+                match aftermath(self.under.power_back, &row, Some(found)) {
+                    Aftermath::Damage => self.mend(path, &row, Some(found)),
+                    Aftermath::Edit => self.change(path, &unshown(&row), found),
+                    Aftermath::None => self.change(path, &row, found),
                 }
             }
             Some(row) => {
@@ -293,8 +288,7 @@ impl Desk<'_> {
     }
 
     fn change(&mut self, path: &RelPath, row: &SeenRow, found: &Present) {
-        let edited = found.content.is_some() && found.content != row.content;
-        let what = if edited { Change::Edited } else { Change::Attributes };
+        let what = if is_edit(row, found) { Change::Edited } else { Change::Attributes };
         self.watched(what, path, |pen| pen.change(row, found));
     }
 
@@ -330,11 +324,7 @@ impl Desk<'_> {
             return;
         }
         let ours = self.pen.left_at(parent, name, found);
-        let known = ours.or_else(|| self.shown_at(parent, name, found.kind));
-        if let Some(there) = known.and_then(|id| self.under.coming.get(&id)) {
-            return self.seen.awaited.push((path.clone(), there.clone()));
-        }
-        match known {
+        match ours.or_else(|| self.shown_at(parent, name, found.kind)) {
             Some(id) => {
                 let adopt = |pen: &mut Pen<'_>| pen.adopt(parent, name, id, found);
                 self.watched(Change::Edited, path, adopt);
@@ -369,7 +359,7 @@ impl Desk<'_> {
             self.seen.unknown.push(path.clone());
             return;
         };
-        if self.under.damaged_boot && is_damage(&row, None) {
+        if aftermath(self.under.power_back, &row, None) == Aftermath::Damage {
             return self.mend(path, &row, None);
         }
         let source = self.pen.source;
@@ -435,13 +425,14 @@ impl Desk<'_> {
                 self.pen.index.remove_seen(row.slot);
             }
             Some(found) => {
-                let mut row = row.clone();
-                let shown = std::mem::take(&mut row.dots.shown);
-                row.dots.data.retain(|dot| !shown.contains(dot));
+                let mut row = unshown(row);
                 row.fingerprint = found.fingerprint.clone();
                 row.attributes = found.attributes.clone();
                 row.content = found.content.clone().or(row.content);
                 row.soft = true;
+                if let Some(volatile) = &mut row.volatile {
+                    volatile.epoch = UNDONE;
+                }
                 self.pen.index.put_seen(&row);
             }
         }
@@ -466,16 +457,47 @@ fn replaced_dir(row: &SeenRow, found: &Present) -> bool {
     row.kind == Kind::Dir && row.fingerprint.handle != found.fingerprint.handle
 }
 
-/// Whether a power loss explains what is found of a row that was not yet durable (decisions A3).
-fn is_damage(row: &SeenRow, found: Option<&Present>) -> bool {
-    let Some(volatile) = &row.volatile else { return false };
-    let Some(found) = found else { return true };
-    if row.kind == Kind::Dir {
-        return false;
+fn is_edit(row: &SeenRow, found: &Present) -> bool {
+    found.content.is_some() && found.content != row.content
+}
+
+/// The row without the announced version: whoever writes to what a power loss left has not seen it.
+fn unshown(row: &SeenRow) -> SeenRow {
+    let mut row = row.clone();
+    let shown = std::mem::take(&mut row.dots.shown);
+    row.dots.data.retain(|dot| !shown.contains(dot));
+    row
+}
+
+/// What a power loss has to do with what is found of a row.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Aftermath {
+    /// Nothing.
+    None,
+    /// It explains it (decisions A3).
+    Damage,
+    /// Somebody has written there since, to what it had left.
+    Edit,
+}
+
+/// Judges what is found of a row that was volatile when the power went: its file may be what was
+/// announced, or anything.
+fn aftermath(power_back: Option<Timestamp>, row: &SeenRow, found: Option<&Present>) -> Aftermath {
+    let shaken = row.volatile.as_ref().filter(|volatile| volatile.epoch <= FORMER);
+    let (Some(power_back), Some(volatile)) = (power_back, shaken) else { return Aftermath::None };
+    let Some(found) = found else { return Aftermath::Damage };
+    if row.kind == Kind::Dir || !is_edit(row, found) {
+        return Aftermath::None;
     }
-    let same = found.content.is_none() || found.content == row.content;
     let older = volatile.previous.is_some() && found.content == volatile.previous;
-    let shorter = found.fingerprint.size < row.fingerprint.size;
+    let (now, was) = (&found.fingerprint, &row.fingerprint);
+    // What a user has put in its place since is another inode, and no torn one.
+    let torn = now.size == 0 || now.handle == was.handle;
+    let shorter = now.size < was.size && torn;
     let earlier = found.attributes.mtime < row.attributes.mtime;
-    !same && (found.zeros || older || shorter || earlier)
+    let old = found.attributes.mtime <= power_back;
+    match old && (found.zeros || older || shorter || earlier) {
+        true => Aftermath::Damage,
+        false => Aftermath::Edit,
+    }
 }

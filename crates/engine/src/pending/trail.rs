@@ -31,8 +31,7 @@ struct Open {
 
 impl Trail {
     /// A directory was renamed. Where looks are owed that are owed (`deferred`), or found nothing,
-    /// below its old path; and those that found nothing below its new one, where by now something
-    /// is known to be.
+    /// below its old path.
     pub fn moved(
         &mut self,
         from: RelPath,
@@ -42,13 +41,10 @@ impl Trail {
     ) -> Vec<RelPath> {
         let below = deferred.iter().chain(self.open.keys()).filter(|path| path.is_within(&from));
         let below: BTreeSet<RelPath> = below.cloned().collect();
-        let early = self.open.keys().filter(|path| path.is_within(&to) && **path != to);
-        let mut owed: Vec<RelPath> = early.cloned().collect();
         let before = self.last_move;
         self.last_move += 1;
         self.moves.insert((from, self.last_move), (to, now_ms));
-        owed.extend(below.into_iter().flat_map(|path| self.lead(path, before, now_ms)));
-        owed
+        below.into_iter().flat_map(|path| self.lead(path, before, now_ms)).collect()
     }
 
     /// A look found nothing where nothing was known to be, or is to be repeated: what it was to see

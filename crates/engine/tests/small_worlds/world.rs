@@ -6,7 +6,7 @@ use super::random::Random;
 use super::users::{Hint, Oracle, User};
 use engine::content::Digest;
 use engine::dot::{Incarnation, NodeId};
-use engine::engine::{Effect, FolderEngine, Input, Now, Opening, Origin};
+use engine::engine::{Boot, Effect, FolderEngine, Input, Now, Opening, Origin};
 use engine::entry::IncarnationRecord;
 use engine::exchange::Outgoing;
 use engine::index::{Index, MemIndex, Meta, Phase, Stored};
@@ -28,7 +28,7 @@ pub struct Node {
     /// Counts starts: what was under way at a kill reaches nobody.
     run: u32,
     lives: u8,
-    boot: u8,
+    boot: Boot,
     /// When each of its workers is done with what it was given.
     hands_free_ms: u64,
     eyes_free_ms: u64,
@@ -126,7 +126,7 @@ impl World {
                 engine: None,
                 run: 0,
                 lives: 0,
-                boot: 0,
+                boot: Boot::default(),
                 hands_free_ms: 0,
                 eyes_free_ms: 0,
                 tick_at_ms: None,
@@ -167,9 +167,11 @@ impl World {
         let here = &mut self.nodes[node];
         here.run += 1;
         here.lives += 1;
-        here.boot += u8::from(reboot);
+        if reboot {
+            here.boot = Boot { id: here.boot.id.map(|byte| byte + 1), at: here.disk.tick() };
+        }
         let opening = Opening {
-            boot: [here.boot; 16],
+            boot: here.boot,
             fresh: life(node, here.lives),
             root: here.disk.present(TOP),
             empty: here.disk.things[&TOP].children.is_empty(),
@@ -487,7 +489,7 @@ impl World {
             }
             Origin::Kept => disk.kept.contains(digest),
             Origin::Staged => disk.staged.contains(digest),
-            Origin::Trash => disk.trash.contains(digest),
+            Origin::Trash => disk.trash.contains(digest) || disk.kept.contains(digest),
         }
     }
 

@@ -121,8 +121,8 @@ impl Model {
 
     /// The power fails and comes back. What was not synced is there or not: all names and
     /// attributes, or those of the last sync; the bytes of each file as they were last, as they
-    /// were synced, or zeros of their length. Nobody has anything open.
-    pub fn lose_power(&mut self, random: &mut Random) {
+    /// were synced, or zeros of their length. Nobody has anything open. Returns the time.
+    pub fn lose_power(&mut self, random: &mut Random) -> Timestamp {
         let last = std::mem::take(&mut self.things);
         if random.chance(500) {
             self.things.clone_from(&last);
@@ -143,6 +143,7 @@ impl Model {
         self.things.retain(|_, thing| thing.links > 0);
         self.told.clear();
         self.sync(None);
+        self.tick()
     }
 
     fn blank(&mut self, kind: FileKind, mode: u16) -> Thing {

@@ -1,0 +1,95 @@
+//! A version whose bytes are nowhere is taken back by its author: what is shown in its place.
+//!
+//! A new operation that supersedes the author's own lost version and nothing that others wrote. Who
+//! may do this, and when, is `engine`'s to say.
+
+use super::mint::{any_place, version};
+use crate::content::{Content, Digest};
+use crate::dot::Dot;
+use crate::entry::{Data, Entry, EntryId, Location, Presence, Rank, Sight, Stamp, DATA_BASE_MAX};
+use crate::index::{Index, SeenRow};
+use crate::ledger::{self, Author, Facts};
+
+/// What is shown in the place of a lost version.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Instead {
+    /// A whole version: one beside it, or the one that it had replaced on this disk.
+    Other,
+    /// What lies on this disk: there never was another version.
+    Found,
+    /// Nothing: there never was another version, and nothing lies there.
+    Nothing,
+}
+
+/// Supersedes this node's own versions with the content `lost` in one entry. `None`: it has none.
+pub fn take_back(
+    facts: &mut Facts,
+    index: &mut dyn Index,
+    id: EntryId,
+    lost: &Digest,
+    is_own: &dyn Fn(Dot) -> bool,
+) -> Option<Instead> {
+    let stored = index.entry(id)?;
+    let mut entry = stored.entry;
+    let is_lost = |data: &Data| matches!(&data.content, Content::File(digest, _) if digest == lost);
+    let all = entry.data.versions().iter();
+    let mine: Vec<Dot> =
+        all.filter(|v| is_own(v.dot) && is_lost(&v.value)).map(|v| v.dot).collect();
+    if mine.is_empty() {
+        return None;
+    }
+    let row = index.seen_of(id);
+    let hlc = facts.tick();
+    let dot = facts.mint();
+    let stamp = Stamp { rank: Rank::Write, hlc, dot };
+    let beside = entry.data.versions().iter().any(|v| !mine.contains(&v.dot));
+    let (instead, content) = match row {
+        _ if beside => (Instead::Other, None),
+        None => (Instead::Nothing, None),
+        Some(row) => in_place_of(index, row, lost),
+    };
+    let origins = entry.data.versions().iter().map(|v| v.value.stamp.dot);
+    let base = origins.take(DATA_BASE_MAX).collect();
+    entry.data.supersede(&mine);
+    if let Some(content) = content {
+        let data = Data { content, stamp, base };
+        entry.data.write(version(dot, data), &mine);
+    }
+    place(&mut entry, instead, stamp, &mine);
+    ledger::put(facts, index, entry, stored.context, Author::Elsewhere, &[dot]);
+    Some(instead)
+}
+
+/// What a row gives: what was there before the lost version, once; then what is there.
+fn in_place_of(
+    index: &mut dyn Index,
+    mut row: SeenRow,
+    lost: &Digest,
+) -> (Instead, Option<Content>) {
+    let whole = |content: &Content| !matches!(content, Content::File(of, _) if of == lost);
+    let previous = row.volatile.as_mut().and_then(|volatile| volatile.previous.take());
+    let found = row.content.clone();
+    index.put_seen(&row);
+    match previous.filter(whole) {
+        Some(previous) => (Instead::Other, Some(previous)),
+        None => match found.filter(whole) {
+            Some(found) => (Instead::Found, Some(found)),
+            None => (Instead::Nothing, None),
+        },
+    }
+}
+
+/// Writes the entry's place under the new dot, or its end.
+fn place(entry: &mut Entry, instead: Instead, stamp: Stamp, mine: &[Dot]) {
+    let Some(here) = any_place(entry) else { return };
+    let dot = stamp.dot;
+    if instead == Instead::Nothing {
+        let all: Vec<Dot> = entry.loc.dots().collect();
+        let state = Presence::Deleted(Sight::Inferred);
+        entry.loc.write(version(dot, Location { stamp, state, ..here }), &all);
+    } else {
+        let best = entry.loc.versions().iter().filter(|v| mine.contains(&v.dot));
+        let best = best.max_by_key(|v| v.value.stamp).map(|v| v.value.clone());
+        entry.loc.write(version(dot, best.unwrap_or(here)), mine);
+    }
+}
