@@ -277,7 +277,8 @@ impl FolderEngine {
         }
         self.doubts.unjudged.extend(seen.unjudged.iter().cloned());
         let unseen = |(_, handle): &&(RelPath, Handle)| self.doubts.was_known(handle, began_ms);
-        let unseen: Vec<&(RelPath, Handle)> = seen.made.iter().filter(unseen).collect();
+        let unseen = seen.made.iter().filter(unseen).chain(&seen.strange);
+        let unseen: Vec<&(RelPath, Handle)> = unseen.collect();
         let handles = unseen.iter().map(|(_, handle)| (handle.clone(), self.now.mono_ms));
         self.doubts.inside.extend(handles);
         let unseen: Vec<RelPath> = unseen.into_iter().map(|(path, _)| path.clone()).collect();

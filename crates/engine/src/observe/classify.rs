@@ -30,6 +30,9 @@ pub struct Seen {
     pub unknown: Vec<RelPath>,
     /// Directories that got a row.
     pub made: Vec<(RelPath, Handle)>,
+    /// Directories that were moved by a look at their new place alone. What is in them may have
+    /// been looked at there while it was another's.
+    pub strange: Vec<(RelPath, Handle)>,
     /// Directories that lost theirs.
     pub dropped: Vec<Handle>,
     /// What lost to it is in the conflict store and would go with it: not deleted yet.
@@ -96,7 +99,6 @@ pub fn classify(
     let pen = Pen { facts, index, source: batch.source, rank, epoch: under.epoch };
     let mut desk = Desk { pen, under, contested, seen: Seen::default() };
     let (mut present, mut absent) = (BTreeMap::new(), Vec::new());
-    let mut others = BTreeSet::new();
     let mut looked = BTreeSet::new();
     for Observation { path, found } in batch.looks {
         looked.insert(path.clone());
@@ -105,19 +107,15 @@ pub fn classify(
                 present.insert(path, found);
             }
             Found::Absent => absent.push(path),
-            Found::Busy(_) => {
-                others.insert(path);
-            }
-            Found::Foreign(what) => {
-                others.insert(path.clone());
+            Found::Busy(_) => {}
+            Found::Foreign(what) | Found::Unreadable(what) => {
                 desk.seen.notices.push((path, what));
             }
-            Found::Unreadable(what) => desk.seen.notices.push((path, what)),
         }
     }
     absent.sort_unstable();
     desk.leave_unjudged(&mut present, &looked);
-    desk.move_known(&present, &absent, &others);
+    desk.move_known(&present, &absent);
     for (path, found) in &present {
         desk.arrive(path, found);
     }
@@ -156,13 +154,7 @@ impl Desk<'_> {
     }
 
     /// Finds what was renamed: a known handle at a new place, whose old place no longer has it.
-    /// At `others` are things that are no directories of ours.
-    fn move_known(
-        &mut self,
-        present: &BTreeMap<RelPath, Present>,
-        absent: &[RelPath],
-        others: &BTreeSet<RelPath>,
-    ) {
+    fn move_known(&mut self, present: &BTreeMap<RelPath, Present>, absent: &[RelPath]) {
         let mut moves: Vec<(SeenRow, RelPath)> = Vec::new();
         let (mut from, mut origins) = (Vec::new(), Vec::new());
         for (path, found) in present {
@@ -173,12 +165,17 @@ impl Desk<'_> {
                     (row.kind == Kind::Dir || now.kind != row.kind)
                         && now.fingerprint.handle != found.fingerprint.handle
                 }
-                None if row.kind == Kind::Dir && others.contains(&old) => true,
+                // A directory has one place.
+                None if row.kind == Kind::Dir => true,
                 None => absent.binary_search(&old).is_ok() || self.is_moving(&old, &moves),
             };
             if left {
                 if row.kind == Kind::Dir {
                     from.push((old.clone(), path.clone()));
+                    if self.under.judge.contains(path) {
+                        let handle = row.fingerprint.handle.clone();
+                        self.seen.strange.push((path.clone(), handle));
+                    }
                 }
                 origins.push(old);
                 moves.push((row, path.clone()));

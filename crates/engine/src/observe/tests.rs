@@ -18,7 +18,7 @@ use crate::path::{Name, RelPath};
 use crate::register::Version;
 use crate::view;
 use crate::wire::Minted;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Wall clock of every batch, unix milliseconds.
 const NOW: u64 = 1_000_000;
@@ -89,6 +89,8 @@ struct Node {
     epoch: u64,
     /// Paths that were gone long ago.
     gone: BTreeMap<RelPath, Source>,
+    /// Paths that were not judged before.
+    judge: BTreeSet<RelPath>,
 }
 
 impl Node {
@@ -109,8 +111,8 @@ impl Node {
             soft: false,
             volatile: None,
         });
-        let (facts, damaged_boot, gone) = (Facts::load(&index), false, BTreeMap::new());
-        Node { facts, index, damaged_boot, epoch: FORMER, gone }
+        let (facts, gone, judge) = (Facts::load(&index), BTreeMap::new(), BTreeSet::new());
+        Node { facts, index, damaged_boot: false, epoch: FORMER, gone, judge }
     }
 
     fn look(&mut self, source: Source, looks: &[Look]) -> Seen {
@@ -125,8 +127,8 @@ impl Node {
         (self.facts.wall_ms, self.facts.written) = (NOW, Vec::new());
         let batch = Batch { source, looks };
         let power_back = self.damaged_boot.then_some(BOOT);
-        let (epoch, gone) = (self.epoch, self.gone.clone());
-        let under = Circumstances { power_back, epoch, gone, ..Circumstances::default() };
+        let (gone, judge) = (self.gone.clone(), std::mem::take(&mut self.judge));
+        let under = Circumstances { power_back, epoch: self.epoch, gone, judge };
         classify(&mut self.facts, &mut self.index, batch, &under)
     }
 
@@ -461,6 +463,23 @@ fn what_was_last_seen_at_a_place_that_was_not_looked_at_is_not_judged_at_first()
     let seen = node.look(Source::Live, &[("d", None), ("e", dir(1))]);
     assert_eq!(seen.moved, [(path("d"), path("e"))]);
     assert!(row_at(&node.index, &path("e/f")).is_some(), "what is inside comes along");
+}
+
+// Story: `mv live old; mv next live` by one user. `old` was seen alone, twice: the name it had come
+// from was at work. The second time it was judged as something new; nobody looked inside, for its
+// inode was known. Then `live` was found to be another one, and all that it had held was deleted.
+#[test]
+fn a_directory_seen_alone_at_its_new_place_has_moved_there() {
+    let mut node = Node::new(Phase::Member);
+    node.look(Source::Scan, &[("live", dir(1)), ("live/f", file(2, b'x')), ("next", dir(3))]);
+    let entry = node.entry_at("live/f").id;
+    assert!(node.look(Source::Live, &[("old", dir(1))]).moved.is_empty());
+    node.judge.insert(path("old"));
+    let seen = node.look(Source::Live, &[("old", dir(1))]);
+    assert_eq!(seen.moved, [(path("live"), path("old"))]);
+    node.look(Source::Live, &[("live", dir(3)), ("next", None)]);
+    assert_eq!(node.entry_at("old/f").id, entry);
+    assert_eq!(node.index.seen_count(), 4, "the root, two directories and a file");
 }
 
 #[test]

@@ -10,6 +10,8 @@ use crate::lab::{tools, Lab, Outcome};
 
 /// Rounds of moves.
 const MOVES: usize = 15;
+/// Rounds of two releases that go live one after the other.
+const FLIPS: usize = 6;
 const SMALL_FILES: u64 = 1000;
 const LARGE_BYTES: usize = 200 << 20;
 /// A rename of a thousand files says this much at most: records, no content.
@@ -68,6 +70,27 @@ pub fn moved_at_once() -> Outcome {
         fs::remove_dir_all(tree.join("attic"))?;
         fs::remove_dir_all(tree.join("uploads"))?;
         lab.settle_after(&format!("round {round}: all of it removed"), &[at])?;
+    }
+    Ok(())
+}
+
+/// A release goes live as many deploy it: the old directory steps aside, the new one takes its
+/// name, back and forth. Now and then all that was in the first was missing elsewhere, and nobody
+/// said so.
+pub fn flipped() -> Outcome {
+    let lab = Lab::three()?;
+    let tree = &lab.nodes[0].tree;
+    fs::create_dir(tree.join("live"))?;
+    grow::numbered(&tree.join("live"), 20)?;
+    fs::create_dir(tree.join("next"))?;
+    lab.settle_after("a release and an empty one", &[0])?;
+    for round in 0..FLIPS {
+        for [old, new] in [["live", "old"], ["next", "live"], ["live", "next"], ["old", "live"]] {
+            fs::rename(tree.join(old), tree.join(new))?;
+            if new == "live" {
+                lab.settle_after(&format!("round {round}: {old} goes live"), &[0])?;
+            }
+        }
     }
     Ok(())
 }

@@ -36,7 +36,6 @@ fn main() {
     let network = |name, run| trial(name, &lack, run);
     let images = lack.clone().or_else(no_images);
     let volume = |name, run| trial(name, &images, run);
-    let moves = known_fault(&lack, "now and then something of a moved directory is overlooked");
     let listing = arguments.list;
     let wordpress = match (&lack, listing) {
         (None, false) => grow::wordpress().err().map(|why| format!("Debian's wordpress: {why}")),
@@ -45,7 +44,8 @@ fn main() {
     let trials = vec![
         network("a_site_stays_the_same_on_three_machines", journey::site),
         trial("wordpress_is_the_same_on_three_machines", &wordpress, journey::wordpress),
-        trial("directories_moved_at_once_arrive_with_all_in_them", &moves, journey::moved_at_once),
+        network("directories_moved_at_once_arrive_with_all_in_them", journey::moved_at_once),
+        network("directories_that_change_places_keep_all_in_them", journey::flipped),
         network("what_is_waited_for_can_be_read_on_the_others", barrier::write_wait_read),
         network("wait_does_not_return_while_a_member_cannot_apply", barrier::held_up),
         network("wait_alone_is_no_success", barrier::nobody_there),
@@ -85,14 +85,6 @@ fn trial(name: &str, lack: &Lack, run: fn() -> Outcome) -> Trial {
         eprintln!("e2e: SKIPPED {name}: {why}");
     }
     Trial::test(name, run).with_ignored_flag(lack.is_some())
-}
-
-/// A trial of a fault that is known and not yet mended runs on demand only, with `E2E_LONG`, and is
-/// counted as ignored otherwise.
-fn known_fault(lack: &Lack, what: &str) -> Lack {
-    let on_demand = std::env::var_os("E2E_LONG").is_some();
-    let why = format!("known to fail: {what} (E2E_LONG=1 runs it)");
-    lack.clone().or((!on_demand).then_some(why))
 }
 
 /// Why there can be no filesystem in a file.
