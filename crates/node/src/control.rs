@@ -97,6 +97,8 @@ pub enum Request {
     Log {
         /// Goes on with what happens from now on.
         follow: bool,
+        /// Only so many of what has happened, the newest; all without.
+        last: Option<u64>,
         /// Only this folder.
         folder: Option<String>,
         /// Only paths that match.

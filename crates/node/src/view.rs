@@ -246,7 +246,7 @@ pub struct Difference {
     pub folder: String,
     /// The path in it; empty for the root itself.
     pub path: String,
-    /// What differs: `content`, `mode`, `missing`, ...
+    /// What differs: `content`, `mode`, `missing there`, ...
     pub what: String,
     /// The nodes that hold something else than this node, or lack it.
     pub nodes: Vec<String>,

@@ -30,6 +30,6 @@ pub fn run(globals: &Globals, output: &Output, command: &Command) -> Answer {
         let folders = config.folders.len();
         output.json(&json!({ "file": path.to_string_lossy(), "folders": folders }))?;
     }
-    output.note(&format!("{}: in order, {} folder(s)", path.display(), config.folders.len()));
+    output.answer(&format!("{}: in order, {} folder(s)", path.display(), config.folders.len()))?;
     Ok(Exit0::Done)
 }

@@ -13,9 +13,12 @@ use crate::view::{LogEntry, LogEvent};
 /// Arguments of `log`.
 #[derive(Args, Clone, Debug)]
 pub struct Arguments {
-    /// Go on with what happens from now on
+    /// Show what happens from now on (with `-n`, after the last N)
     #[arg(short, long)]
     follow: bool,
+    /// Only the last N of what has happened
+    #[arg(short = 'n', long = "lines", value_name = "N")]
+    last: Option<u64>,
     /// Only this folder
     #[arg(long)]
     folder: Option<String>,
@@ -29,9 +32,10 @@ pub struct Arguments {
 /// # Errors
 /// No daemon.
 pub fn run(globals: &Globals, output: &Output, arguments: Arguments) -> Answer {
-    let Arguments { follow, folder, path: glob } = arguments;
+    let Arguments { follow, last, folder, path: glob } = arguments;
+    let last = last.or(follow.then_some(0));
     let mut shown = ControlFlow::Continue(());
-    let request = Request::Log { follow, folder, glob };
+    let request = Request::Log { follow, last, folder, glob };
     let _end: Value = globals.ask_items(&request, |entry: LogEntry| {
         if shown.is_continue() {
             let printed = match output.is_json() {

@@ -41,6 +41,14 @@ impl Output {
         writeln!(io::stdout(), "{text}")
     }
 
+    /// The answer in words: on stdout, not with `-q` (the exit code says it) or `--json`.
+    pub fn answer(&self, text: &str) -> io::Result<()> {
+        match self.quiet || self.json {
+            true => Ok(()),
+            false => self.line(text),
+        }
+    }
+
     /// A remark on what was done: on stderr, not with `-q` or `--json`.
     pub fn note(&self, text: &str) {
         if !self.quiet && !self.json {

@@ -42,8 +42,13 @@ fn report(output: &Output, verified: &Verified) -> Result<(), CliError> {
     let named = |path: &str| if path.is_empty() { "." } else { path }.to_owned();
     for difference in &verified.differences {
         let (path, nodes) = (named(&difference.path), difference.nodes.join(", "));
-        let (folder, what) = (&difference.folder, &difference.what);
-        output.line(&format!("{folder}: {path}: {what} differs on {nodes}"))?;
+        let folder = &difference.folder;
+        let how = match difference.what.as_str() {
+            "missing there" => format!("missing on {nodes}"),
+            "missing here" => format!("missing on this node, not on {nodes}"),
+            what => format!("{what} differs on {nodes}"),
+        };
+        output.line(&format!("{folder}: {path}: {how}"))?;
     }
     if verified.more_differences > 0 {
         output.line(&format!("and {} more", verified.more_differences))?;
@@ -54,18 +59,24 @@ fn report(output: &Output, verified: &Verified) -> Result<(), CliError> {
     if verified.more_not_compared > 0 {
         output.line(&format!("and {} more not compared", verified.more_not_compared))?;
     }
-    for node in &verified.missing {
-        output.note(&format!("{node}: its copy was not compared"));
+    let has_said_why = |node: &String| {
+        verified.not_compared.iter().any(|one| one.path.is_empty() && one.node == *node)
+    };
+    for node in verified.missing.iter().filter(|node| !has_said_why(node)) {
+        output.line(&format!(
+            "{node}: its copy was not compared: it is not connected, or does not have the folder \
+             open; see `syncline status`"
+        ))?;
     }
     let read = format!("{} entries, {}", verified.entries, print::bytes(verified.bytes));
     let nodes = verified.nodes.join(", ");
     match (verified.differences.is_empty(), verified.nodes.len() > 1) {
         (true, true) if verified.identical => {
-            output.note(&format!("{read} are identical on {nodes}"));
+            output.answer(&format!("{read} are identical on {nodes}"))?;
         }
-        (true, true) => output.note(&format!("all else, {read}, is identical on {nodes}")),
+        (true, true) => output.answer(&format!("all else, {read}, is identical on {nodes}"))?,
         (true, false) => {
-            output.note(&format!("{read} were read; there was no other copy to compare with"));
+            output.answer(&format!("{read} were read; there was no other copy to compare with"))?;
         }
         (false, _) => {}
     }

@@ -41,10 +41,10 @@ pub fn run(globals: &Globals, output: &Output, arguments: Arguments) -> Answer {
     }
     let span = print::span(waited.elapsed_ms);
     match waited.members.is_empty() {
-        true => output.note("no other node holds it: there is nobody to wait for"),
+        true => output.answer("no other node holds it: there is nobody to wait for")?,
         false => {
             let members = waited.members.join(", ");
-            output.note(&format!("everything is on {members} after {span}"));
+            output.answer(&format!("everything is on {members} after {span}"))?;
         }
     }
     Ok(Exit0::Done)

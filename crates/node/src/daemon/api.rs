@@ -103,8 +103,8 @@ impl Api for Control {
                 value(&daemon.invite(uses, expires_ms, admin)?)
             }
             Request::NodeList {} => listed(daemon.show_nodes(), &items).await,
-            Request::Log { follow, folder, glob } => {
-                daemon.log(follow, folder, glob.as_deref(), &items).await?;
+            Request::Log { follow, last, folder, glob } => {
+                daemon.log((follow, last), folder, glob.as_deref(), &items).await?;
                 done(String::new())
             }
             Request::ConflictsList { folder } => {
@@ -407,22 +407,26 @@ impl Daemon {
         let who: Vec<String> = members.iter().filter_map(says).collect();
         let who = if who.is_empty() { "this node".to_owned() } else { who.join(", ") };
         let name = self.folder_name(id);
+        let after = match timeout.is_zero() {
+            true => "yet".to_owned(),
+            false => format!("after {timeout:?}"),
+        };
         let words = format!(
-            "folder {name:?}: not everywhere after {timeout:?}; still at work: {who}; see \
-             `syncline status`"
+            "folder {name:?}: not everywhere {after}; still at work: {who}; see `syncline status`"
         );
         Failure::new(Exit::Timeout, words)
     }
 
     async fn log(
         &self,
-        follow: bool,
+        (follow, last): (bool, Option<u64>),
         folder: Option<String>,
         glob: Option<&str>,
         items: &Items,
     ) -> Result<(), Failure> {
         let filter = Filter { folder: folder.clone(), path: glob.map(Glob::new) };
         let mut shown: Vec<usize> = Vec::new();
+        let mut most = last.map_or(usize::MAX, |last| usize::try_from(last).unwrap_or(usize::MAX));
         loop {
             let mut entries: Vec<LogEntry> = Vec::new();
             for (nth, (id, _)) in self.meant(folder.clone())?.into_iter().enumerate() {
@@ -442,7 +446,9 @@ impl Daemon {
                 shown[nth] = count;
             }
             entries.sort_by_key(|entry| entry.time_ms);
-            for entry in &entries {
+            let passed_over = entries.len().saturating_sub(most);
+            most = usize::MAX;
+            for entry in &entries[passed_over..] {
                 if !items.send(entry).await {
                     return Ok(());
                 }

@@ -25,6 +25,13 @@ pub enum HoldError {
     /// The cluster's facts.
     #[error(transparent)]
     Membership(#[from] MembershipError),
+    /// It would have to be defined first, and this node may not.
+    #[error(
+        "the cluster has no folder {0:?}, and this node may not define one: it was invited without \
+         --admin; nothing was changed; correct the name (`syncline folder list` on any node), or \
+         add the folder on a node that may (`syncline node list`) first"
+    )]
+    Unknown(String),
 }
 
 /// See the module's head.
@@ -168,7 +175,14 @@ impl Daemon {
         let me = self.me();
         let holders = self.members.with(|map| map.holders(id));
         let facts = self.facts_of(id, &config.name, holders.contains(&me));
-        facts.iter().try_for_each(|fact| self.members.may_say(fact))?;
+        for fact in &facts {
+            self.members.may_say(fact).map_err(|error| match (error, fact) {
+                (MembershipError::NotAdmin, Fact::Folder { .. }) => {
+                    HoldError::Unknown(config.name.clone())
+                }
+                (error, _) => error.into(),
+            })?;
+        }
         let is_new = !Folder::is_known(&self.home, id);
         let members = self.members.clone();
         let names = Names::new(Arc::new(move |node| members.name_of(node)));

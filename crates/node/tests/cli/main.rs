@@ -113,7 +113,9 @@ fn a_home_open_to_others_is_refused() {
 #[test]
 fn config_check_names_file_line_and_cure() {
     let home = Home::founded();
-    assert_eq!(home.run(&["config", "check"]).code, 0);
+    let fine = home.run(&["config", "check"]);
+    assert_eq!((fine.code, fine.stderr.as_str()), (0, ""));
+    assert!(fine.stdout.ends_with("config.toml: in order, 0 folder(s)\n"), "{}", fine.stdout);
     for (text, words) in [
         ("name = \"a\"\nlisten = 7\n", &["line 2", "correct that line"][..]),
         ("nmae = \"a\"\n", &["line 1", "nmae"]),

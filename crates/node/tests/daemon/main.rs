@@ -7,6 +7,7 @@ mod node;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use node::{until, Node};
 use serde_json::Value;
@@ -115,7 +116,8 @@ fn a_stopped_folder_makes_the_answer_a_no() {
     }
     let run = node.run(&["wait"]);
     assert_eq!(run.code, 0, "{}", run.stderr);
-    run.says(&["nobody to wait for"]);
+    assert!(run.stdout.contains("nobody to wait for"), "{}", run.stdout);
+    assert_eq!(node.run(&["wait", "-q"]).stdout, "");
     node.stop();
     fs::rename(&web, format!("{web}-away")).unwrap();
     node.start();
@@ -171,6 +173,55 @@ fn the_log_says_what_was_done_to_which_path_and_by_whom() {
     }
 }
 
+/// `log -f` printed all that had ever happened before it followed, and nothing cut that short.
+#[test]
+fn the_log_can_be_cut_to_its_end_and_is_followed_from_there() {
+    let mut node = Node::founded("a");
+    let tree = node.tree("web");
+    node.start();
+    assert_eq!(node.run(&["folder", "add", "web", &tree]).code, 0);
+    for name in ["one", "two", "three"] {
+        fs::write(format!("{tree}/{name}"), b"1").unwrap();
+    }
+    let log = |end: &[&str]| node.run(&[&["log", "--path", "t*"], end].concat()).stdout;
+    until("the end of the log is what is shown", || {
+        let (all, end) = (log(&[]), log(&["-n", "1"]));
+        all.lines().count() > 1 && all.lines().last() == end.lines().next()
+    });
+    assert_eq!(log(&["-n", "1"]).lines().count(), 1);
+    assert_eq!(log(&["-n", "0"]), "");
+    let last = log(&["-n", "1"]);
+    let mut watching = node.watch(&["log", "--path", "t*", "-f", "-n", "1"]);
+    assert_eq!(watching.lines.next().unwrap().unwrap(), last.trim_end());
+    let mut watching = node.watch(&["log", "--path", "*e*", "-f"]);
+    let is_over = AtomicBool::new(false);
+    let first = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for number in (0..1000).take_while(|_| !is_over.load(Ordering::Relaxed)) {
+                fs::write(format!("{tree}/new-{number}"), b"1").unwrap();
+                node.run(&["wait"]);
+            }
+        });
+        let first = watching.lines.next();
+        is_over.store(true, Ordering::Relaxed);
+        first.unwrap().unwrap()
+    });
+    assert!(first.contains("new-"), "{first}");
+}
+
+/// The message spoke of the right to change the cluster, not of the name with the typo.
+#[test]
+fn a_name_that_the_cluster_does_not_know_is_told_as_such() {
+    let (mut a, mut b) = (Node::founded("a"), Node::new("b"));
+    a.start();
+    let (here, there, other) = (a.tree("web"), b.tree("web"), b.tree("other"));
+    assert_eq!(a.run(&["folder", "add", "web", &here]).code, 0);
+    b.join(&a, &there);
+    let run = b.run(&["folder", "add", "wbe", &other]);
+    assert_eq!(run.code, 1, "{}", run.stderr);
+    run.says(&["the cluster has no folder \"wbe\"", "nothing was changed", "--admin"]);
+}
+
 /// Two hosts of one image have one name; `verify` then said that it had compared one node.
 #[test]
 fn nodes_of_one_name_are_told_apart() {
@@ -215,7 +266,7 @@ fn verify_says_what_it_could_not_read_and_compares_the_root() {
         let words = format!("web: not compared: log on {node} (open for writing");
         assert!(run.stdout.contains(&words), "no {words:?} in {}", run.stdout);
     }
-    run.says(&["all else, 0 entries"]);
+    assert!(run.stdout.contains("all else, 0 entries"), "{}", run.stdout);
     let verified = a.json(&["verify"]);
     assert_eq!(verified["identical"], Value::Bool(false), "{verified}");
     drop((ours, theirs));
