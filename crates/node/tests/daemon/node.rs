@@ -162,9 +162,14 @@ impl Node {
         let run = self.run(&[&["join", &code, tree], &listen[..]].concat());
         assert_eq!(run.code, 0, "{}", run.stderr);
         self.start();
-        until("they are connected", || {
-            let peers = other.json(&["status"])["peers"].clone();
-            peers.as_array().unwrap().iter().any(|peer| peer["connected"] == true)
+        // Until the other has heard who holds the folder, its `wait` has nobody to wait for.
+        until("they are connected and know what each holds", || {
+            let nodes = other.json(&["node", "list"]);
+            let is_there = |node: &Value| {
+                let holds = !node["folders"].as_array().unwrap().is_empty();
+                node["is_self"] == false && node["connected"] == true && holds
+            };
+            nodes.as_array().unwrap().iter().any(is_there)
         });
     }
 
