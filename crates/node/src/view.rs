@@ -312,8 +312,6 @@ pub enum LogEvent {
     Rescued,
     /// Undone by a power loss: the announced version is fetched again.
     Damaged,
-    /// Something is wrong with it.
-    Notice,
 }
 
 /// One conflict: the loser of two concurrent edits.

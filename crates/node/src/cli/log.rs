@@ -71,7 +71,6 @@ fn line(entry: &LogEntry) -> String {
         LogEvent::Conflict => "conflict",
         LogEvent::Rescued => "rescued",
         LogEvent::Damaged => "damaged",
-        LogEvent::Notice => "notice",
     };
     let mut out = format!("{} {} ", print::time(entry.time_ms), entry.folder);
     let side = if entry.local { "here" } else { "from" };
