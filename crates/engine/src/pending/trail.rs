@@ -31,7 +31,8 @@ struct Open {
 
 impl Trail {
     /// A directory was renamed. Where looks are owed that are owed (`deferred`), or found nothing,
-    /// below its old path.
+    /// below its old path; and those that found nothing below its new one, where by now something
+    /// is known to be.
     pub fn moved(
         &mut self,
         from: RelPath,
@@ -41,10 +42,13 @@ impl Trail {
     ) -> Vec<RelPath> {
         let below = deferred.iter().chain(self.open.keys()).filter(|path| path.is_within(&from));
         let below: BTreeSet<RelPath> = below.cloned().collect();
+        let early = self.open.keys().filter(|path| path.is_within(&to) && **path != to);
+        let mut owed: Vec<RelPath> = early.cloned().collect();
         let before = self.last_move;
         self.last_move += 1;
         self.moves.insert((from, self.last_move), (to, now_ms));
-        below.into_iter().flat_map(|path| self.lead(path, before, now_ms)).collect()
+        owed.extend(below.into_iter().flat_map(|path| self.lead(path, before, now_ms)));
+        owed
     }
 
     /// A look found nothing where nothing was known to be, or is to be repeated: what it was to see

@@ -28,6 +28,17 @@ fn a_name_is_followed_through_renames_before_and_after_the_look() {
     assert_eq!(unknown(&mut trail, "b"), [""; 0], "a directory is known by its handle");
 }
 
+// Story (simulator, seed 1752): a user renamed a directory and removed a file in it. The rename was
+// understood late. Where the directory was by then, the file had been looked for when nothing was
+// known to be missing; after that it was known, and nobody looked again.
+#[test]
+fn what_was_looked_for_before_the_rename_was_known_is_looked_for_again() {
+    let mut trail = Trail::default();
+    assert_eq!(unknown(&mut trail, "b/x"), [""; 0]);
+    assert_eq!(unknown(&mut trail, "b"), [""; 0]);
+    assert_eq!(moved(&mut trail, "a", "b"), ["b/x"]);
+}
+
 #[test]
 fn a_look_that_waits_is_owed_where_its_directory_goes() {
     let mut trail = Trail::default();
