@@ -277,6 +277,17 @@ impl Pending {
         })
     }
 
+    /// What operations under way are about to make, and where.
+    pub fn coming(&self) -> BTreeMap<EntryId, RelPath> {
+        let makes = self.flights.values().filter_map(|flight| match &flight.act {
+            Act::MakeDir { at, .. } | Act::Install { at, expected: Expected::Nothing, .. } => {
+                Some((flight.entry, at.path()))
+            }
+            _ => None,
+        });
+        makes.collect()
+    }
+
     /// Whether an operation is under way for the entry.
     pub fn is_flying(&self, id: EntryId) -> bool {
         self.flying.contains(&id)

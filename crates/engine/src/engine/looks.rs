@@ -143,6 +143,12 @@ impl FolderEngine {
         for (path, what) in seen.notices {
             self.effects.push(Effect::Notice(path, what));
         }
+        for (path, there) in seen.awaited {
+            let inside = seen.again.iter().filter(|again| again.is_within(&path)).cloned();
+            let group: BTreeSet<RelPath> = inside.chain([path.clone(), there]).collect();
+            self.look_at(group.clone());
+            self.traffic.bind(group);
+        }
         self.look_at(seen.again);
     }
 
@@ -221,6 +227,7 @@ impl FolderEngine {
             epoch: self.epoch,
             gone: BTreeMap::new(),
             judge: std::mem::take(&mut self.doubts.unjudged),
+            coming: self.pending.coming(),
         };
         let full = self.doubts.gone.len() >= DOUBTS_MAX;
         for Observation { path, .. } in &batch.looks {

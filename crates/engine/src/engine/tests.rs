@@ -631,3 +631,34 @@ fn staging_is_not_cleared_before_the_first_look() {
     assert!(!left(side.turn([Input::Staged(vec![Digest([b'2'; 32])])])));
     assert!(left(side.turn([Input::Scanned(true)])));
 }
+
+// Story (simulator, seeds 135 and 1365): a file arrived for a name that a directory had, and was
+// being put beside it when a user moved the directory away and wrote a file at its name. That was
+// taken for the one that had arrived, and lost its row to it: what the user had written was known
+// to all and stood in no index, and once it was removed everybody asked for it for ever.
+#[test]
+fn what_a_user_writes_is_not_taken_for_what_is_on_its_way_to_another_name() {
+    let (mut a, mut b) = (Side::new(1), Side::new(2));
+    a.write("c", b'1');
+    b.look(Source::Live, "c", Found::Present(present(Kind::Dir, 4, None)));
+    meet(&mut a, &mut b);
+    let install = operations(b.turn([Input::Staged(vec![Digest([b'1'; 32])])]));
+    let [Operation { id, act }] = &install[..] else { panic!("{install:?}") };
+    let beside = act.paths().pop().expect("one path");
+    let dir = Some(present(Kind::Dir, 4, None));
+    let written = [("c", Some(present(Kind::File, 9, Some(b'2')))), ("d", dir)];
+    let batch = looks(Source::Live, &written);
+    let effects = b.turn([Input::Observed(b.now.mono_ms + 1, batch.clone())]);
+    assert_eq!(asked(&effects), [""; 0], "not before that is done");
+    let made = done(present(Kind::File, 5, Some(b'1')));
+    let moves = operations(b.turn([Input::Applied(vec![(*id, made)])]));
+    assert!(matches!(moves[..], [Operation { act: Act::Move { .. }, .. }]), "{moves:?}");
+    let effects = b.turn([Input::Applied(vec![(moves[0].id, Outcome::NotAsExpected)])]);
+    assert_eq!(asked(&effects), ["c".to_string(), beside.to_string()]);
+    b.turn([Input::Observed(b.now.mono_ms + 1, batch)]);
+    let path = |path: &[u8]| RelPath::parse(path).expect("a path");
+    for (path, letter) in [(beside, b'1'), (path(b"c"), b'2')] {
+        let row = observe::row_at(&b.index, &path).expect("it stands there");
+        assert_eq!(row.content, Some(Content::File(Digest([letter; 32]), u64::from(letter))));
+    }
+}

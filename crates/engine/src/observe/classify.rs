@@ -39,6 +39,9 @@ pub struct Seen {
     pub doubted: Vec<RelPath>,
     /// What is there was last seen at a place that was not looked at with it: not judged.
     pub unjudged: Vec<RelPath>,
+    /// What is there may be what an operation is about to put elsewhere, and where that is: not
+    /// judged before it has ended.
+    pub awaited: Vec<(RelPath, RelPath)>,
 }
 
 /// What a batch is judged under, besides the index.
@@ -54,6 +57,9 @@ pub struct Circumstances {
     pub gone: BTreeMap<RelPath, Source>,
     /// Paths that were not judged before and have to be now.
     pub judge: BTreeSet<RelPath>,
+    /// What operations under way are about to put on this disk, and where. It gets its row there:
+    /// nothing else can be taken for it meanwhile, or one of the two would be without a row.
+    pub coming: BTreeMap<EntryId, RelPath>,
 }
 
 /// The row of D at a path.
@@ -321,7 +327,11 @@ impl Desk<'_> {
             return;
         }
         let ours = self.pen.left_at(parent, name, found);
-        match ours.or_else(|| self.shown_at(parent, name, found.kind)) {
+        let known = ours.or_else(|| self.shown_at(parent, name, found.kind));
+        if let Some(there) = known.and_then(|id| self.under.coming.get(&id)) {
+            return self.seen.awaited.push((path.clone(), there.clone()));
+        }
+        match known {
             Some(id) => {
                 let adopt = |pen: &mut Pen<'_>| pen.adopt(parent, name, id, found);
                 self.watched(Change::Edited, path, adopt);

@@ -128,7 +128,8 @@ impl Node {
         let batch = Batch { source, looks };
         let power_back = self.damaged_boot.then_some(BOOT);
         let (gone, judge) = (self.gone.clone(), std::mem::take(&mut self.judge));
-        let under = Circumstances { power_back, epoch: self.epoch, gone, judge };
+        let epoch = self.epoch;
+        let under = Circumstances { power_back, epoch, gone, judge, ..Circumstances::default() };
         classify(&mut self.facts, &mut self.index, batch, &under)
     }
 
