@@ -662,3 +662,40 @@ fn what_a_user_writes_is_not_taken_for_what_is_on_its_way_to_another_name() {
         assert_eq!(row.content, Some(Content::File(Digest([letter; 32]), u64::from(letter))));
     }
 }
+
+// Story (simulator, seeds 6497, 6570 and 9617): a program wrote into a file that was being renamed
+// for a peer. The kernel told of it at the old name; when somebody looked there the file was gone,
+// and nobody looked at the new one. A mode set at that moment was even taken for what was known,
+// and set back.
+#[test]
+fn what_was_changed_under_a_rename_for_a_peer_is_found_at_the_new_name() {
+    let (mut a, mut b) = (Side::new(1), Side::new(2));
+    meet(&mut a, &mut b);
+    let heard = a.write("f", b'1');
+    b.hear(1, heard);
+    let install = installed(&operations(b.turn([Input::Staged(vec![Digest([b'1'; 32])])]))).0;
+    let file = present(Kind::File, 9, Some(b'1'));
+    b.turn([Input::Applied(vec![(install, done(file.clone()))])]);
+    let moved = looks(Source::Live, &[("f", None), ("g", Some(file.clone()))]);
+    let heard = said(a.turn([Input::Observed(a.now.mono_ms + 1, moved)]));
+    let rename = operations(b.hear(1, heard));
+    assert!(matches!(rename[..], [Operation { act: Act::Move { .. }, .. }]), "{rename:?}");
+    let mut changed = present(Kind::File, 9, Some(b'2'));
+    changed.attributes.mode = 0o600;
+    let attributes = changed.attributes.clone();
+    let now = Present { attributes, ..file };
+    assert_eq!(asked(&b.turn([Input::Applied(vec![(rename[0].id, done(now))])])), ["g"]);
+    let row = observe::row_at(&b.index, &RelPath::parse(b"g").expect("a path")).expect("moved");
+    assert_eq!(row.fingerprint.ctime, Timestamp::default(), "after a kill a scan finds it");
+    b.now.mono_ms += 10;
+    let said = b.look(Source::Live, "g", Found::Present(changed));
+    let frame = said.iter().find_map(|message| match message {
+        Message::Frame(frame) => Some(frame),
+        _ => None,
+    });
+    let entry = &frame.expect("it is an edit, and a change of its mode").entries[0];
+    let (data, mode) = (view::winner(&entry.data), entry.mode.versions());
+    let content = Content::File(Digest([b'2'; 32]), u64::from(b'2'));
+    assert_eq!(data.map(|data| &data.content), Some(&content));
+    assert_eq!(mode.iter().map(|mode| mode.value.value).collect::<Vec<_>>(), [0o600]);
+}

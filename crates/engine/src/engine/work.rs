@@ -3,7 +3,7 @@
 use super::{digest_of, entry_life, Effect, FolderEngine, Happening, Origin};
 use crate::content::{Content, Digest};
 use crate::dot::{Dot, NodeId};
-use crate::entry::{EntryId, Kind};
+use crate::entry::{EntryId, Kind, Timestamp};
 use crate::fetch::Asked;
 use crate::index::{
     Attributes, Index, Intent, PendingRow, SeenDots, SeenRow, Slot, Volatile, ROOT_SLOT,
@@ -408,6 +408,9 @@ impl FolderEngine {
         });
     }
 
+    /// A rename changes nothing but the name. What a program changed before it was told of at the
+    /// old name, where nobody finds it any more: it is looked for at the new one, and written down
+    /// with a time that no look finds, so that a scan sees it too.
     fn move_row(
         &mut self,
         index: &mut dyn Index,
@@ -427,7 +430,13 @@ impl FolderEngine {
         if let Some(dots) = dots {
             row.dots = dots.clone();
         }
-        self.update(index, row, now);
+        let mut known = now.clone();
+        if known.attributes != row.attributes {
+            known.attributes = row.attributes.clone();
+            known.fingerprint.ctime = Timestamp::default();
+        }
+        self.update(index, row, &known);
+        self.look_at([to.path()]);
     }
 
     fn swap(
