@@ -28,6 +28,11 @@ pub(super) struct Doubts {
     inside: BTreeMap<Handle, u64>,
     /// Where directories were moved to in this turn.
     moved: Vec<RelPath>,
+    /// Directories that users renamed, as was understood in this turn: the kernel has their inside
+    /// looked at where it told of them.
+    renamed: Vec<Handle>,
+    /// Where operations of ours have moved something to, and when.
+    carried: BTreeMap<RelPath, u64>,
     /// Directories that were seen to be others, or gone, in looks that did not count: what is in
     /// them says nothing before they are looked at again.
     replaced: BTreeSet<RelPath>,
@@ -289,37 +294,59 @@ impl FolderEngine {
         let handles = unseen.iter().map(|(_, handle)| (handle.clone(), self.now.mono_ms));
         self.doubts.inside.extend(handles);
         let unseen: Vec<RelPath> = unseen.into_iter().map(|(path, _)| path.clone()).collect();
-        self.doubts.moved.extend(seen.moved.iter().map(|(_, to)| to.clone()));
+        self.renamed(index, &seen.moved);
         self.doubts.leaving.extend(seen.dropped.iter().cloned());
         if !unseen.is_empty() {
             self.effects.push(Effect::ObserveTrees(unseen));
         }
     }
 
+    /// Users have renamed directories. Whoever walks one where the kernel told of it finds nothing
+    /// if an operation of ours has carried it away from there, then or later: it is looked into
+    /// where it is.
+    fn renamed(&mut self, index: &dyn Index, moved: &[(RelPath, RelPath)]) {
+        for (_, to) in moved {
+            self.doubts.moved.push(to.clone());
+            let Some(row) = observe::row_at(index, to) else { continue };
+            let handle = row.fingerprint.handle;
+            if self.doubts.carried.keys().any(|carried| to.is_within(carried)) {
+                self.doubts.inside.insert(handle, self.now.mono_ms);
+            } else {
+                self.doubts.renamed.push(handle);
+            }
+        }
+    }
+
     /// An operation of ours has moved something.
     pub(super) fn moved_for_a_peer(&mut self, act: &Act) {
-        match act {
-            Act::Move { to, .. } => self.doubts.moved.push(to.path()),
-            Act::Exchange { a, b, .. } => self.doubts.moved.extend([a.path(), b.path()]),
-            _ => {}
-        }
+        let moved = match act {
+            Act::Move { to, .. } => vec![to.path()],
+            Act::Exchange { a, b, .. } => vec![a.path(), b.path()],
+            _ => return,
+        };
+        let now_ms = self.now.mono_ms;
+        self.doubts.carried.extend(moved.iter().map(|path| (path.clone(), now_ms)));
+        self.doubts.moved.extend(moved);
     }
 
     /// Directories that were moved before anybody looked inside are looked into where they are now.
     fn look_inside_again(&mut self, index: &dyn Index) {
         let moved = std::mem::take(&mut self.doubts.moved);
-        let horizon = self.now.mono_ms.saturating_sub(MEMORY_MS);
+        let now_ms = self.now.mono_ms;
+        let horizon = now_ms.saturating_sub(MEMORY_MS);
         self.doubts.inside.retain(|_, asked_ms| *asked_ms >= horizon);
-        if moved.is_empty() || self.doubts.inside.is_empty() {
-            return;
+        self.doubts.carried.retain(|_, when| *when >= horizon);
+        if !moved.is_empty() {
+            let rows = self.doubts.inside.keys().flat_map(|handle| index.seen_handle(handle));
+            let paths = rows.filter_map(|row| observe::path_of(index, row.slot));
+            let paths = paths.filter(|path| moved.iter().any(|to| path.is_within(to)));
+            let paths: Vec<RelPath> = paths.collect();
+            if !paths.is_empty() {
+                self.effects.push(Effect::ObserveTrees(paths));
+            }
         }
-        let rows = self.doubts.inside.keys().flat_map(|handle| index.seen_handle(handle));
-        let paths = rows.filter_map(|row| observe::path_of(index, row.slot));
-        let paths = paths.filter(|path| moved.iter().any(|to| path.is_within(to)));
-        let paths: Vec<RelPath> = paths.collect();
-        if !paths.is_empty() {
-            self.effects.push(Effect::ObserveTrees(paths));
-        }
+        let renamed = std::mem::take(&mut self.doubts.renamed);
+        self.doubts.inside.extend(renamed.into_iter().map(|handle| (handle, now_ms)));
     }
 
     /// What is gone is followed where its directory goes. Of what has no row any more, or another,

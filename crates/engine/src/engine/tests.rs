@@ -699,3 +699,30 @@ fn what_was_changed_under_a_rename_for_a_peer_is_found_at_the_new_name() {
     assert_eq!(data.map(|data| &data.content), Some(&content));
     assert_eq!(mode.iter().map(|mode| mode.value.value).collect::<Vec<_>>(), [0o600]);
 }
+
+// Story (simulator, seed 603): a user moved a directory into another one, which was being renamed
+// for a peer. The kernel told of the new place, under the old name of that other one: who went to
+// walk it found nothing, and a file that had just been made in it was in no index.
+#[test]
+fn a_renamed_directory_that_was_carried_on_is_looked_into_where_it_is() {
+    for is_late in [true, false] {
+        let (mut a, mut b) = with_a_directory();
+        b.look(Source::Live, "e", Found::Present(present(Kind::Dir, 5, None)));
+        let dir = |handle| Some(present(Kind::Dir, handle, None));
+        let heard = looks(Source::Live, &[("d", None), ("x", dir(4))]);
+        let heard = said(a.turn([Input::Observed(a.now.mono_ms + 1, heard)]));
+        let see = |b: &mut Side, at: &str| {
+            b.now.mono_ms += 10;
+            let seen = looks(Source::Live, &[("e", None), (at, dir(5))]);
+            inside(&b.turn([Input::Observed(b.now.mono_ms + 1, seen)]))
+        };
+        if !is_late {
+            assert_eq!(see(&mut b, "d/e"), [""; 0], "it is walked where the kernel told of it");
+        }
+        let carry = operations(b.hear(1, heard));
+        let carried = done(present(Kind::Dir, 4, None));
+        let asked = inside(&b.turn([Input::Applied(vec![(carry[0].id, carried)])]));
+        let asked = if is_late { see(&mut b, "x/e") } else { asked };
+        assert_eq!(asked, ["x/e"]);
+    }
+}
