@@ -74,16 +74,21 @@ impl<F: Fs> Apply<F> {
         };
         self.parents.leave(&*self.fs, &at.dir_handle);
         let after = match &dressed.file {
-            Some(file) => self.fs.stat_file(file),
+            // In this order: what comes after the first is seen by the next look.
+            Some(file) => {
+                let stat = self.fs.stat_file(file);
+                stat.and_then(|stat| Ok((stat, self.fs.xattrs(On::File(file))?)))
+            }
             None => self
                 .spot(at)
                 .and_then(|spot| {
                     let look = |error: io::Error| stop("look at", &spot.path, &error);
                     self.fs.stat(&spot.dir, &spot.name).map_err(look)
                 })
+                .map(|stat| (stat, dressed.attributes.xattrs.clone()))
                 .map_err(|_| io::Error::from_raw_os_error(libc::ENOENT)),
         };
-        let now = dressed.present(after.unwrap_or_else(|_| dressed.stat.clone()));
+        let now = dressed.present(after.ok());
         let refused = dressed.refused(wanted);
         Ok(Outcome::Done { now: vec![now], refused, displaced })
     }

@@ -7,6 +7,7 @@ use super::{attributes, left, stop, Apply, Stop};
 use crate::fs::{Fs, On, Stat};
 use crate::stage::Ready;
 use engine::content::{Content, Digest};
+use engine::entry::Xattrs;
 use engine::index::Attributes;
 use engine::observe::Present;
 use engine::path::{Name, RelPath};
@@ -61,11 +62,15 @@ impl<F: Fs> Dressed<F> {
 
     /// What stands in the tree, given a look at it after it got its name. If somebody changed it
     /// already, it is described as it was staged, so that the change is still to be seen.
-    pub(super) fn present(&self, after: Stat) -> Present {
-        let same = after.size == self.stat.size && after.mtime == self.stat.mtime;
-        let same = same && after.handle == self.stat.handle;
-        let same = same && (after.mode, after.owner) == (self.stat.mode, self.stat.owner);
-        let stat = if same { after } else { self.stat.clone() };
+    pub(super) fn present(&self, after: Option<(Stat, Xattrs)>) -> Present {
+        let same = |(after, xattrs): &(Stat, Xattrs)| {
+            after.size == self.stat.size
+                && after.mtime == self.stat.mtime
+                && after.handle == self.stat.handle
+                && (after.mode, after.owner) == (self.stat.mode, self.stat.owner)
+                && *xattrs == self.attributes.xattrs
+        };
+        let stat = after.filter(same).map_or_else(|| self.stat.clone(), |(after, _)| after);
         let kind = stat.kind.entry().expect("files and symlinks only are staged");
         Present {
             kind,
