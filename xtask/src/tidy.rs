@@ -8,6 +8,7 @@ mod graph;
 mod lex;
 mod licence;
 mod names;
+mod rules;
 mod rust;
 mod text;
 
@@ -78,6 +79,7 @@ pub fn run(root: &Path) -> Result<()> {
         }
     }
     faults.extend(names::check(&sources, &paths));
+    faults.extend(rules::check(&sources));
     faults.extend(graph::check(root, &sources)?);
     faults.sort();
     faults.dedup();

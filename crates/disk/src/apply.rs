@@ -1,11 +1,10 @@
 //! Operation -> the tree, by the certified exchange: the only code that changes user files.
 //!
 //! Act only with calls that cannot destroy; then look at what was really displaced; compensate
-//! (replication design B5, measured in its evidence A0). A name is exchanged with the staged file,
-//! so nothing is gone; what came out must be the very inode, size and time that was expected, with
-//! no writer on it, before it may be retired. If not, it is user data: put back, or kept and
-//! reported. Nothing here decides what ought to be where: that is `engine::plan`. Called by the
-//! daemon's apply worker, one per folder.
+//! (decisions R5). A name is exchanged with the staged file, so nothing is gone; what came out must
+//! be the very inode, size and time that was expected, with no writer on it, before it may be
+//! retired. If not, it is user data: put back, or kept and reported. Nothing here decides what is
+//! to be where: that is `engine::plan`. Called by the daemon's apply worker, one per folder.
 
 use crate::fs::Fs;
 use crate::stage::{is_full, Stage};

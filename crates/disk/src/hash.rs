@@ -18,7 +18,7 @@ const BUFFER_BYTES: usize = 256 * 1024;
 /// How often a file that moves while it is read is tried again before it counts as busy.
 const TRIES_MAX: usize = 3;
 /// A file changed less than this ago is written back before it is read where no lease can tell of
-/// mappings: stores through a mapping show in mtime only after write-back (evidence A8).
+/// mappings: stores through a mapping show in mtime only after write-back (decisions B1).
 const MAPPED_MS: u64 = 60_000;
 /// Two ticks of the slowest kernel clock (100 Hz) and one for its coarseness.
 const RACY_MS: u64 = 30;

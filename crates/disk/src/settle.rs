@@ -15,7 +15,7 @@ use pace::Paces;
 
 /// First wait before a path that was busy is looked at again.
 const BUSY_MS_MIN: u64 = 50;
-/// Longest wait before a path that was busy is looked at again (replication page B3.3).
+/// Longest wait before a path that was busy is looked at again (decisions R3).
 const BUSY_MS_MAX: u64 = 5_000;
 /// Subtrees waiting above which everything is one tree.
 const TREES_MAX: usize = 1_024;

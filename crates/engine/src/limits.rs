@@ -92,8 +92,8 @@ pub const RETRY_MS_MIN: u64 = 50;
 /// See [`RETRY_MS_MIN`].
 pub const RETRY_MS_MAX: u64 = 5_000;
 
-/// A replacement waits this long for earlier creates of its author, in milliseconds (decisions
-/// A19).
+/// A replacement waits this long for earlier creates of its author, in milliseconds
+/// (decisions A19).
 pub const BARRIER_MS_MAX: u64 = 30_000;
 
 /// How deep a tree may be, in directories: PATH_MAX / 2.

@@ -1,8 +1,8 @@
 //! Entries -> the one tree that every node must show: pure, total, deterministic.
 //!
 //! Everything is local: [`place`] reads one entry, its ancestors and the entries that claim its
-//! name, never the whole tree. Liveness, names and winners follow replication.md B2 in the conflict
-//! store mode (decisions A17).
+//! name, never the whole tree. Liveness, names and winners follow decisions R2; a loser of a
+//! conflict is not in the tree (decisions A17).
 
 use crate::content::Content;
 use crate::dot::Dot;

@@ -1,4 +1,4 @@
-//! Laws that hold whatever happens: the table of conflicts (replication.md B9) on two nodes, and
+//! Laws that hold whatever happens: the table of conflicts (decisions R6) on two nodes, and
 //! the algebra of entries and of Knowledge.
 
 use engine::content::{Content, Digest};

@@ -35,7 +35,7 @@ pub fn check(source: &Source) -> Vec<Fault> {
 }
 
 /// The text in which words count: Rust without its strings, Markdown without its code spans.
-fn prose(source: &Source) -> Vec<String> {
+pub fn prose(source: &Source) -> Vec<String> {
     if source.path.ends_with(".rs") {
         let lines = lex::lines(&source.text).into_iter();
         return lines.map(|line| format!("{} {}", line.code, line.comment)).collect();

@@ -1,4 +1,4 @@
-//! The race of the design's evidence A0, generalised: programs append, rewrite and save by rename
+//! The race that decisions R5 is made for: programs append, rewrite and save by rename
 //! while versions are installed as fast as they go. Every line that a program wrote is afterwards
 //! in the file, in a version that was known when it was replaced, or in the conflict store.
 
