@@ -15,17 +15,26 @@ pub mod entry;
 
 pub mod index;
 
+pub mod ledger;
+
 pub mod observe;
 
-pub mod limits;
-pub mod message;
+pub mod view;
+
 pub mod plan;
+
+pub mod pending;
+
+pub mod limits;
+
+pub mod message;
+
 pub mod wire;
 
-pub mod cluster_map;
-pub mod engine;
 pub mod exchange;
+
 pub mod fetch;
-pub mod ledger;
-pub mod pending;
-pub mod view;
+
+pub mod cluster_map;
+
+pub mod engine;

@@ -1,7 +1,7 @@
 //! One folder held on this node: opened, its threads started, its questions answered, stopped.
 //!
 //! The data's way through it: `look` (kernel events, scans) -> `control` (engine, index, commit) ->
-//! `effects` -> `content` (bytes to and from peers) and `hands` (operations on the tree).
+//! `effects` -> `intake` and `serving` (bytes from and to peers), `hands` (operations on the tree).
 //! Decides nothing: that is `engine`.
 
 use std::collections::{BTreeMap, BTreeSet};
