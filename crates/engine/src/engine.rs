@@ -10,7 +10,9 @@ use crate::dot::{Incarnation, NodeId};
 use crate::entry::{EntryId, Timestamp, ROOT};
 use crate::exchange::{Exchange, Offence, Outgoing};
 use crate::fetch::Fetch;
-use crate::index::{Index, Meta, Phase, SeenDots, SeenRow, FORMER, ROOT_SLOT};
+use crate::index::{
+    Attributes, Fingerprint, Index, Meta, Phase, SeenDots, SeenRow, FORMER, ROOT_SLOT,
+};
 use crate::ledger::Facts;
 use crate::message::{Message, Want};
 use crate::observe::{self, Present, Stray};
@@ -81,7 +83,7 @@ impl FolderEngine {
         }
         facts.meta.boot = opening.boot.id;
         if first {
-            index.put_seen(&root_row(&opening.root));
+            index.put_seen(&root_row(&opening.root, facts.meta.phase));
         }
         let mut exchange = Exchange::default();
         exchange.resume(&facts, index);
@@ -430,17 +432,23 @@ impl FolderEngine {
     }
 }
 
-/// The root's row before anything is known of it.
-fn root_row(found: &Present) -> SeenRow {
+/// The root's row before the first scan, which is to find it changed. Who begins a folder gives the
+/// root its attributes; who joins has nothing to say of them, and takes them over.
+fn root_row(found: &Present, phase: Phase) -> SeenRow {
+    let fingerprint = Fingerprint { ctime: Timestamp::default(), ..found.fingerprint.clone() };
+    let attributes = match phase {
+        Phase::Joining => found.attributes.clone(),
+        Phase::Importing | Phase::Member => Attributes::default(),
+    };
     SeenRow {
         slot: ROOT_SLOT,
         parent: ROOT_SLOT,
         name: None,
         entry: ROOT,
         kind: found.kind,
-        fingerprint: found.fingerprint.clone(),
+        fingerprint,
         content: None,
-        attributes: Default::default(),
+        attributes,
         refused: None,
         dots: SeenDots::default(),
         soft: false,

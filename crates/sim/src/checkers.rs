@@ -277,6 +277,8 @@ pub fn at_rest(world: &World) {
             (tree(model, root), kept, contents(model, root))
         });
         same_trees(&shown, &view_of(index, true), &format!("disk and view of {number}"));
+        let mode = shown.get(&RelPath::root()).expect("the root is there").2.mode;
+        assert!(mode & 0o7 == 0, "who joined gave the root its own mode, {mode:o}");
         for wanted in &owed {
             let there = kept.contains(wanted) || beside.contains(wanted);
             let stray = world.strays.contains(wanted);

@@ -33,6 +33,8 @@ use std::sync::Arc;
 /// The one folder.
 pub const FOLDER: FolderId = FolderId([9; 16]);
 
+/// The mode of the first node's root; others add their number. No user gives it such a mode.
+const ROOT_MODE: u16 = 0o2770;
 /// The directory of the disk that is the folder's root.
 pub const ROOT_NAME: &[u8] = b"root";
 /// The directory where the program keeps staging, trash and conflict store.
@@ -97,6 +99,8 @@ impl Machine {
     pub fn new(node: usize, disk: SimDisk) -> io::Result<Machine> {
         let top = disk.top();
         disk.make_dir(&top, &name(ROOT_NAME))?;
+        let root = disk.open_child(&top, &name(ROOT_NAME))?;
+        disk.set_mode(On::Dir(&root), ROOT_MODE + u16::try_from(node).expect("few nodes"))?;
         disk.make_dir(&top, &name(STATE_NAME))?;
         let phase = if node == 0 { Phase::Importing } else { Phase::Joining };
         let meta = Meta::new(life(node, 0).incarnation, phase, [0; 16]);

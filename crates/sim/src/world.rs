@@ -476,15 +476,6 @@ impl World {
         self.hear_kernel_later(node);
     }
 
-    /// A user of this node changes the mode of the folder's root.
-    pub fn touch_root(&mut self, node: usize) {
-        let root = self.roots[node];
-        let changed =
-            self.nodes[node].disk.with(|model| model.change(root, |thing| thing.mode = 0o755));
-        changed.expect("the root is there");
-        self.hear_kernel_later(node);
-    }
-
     /// Users end what they have begun.
     pub fn users_finish(&mut self) {
         for node in 0..self.nodes.len() {

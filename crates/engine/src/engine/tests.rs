@@ -3,9 +3,10 @@
 use super::{Boot, Effect, FolderEngine, Input, Now, Opening};
 use crate::content::{Content, Digest};
 use crate::dot::{Incarnation, NodeId};
-use crate::entry::{IncarnationRecord, Kind, Timestamp};
+use crate::entry::{IncarnationRecord, Kind, Timestamp, ROOT};
 use crate::index::{
     Attributes, Fingerprint, Handle, Index, MemIndex, Meta, PendingRow, Phase, Slot, FORMER,
+    ROOT_SLOT,
 };
 use crate::message::{Message, Want};
 use crate::observe::{self, Batch, Found, Observation, Present, Source, Stray};
@@ -725,4 +726,33 @@ fn a_renamed_directory_that_was_carried_on_is_looked_into_where_it_is() {
         let asked = if is_late { see(&mut b, "x/e") } else { asked };
         assert_eq!(asked, ["x/e"]);
     }
+}
+
+// Story (a first user): an empty directory that joined kept its own mode and owner, or gave them to
+// the directory that had been shared, while all said that all was well: no scan told of the root.
+#[test]
+fn who_joins_takes_over_the_attributes_of_the_root() {
+    let root = |mode: u16, at: u64| {
+        let mut found = present(Kind::Dir, 0, None);
+        found.attributes.mode = mode;
+        let looks = vec![Observation { path: RelPath::root(), found: Found::Present(found) }];
+        Input::Observed(at, Batch { source: Source::Scan, looks })
+    };
+    let mut founder = Side::first(1, Phase::Importing);
+    assert!(is_new(&founder.index), "the scan tells of the root, though nobody has changed it");
+    founder.turn([root(0o2770, 2), Input::Scanned(true)]);
+    let mut joins = Side::first(2, Phase::Joining);
+    meet(&mut founder, &mut joins);
+    let effects = joins.turn([root(0o700, joins.now.mono_ms + 1), Input::Scanned(true)]);
+    let said = said(effects);
+    assert!(said.iter().all(|message| !matches!(message, Message::Frame(_))), "{said:?}");
+    let wanted = |found: &Side| view::desired(&found.index.entry(ROOT).unwrap().entry);
+    assert_eq!(wanted(&joins).unwrap().attributes.mode, 0o2770);
+    assert!(joins.index.pending(ROOT).is_some(), "and is put right");
+}
+
+/// Whether the root's row is no proof of how the root is.
+fn is_new(index: &MemIndex) -> bool {
+    let row = index.seen(ROOT_SLOT).expect("the root's row");
+    row.fingerprint != present(Kind::Dir, 0, None).fingerprint
 }
