@@ -9,6 +9,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -17,15 +18,22 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, Semaphore};
+use tokio::time::timeout;
 
+use crate::door::{Door, Guest};
 use crate::home::{Home, HomeError};
 
 /// Longest request line, in bytes.
 pub const REQUEST_BYTES_MAX: u64 = 64 << 10;
 /// Longest answer line, in bytes.
 pub const REPLY_BYTES_MAX: u64 = 16 << 20;
-/// Connections served at once; more wait.
-pub const CONNECTIONS_MAX: usize = 64;
+/// Connections open at once. For one more the longest silent one is closed; where all have asked,
+/// the new one is told so.
+pub const CONNECTIONS_MAX: usize = 128;
+/// Requests answered at once; more wait, but not for ever.
+pub const CALLS_MAX: usize = 64;
+/// How long a connection may take to ask, and its request to have its turn.
+pub const PATIENCE: Duration = Duration::from_secs(10);
 /// Items of one stream that may wait for a slow reader; then the stream waits.
 pub const ITEMS_MAX: usize = 256;
 
@@ -270,50 +278,103 @@ impl Server {
         Ok(Server { listener, path, _directory: directory })
     }
 
-    /// Serves until it is dropped.
-    pub async fn run<A: Api>(self, api: Arc<A>) {
-        let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    /// Serves until it is dropped. A connection may take `patience` to ask, and its request to have
+    /// its turn.
+    pub async fn run<A: Api>(self, api: Arc<A>, patience: Duration) {
+        let desk = Desk { api, calls: Arc::new(Semaphore::new(CALLS_MAX)), patience };
+        let mut door = Door::new(CONNECTIONS_MAX);
         loop {
-            let Ok(permit) = permits.clone().acquire_owned().await else { return };
             match self.listener.accept().await {
-                Ok((stream, _)) => {
-                    let api = api.clone();
-                    tokio::spawn(async move {
-                        serve(stream, api).await;
-                        drop(permit);
-                    });
-                }
+                Ok((stream, _)) => match door.enter().await {
+                    Some(guest) => drop(tokio::spawn(desk.clone().serve(stream, guest))),
+                    // What was asked has not even been read.
+                    None => refuse(&stream),
+                },
                 Err(error) => {
                     tracing::warn!(%error, "control socket: cannot accept");
-                    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                    tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }
         }
     }
 }
 
-async fn serve<A: Api>(stream: UnixStream, api: Arc<A>) {
-    let (read, mut write) = stream.into_split();
-    let mut read = BufReader::new(read);
-    let end = match read_line(&mut read, REQUEST_BYTES_MAX).await {
-        Ok(Some(line)) => match serde_json::from_str(&line) {
-            Ok(request) => answer(request, &mut read, &mut write, api).await,
-            Err(error) => Some(Reply::Failed(Failure::new(
-                Exit::Usage,
-                format!(
+/// Where requests are taken and answered.
+struct Desk<A> {
+    api: Arc<A>,
+    calls: Arc<Semaphore>,
+    patience: Duration,
+}
+
+impl<A> Clone for Desk<A> {
+    fn clone(&self) -> Desk<A> {
+        let (api, calls) = (self.api.clone(), self.calls.clone());
+        Desk { api, calls, patience: self.patience }
+    }
+}
+
+impl<A: Api> Desk<A> {
+    async fn serve(self, stream: UnixStream, mut guest: Guest) {
+        let (read, mut write) = stream.into_split();
+        let mut read = BufReader::new(read);
+        let asked = tokio::select! {
+            asked = timeout(self.patience, read_line(&mut read, REQUEST_BYTES_MAX)) => asked,
+            () = guest.sent_away() => return,
+        };
+        if !guest.spoke() {
+            return;
+        }
+        let unread = |why: &dyn std::fmt::Display| {
+            Some(no(format!("the request cannot be read ({why}); nothing was changed")))
+        };
+        let end = match asked {
+            Ok(Ok(Some(line))) => match serde_json::from_str(&line) {
+                Ok(request) => self.take_turn(request, &mut read, &mut write).await,
+                Err(error) => Some(no(format!(
                     "the daemon does not understand the request ({error}); nothing was changed"
-                ),
-            ))),
-        },
-        Ok(None) => None,
-        Err(error) => Some(Reply::Failed(Failure::new(
-            Exit::Usage,
-            format!("the request cannot be read ({error}); nothing was changed"),
-        ))),
-    };
-    if let Some(end) = end {
+                ))),
+            },
+            Ok(Ok(None)) => None,
+            Ok(Err(error)) => unread(&error),
+            Err(late) => unread(&late),
+        };
+        if let Some(end) = end {
+            // A client that has gone does not want to know.
+            drop(write_line(&mut write, &end).await);
+        }
+    }
+
+    async fn take_turn(
+        self,
+        request: Request,
+        read: &mut BufReader<OwnedReadHalf>,
+        write: &mut OwnedWriteHalf,
+    ) -> Option<Reply> {
+        match timeout(self.patience, self.calls.acquire()).await {
+            Ok(Ok(_turn)) => answer(request, read, write, self.api).await,
+            _ => Some(busy()),
+        }
+    }
+}
+
+fn no(message: String) -> Reply {
+    Reply::Failed(Failure::new(Exit::Usage, message))
+}
+
+fn busy() -> Reply {
+    let message = format!(
+        "the daemon is answering {CALLS_MAX} other commands; nothing was changed; end some that go \
+         on and on (`log --follow`, `wait`), then try again"
+    );
+    Reply::Failed(Failure::new(Exit::Failed, message))
+}
+
+/// Tells a connection that there is no place for it, without waiting for it to listen.
+fn refuse(stream: &UnixStream) {
+    if let Ok(mut line) = serde_json::to_vec(&busy()) {
+        line.push(b'\n');
         // A client that has gone does not want to know.
-        drop(write_line(&mut write, &end).await);
+        drop(stream.try_write(&line));
     }
 }
 
@@ -389,11 +450,13 @@ pub async fn call<T: DeserializeOwned, I: DeserializeOwned>(
     let (read, mut write) = stream.into_split();
     let mut line = serde_json::to_vec(request).map_err(|e| garbled(e.to_string()))?;
     line.push(b'\n');
-    write.write_all(&line).await.map_err(fail)?;
+    // A daemon that has no place for another connection says so and hangs up before it is asked.
+    let mut unsent = write.write_all(&line).await.err();
     let mut read = BufReader::new(read);
     loop {
         let Some(line) = read_line(&mut read, REPLY_BYTES_MAX).await.map_err(fail)? else {
-            return Err(fail(io::ErrorKind::UnexpectedEof.into()));
+            let cut = || io::ErrorKind::UnexpectedEof.into();
+            return Err(fail(unsent.take().unwrap_or_else(cut)));
         };
         match serde_json::from_str(&line).map_err(|e| garbled(e.to_string()))? {
             Reply::Item(value) => {

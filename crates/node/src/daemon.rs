@@ -17,10 +17,10 @@ use tokio::sync::mpsc;
 
 use crate::address;
 use crate::config::{Config, ConfigError, Http};
-use crate::control::{ControlError, Server};
+use crate::control::{self, ControlError, Server};
 use crate::folder::intake::Heard;
 use crate::home::{Home, HomeError, HomeLock};
-use crate::http::{HttpError, HttpServer};
+use crate::http::{HttpError, HttpServer, CONNECTION_LIMIT};
 use crate::membership::{Members, MembershipError};
 use crate::net::limits::Timing;
 use crate::net::{Ears, Lane, Link, Net, NetConfig, NetError, NetEvent, NetHandle, PeerAddress};
@@ -133,7 +133,7 @@ async fn serve(
     let net = Net::start(net_config, members.clone(), Ears { control, data }).await?;
     let http = match config.http {
         Http::Off => None,
-        Http::On(address) => Some(HttpServer::bind(address).await?),
+        Http::On(address) => Some(HttpServer::bind(address, CONNECTION_LIMIT).await?),
     };
     let server = Server::bind(home)?;
     let daemon = Arc::new(Daemon {
@@ -162,7 +162,7 @@ async fn serve(
     let opening = daemon.clone();
     // Opening reads disks; nobody is served wrongly meanwhile, only later.
     drop(tokio::task::spawn_blocking(move || opening.start_folders()).await);
-    tokio::spawn(server.run(Arc::new(api::Control(daemon.clone()))));
+    tokio::spawn(server.run(Arc::new(api::Control(daemon.clone())), control::PATIENCE));
     daemon.dial();
     ready();
     tell_service_manager(&[sd_notify::NotifyState::Ready]);

@@ -297,19 +297,45 @@ impl Home {
 /// # Errors
 /// A step failed; the file is as it was before.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), HomeError> {
+    let io = |source| HomeError::Io { action: "write", path: path.to_owned(), source };
+    let temporary = write_beside(path, bytes).map_err(io)?;
+    fs::rename(&temporary, path).and_then(|()| sync_parent(path)).map_err(io)
+}
+
+/// Makes a file whole where none is: like [`replace`], but what is there already stays. Whoever
+/// dies in the middle leaves at most the temporary file, which the next one makes anew. The caller
+/// holds the home's lock.
+///
+/// # Errors
+/// `AlreadyExists`, or a step failed; under this name there is then no half of a file.
+pub fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let temporary = write_beside(path, bytes)?;
+    // A second name is refused where a file is, and a filesystem that has renames without replacing
+    // is not needed for it.
+    let made = fs::hard_link(&temporary, path);
+    let gone = fs::remove_file(&temporary);
+    made.and(gone).and_then(|()| sync_parent(path))
+}
+
+/// The bytes, durable, under a name that is nobody's.
+fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".new");
     let temporary = PathBuf::from(temporary);
-    let write = || -> io::Result<()> {
-        let mut options = OpenOptions::new();
-        let mut file =
-            options.write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)?;
-        File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
-    };
-    write().map_err(|source| HomeError::Io { action: "write", path: path.to_owned(), source })
+    // A leftover may be a second name of the file itself: it goes, and is not written to.
+    match fs::remove_file(&temporary) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut options = OpenOptions::new();
+    let mut file = options.write(true).create_new(true).mode(0o600).open(&temporary)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    Ok(temporary)
+}
+
+fn sync_parent(path: &Path) -> io::Result<()> {
+    File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
 }
 
 #[cfg(test)]

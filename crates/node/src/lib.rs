@@ -9,6 +9,8 @@ pub mod config;
 pub mod home;
 pub mod membership;
 
+pub mod door;
+
 pub mod control;
 pub mod http;
 pub mod log;

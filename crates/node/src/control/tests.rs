@@ -1,11 +1,16 @@
 //! A client and a server over a real socket, with an api that is only a script.
 
-use super::{call, Api, ControlError, Exit, Failure, Items, Request, Server, REQUEST_BYTES_MAX};
+use super::{
+    call, refuse, Api, ControlError, Exit, Failure, Items, Request, Server, CALLS_MAX,
+    CONNECTIONS_MAX, PATIENCE, REQUEST_BYTES_MAX,
+};
 use crate::home::Home;
 use crate::view::{Done, Node};
 use serde_json::Value;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Notify;
 
 #[derive(Default)]
@@ -56,9 +61,22 @@ fn node(n: usize) -> Node {
 }
 
 fn start(home: &Home) -> (Arc<Script>, tokio::task::JoinHandle<()>) {
+    start_with(home, PATIENCE)
+}
+
+fn start_with(home: &Home, patience: Duration) -> (Arc<Script>, tokio::task::JoinHandle<()>) {
     let api = Arc::new(Script::default());
     let server = Server::bind(home).unwrap();
-    (api.clone(), tokio::spawn(server.run(api)))
+    (api.clone(), tokio::spawn(server.run(api, patience)))
+}
+
+async fn connect(home: &Home) -> UnixStream {
+    let (_directory, path) = home.socket().unwrap();
+    UnixStream::connect(path).await.unwrap()
+}
+
+async fn pause(home: &Home) -> Result<Done, ControlError> {
+    call(home, &Request::FolderPause { name: "web".to_owned() }, |_: Value| ()).await
 }
 
 #[tokio::test]
@@ -66,8 +84,7 @@ async fn requests_are_answered_in_a_home_whose_path_is_longer_than_a_socket_addr
     let dir = tempfile::tempdir().unwrap();
     let home = Home::create(&dir.path().join("x".repeat(200))).unwrap();
     let (_api, server) = start(&home);
-    let pause = Request::FolderPause { name: "web".to_owned() };
-    let done: Done = call(&home, &pause, |_: Value| ()).await.unwrap();
+    let done = pause(&home).await.unwrap();
     assert_eq!(done.message, "paused web");
     let mut names = Vec::new();
     let () = call(&home, &Request::NodeList {}, |n: Node| names.push(n.name)).await.unwrap();
@@ -101,15 +118,13 @@ async fn garbage_and_endless_lines_get_an_error_and_the_next_is_served() {
     let (_api, _server) = start(&home);
     let endless = vec![b'x'; usize::try_from(REQUEST_BYTES_MAX).unwrap()];
     for bytes in [b"{\"do\":\"nonsense\"}\n".as_slice(), b"\xff\n", &endless] {
-        let (_directory, path) = home.socket().unwrap();
-        let mut stream = tokio::net::UnixStream::connect(path).await.unwrap();
+        let mut stream = connect(&home).await;
         stream.write_all(bytes).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
         assert!(answer.contains("failed") && answer.contains("nothing was changed"), "{answer}");
     }
-    let pause = Request::FolderPause { name: "web".to_owned() };
-    let _: Done = call(&home, &pause, |_: Value| ()).await.unwrap();
+    pause(&home).await.unwrap();
 }
 
 #[tokio::test]
@@ -128,4 +143,62 @@ async fn a_call_ends_when_its_client_goes() {
     assert_eq!(first.recv().await, Some(1));
     client.abort();
     api.gone.notified().await;
+}
+
+/// 64 connections of the node's own user that asked nothing once blocked every command for ever.
+#[tokio::test]
+async fn connections_that_ask_nothing_keep_no_command_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = Home::create(&dir.path().join("h")).unwrap();
+    let (_api, _server) = start_with(&home, Duration::from_secs(3600));
+    let mut silent = Vec::new();
+    for _ in 0..2 * CONNECTIONS_MAX {
+        silent.push(connect(&home).await);
+    }
+    pause(&home).await.unwrap();
+    for mut stream in silent.into_iter().take(CONNECTIONS_MAX + 1) {
+        assert_eq!(stream.read(&mut [0]).await.unwrap(), 0, "the oldest are closed");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_asks_nothing_in_time_is_closed() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = Home::create(&dir.path().join("h")).unwrap();
+    let (_api, _server) = start_with(&home, Duration::from_millis(50));
+    let mut stream = connect(&home).await;
+    stream.write_all(b"{\"do\":").await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.contains("cannot be read"), "{answer}");
+}
+
+#[tokio::test]
+async fn where_all_turns_are_taken_a_command_is_told_so_and_served_when_one_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = Home::create(&dir.path().join("h")).unwrap();
+    let (api, _server) = start_with(&home, Duration::from_millis(200));
+    let mut endless = Vec::new();
+    for _ in 0..CALLS_MAX {
+        let mut stream = connect(&home).await;
+        stream.write_all(b"{\"do\":\"events\"}\n").await.unwrap();
+        assert_ne!(stream.read(&mut [0]).await.unwrap(), 0);
+        endless.push(stream);
+    }
+    let error = pause(&home).await.unwrap_err().to_string();
+    assert!(error.contains("nothing was changed; end some"), "{error}");
+    drop(endless.pop());
+    api.gone.notified().await;
+    pause(&home).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_command_that_is_refused_before_it_asks_hears_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = Home::create(&dir.path().join("h")).unwrap();
+    let (_directory, path) = home.socket().unwrap();
+    let listener = UnixListener::bind(path).unwrap();
+    let daemon = async { refuse(&listener.accept().await.unwrap().0) };
+    let (answer, ()) = tokio::join!(pause(&home), daemon);
+    assert!(matches!(answer, Err(ControlError::Failed(Failure { exit: Exit::Failed, .. }))));
 }

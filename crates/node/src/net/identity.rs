@@ -3,9 +3,9 @@
 //! Knows the file and the two operations, sign and verify; who may do what is the member map's
 //! affair. Called by the daemon at start, by `tls` for the handshake, by whoever signs records.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,6 +17,7 @@ use rustls::sign::CertifiedKey;
 use zeroize::Zeroizing;
 
 use super::tls;
+use crate::home;
 
 /// File name of the key inside the home.
 pub const KEY_FILE: &str = "identity.key";
@@ -88,31 +89,20 @@ impl std::fmt::Debug for Identity {
 }
 
 impl Identity {
-    /// Makes a new key in `home`: 0600, durable when this returns.
+    /// Makes a new key in the home: 0600, durable when this returns.
     ///
     /// # Errors
-    /// `Exists` if there is one already, `Io` with the step that failed (a half-written file is
-    /// removed again).
-    pub fn create(home: &Path) -> Result<Identity, IdentityError> {
-        let path = home.join(KEY_FILE);
+    /// `Exists` if there is one already, `Io`: there is never a half-written key.
+    pub fn create(directory: &Path) -> Result<Identity, IdentityError> {
+        let path = directory.join(KEY_FILE);
         let key_pair = Ed25519KeyPair::generate().map_err(|_| IdentityError::Generate)?;
         let document = key_pair.to_pkcs8().map_err(|_| IdentityError::Generate)?;
-        let mut file = match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)
-        {
-            Ok(file) => file,
+        match home::create(&path, document.as_ref()) {
+            Ok(()) => {}
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
                 return Err(IdentityError::Exists { path })
             }
-            Err(source) => return Err(IdentityError::Io { action: "create", path, source }),
-        };
-        let written = file
-            .write_all(document.as_ref())
-            .and_then(|()| file.sync_all())
-            .and_then(|()| File::open(home)?.sync_all());
-        if let Err(source) = written {
-            // The first error is the one to report; a leftover would be called corrupt later.
-            drop(std::fs::remove_file(&path));
-            return Err(IdentityError::Io { action: "write", path, source });
+            Err(source) => return Err(IdentityError::Io { action: "write", path, source }),
         }
         Identity::from_pkcs8(document.as_ref()).map_err(|why| IdentityError::Corrupt { path, why })
     }

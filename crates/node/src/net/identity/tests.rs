@@ -46,3 +46,31 @@ fn missing_open_to_others_and_damaged_keys_are_told_apart() {
     std::fs::write(&path, b"not a key").unwrap();
     assert!(matches!(Identity::open(home.path()), Err(IdentityError::Corrupt { .. })));
 }
+
+/// `kill -9` in `join` once left half a key under its final name, and the next `join` called it
+/// damaged: it was written there. Now no file gets that name before it is whole.
+#[test]
+fn a_key_that_cannot_be_written_whole_has_no_name() {
+    let home = tempfile::tempdir().unwrap();
+    let beside = home.path().join("identity.key.new");
+    std::fs::create_dir(&beside).unwrap();
+    assert!(matches!(Identity::create(home.path()), Err(IdentityError::Io { .. })));
+    assert!(matches!(Identity::open(home.path()), Err(IdentityError::Missing { .. })));
+    std::fs::remove_dir(&beside).unwrap();
+    std::fs::write(&beside, b"half a k").unwrap();
+    let made = Identity::create(home.path()).unwrap();
+    assert_eq!(Identity::open(home.path()).unwrap().node_id(), made.node_id());
+    assert!(!beside.exists());
+}
+
+/// The last step of a creation gives a second name and takes the first one: between the two, death
+/// leaves both.
+#[test]
+fn a_key_with_two_names_survives_another_create() {
+    let home = tempfile::tempdir().unwrap();
+    let first = Identity::create(home.path()).unwrap();
+    let beside = home.path().join("identity.key.new");
+    std::fs::hard_link(home.path().join(KEY_FILE), beside).unwrap();
+    assert!(matches!(Identity::create(home.path()), Err(IdentityError::Exists { .. })));
+    assert_eq!(Identity::open(home.path()).unwrap().node_id(), first.node_id());
+}
