@@ -73,13 +73,18 @@ fn details(output: &Output, status: &Status) -> Result<(), CliError> {
         if let Some(reason) = &folder.rung_reason {
             output.line(&format!("{}: watched by {}: {reason}", folder.name, folder.rung))?;
         }
+        // The reason before those who suffer from it: a full disk holds up all that waits.
+        let (whole, single): (Vec<_>, Vec<_>) =
+            folder.notices.iter().partition(|notice| notice.path.is_empty());
+        for notice in whole {
+            output.line(&format!("{}: {}", folder.name, notice.text))?;
+        }
+        for notice in single {
+            output.line(&format!("{}: {}: {}", folder.name, notice.path, notice.text))?;
+        }
         let late = folder.waiting.iter().filter(|_| folder.lag_ms >= LATE_MS);
         for waiting in late {
             output.line(&format!("{}: {}: waits: {}", folder.name, waiting.path, waiting.why))?;
-        }
-        for notice in &folder.notices {
-            let path = if notice.path.is_empty() { "" } else { &format!("{}: ", notice.path) };
-            output.line(&format!("{}: {path}{}", folder.name, notice.text))?;
         }
     }
     for problem in &status.problems {

@@ -150,7 +150,8 @@ impl Control {
         }
         self.engine.turn(self.clock.now(), &mut self.store);
         if let Err(error) = self.store.commit() {
-            self.board.halt(format!("{error}; free some space or mend the disk, then restart"));
+            let cure = "free some space or mend the disk, and it goes on by itself";
+            self.board.halt(format!("{error}; {cure}"));
             return false;
         }
         self.names.learn(self.store.incarnations());

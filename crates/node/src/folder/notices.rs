@@ -169,7 +169,9 @@ impl Full {
                 format!("{contents} content(s) of {bytes} bytes{free}, and {operations} change(s)")
             }
         };
-        let text = format!("no room for {what}; free some space, and they come by themselves");
+        let text = format!(
+            "no room on the folder's disk for {what}; free some space, and they come by themselves"
+        );
         Some(Notice { time_ms: self.time_ms, path: String::new(), text })
     }
 }

@@ -3,10 +3,16 @@
 use std::fs;
 use std::path::Path;
 
-use crate::faults::{self, Written};
+use libtest_mimic::Failed;
+
 use crate::grow::{self, Random};
 use crate::lab::{tool, until, Lab, Outcome, FOLDER};
+use crate::writers::{self, Writer, Written};
 
+const ROUNDS: u64 = 10;
+/// In each round.
+const KILLS: u64 = 3;
+/// Of a user before or after a kill, at most.
 const STEPS: u64 = 60;
 
 /// One is stopped while all three change things.
@@ -49,38 +55,53 @@ pub fn stopped_and_back() -> Outcome {
     Ok(())
 }
 
-/// `kill -9` of a random node at a random moment under load, again and again.
+/// `kill -9` of a random node at a random moment while users go on writing, partly the same files,
+/// and nobody stops for it.
 pub fn killed_under_load() -> Outcome {
     let mut lab = Lab::three()?;
     let seed = std::env::var("E2E_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
     let mut random = Random::new(seed);
-    let mut written = [Written::new(), Written::new(), Written::new()];
-    for round in 0..30 {
-        let victim = random.below(3) as usize;
-        let what = format!("seed {seed}, kill {round} of {}", lab.nodes[victim].name);
-        // Some load before the kill is still on its way when it comes, some follows it.
-        for is_after in [false, true] {
-            for (at, written) in written.iter_mut().enumerate() {
-                let (tree, name) = (&lab.nodes[at].tree, &lab.nodes[at].name);
-                let steps = 1 + random.below(STEPS);
-                faults::load(tree, &format!("of-{name}"), &mut random, steps, written)?;
-                if at == victim && !is_after {
-                    lab.nodes[victim].kill();
-                }
-            }
+    let mut written = [Written::default(), Written::default(), Written::default()];
+    lab.settle("three empty nodes")?;
+    for round in 0..ROUNDS {
+        let what = format!("seed {seed}, round {round}");
+        let writers = [0, 1, 2].map(|at| {
+            Writer::start(&lab.nodes[at], round, random.next(), std::mem::take(&mut written[at]))
+        });
+        for _ in 0..KILLS {
+            kill_one_or_two(&mut lab, &writers, &mut random)?;
         }
-        lab.nodes[victim].start()?;
+        for (written, writer) in written.iter_mut().zip(writers) {
+            *written = writer.stop()?;
+        }
         lab.meet()?;
         lab.settle(&what)?;
+        let trouble = |error: Failed| lab.trouble(&what, error.message().unwrap_or("?"));
         for node in &lab.nodes {
             for (at, written) in written.iter().enumerate() {
-                let owner = format!("of-{}", lab.nodes[at].name);
-                faults::check(&node.tree, &owner, written)
-                    .map_err(|error| lab.trouble(&what, error.message().unwrap_or("?")))?;
+                writers::check_own(node, &lab.nodes[at].name, written).map_err(trouble)?;
             }
+            writers::check_shared(node, &written).map_err(trouble)?;
         }
     }
-    no_conflicts(&lab)
+    Ok(())
+}
+
+/// Kills a node and starts it again, and now and then another one while it is away. The writers of
+/// all three are at work before, between and after.
+fn kill_one_or_two(lab: &mut Lab, writers: &[Writer; 3], random: &mut Random) -> Outcome {
+    let first = random.below(3) as usize;
+    let other = (first + 1 + random.below(2) as usize) % 3;
+    let victims = if random.below(3) == 0 { vec![first, other] } else { vec![first] };
+    for &victim in &victims {
+        writers[victim].go_on(1 + random.below(STEPS))?;
+        lab.nodes[victim].kill();
+    }
+    for &victim in &victims {
+        writers[victim].go_on(1 + random.below(STEPS))?;
+        lab.nodes[victim].start()?;
+    }
+    Ok(())
 }
 
 /// Every path had one writer: a conflict would be a copy that nobody made.

@@ -4,15 +4,25 @@ use std::fs;
 
 use crate::lab::{until, Lab, Outcome};
 
-/// Both edit one file while cut off from one another.
+/// Two edit the same files while cut off from one another. As soon as all have agreed, the author
+/// of a loser is taken away with all it had, before anybody has asked for that loser: kept on
+/// demand, it would be gone.
 pub fn one_winner() -> Outcome {
+    for first in [0, 1] {
+        author_goes(first)?;
+    }
+    Ok(())
+}
+
+/// Who writes first decides who wins, so each of the two authors once is the loser's.
+fn author_goes(first: usize) -> Outcome {
     let mut lab = Lab::three()?;
     fs::write(lab.nodes[0].tree.join("page.html"), b"before the cut")?;
     lab.settle("before the cut")?;
     lab.cable(1, false)?;
     let texts = ["written by a in the cut", "written by b in the cut"];
-    for (at, text) in texts.iter().enumerate() {
-        fs::write(lab.nodes[at].tree.join("page.html"), text)?;
+    for at in [first, 1 - first] {
+        fs::write(lab.nodes[at].tree.join("page.html"), texts[at])?;
     }
     until("a notices the cut", || Ok((lab.nodes[0].connected()? == 1).then_some(())))?;
     until("b notices the cut", || Ok((lab.nodes[1].connected()? == 0).then_some(())))?;
@@ -23,14 +33,14 @@ pub fn one_winner() -> Outcome {
     let Some(won) = texts.iter().position(|text| **text == winner) else {
         return Err(lab.trouble("the cable is back", &format!("page.html reads {winner:?}")));
     };
-    let loser = texts[1 - won];
-    for at in 0..3 {
+    let (author, loser) = (1 - won, texts[1 - won]);
+    lab.nodes[author].stop()?;
+    fs::remove_dir_all(&lab.nodes[author].home)?;
+    fs::remove_dir_all(&lab.nodes[author].tree)?;
+    for at in [won, 2] {
         check_loser(&lab, at, loser)?;
     }
-    // The node that wrote the loser is gone; the two others still have its bytes.
-    lab.nodes[1 - won].stop()?;
-    check_loser(&lab, won, loser)?;
-    check_loser(&lab, 2, loser)
+    Ok(())
 }
 
 fn check_loser(lab: &Lab, at: usize, loser: &str) -> Outcome {
@@ -42,13 +52,11 @@ fn check_loser(lab: &Lab, at: usize, loser: &str) -> Outcome {
     if one.path != "page.html" {
         return Err(lab.trouble("the cut", &format!("{} lists {one:?}", node.name)));
     }
-    let shown = until(&format!("{} can show the loser", node.name), || {
-        let run = node.run(&["conflicts", "show", &one.id])?;
-        Ok((run.code == 0).then_some(run.stdout))
-    })?;
-    if shown != loser.as_bytes() {
-        let shown = String::from_utf8_lossy(&shown).into_owned();
-        return Err(lab.trouble("the cut", &format!("{} shows {shown:?}", node.name)));
+    let run = node.run(&["conflicts", "show", &one.id])?;
+    let shown = String::from_utf8_lossy(&run.stdout).into_owned();
+    if run.code != 0 || shown != loser {
+        let words = format!("{} gives {}, {shown:?}, {:?}", node.name, run.code, run.stderr);
+        return Err(lab.trouble("the author of the loser is gone", &words));
     }
     Ok(())
 }

@@ -17,6 +17,7 @@ mod refusals;
 mod roots;
 mod tree;
 mod volumes;
+mod writers;
 
 use libtest_mimic::{Arguments, Trial};
 

@@ -9,6 +9,7 @@ use std::path::Path;
 use crate::grow::{self, Random};
 use crate::lab::{tool, until, Lab, Outcome, Volume, FOLDER};
 use crate::notice::NOBODY;
+use node::view::FolderState;
 
 const TOO_LARGE_BYTES: usize = 12 << 20;
 
@@ -41,13 +42,23 @@ pub fn full() -> Outcome {
     lab.settle("20 files on c")?;
     fs::write(lab.nodes[0].tree.join("large.bin"), Random::new(4).bytes(TOO_LARGE_BYTES))?;
     fs::remove_file(lab.nodes[0].tree.join("3.txt"))?;
-    others_go_on(&lab, "large.bin", "no room for")?;
+    others_go_on(&lab, "large.bin", "no room on")?;
     fs::write(lab.nodes[2].tree.join("7.txt"), b"edited on c while there is no room")?;
     fill(&volume)?;
     fs::write(lab.nodes[1].tree.join("5.txt"), b"edited on b while c is full")?;
     fs::create_dir(lab.nodes[0].tree.join("directory"))?;
     fs::write(lab.nodes[0].tree.join("directory/small.txt"), b"small")?;
-    others_go_on(&lab, "directory/small.txt", "no room for")?;
+    others_go_on(&lab, "directory/small.txt", "no room on")?;
+    // What waits for room waits because there is none: that is said before who waits.
+    until("c says late changes wait", || {
+        let run = lab.nodes[2].run(&["status"])?;
+        let said = String::from_utf8_lossy(&run.stdout).into_owned();
+        match (said.find("no room on"), said.find(": waits: ")) {
+            (Some(reason), Some(waits)) if reason < waits => Ok(Some(())),
+            (_, Some(_)) => Err(lab.trouble("a full disk", &said)),
+            _ => Ok(None),
+        }
+    })?;
     // However much waits for room, that is one line.
     let notices = lab.nodes[2].folder()?.notices;
     if notices.iter().filter(|notice| notice.text.contains("no room")).count() != 1 {
@@ -65,7 +76,7 @@ pub fn full() -> Outcome {
 }
 
 /// The filesystem under c's home has no room for its index: the folder stops there rather than go
-/// on without memory, and when there is room it is as if nothing had been.
+/// on without memory, and when there is room it goes on by itself as if nothing had been.
 pub fn full_home() -> Outcome {
     let mut lab = Lab::machines(&["a", "b", "c"])?;
     let volume = lab.small_home(2, "1m")?;
@@ -74,11 +85,12 @@ pub fn full_home() -> Outcome {
     lab.settle("three empty nodes")?;
     fs::create_dir(lab.nodes[0].tree.join("many"))?;
     grow::numbered(&lab.nodes[0].tree.join("many"), 3000)?;
-    others_go_on(&lab, "many/2999.txt", "free some space")?;
+    others_go_on(&lab, "many/2999.txt", "and it goes on by itself")?;
     fs::write(lab.nodes[2].tree.join("mine.txt"), b"written on c while it is stopped")?;
-    lab.nodes[2].stop()?;
     volume.remount("size=64m")?;
-    lab.nodes[2].start()?;
+    until("c's folder goes on by itself", || {
+        Ok((lab.nodes[2].folder()?.state != FolderState::Stopped).then_some(()))
+    })?;
     lab.meet()?;
     lab.settle("there is room again")?;
     crate::absence::no_conflicts(&lab)

@@ -39,7 +39,7 @@ fn a_full_disk_is_one_notice_until_there_is_room() {
     }
     notices.failed(3, &path("file"), true);
     notices.put(3, Cause::Operation, &path("file"), "cannot create file: no space".into());
-    let words = "no room for 50 content(s) of 500 bytes where 4 are free, and 1 change(s)";
+    let words = "disk for 50 content(s) of 500 bytes where 4 are free, and 1 change(s)";
     assert_eq!(texts(&notices).len(), 1);
     assert!(texts(&notices)[0].contains(words), "{:?}", texts(&notices));
     notices.taken(&(0..49).map(|n| Digest([n; 32])).collect::<Vec<_>>());
