@@ -48,6 +48,14 @@ struct State {
     talking: BTreeMap<(FolderId, NodeId), bool>,
 }
 
+impl State {
+    fn take(&mut self, id: FolderId) -> Option<Arc<Folder>> {
+        let stale = self.talking.iter_mut().filter(|((folder, _), _)| *folder == id);
+        stale.for_each(|(_, stale)| *stale = true);
+        self.open.remove(&id)
+    }
+}
+
 /// Whether a folder and a peer that is connected talk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Talk {
@@ -128,9 +136,15 @@ impl Folders {
     pub fn take(&self, id: FolderId) -> Option<Arc<Folder>> {
         let mut state = self.lock();
         state.stopped.remove(&id);
-        let stale = state.talking.iter_mut().filter(|((folder, _), _)| *folder == id);
-        stale.for_each(|(_, stale)| *stale = true);
-        state.open.remove(&id)
+        state.take(id)
+    }
+
+    /// Takes a folder out that has stopped itself, to open it again: until then it stays in the
+    /// list with what stopped it.
+    fn take_halted(&self, config: &FolderConfig, id: FolderId, why: String) -> Option<Arc<Folder>> {
+        let mut state = self.lock();
+        state.stopped.insert(id, (config.name.clone(), config.path.clone(), why));
+        state.take(id)
     }
 
     /// Stops all, in order.
@@ -148,10 +162,8 @@ impl Daemon {
     pub(super) fn open_folder(&self, config: &FolderConfig) -> Result<(), HoldError> {
         let id = self.folder_id(&config.name);
         if let Some(folder) = self.folders.get(id) {
-            if !folder.board.is_halted() {
-                return Ok(());
-            }
-            if let Some(folder) = self.folders.take(id) {
+            let Some(why) = folder.board.halted() else { return Ok(()) };
+            if let Some(folder) = self.folders.take_halted(config, id, why) {
                 folder.stop();
             }
         }
