@@ -52,8 +52,8 @@ async fn closed(mut stream: TcpStream) {
     assert!(!rest.starts_with(b"HTTP/1.1 200"));
 }
 
-/// 1,500 half-sent requests once held 1,538 descriptors of the daemon for ever, in a port that every
-/// local program can reach. No limit of time helps here: only that the oldest goes for a new one.
+/// 1,500 half-sent requests once held 1,538 descriptors of the daemon for ever, in a port that all
+/// local programs reach. No limit of time helps here: only that the oldest goes for a new one.
 #[tokio::test]
 async fn half_sent_requests_hold_few_connections_and_keep_nobody_out() {
     let never = Duration::from_secs(3600);
