@@ -30,8 +30,8 @@ pub fn run(globals: &Globals, output: &Output, arguments: Arguments) -> Answer {
     if let Some(code) = arguments.join {
         let is_member = path.exists() && Home::open(&path)?.read_cluster_map()?.is_some();
         if !is_member {
-            let joining = join::Arguments { code, path: None, with: arguments.with, run: false };
-            join::run(globals, output, joining)?;
+            let joining = join::Arguments { code, path: None, with: arguments.with, run: true };
+            return join::run(globals, output, joining);
         }
     }
     run_home(globals, &globals.home()?, &asked, |_| ())
