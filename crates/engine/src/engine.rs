@@ -22,16 +22,18 @@ use crate::pending::{Pending, Traffic, Wake};
 mod durable;
 mod effect;
 mod input;
+mod lives;
 mod looks;
 mod lost;
 mod strays;
 mod waits;
 mod work;
 
+use lives::{Course, Renewal};
 use looks::Doubts;
 
 pub use effect::{Effect, Event, Happening, Origin};
-pub use input::{Boot, Input, Now, Opening};
+pub use input::{Boot, Input, Now, Opening, Witness};
 pub use waits::{Waiting, Why};
 
 /// See the module's head.
@@ -63,6 +65,7 @@ pub struct FolderEngine {
     strays: Vec<Stray>,
     /// Since when rows are volatile, if any are.
     volatile_since_ms: Option<u64>,
+    renewal: Renewal,
     syncing: bool,
     /// The last sync failed: the next one begins no earlier.
     sync_rests_until_ms: u64,
@@ -76,7 +79,8 @@ impl FolderEngine {
         let same_boot = facts.meta.boot == opening.boot.id;
         let crashed = facts.stopped_ms.is_none();
         let first = index.seen(ROOT_SLOT).is_none();
-        if first || !same_boot {
+        let course = lives::course(&facts.meta, index, &opening);
+        if first || course != Course::GoesOn {
             facts.meta.incarnation = opening.fresh.incarnation;
             facts.meta.counter = 0;
             index.put_incarnation(&opening.fresh);
@@ -88,6 +92,7 @@ impl FolderEngine {
         let mut exchange = Exchange::default();
         exchange.resume(&facts, index);
         let volatile = durable::waits_for_sync(index);
+        let counter = facts.meta.counter;
         let mut engine = FolderEngine {
             facts,
             exchange,
@@ -108,13 +113,18 @@ impl FolderEngine {
             epoch: FORMER + 1,
             strays: Vec::new(),
             volatile_since_ms: volatile.then_some(0),
+            renewal: Renewal::since(counter),
             syncing: false,
             sync_rests_until_ms: 0,
             woken: true,
         };
         engine.settle_old_epochs(index);
-        if engine.damaged_boot {
+        let put_back = !first && course == Course::PutBack;
+        if engine.damaged_boot || put_back {
             engine.forget_kept(index);
+        }
+        if put_back {
+            engine.effects.push(Effect::PutBack);
         }
         engine.start_scan();
         engine
@@ -122,6 +132,7 @@ impl FolderEngine {
 
     /// Takes one input in.
     pub fn handle(&mut self, now: Now, index: &mut dyn Index, input: Input) {
+        let Some(input) = self.renewal.admit(input) else { return };
         self.now = now;
         for digest in self.fetch.tick(now.mono_ms) {
             self.pending.wake(index, Wake::Content(digest));
@@ -164,6 +175,7 @@ impl FolderEngine {
             Input::NotSynced => self.not_synced(now),
             Input::Paused(paused) => self.paused = paused,
             Input::Rescan => self.start_scan(),
+            Input::Life(record) => self.begin_life(now, index, &record),
             Input::Tick => {}
         }
         self.woken = true;
@@ -171,6 +183,9 @@ impl FolderEngine {
 
     /// Ends a turn: what the inputs led to is decided and put into effects.
     pub fn turn(&mut self, now: Now, index: &mut dyn Index) {
+        if self.renewal.is_under_way() {
+            return self.facts.save(index);
+        }
         self.now = now;
         self.facts.wall_ms = now.wall_ms;
         self.traffic.forget(now.mono_ms);
@@ -207,6 +222,9 @@ impl FolderEngine {
 
     /// When [`Input::Tick`] is due, in monotonic milliseconds; now, if more waits to be done.
     pub fn deadline(&self) -> Option<u64> {
+        if self.renewal.is_under_way() {
+            return None;
+        }
         let streaming = self.exchange.peers().any(|(_, peer)| peer.is_streaming());
         if self.woken || streaming || self.has_work() {
             return Some(self.now.mono_ms);
@@ -298,6 +316,14 @@ impl FolderEngine {
         peer: NodeId,
         message: Message,
     ) -> Result<(), Offence> {
+        if self.exchange.peer(peer).is_none() {
+            // On its way when the conversation ended.
+            return Ok(());
+        }
+        if self.outlived(&message) {
+            self.renewal.hold(Input::Message(peer, message));
+            return Ok(());
+        }
         match message {
             Message::Hello(hello) => {
                 self.facts.meta.hlc = self.facts.meta.hlc.met(hello.hlc, self.now.wall_ms);

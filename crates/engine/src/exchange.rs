@@ -48,6 +48,9 @@ pub struct Exchange {
     heard: bool,
     /// In the turn that ended then, monotonic milliseconds, the last ones came.
     heard_ms: u64,
+    /// The last counter of our life that anybody can know: the last of earlier runs, or what was
+    /// streamed in this one.
+    told: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -126,6 +129,24 @@ impl Exchange {
         }
     }
 
+    /// Whether a peer knows more of our life than anybody was told: our index is older than our
+    /// announcements.
+    pub fn outlives(&self, facts: &Facts, message: &Message) -> bool {
+        let is_beyond = |claimed: &Knowledge| own_life(facts, self.told, claimed).is_err();
+        match message {
+            Message::Share(share) => is_beyond(&share.knowledge),
+            Message::DeltaEnd(end) => is_beyond(&end.knowledge),
+            Message::Ack(ack) => is_beyond(&ack.knowledge),
+            Message::Frame(frame) => is_beyond(&frame.context),
+            Message::Hello(_) | Message::Want(_) | Message::Gone(_) | Message::Data(_) => false,
+        }
+    }
+
+    /// Our life is a new one: nobody was told anything of it.
+    pub fn renew(&mut self) {
+        self.told = 0;
+    }
+
     /// What a peer asks for by telling what it has.
     pub fn share(
         &mut self,
@@ -136,7 +157,7 @@ impl Exchange {
     ) -> Result<(), Offence> {
         let state = self.peers.get_mut(&peer).ok_or(Offence("it speaks before it is connected"))?;
         learn_lives(index, &share.incarnations)?;
-        own_life(facts, &share.knowledge)?;
+        own_life(facts, self.told, &share.knowledge)?;
         state.knows.merge(&share.knowledge);
         state.start_walk(facts, &share.knowledge);
         Ok(())
@@ -151,7 +172,7 @@ impl Exchange {
         frame: Frame,
     ) -> Result<(), Offence> {
         let state = self.peers.get_mut(&peer).ok_or(Offence("it speaks before it is connected"))?;
-        check_frame(facts, index, &frame)?;
+        check_frame(facts, index, self.told, &frame)?;
         learn_lives(index, &frame.incarnations)?;
         state.knows.merge(&frame.context);
         let dots: Vec<Vec<Dot>> = frame.entries.iter().map(Entry::dots).collect();
@@ -187,7 +208,7 @@ impl Exchange {
     ) -> Result<(), Offence> {
         let state = self.peers.get_mut(&peer).ok_or(Offence("it speaks before it is connected"))?;
         let claimed = &end.knowledge;
-        own_life(facts, claimed)?;
+        own_life(facts, self.told, claimed)?;
         state.knows.merge(claimed);
         (state.pulling, state.behind_since_ms) = (false, None);
         state.ended = Some(end.phase);
@@ -226,7 +247,7 @@ impl Exchange {
     /// How far the peer is.
     pub fn ack(&mut self, facts: &Facts, peer: NodeId, ack: Ack) -> Result<(), Offence> {
         let state = self.peers.get_mut(&peer).ok_or(Offence("it speaks before it is connected"))?;
-        own_life(facts, &ack.knowledge)?;
+        own_life(facts, self.told, &ack.knowledge)?;
         state.knows.merge(&ack.knowledge);
         state.applied.extend(ack.applied);
         Ok(())
@@ -262,6 +283,11 @@ impl Exchange {
             state.acknowledge(facts, &applied, &mut say);
             state.question(facts, index, (now_ms, heard_ms), &mut say);
         }
+        let tells =
+            |said: &Outgoing| matches!(said.message, Message::Frame(_) | Message::DeltaEnd(_));
+        if out.iter().any(tells) {
+            self.told = facts.meta.counter;
+        }
         out
     }
 
@@ -291,6 +317,7 @@ impl Exchange {
 
     /// After a start with entries still pending, nothing known counts as applied before they are.
     pub fn resume(&mut self, facts: &Facts, index: &dyn Index) {
+        self.told = facts.meta.counter;
         if index.pending_count() == 0 {
             return;
         }
@@ -313,9 +340,11 @@ impl Exchange {
 
 /// What an honest peer's frame never holds; looked for before anything of it is kept, for K must
 /// not name dots whose entries were refused.
-fn check_frame(facts: &Facts, index: &dyn Index, frame: &Frame) -> Result<(), Offence> {
-    own_life(facts, &frame.context)?;
-    frame.beyond.iter().try_for_each(|(_, beyond)| own_life(facts, beyond))?;
+fn check_frame(facts: &Facts, index: &dyn Index, told: u64, frame: &Frame) -> Result<(), Offence> {
+    own_life(facts, told, &frame.context)?;
+    // What an entry reflects beyond that may come from what we said that we know.
+    let counter = facts.meta.counter;
+    frame.beyond.iter().try_for_each(|(_, beyond)| own_life(facts, counter, beyond))?;
     let mut kinds = BTreeMap::new();
     for entry in &frame.entries {
         let known = || index.entry(entry.id).map_or(entry.kind, |stored| stored.entry.kind);
@@ -369,10 +398,11 @@ fn pull_at(since_ms: u64, heard_ms: u64) -> u64 {
     (since_ms.max(heard_ms) + PULL_AFTER_MS).min(since_ms + PULL_LATEST_MS)
 }
 
-/// Nobody can know more of our life than we do, unless our index is older than our announcements.
-fn own_life(facts: &Facts, claimed: &Knowledge) -> Result<(), Offence> {
+/// Nobody can know more of our life than anybody was told, unless our index is older than our
+/// announcements.
+fn own_life(facts: &Facts, told: u64, claimed: &Knowledge) -> Result<(), Offence> {
     let seen = claimed.of(facts.meta.incarnation).map_or(0, |ranges| ranges.max());
-    if seen > facts.meta.counter {
+    if seen > told {
         return Err(Offence("it knows changes of this node that this node's index does not"));
     }
     Ok(())

@@ -349,7 +349,12 @@ impl Daemon {
     }
 
     async fn folder_message(&self, peer: NodeId, lane: Lane, id: FolderId, message: Message) {
-        let Some(folder) = self.folders.get(id) else { return };
+        let Some(folder) = self.folders.get(id) else {
+            if lane == Lane::Control && self.members.with(|map| map.holders(id).contains(&peer)) {
+                self.folders.missed(id, peer);
+            }
+            return;
+        };
         // A folder that has ended hears no more.
         match (lane, message) {
             (Lane::Data, Message::Data(pieces)) => drop(folder.data.send(pieces).await),
@@ -389,7 +394,7 @@ impl Daemon {
     fn close(&self, peer: NodeId) {
         let link = self.connected().into_iter().find(|link| link.peer == peer);
         if let Some(link) = link {
-            self.net.close(link);
+            self.net.break_off(link, "it does not keep to the protocol");
         }
     }
 

@@ -22,7 +22,6 @@ use disk::serve::Serve;
 use disk::store::{Store, StoreError};
 use disk::watch::{Options, Rung, Stopper, WatchError, Watcher};
 use engine::content::Digest;
-use engine::dot::Incarnation;
 use engine::engine::{Event as Happened, FolderEngine, Input, Opening};
 use engine::entry::IncarnationRecord;
 use engine::index::{Handle, Index, Meta, Phase};
@@ -43,6 +42,7 @@ pub mod effects;
 pub mod hands;
 pub mod intake;
 pub mod journal;
+pub mod life;
 pub mod look;
 pub mod notices;
 pub mod root;
@@ -103,7 +103,7 @@ pub struct Wish<'a> {
     /// The node's home.
     pub home: &'a Home,
     /// The node's key.
-    pub identity: &'a Identity,
+    pub identity: &'a Arc<Identity>,
     /// The folder.
     pub id: FolderId,
     /// Its name, for logs.
@@ -280,7 +280,7 @@ fn open_store(fs: &Linux, wish: &Wish<'_>, own: &Path) -> Result<Opened, FolderE
     let note = own.join("root");
     let mark =
         Mark { folder: wish.id.0, node: wish.identity.node_id().0, home: wish.home.token()? };
-    let fresh = fresh_life(wish);
+    let fresh = life::fresh(wish.identity, wish.id);
     let door = linux_door(wish.path);
     if path.exists() {
         let store = Store::open(&path)?;
@@ -297,18 +297,6 @@ fn open_store(fs: &Linux, wish: &Wish<'_>, own: &Path) -> Result<Opened, FolderE
     let mut names = 0;
     fs.list(root.dir(), &mut |_, _| names += 1).map_err(io)?;
     Ok(Opened { store, root, fresh, empty: names == 0 })
-}
-
-/// A life that was never lived, signed by this node.
-fn fresh_life(wish: &Wish<'_>) -> IncarnationRecord {
-    let incarnation = Incarnation(crate::net::random_token());
-    let signature = wish.identity.sign(&life_words(wish.id, incarnation)).to_vec();
-    IncarnationRecord { incarnation, node: wish.identity.node_id(), signature }
-}
-
-/// What a node signs to say that an incarnation in a folder is its own.
-pub fn life_words(folder: FolderId, life: Incarnation) -> Vec<u8> {
-    [b"syncline incarnation v1".as_slice(), &folder.0, &life.0].concat()
 }
 
 fn write_identity(path: &Path, identity: &RootIdentity) -> Result<(), FolderError> {
@@ -343,7 +331,8 @@ fn start(wish: Wish<'_>, parts: Parts) -> Result<Folder, FolderError> {
     let board = Arc::new(Board::default());
     show_rung(&watcher, &board);
     let root_now = look_at_dir(&*tree.fs, &tree.dir).map_err(io)?;
-    let opening = Opening { boot: boot::this(), fresh, root: root_now, empty };
+    let (witness, said) = life::open(wish.identity.node_id(), wish.id);
+    let opening = Opening { boot: boot::this(), fresh, witness: said, root: root_now, empty };
     let (clock, losers) = (Clock::default(), apply.kept().clone());
     let here = already_here(&apply).map_err(io)?;
     let engine = open_engine(&mut store, opening, clock, here, wish.paused);
@@ -370,6 +359,8 @@ fn start(wish: Wish<'_>, parts: Parts) -> Result<Folder, FolderError> {
     let log = threads.start_log(&own)?;
     let effects = Effects {
         folder: wish.id,
+        name: wish.name.to_owned(),
+        identity: wish.identity.clone(),
         net: wish.net.clone(),
         links: BTreeMap::new(),
         cache,
@@ -388,7 +379,9 @@ fn start(wish: Wish<'_>, parts: Parts) -> Result<Folder, FolderError> {
         own: Vec::new(),
     };
     let (barriers, names) = (Barriers::default(), wish.names.clone());
-    let worker = Control { engine, store, effects, barriers, board: board.clone(), names, clock };
+    let board_there = board.clone();
+    let worker =
+        Control { engine, store, witness, effects, barriers, board: board_there, names, clock };
     let thread = Mutex::new(Some(threads.spawn("control", move || run_control(worker, &events))?));
     Ok(Folder {
         path: wish.path.to_owned(),

@@ -130,13 +130,17 @@ pub fn locate(argument: Option<&Path>) -> Result<PathBuf, HomeError> {
             source,
         });
     }
-    let is_root = fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0);
-    if is_root {
+    if is_root() {
         return Ok(PathBuf::from("/var/lib/syncline"));
     }
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let state = set("XDG_STATE_HOME").or_else(|| set("HOME").map(|h| h.join(".local/state")));
     state.map(|state| state.join("syncline")).ok_or(HomeError::Unknown)
+}
+
+/// Whether this process is root's.
+pub fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0)
 }
 
 impl Home {

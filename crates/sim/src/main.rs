@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 const USAGE: &str = "cargo sim [SEED] [--seeds N] [--minutes N] [--calm] [--spare] [--power]
+         [--rollback]
 
   cargo sim 7                tells the story of seed 7, and says how it ended
   cargo sim --seeds 1000     runs seeds 0 to 999 and names those that fail
@@ -13,7 +14,8 @@ const USAGE: &str = "cargo sim [SEED] [--seeds N] [--minutes N] [--calm] [--spar
 
   --calm                     no user comes in between two calls of a program
   --spare                    users do not do what is known to go wrong
-  --power                    machines lose their power, too";
+  --power                    machines lose their power, too
+  --rollback                 indices are put back to older copies, too";
 
 /// What was asked for on the command line.
 #[derive(Default)]
@@ -24,12 +26,14 @@ struct Asked {
     calm: bool,
     spare: bool,
     power: bool,
+    rollback: bool,
 }
 
 impl Asked {
     fn wish(&self) -> Wish {
-        let (calm, spares_known, power) = (self.calm, self.spare, self.power);
-        Wish { calm, spares_known, power, ..Wish::default() }
+        let (calm, spares_known) = (self.calm, self.spare);
+        let (power, rollback) = (self.power, self.rollback);
+        Wish { calm, spares_known, power, rollback, ..Wish::default() }
     }
 }
 
@@ -40,6 +44,7 @@ fn parse(arguments: &[String]) -> Option<Asked> {
         match argument.as_str() {
             "--seeds" => asked.seeds = Some(rest.next()?.parse().ok()?),
             "--power" => asked.power = true,
+            "--rollback" => asked.rollback = true,
             "--spare" => asked.spare = true,
             "--calm" => asked.calm = true,
             "--minutes" => asked.minutes = Some(rest.next()?.parse().ok()?),

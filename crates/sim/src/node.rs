@@ -18,7 +18,7 @@ use disk::settle::{Options, Settle};
 use disk::stage::Stage;
 use engine::content::Digest;
 use engine::dot::{Incarnation, NodeId};
-use engine::engine::{Boot, Effect, FolderEngine, Input, Now, Opening};
+use engine::engine::{Boot, Effect, FolderEngine, Input, Now, Opening, Witness};
 use engine::entry::{IncarnationRecord, Kind};
 use engine::index::{Index, MemIndex, Meta, Phase};
 use engine::message::FolderId;
@@ -62,6 +62,10 @@ pub struct Machine {
     pub index: MemIndex,
     /// How the root is recognised, once it was claimed.
     identity: Option<Identity>,
+    /// An older copy of the index, to be put back.
+    saved: Option<MemIndex>,
+    /// What no copy brings along: the last life and counter, in this start of the machine.
+    witness: Option<(Incarnation, u64)>,
     node: usize,
     lives: u8,
     /// The power was lost, and no program has looked at all that it left.
@@ -109,6 +113,8 @@ impl Machine {
             disk,
             index,
             identity: None,
+            saved: None,
+            witness: None,
             node,
             lives: 0,
             unexamined: false,
@@ -147,6 +153,7 @@ impl Machine {
         let opening = Opening {
             boot,
             fresh: life(self.node, self.lives),
+            witness: self.witness.map_or(Witness::Missing, |(life, n)| Witness::Last(life, n)),
             root: look_at(&disk, &dir).map_err(failed)?,
             empty: first && names == 0,
         };
@@ -189,6 +196,36 @@ impl Machine {
     /// Makes a turn durable.
     pub fn commit(&mut self) {
         self.index.commit().expect("memory does not fail");
+        let meta = self.index.meta();
+        self.witness = Some((meta.incarnation, meta.counter));
+    }
+
+    /// A life that this node has not lived yet.
+    pub fn next_life(&mut self) -> IncarnationRecord {
+        self.lives += 1;
+        life(self.node, self.lives)
+    }
+
+    /// The machine starts anew: what only lasts as long as it runs is gone.
+    pub fn reboot(&mut self) {
+        self.witness = None;
+    }
+
+    /// Makes a copy of what the program has committed.
+    pub fn copy_index(&mut self) {
+        let mut copy = self.index.clone();
+        copy.crash();
+        self.saved = Some(copy);
+    }
+
+    /// Puts the index back to its copy; the program does not run.
+    pub fn put_back(&mut self) {
+        self.index = self.saved.take().expect("there is a copy");
+    }
+
+    /// Whether there is a copy of the index to be put back.
+    pub fn has_copy(&self) -> bool {
+        self.saved.is_some()
     }
 
     /// Writes down that the program ends in order.

@@ -38,6 +38,8 @@ pub struct Wish {
     pub calm: bool,
     /// Machines lose their power, too.
     pub power: bool,
+    /// Indices are put back to older copies, too.
+    pub rollback: bool,
     /// Users do not do what is known to go wrong; see [`crate::users::Town`].
     pub spares_known: bool,
     /// Whether the story is to be told.
@@ -50,6 +52,7 @@ struct Weather {
     cuts: usize,
     kills: usize,
     power: usize,
+    rollback: usize,
     users: usize,
 }
 
@@ -88,6 +91,7 @@ pub fn run(seed: u64, wish: Wish) -> Run {
         cuts: random.pick(&[0, 0, 100, 300]),
         kills: random.pick(&[0, 0, 80, 200]),
         power: if wish.power { 60 } else { 0 },
+        rollback: if wish.rollback { 80 } else { 0 },
         users: random.pick(&[0, 5, 20, 60]),
     };
     if wish.calm {
@@ -174,6 +178,10 @@ fn disturb(world: &mut World, random: &mut Random, weather: Weather, links: &[(u
     if weather.power > 0 && random.chance(weather.power) {
         let node = random.below(world.nodes.len());
         world.lose_power(node);
+    }
+    if weather.rollback > 0 && random.chance(weather.rollback) {
+        let node = random.below(world.nodes.len());
+        world.put_back(node);
     }
     if random.chance(weather.kills) {
         let node = random.below(world.nodes.len());

@@ -290,10 +290,23 @@ impl World {
             let index = machine.index.clone();
             self.town().census.let_go_unseen(node, &index);
         }
+        self.nodes[node].reboot();
         let boot = &mut self.desks[node].boot;
         *boot = Boot { id: boot.id.map(|byte| byte + 1), at };
         let here = all(&self.nodes[node]);
         self.town().lose_power(node, &here, &others);
+    }
+
+    /// A copy is made of an index; or the one that there is is put back, and its program started.
+    pub fn put_back(&mut self, node: usize) {
+        if !self.nodes[node].has_copy() {
+            self.tell(|| format!("the index of {node} is copied"));
+            return self.nodes[node].copy_index();
+        }
+        self.kill(node);
+        self.tell(|| format!("the index of {node} is put back"));
+        self.nodes[node].put_back();
+        self.start(node);
     }
 
     /// Ends a program in order.
@@ -356,6 +369,14 @@ impl World {
             if let Some(&connection) = self.desks[here].connected.get(&there) {
                 self.later(here, Event::Down(there, connection));
             }
+        }
+    }
+
+    /// One side ends a session, and both connect again.
+    fn restart_session(&mut self, a: usize, b: usize) {
+        self.disconnect(a, b);
+        if self.net.is_up(a, b) {
+            self.connect(a, b);
         }
     }
 

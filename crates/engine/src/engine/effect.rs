@@ -32,8 +32,14 @@ pub enum Effect {
     /// Sync the folder's filesystem; answer with [`Input::Synced`](super::Input::Synced) or
     /// [`Input::NotSynced`](super::Input::NotSynced).
     Sync(u64),
-    /// Break off with a peer.
+    /// Break off with a peer: it does not keep to the protocol.
     Refuse(NodeId, &'static str),
+    /// Begin the session with a peer anew: what was said in this one no longer holds.
+    Restart(NodeId),
+    /// Answer with [`Input::Life`](super::Input::Life), before any other input.
+    NewLife,
+    /// For the operator: the index had been put back to an older copy, and a new life has begun.
+    PutBack,
     /// For the record: what happened to which path.
     Happened(Event),
     /// For the operator: what is wrong with which path.
@@ -48,7 +54,8 @@ impl Effect {
         match self {
             Effect::Send(Outgoing { peer, .. })
             | Effect::Serve(peer, _)
-            | Effect::Refuse(peer, _) => Some(*peer),
+            | Effect::Refuse(peer, _)
+            | Effect::Restart(peer) => Some(*peer),
             _ => None,
         }
     }

@@ -2,7 +2,7 @@
 //! Declarations only: what an input leads to is decided in `engine`. The node makes them.
 
 use crate::content::Digest;
-use crate::dot::NodeId;
+use crate::dot::{Incarnation, NodeId};
 use crate::entry::{IncarnationRecord, Timestamp};
 use crate::message::Message;
 use crate::observe::{Batch, Present, Stray};
@@ -53,6 +53,9 @@ pub enum Input {
     Paused(bool),
     /// Look at everything again.
     Rescan,
+    /// A life that was never used, signed: the answer to
+    /// [`Effect::NewLife`](super::Effect::NewLife).
+    Life(IncarnationRecord),
     /// A deadline has come.
     Tick,
 }
@@ -66,6 +69,18 @@ pub struct Boot {
     pub at: Timestamp,
 }
 
+/// What the last run on this index left behind outside of it, where nothing outlives the machine's
+/// start: what a copy of the index that was put back does not bring along.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Witness {
+    /// This machine has no place for it: it says nothing.
+    NoPlace,
+    /// There is a place, and nothing in it.
+    Missing,
+    /// The life it lived, and the last counter of it that anybody may have been told.
+    Last(Incarnation, u64),
+}
+
 /// How a folder is opened.
 #[derive(Clone, Debug)]
 pub struct Opening {
@@ -73,6 +88,8 @@ pub struct Opening {
     pub boot: Boot,
     /// A life that was never used, signed: taken if the last one must not go on.
     pub fresh: IncarnationRecord,
+    /// Whether this index is the one that was last in use.
+    pub witness: Witness,
     /// The root directory as it is now.
     pub root: Present,
     /// The root holds nothing that could be imported.

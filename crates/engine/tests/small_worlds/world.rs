@@ -6,7 +6,7 @@ use super::random::Random;
 use super::users::{Hint, Oracle, User};
 use engine::content::Digest;
 use engine::dot::{Incarnation, NodeId};
-use engine::engine::{Boot, Effect, FolderEngine, Input, Now, Opening, Origin};
+use engine::engine::{Boot, Effect, FolderEngine, Input, Now, Opening, Origin, Witness};
 use engine::entry::IncarnationRecord;
 use engine::exchange::Outgoing;
 use engine::index::{Index, MemIndex, Meta, Phase, Stored};
@@ -173,6 +173,7 @@ impl World {
         let opening = Opening {
             boot: here.boot,
             fresh: life(node, here.lives),
+            witness: Witness::NoPlace,
             root: here.disk.present(TOP),
             empty: here.disk.things[&TOP].children.is_empty(),
         };
@@ -315,6 +316,9 @@ impl World {
             Effect::Scan => self.later(node, Event::Scan),
             Effect::Sync(epoch) => self.later(node, Event::Input(Input::Synced(epoch))),
             Effect::Refuse(peer, why) => panic!("{node} refuses {}: {why}", number(peer)),
+            Effect::NewLife | Effect::Restart(_) | Effect::PutBack => {
+                panic!("{node} takes its index for an old one")
+            }
             Effect::Happened(_) => {}
             Effect::Nameless(what) => self.tell(|| format!("{node}: {what}")),
             Effect::Notice(path, what) => self.tell(|| format!("{node} /{path}: {what}")),

@@ -13,7 +13,7 @@ use super::{Daemon, DaemonError};
 use crate::config::FolderConfig;
 use crate::folder::intake::Heard;
 use crate::folder::journal::Names;
-use crate::folder::{Folder, FolderError, Wish};
+use crate::folder::{life, Folder, FolderError, Wish};
 use crate::membership::MembershipError;
 
 /// Why a folder is not held.
@@ -43,8 +43,9 @@ struct State {
     open: BTreeMap<FolderId, Arc<Folder>>,
     /// Configured and not open: the name, the root, and why.
     stopped: BTreeMap<FolderId, (String, PathBuf, String)>,
-    /// Which talk with which peer. True: it was closed since, and the session must end before the
-    /// two talk again, for the peer goes on with what it said to the one that was closed.
+    /// Which talk with which peer. True: the folder was closed since, or was not open yet when the
+    /// peer first spoke, and the session must end before the two talk, for the peer goes on from
+    /// what was not heard.
     talking: BTreeMap<(FolderId, NodeId), bool>,
 }
 
@@ -103,6 +104,12 @@ impl Folders {
             Entry::Occupied(entry) if *entry.get() => Talk::IsStale,
             Entry::Occupied(_) => Talk::GoesOn,
         }
+    }
+
+    /// A peer spoke to a folder that is not open: what it said is lost, and it will not say it again
+    /// in this session.
+    pub fn missed(&self, id: FolderId, peer: NodeId) {
+        self.lock().talking.insert((id, peer), true);
     }
 
     /// Peers that a folder talks with.
@@ -216,6 +223,7 @@ impl Daemon {
             if let Err(error) = self.members.say(fact) {
                 if is_new {
                     folder.forget();
+                    life::forget(me, id);
                 } else {
                     folder.stop();
                 }
@@ -255,6 +263,7 @@ impl Daemon {
         if let Some(folder) = self.folders.take(id) {
             folder.forget();
         }
+        life::forget(self.me(), id);
         if self.members.with(|map| map.holders(id).contains(&self.me())) {
             self.members.say(Fact::Holder { folder: id, holds: false })?;
             self.spread();

@@ -6,10 +6,11 @@
 //! the start has found what changed while nobody watched. What has been minted by then is the
 //! target; it is reached when every member says that nothing up to it is still unapplied.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use engine::dot::NodeId;
+use disk::store::Store;
+use engine::dot::{Incarnation, NodeId};
 use engine::engine::FolderEngine;
 
 use super::effects::Effects;
@@ -47,7 +48,7 @@ struct Waiting {
 }
 
 /// How far a call has come.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 enum Stage {
     /// The cookie is on its way.
     Cookie,
@@ -57,8 +58,8 @@ enum Stage {
     Fenced(u64, u64),
     /// The fence has passed.
     Passed(u64),
-    /// Everything has been minted up to this counter.
-    Target(u64),
+    /// Everything has been minted, in this life and in all earlier ones, up to these counters.
+    Target(Incarnation, BTreeMap<Incarnation, u64>),
 }
 
 /// All calls that are waiting.
@@ -99,15 +100,20 @@ impl Barriers {
     /// Called at the end of a turn, when its effects are on their way: a fence sent now passes
     /// after every look that they ask for. A fence that passed counts if no further look was asked
     /// for meanwhile and none is put off.
-    pub fn check(&mut self, engine: &FolderEngine, effects: &Effects) {
+    pub fn check(&mut self, engine: &FolderEngine, store: &Store, effects: &Effects) {
         let quiet = engine.has_scanned() && !engine.has_deferred_looks();
+        let life = engine.meta().incarnation;
         for waiting in &mut self.waiting {
             if let Stage::Passed(asked) = waiting.stage {
                 waiting.stage = if quiet && asked == effects.looks_asked {
-                    Stage::Target(engine.meta().counter)
+                    Stage::Target(life, engine.own_dots(store))
                 } else {
                     Stage::Looked
                 };
+            }
+            // In a new life some of the dots may have got others.
+            if matches!(waiting.stage, Stage::Target(of, _) if of != life) {
+                waiting.stage = Stage::Looked;
             }
             if waiting.stage == Stage::Looked && quiet {
                 self.last_fence += 1;
@@ -115,11 +121,12 @@ impl Barriers {
                 waiting.stage = Stage::Fenced(self.last_fence, effects.looks_asked);
             }
         }
-        let life = engine.meta().incarnation;
         let reached = |waiting: &Waiting| {
-            let Stage::Target(target) = waiting.stage else { return false };
+            let Stage::Target(_, target) = &waiting.stage else { return false };
             let mut members = waiting.request.members.iter();
-            members.all(|&member| engine.exchange().has_applied(member, life, target))
+            let exchange = engine.exchange();
+            let has = |member| target.iter().all(|(&l, &n)| exchange.has_applied(member, l, n));
+            members.all(|&member| has(member))
         };
         let all = std::mem::take(&mut self.waiting);
         let (done, rest): (Vec<_>, Vec<_>) = all.into_iter().partition(|w| reached(w));

@@ -15,6 +15,7 @@ use engine::index::Index;
 use super::barrier::{Barriers, Reached};
 use super::effects::Effects;
 use super::journal::Names;
+use super::life;
 use super::status::Board;
 use crate::net::Link;
 
@@ -74,6 +75,8 @@ pub struct Control {
     pub engine: FolderEngine,
     /// Remembers.
     pub store: Store,
+    /// Tells an older copy of the index from the one that was last in use.
+    pub witness: life::Record,
     /// Carries out.
     pub effects: Effects,
     /// Who waits for what.
@@ -154,10 +157,12 @@ impl Control {
             self.board.halt(format!("{error}; {cure}"));
             return false;
         }
+        let meta = self.engine.meta();
+        self.witness.note(meta.incarnation, meta.counter);
         self.names.learn(self.store.incarnations());
         let effects: Vec<Effect> = self.engine.take_effects();
         self.effects.carry_out(effects);
-        self.barriers.check(&self.engine, &self.effects);
+        self.barriers.check(&self.engine, &self.store, &self.effects);
         self.board.update(&self.store);
         for ask in asks {
             ask(&self.engine, &self.store);

@@ -16,11 +16,13 @@ use engine::plan::Operation;
 
 use super::cache::ContentCache;
 use super::intake::Wanted;
+use super::life;
 use super::look::Look;
 use super::notices::Cause;
 use super::serving::Serving;
 use super::status::Board;
 use super::RootDir;
+use crate::net::identity::Identity;
 use crate::net::limits::CONTROL_HIGH_BYTES;
 use crate::net::{Lane, Link, NetHandle, SendError};
 use crate::payload;
@@ -33,6 +35,10 @@ const CONGESTED_BYTES: usize = CONTROL_HIGH_BYTES / 2;
 pub struct Effects {
     /// The folder.
     pub folder: FolderId,
+    /// Its name, for logs.
+    pub name: String,
+    /// What signs a new life.
+    pub identity: Arc<Identity>,
     /// Peers.
     pub net: NetHandle,
     /// The session that the engine means when it speaks to a peer.
@@ -93,8 +99,15 @@ impl Effects {
                 Effect::Sync(epoch) => hand(&self.sync, epoch),
                 Effect::Refuse(peer, why) => {
                     tracing::warn!(?peer, why, "breaking off with a peer");
-                    self.close(peer);
+                    if let Some(&link) = self.links.get(&peer) {
+                        self.net.break_off(link, why);
+                    }
                 }
+                Effect::Restart(peer) => self.close(peer),
+                Effect::NewLife => {
+                    self.own.push(Input::Life(life::fresh(&self.identity, self.folder)));
+                }
+                Effect::PutBack => self.put_back(),
                 Effect::Happened(event) => hand(&self.log, event),
                 Effect::Nameless(text) => {
                     self.board.notice(Cause::Nameless, &RelPath::root(), text);
@@ -127,6 +140,17 @@ impl Effects {
                 self.net.close(link);
             }
         }
+    }
+
+    fn put_back(&self) {
+        let name = &self.name;
+        let text = format!(
+            "this node's state of the folder {name:?} had been put back to an older copy (a \
+             snapshot or a backup); what it lacks it takes from the other nodes, and nothing of \
+             the folder was lost by it; nothing is to be done"
+        );
+        tracing::warn!(folder = %name, "{text}");
+        self.board.notice(Cause::PutBack, &RelPath::root(), text);
     }
 
     fn close(&self, peer: NodeId) {

@@ -16,7 +16,7 @@ use engine::message::{FolderId, Message, Piece, Want};
 use tokio::sync::mpsc;
 
 use super::control::Event;
-use super::life_words;
+use super::life;
 use super::status::Board;
 use crate::net::identity;
 use crate::net::Link;
@@ -142,12 +142,12 @@ impl Intake {
     }
 
     /// Whether an incarnation's owner says so itself; one that does not stays without an owner.
-    fn is_signed(&self, peer: NodeId, life: &IncarnationRecord) -> bool {
-        let signature = life.signature.as_slice().try_into();
-        let words = life_words(self.folder, life.incarnation);
-        let signed = signature.is_ok_and(|s| identity::verify(&life.node, &words, s));
+    fn is_signed(&self, peer: NodeId, said: &IncarnationRecord) -> bool {
+        let signature = said.signature.as_slice().try_into();
+        let words = life::words(self.folder, said.incarnation);
+        let signed = signature.is_ok_and(|s| identity::verify(&said.node, &words, s));
         if !signed {
-            tracing::warn!(?peer, ?life, "an incarnation is not signed by its owner");
+            tracing::warn!(?peer, life = ?said, "an incarnation is not signed by its owner");
         }
         signed
     }

@@ -35,6 +35,8 @@ pub enum Cause {
     Nameless,
     /// Making the filesystem durable.
     Sync,
+    /// The index was put back: lasts until the folder is opened again.
+    PutBack,
 }
 
 /// All that is wrong now.

@@ -35,6 +35,8 @@ pub(super) struct Wanted {
     pub(super) addresses: Vec<String>,
     /// Sessions up to this one are to end.
     pub(super) closed: u64,
+    /// The last session that is to end because of what the peer said in it, and what that was.
+    pub(super) offence: Option<(u64, &'static str)>,
 }
 
 /// The number of the session that is up, and what is queued for it.
@@ -58,6 +60,10 @@ pub(super) struct PeerTask {
     pub(super) lanes: LaneSlot,
     fence: Option<Fence>,
     failures: AtomicU32,
+    /// Sessions on end that were over as soon as they were up, or were broken off.
+    short: u32,
+    /// After an offence: this process of the peer is not let in before then.
+    rest: Option<(Instant, [u8; 16])>,
 }
 
 enum Step {
@@ -86,7 +92,17 @@ impl PeerTask {
         lanes: LaneSlot,
     ) -> PeerTask {
         let failures = AtomicU32::new(0);
-        PeerTask { shared, peer, incoming, wanted, lanes, fence: None, failures }
+        PeerTask {
+            shared,
+            peer,
+            incoming,
+            wanted,
+            lanes,
+            fence: None,
+            failures,
+            short: 0,
+            rest: None,
+        }
     }
 
     pub(super) async fn run(mut self) {
@@ -109,6 +125,10 @@ impl PeerTask {
     }
 
     fn takes(&self, hello: &Hello, proposing: bool) -> bool {
+        let rests = |(until, process)| process == hello.process && Instant::now() < until;
+        if self.rest.is_some_and(rests) {
+            return false;
+        }
         takes(&self.shared.config.identity.node_id(), &self.peer, self.fence, hello, proposing)
     }
 
@@ -210,15 +230,20 @@ impl PeerTask {
         if self.shared.ears.control.send(connected).await.is_err() {
             return Step::Stop;
         }
-        let began = Instant::now();
+        let (began, process) = (Instant::now(), fence.process);
         let timing = self.shared.config.timing;
         let mut tasks = session::start(assembled, lanes.clone(), self.shared.ears.clone(), timing);
         let (reason, next) = self.watch_over(&mut tasks, &lanes, link.session).await;
         self.set_lanes(None);
         tasks.shutdown().await;
-        // A session that ends as soon as it is up must not be redialled in a tight loop.
-        let failures = if began.elapsed() >= timing.preauth { 0 } else { 1 };
-        self.failures.store(failures, Ordering::Relaxed);
+        // A session that ends as soon as it is up, or each time for the same reason, must not be
+        // dialled or taken again in a tight loop.
+        let offended = self.wanted.borrow().offence.is_some_and(|(of, _)| of == link.session);
+        let lasted = began.elapsed() >= timing.preauth && !offended;
+        self.short = if lasted { 0 } else { self.short.saturating_add(1) };
+        self.failures.store(self.short, Ordering::Relaxed);
+        self.rest =
+            offended.then(|| (Instant::now() + dial::backoff(&timing, self.short), process));
         let disconnected = NetEvent::Disconnected { peer: self.peer, reason };
         match self.shared.ears.control.send(disconnected).await {
             Ok(()) => next,
@@ -260,7 +285,9 @@ impl PeerTask {
                         return ("the peer is no member any more".to_owned(), Step::Idle);
                     }
                     if wanted.closed >= session {
-                        return ("closed by this node".to_owned(), Step::Idle);
+                        let offence = wanted.offence.filter(|(of, _)| *of == session);
+                        let why = offence.map(|(_, why)| format!(": {why}")).unwrap_or_default();
+                        return (format!("closed by this node{why}"), Step::Idle);
                     }
                 }
                 () = shared.stopped() => {

@@ -164,6 +164,18 @@ impl NetHandle {
         }
     }
 
+    /// Ends this session because of what the peer said; the next one waits as after a failed dial.
+    pub fn break_off(&self, link: Link, why: &'static str) {
+        if let Some(peer) = self.shared.lock().get(&link.peer) {
+            peer.want(|wanted| {
+                if wanted.closed < link.session {
+                    wanted.closed = link.session;
+                    wanted.offence = Some((link.session, why));
+                }
+            });
+        }
+    }
+
     /// Stops: no more connections, what is queued is flushed for a moment, all tasks end. Returns
     /// when they have. The ears' channels should still be read meanwhile.
     pub async fn shutdown(&self) {

@@ -71,6 +71,12 @@ impl World {
             Effect::Scan => self.later(node, Event::Scan),
             Effect::Sync(epoch) => self.later(node, Event::Sync(epoch)),
             Effect::Refuse(peer, why) => panic!("{node} refuses {}: {why}", number(peer)),
+            Effect::Restart(peer) => self.restart_session(node, number(peer)),
+            Effect::NewLife => {
+                let life = self.nodes[node].next_life();
+                self.inputs(node, vec![Input::Life(life)]);
+            }
+            Effect::PutBack => self.tell(|| format!("{node} begins a new life")),
             Effect::Happened(_) => {}
             Effect::Nameless(what) => self.tell(|| format!("{node} notes {what}")),
             Effect::Notice(path, what) => self.tell(|| format!("{node} notes /{path}: {what}")),

@@ -184,6 +184,8 @@ impl DemoNode {
         for (name, _) in ours {
             command.env_remove(name);
         }
+        // Nothing stays behind when the demo's directory goes.
+        command.env(crate::folder::life::PLACE_VARIABLE, self.home.join("run"));
         command.arg("--home").arg(&self.home).stdin(Stdio::null());
         Ok(command)
     }

@@ -11,7 +11,7 @@ use disk::fs::look_at_dir;
 use disk::scan::{self, Eyes, Progress as Counting};
 use engine::content::Content;
 use engine::dot::{Incarnation, NodeId};
-use engine::engine::{Boot, FolderEngine, Opening};
+use engine::engine::{Boot, FolderEngine, Opening, Witness};
 use engine::entry::{IncarnationRecord, Kind};
 use engine::index::{MemIndex, Meta, Phase};
 use engine::observe::{Found, Present};
@@ -82,7 +82,8 @@ fn nothing_seen(root: Present) -> MemIndex {
     let life = Incarnation::default();
     let fresh = IncarnationRecord { incarnation: life, node: NodeId([0; 32]), signature: vec![] };
     let mut index = MemIndex::new(Meta::new(life, Phase::Joining, [0; 16]));
-    FolderEngine::open(&mut index, Opening { boot: Boot::default(), fresh, root, empty: false });
+    let (boot, witness) = (Boot::default(), Witness::NoPlace);
+    FolderEngine::open(&mut index, Opening { boot, fresh, witness, root, empty: false });
     index
 }
 

@@ -1,0 +1,227 @@
+//! Which life this node lives in the folder, and when it must begin another.
+//!
+//! A dot is given once. An index that was put back to an older copy (a snapshot, a volume rolled
+//! back, a backup) would give dots again that other nodes know for other operations. The witness
+//! tells so at the opening, else a peer does that knows more of this life than the index: then
+//! nothing more is minted until the node has signed a new one (docs/decisions/0008).
+
+use super::{Effect, FolderEngine, Input, Now, Opening, Witness};
+use crate::dot::{Dot, Incarnation, Knowledge};
+use crate::entry::{Data, Entry, EntryId, IncarnationRecord, Location, Stamped};
+use crate::index::{Index, Meta, SeenDots};
+use crate::ledger::{self, Author, Facts};
+use crate::limits::LIFE_MS_MIN;
+use crate::message::Message;
+use crate::register::{Register, Version};
+use crate::wire::Minted;
+use std::collections::BTreeMap;
+
+/// More entries than one operation ever spans (decisions A10: 16).
+const ENTRIES_PER_DOT_MAX: usize = 1024;
+
+/// What an opening does with the life that the index names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Course {
+    /// It goes on.
+    GoesOn,
+    /// It is over: nothing proves that its counter can be trusted.
+    Ended,
+    /// It is over: this index is older than what this node has told.
+    PutBack,
+}
+
+pub(super) fn course(meta: &Meta, index: &dyn Index, opening: &Opening) -> Course {
+    let same_boot = meta.boot == opening.boot.id;
+    let is_known = |life| index.incarnations().iter().any(|one| one.incarnation == life);
+    match opening.witness {
+        Witness::Last(life, counter) if life == meta.incarnation && counter > meta.counter => {
+            Course::PutBack
+        }
+        // The index is older than the beginning of that life.
+        Witness::Last(life, _) if !is_known(life) => Course::PutBack,
+        Witness::Last(life, _) if life == meta.incarnation && same_boot => Course::GoesOn,
+        Witness::NoPlace if same_boot => Course::GoesOn,
+        Witness::Last(..) | Witness::Missing | Witness::NoPlace => Course::Ended,
+    }
+}
+
+/// From the claim that ends a life to the beginning of the next: what comes in between waits, for
+/// it might be minted.
+#[derive(Clone, Debug)]
+pub(super) struct Renewal {
+    is_under_way: bool,
+    held: Vec<Input>,
+    /// The counter at which this run began: a higher dot of this life was minted in this run.
+    floor: u64,
+    last_ms: Option<u64>,
+}
+
+impl Renewal {
+    pub(super) fn since(floor: u64) -> Renewal {
+        Renewal { is_under_way: false, held: Vec::new(), floor, last_ms: None }
+    }
+
+    pub(super) fn is_under_way(&self) -> bool {
+        self.is_under_way
+    }
+
+    /// Lets an input through, or keeps it until the new life has begun.
+    pub(super) fn admit(&mut self, input: Input) -> Option<Input> {
+        if self.is_under_way && !matches!(input, Input::Life(_)) {
+            self.hold(input);
+            return None;
+        }
+        Some(input)
+    }
+
+    pub(super) fn hold(&mut self, input: Input) {
+        self.held.push(input);
+    }
+}
+
+impl FolderEngine {
+    /// Whether the peer that says this knows more of our life than we have lived: a new one is
+    /// asked for. One that says so again and again is not believed.
+    pub(super) fn outlived(&mut self, message: &Message) -> bool {
+        let rests_until_ms = self.renewal.last_ms.map_or(0, |last_ms| last_ms + LIFE_MS_MIN);
+        if self.now.mono_ms < rests_until_ms || !self.exchange.outlives(&self.facts, message) {
+            return false;
+        }
+        self.renewal.is_under_way = true;
+        self.effects.push(Effect::NewLife);
+        true
+    }
+
+    /// The new life begins; what waited for it is taken in.
+    pub(super) fn begin_life(&mut self, now: Now, index: &mut dyn Index, next: &IncarnationRecord) {
+        if !std::mem::replace(&mut self.renewal.is_under_way, false) {
+            return;
+        }
+        self.renewal.last_ms = Some(now.mono_ms);
+        let from = std::mem::take(&mut self.renewal.floor);
+        let last = std::mem::replace(&mut self.facts.meta.incarnation, next.incarnation);
+        let to = std::mem::replace(&mut self.facts.meta.counter, 0);
+        index.put_incarnation(next);
+        self.exchange.renew();
+        self.effects.push(Effect::PutBack);
+        if to > from {
+            self.facts.meta.counter = to - from;
+            Renamed { last, next: next.incarnation, from, to }.carry_out(&mut self.facts, index);
+            let peers: Vec<_> = self.exchange.peers().map(|(peer, _)| peer).collect();
+            for peer in peers {
+                self.peer_down(index, peer);
+                self.effects.push(Effect::Restart(peer));
+            }
+        }
+        for input in std::mem::take(&mut self.renewal.held) {
+            self.handle(now, index, input);
+        }
+    }
+
+    /// Everything that this node has minted and still knows, by life: up to this counter.
+    pub fn own_dots(&self, index: &dyn Index) -> BTreeMap<Incarnation, u64> {
+        let lives = index.incarnations();
+        let this = lives.iter().find(|life| life.incarnation == self.facts.meta.incarnation);
+        let own = lives.iter().filter(|life| this.is_some_and(|this| this.node == life.node));
+        let seen = |life: &IncarnationRecord| self.facts.knowledge.of(life.incarnation);
+        own.filter_map(|life| Some((life.incarnation, seen(life)?.prefix()))).collect()
+    }
+}
+
+/// The dots that this run has given and that are others' already: `from + 1..=to` of the last
+/// life become `1..` of the next. Who claimed more of that life was told nothing of them yet, for
+/// that claim is the first that it says.
+struct Renamed {
+    last: Incarnation,
+    next: Incarnation,
+    from: u64,
+    to: u64,
+}
+
+impl Renamed {
+    fn carry_out(&self, facts: &mut Facts, index: &mut dyn Index) {
+        let mut taken = Knowledge::default();
+        taken.insert_range(self.last, self.from + 1, self.to);
+        facts.knowledge = facts.knowledge.minus(&taken);
+        facts.knowledge.insert_range(self.next, 1, self.to - self.from);
+        for counter in self.from + 1..=self.to {
+            for (_, id) in index.dots(self.last, counter, counter, ENTRIES_PER_DOT_MAX) {
+                self.entry(facts, index, id);
+            }
+        }
+    }
+
+    fn entry(&self, facts: &mut Facts, index: &mut dyn Index, id: EntryId) {
+        let Some(stored) = index.entry(id) else { return };
+        let old = stored.entry;
+        let entry = Entry {
+            id,
+            kind: old.kind,
+            loc: self.register(&old.loc),
+            data: self.register(&old.data),
+            times: self.register(&old.times),
+            mode: self.register(&old.mode),
+            owner: self.register(&old.owner),
+            xattr: self.register(&old.xattr),
+            other: old.other,
+        };
+        if let Some(mut row) = index.seen_of(id) {
+            let SeenDots { loc, data, shown, times, mode, owner, xattr } = &mut row.dots;
+            for dots in [loc, data, shown, times, mode, owner, xattr] {
+                dots.iter_mut().for_each(|dot| *dot = self.dot(*dot));
+            }
+            index.put_seen(&row);
+        }
+        ledger::put(facts, index, entry, stored.context, Author::Here, &[]);
+    }
+
+    fn register<T: Dotted + Minted + Clone>(&self, old: &Register<T>) -> Register<T> {
+        let mut new = Register::default();
+        for version in old.versions() {
+            let mut value = version.value.clone();
+            let mut is_same = self.dot(version.dot) == version.dot;
+            for dot in value.dots() {
+                is_same &= self.dot(*dot) == *dot;
+                *dot = self.dot(*dot);
+            }
+            new.insert(if is_same {
+                version.clone()
+            } else {
+                Version { dot: self.dot(version.dot), minted: value.mint().into(), value }
+            });
+        }
+        new
+    }
+
+    fn dot(&self, dot: Dot) -> Dot {
+        if dot.incarnation != self.last || dot.counter <= self.from || dot.counter > self.to {
+            return dot;
+        }
+        Dot { incarnation: self.next, counter: dot.counter - self.from }
+    }
+}
+
+/// A value that names operations.
+trait Dotted {
+    fn dots(&mut self) -> Vec<&mut Dot>;
+}
+
+impl Dotted for Location {
+    fn dots(&mut self) -> Vec<&mut Dot> {
+        vec![&mut self.stamp.dot]
+    }
+}
+
+impl Dotted for Data {
+    fn dots(&mut self) -> Vec<&mut Dot> {
+        let mut dots: Vec<_> = self.base.iter_mut().collect();
+        dots.push(&mut self.stamp.dot);
+        dots
+    }
+}
+
+impl<T> Dotted for Stamped<T> {
+    fn dots(&mut self) -> Vec<&mut Dot> {
+        vec![&mut self.stamp.dot]
+    }
+}
