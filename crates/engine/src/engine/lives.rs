@@ -225,3 +225,6 @@ impl<T> Dotted for Stamped<T> {
         vec![&mut self.stamp.dot]
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! The switchboard: what one turn's inputs lead to, whatever their order.
 
-use super::{Boot, Effect, FolderEngine, Input, Now, Opening};
+use super::{Boot, Effect, FolderEngine, Input, Now, Opening, Witness};
 use crate::content::{Content, Digest};
 use crate::dot::{Incarnation, NodeId};
 use crate::entry::{IncarnationRecord, Kind, Timestamp, ROOT};
@@ -14,11 +14,11 @@ use crate::path::RelPath;
 use crate::plan::{Act, OpId, Operation, Outcome};
 use crate::view;
 
-fn node(number: u8) -> NodeId {
+pub(super) fn node(number: u8) -> NodeId {
     NodeId([number; 32])
 }
 
-fn present(kind: Kind, handle: u8, letter: Option<u8>) -> Present {
+pub(super) fn present(kind: Kind, handle: u8, letter: Option<u8>) -> Present {
     let time = Timestamp { seconds: 1_800_000, nanos: u32::from(letter.unwrap_or(0)) };
     let size = u64::from(letter.unwrap_or(0));
     Present {
@@ -36,24 +36,24 @@ fn present(kind: Kind, handle: u8, letter: Option<u8>) -> Present {
     }
 }
 
-struct Side {
-    number: u8,
+pub(super) struct Side {
+    pub(super) number: u8,
     /// Every turn takes a millisecond.
-    now: Now,
-    engine: FolderEngine,
-    index: MemIndex,
+    pub(super) now: Now,
+    pub(super) engine: FolderEngine,
+    pub(super) index: MemIndex,
 }
 
 impl Side {
     /// An engine of an empty tree that was scanned.
-    fn new(number: u8) -> Side {
+    pub(super) fn new(number: u8) -> Side {
         let mut side = Side::first(number, Phase::Importing);
         side.turn([Input::Scanned(true)]);
         side
     }
 
     /// An engine that opens for the first time; nothing has been scanned.
-    fn first(number: u8, phase: Phase) -> Side {
+    pub(super) fn first(number: u8, phase: Phase) -> Side {
         let life = Incarnation([number; 16]);
         Side::open(number, MemIndex::new(Meta::new(life, phase, [0; 16])))
     }
@@ -70,13 +70,13 @@ impl Side {
             IncarnationRecord { incarnation: life, node: node(number), signature: Vec::new() };
         let root = present(Kind::Dir, 0, None);
         let boot = Boot { id: [boot; 16], at: Timestamp::default() };
-        let opening = Opening { boot, fresh, root, empty: true };
+        let opening = Opening { boot, fresh, witness: Witness::NoPlace, root, empty: true };
         let engine = FolderEngine::open(&mut index, opening);
         let now = Now { mono_ms: 1, wall_ms: 1_800_000_000_000 };
         Side { number, now, engine, index }
     }
 
-    fn turn(&mut self, inputs: impl IntoIterator<Item = Input>) -> Vec<Effect> {
+    pub(super) fn turn(&mut self, inputs: impl IntoIterator<Item = Input>) -> Vec<Effect> {
         self.now.mono_ms += 1;
         for input in inputs {
             self.engine.handle(self.now, &mut self.index, input);
@@ -86,23 +86,23 @@ impl Side {
     }
 
     /// A program here wrote a file of this letter; returns what is said about it.
-    fn write(&mut self, path: &str, letter: u8) -> Vec<Message> {
+    pub(super) fn write(&mut self, path: &str, letter: u8) -> Vec<Message> {
         self.look(Source::Live, path, Found::Present(present(Kind::File, 9, Some(letter))))
     }
 
-    fn look(&mut self, source: Source, path: &str, found: Found) -> Vec<Message> {
+    pub(super) fn look(&mut self, source: Source, path: &str, found: Found) -> Vec<Message> {
         let path = RelPath::parse(path.as_bytes()).expect("a path");
         let looks = vec![Observation { path, found }];
         let effects = self.turn([Input::Observed(self.now.mono_ms + 1, Batch { source, looks })]);
         said(effects)
     }
 
-    fn hear(&mut self, from: u8, messages: Vec<Message>) -> Vec<Effect> {
+    pub(super) fn hear(&mut self, from: u8, messages: Vec<Message>) -> Vec<Effect> {
         self.turn(messages.into_iter().map(|message| Input::Message(node(from), message)))
     }
 }
 
-fn said(effects: Vec<Effect>) -> Vec<Message> {
+pub(super) fn said(effects: Vec<Effect>) -> Vec<Message> {
     let messages = effects.into_iter().filter_map(|effect| match effect {
         Effect::Send(outgoing) => Some(outgoing.message),
         _ => None,
@@ -119,7 +119,7 @@ fn operations(effects: Vec<Effect>) -> Vec<Operation> {
 }
 
 /// The two are connected and have told each other everything.
-fn meet(a: &mut Side, b: &mut Side) {
+pub(super) fn meet(a: &mut Side, b: &mut Side) {
     let mut to_b = said(a.turn([Input::PeerUp(node(b.number))]));
     let mut to_a = said(b.turn([Input::PeerUp(node(a.number))]));
     for _ in 0..20 {

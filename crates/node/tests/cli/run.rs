@@ -68,6 +68,7 @@ impl Home {
             .args(arguments)
             .env_clear()
             .env("SYNCLINE_HOME", self.path())
+            .env("SYNCLINE_RUNTIME_DIR", "")
             .envs(environment.iter().copied())
             .output()
             .unwrap();

@@ -98,6 +98,7 @@ impl Node {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_syncline"));
         command.args(arguments).env_clear().env("SYNCLINE_HOME", self.home());
+        command.env("SYNCLINE_RUNTIME_DIR", self.dir.path().join("run"));
         command.stdin(Stdio::null());
         command
     }

@@ -13,6 +13,7 @@ mod journey;
 mod lab;
 mod node;
 mod notice;
+mod putback;
 mod refusals;
 mod roots;
 mod tree;
@@ -76,6 +77,9 @@ fn main() {
         network("a_full_disk_holds_up_one_node_and_loses_nothing", volumes::full),
         network("a_full_home_stops_its_folder_and_loses_nothing", volumes::full_home),
         volume("a_read_only_disk_holds_up_one_node_and_loses_nothing", volumes::read_only),
+        network("a_node_that_was_put_back_gives_no_dot_twice", putback::witnessed),
+        network("a_node_that_was_put_back_is_told_so_by_its_peers", putback::without_witness),
+        network("a_folder_that_opens_late_hears_its_peers", putback::opened_late),
         network("a_forbidden_directory_holds_up_only_itself", volumes::forbidden),
     ];
     libtest_mimic::run(&arguments, trials).exit();

@@ -105,6 +105,11 @@ impl Node {
         self.tree.to_string_lossy().into_owned()
     }
 
+    /// What lasts on this machine until it is started again.
+    pub fn runtime(&self) -> PathBuf {
+        self.place.join("run")
+    }
+
     /// Where peers reach it.
     pub fn listen(&self) -> String {
         format!("{}:{PORT}", self.address)
@@ -130,6 +135,7 @@ impl Node {
         }
         command.args(before).arg(binary);
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.env("SYNCLINE_RUNTIME_DIR", self.runtime());
         command.arg("--home").arg(home).stdin(Stdio::null());
         command
     }

@@ -3,6 +3,7 @@
 use super::{any_port, config, identity, pair, quick, Book, Node};
 use crate::net::{Ears, Lane, Net, NetError, NetEvent, PeerAddress, SendError};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -110,6 +111,33 @@ async fn a_closed_session_is_dialled_again() {
     b.disconnected().await;
     assert_eq!(a.connected().await, b.id());
     assert_eq!(b.connected().await, a.id());
+}
+
+// Story: a node hung up on a peer for what it said. Both dialled again at once, and so it went ten
+// times a second, for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_broken_off_again_and_again_comes_back_ever_later() {
+    async fn connected_at_last(node: &mut Node) {
+        loop {
+            match node.event().await {
+                NetEvent::Connected { .. } => return,
+                NetEvent::NotReached { .. } => {}
+                other => panic!("neither connected nor refused but {other:?}"),
+            }
+        }
+    }
+    let (mut a, mut b) = pair().await;
+    for round in 1..=6 {
+        let began = Instant::now();
+        a.net.break_off(a.net.link(&b.id()).expect("a session"), "it lies");
+        assert_eq!(a.disconnected().await, "closed by this node: it lies");
+        b.disconnected().await;
+        connected_at_last(&mut a).await;
+        connected_at_last(&mut b).await;
+        // 10, 20, 40, 80, 100 ms, of which at least half is waited for.
+        let least = Duration::from_millis(5 << (round - 1)).min(quick().backoff_max / 2);
+        assert!(began.elapsed() >= least, "round {round}: {:?}", began.elapsed());
+    }
 }
 
 // Story: after a kill under load, the end of a delta that was meant for the session that had broken

@@ -1,0 +1,224 @@
+//! Indices that were put back to older copies: nobody is told one dot for two operations, everybody
+//! ends with the same, and nothing that anybody wrote is missing.
+
+use super::super::tests::{meet, node, present, said, Side};
+use super::{course, Course};
+use crate::content::Content;
+use crate::dot::{Dot, Incarnation, Knowledge};
+use crate::engine::{Boot, Effect, FolderEngine, Input, Now, Opening, Witness};
+use crate::entry::{Entry, EntryId, IncarnationRecord, Kind, Timestamp};
+use crate::index::{Index, MemIndex, Phase};
+use crate::limits::LIFE_MS_MIN;
+use crate::message::{Message, Share};
+use crate::observe::{Found, Source};
+use std::collections::BTreeMap;
+
+fn record(number: u8, life: u8) -> IncarnationRecord {
+    IncarnationRecord {
+        incarnation: Incarnation([life; 16]),
+        node: node(number),
+        signature: Vec::new(),
+    }
+}
+
+fn opening(number: u8, fresh: u8, witness: Witness) -> Opening {
+    Opening {
+        boot: Boot { id: [1; 16], at: Timestamp::default() },
+        fresh: record(number, fresh),
+        witness,
+        root: present(Kind::Dir, 0, None),
+        empty: false,
+    }
+}
+
+/// The program is started again on an index.
+fn start(number: u8, mut index: MemIndex, fresh: u8, witness: Witness) -> (Side, Vec<Effect>) {
+    let engine = FolderEngine::open(&mut index, opening(number, fresh, witness));
+    let now = Now { mono_ms: 1, wall_ms: 1_800_000_100_000 };
+    let mut side = Side { number, now, engine, index };
+    let effects = side.turn([Input::Scanned(true)]);
+    (side, effects)
+}
+
+fn life_of(side: &Side) -> (u8, u64) {
+    (side.engine.meta().incarnation.0[0], side.engine.meta().counter)
+}
+
+/// Of each file: the letters of its versions.
+fn files(side: &Side) -> BTreeMap<String, String> {
+    let files = side.index.entries().filter(|stored| stored.entry.kind == Kind::File);
+    let shown = files.map(|stored| {
+        let loc = stored.entry.loc.versions().first().expect("it is somewhere");
+        let letters = stored.entry.data.versions().iter().map(|data| match &data.value.content {
+            Content::File(digest, _) => char::from(digest.0[0]),
+            Content::Link(_) => '>',
+        });
+        (loc.value.name.to_string(), letters.collect())
+    });
+    shown.collect()
+}
+
+fn assert_same(a: &Side, b: &Side) {
+    let entries = |side: &Side| -> BTreeMap<EntryId, Entry> {
+        side.index.entries().map(|stored| (stored.entry.id, stored.entry.clone())).collect()
+    };
+    assert_eq!(entries(a), entries(b));
+    assert_eq!(a.engine.knowledge(), b.engine.knowledge());
+}
+
+/// Two that agree, and then the second's index as it was before the last `lost` of its files.
+fn put_back(lost: u8) -> (Side, MemIndex) {
+    let (mut a, mut b) = (Side::new(1), Side::new(2));
+    b.write("old", b'o');
+    meet(&mut a, &mut b);
+    let copy = b.index.clone();
+    for number in 0..lost {
+        b.make(&format!("lost{number}"), b'l');
+    }
+    meet_again(&mut a, &mut b);
+    a.turn([Input::PeerDown(node(2))]);
+    (a, copy)
+}
+
+fn meet_again(a: &mut Side, b: &mut Side) {
+    a.turn([Input::PeerDown(node(b.number))]);
+    b.turn([Input::PeerDown(node(a.number))]);
+    meet(a, b);
+}
+
+impl Side {
+    /// A new file, on an inode of its own.
+    fn make(&mut self, name: &str, letter: u8) {
+        let handle = 20 + u8::try_from(self.index.seen_count()).expect("few files");
+        self.look(Source::Live, name, Found::Present(present(Kind::File, handle, Some(letter))));
+    }
+}
+
+#[test]
+fn the_course_of_a_life_at_an_opening() {
+    let mut side = Side::new(2);
+    side.index.put_incarnation(&record(2, 50));
+    side.write("a", b'a');
+    let (life, other, unknown) = (2, 50, 60);
+    let last = |life: u8, counter| Witness::Last(Incarnation([life; 16]), counter);
+    for (boot, witness, expected) in [
+        (1, Witness::NoPlace, Course::GoesOn),
+        (1, last(life, 1), Course::GoesOn),
+        (1, last(life, 0), Course::GoesOn),
+        (1, last(life, 2), Course::PutBack),
+        (1, last(unknown, 0), Course::PutBack),
+        (1, last(other, 9), Course::Ended),
+        (1, Witness::Missing, Course::Ended),
+        (2, Witness::NoPlace, Course::Ended),
+        (2, last(life, 1), Course::Ended),
+    ] {
+        let mut opening = opening(2, 99, witness);
+        opening.boot.id = [boot; 16];
+        let found = course(side.engine.meta(), &side.index, &opening);
+        assert_eq!(found, expected, "boot {boot}, {witness:?}");
+    }
+}
+
+/// A volume was rolled back without a reboot. The node gave its dots a second time: its peers took
+/// the new operations for those that they knew, and lost files without a word.
+#[test]
+fn the_witness_tells_of_an_index_that_was_put_back_before_anything_is_minted() {
+    let (mut a, copy) = put_back(3);
+    let counter = copy.meta().counter;
+    let witness = Witness::Last(copy.meta().incarnation, counter + 3);
+    let (mut b, effects) = start(2, copy, 102, witness);
+    assert!(effects.contains(&Effect::PutBack));
+    assert_eq!(life_of(&b), (102, 0));
+    for number in 0..5 {
+        b.make(&format!("new{number}"), b'n');
+    }
+    meet(&mut a, &mut b);
+    assert_same(&a, &b);
+    assert_eq!(files(&a).len(), 1 + 3 + 5, "{:?}", files(&a));
+    let (b, effects) = start(2, b.index, 103, Witness::Last(Incarnation([102; 16]), 5));
+    assert!(!effects.contains(&Effect::PutBack), "it is said once");
+    assert_eq!(life_of(&b), (102, 5), "a restart goes on");
+}
+
+/// The same where there is no place for a witness. As many new operations as were lost, or more,
+/// hid the fault: nobody claimed to know more than the counter said.
+#[test]
+fn a_peer_that_knows_more_of_a_life_than_was_told_begins_another() {
+    for (lost, new) in [(3, 0), (3, 2), (3, 3), (3, 7)] {
+        let (mut a, copy) = put_back(lost);
+        let (mut b, effects) = start(2, copy, 2, Witness::NoPlace);
+        assert!(!effects.contains(&Effect::PutBack), "nothing tells yet");
+        for number in 0..new {
+            b.make(&format!("new{number}"), b'n');
+        }
+        let hello = said(a.turn([Input::PeerUp(node(2))]));
+        b.turn([Input::PeerUp(node(1))]);
+        let effects = b.hear(1, hello);
+        assert_eq!(effects.last(), Some(&Effect::NewLife), "{lost} {new}: {effects:?}");
+        let waits = b.turn([Input::Tick]);
+        assert_eq!(waits, [], "nothing is said in between");
+        let effects = b.turn([Input::Life(record(2, 102))]);
+        assert_eq!(effects.iter().filter(|effect| **effect == Effect::PutBack).count(), 1);
+        let restarts = effects.contains(&Effect::Restart(node(1)));
+        assert_eq!(restarts, new > 0, "a peer that was told of dots that are others now");
+        assert_eq!(life_of(&b), (102, u64::from(new)));
+        meet_again(&mut a, &mut b);
+        assert_same(&a, &b);
+        let files = files(&a);
+        assert_eq!(files.len(), 1 + usize::from(lost + new), "{files:?}");
+        assert!(files.values().all(|letters| letters.len() == 1), "no conflicts: {files:?}");
+    }
+}
+
+#[test]
+fn what_happens_before_the_new_life_begins_is_minted_in_it() {
+    let (mut a, copy) = put_back(2);
+    let (mut b, _) = start(2, copy, 2, Witness::NoPlace);
+    let old = b.engine.meta().counter;
+    let hello = said(a.turn([Input::PeerUp(node(2))]));
+    b.turn([Input::PeerUp(node(1))]);
+    b.hear(1, hello);
+    b.make("meanwhile", b'm');
+    assert_eq!(life_of(&b), (2, old), "it waits");
+    b.turn([Input::Life(record(2, 102))]);
+    assert_eq!(life_of(&b), (102, 1));
+    meet_again(&mut a, &mut b);
+    assert_same(&a, &b);
+    assert!(files(&a).contains_key("meanwhile"));
+}
+
+#[test]
+fn who_claims_to_know_the_future_again_and_again_is_refused() {
+    let mut side = Side::new(2);
+    side.turn([Input::PeerUp(node(1))]);
+    let claim = |life: u8| {
+        let mut knowledge = Knowledge::default();
+        knowledge.insert(Dot { incarnation: Incarnation([life; 16]), counter: 9 });
+        vec![Message::Share(Share { knowledge, incarnations: Vec::new() })]
+    };
+    let effects = side.hear(1, claim(2));
+    assert!(effects.contains(&Effect::NewLife));
+    side.turn([Input::Life(record(2, 102))]);
+    let effects = side.hear(1, claim(102));
+    assert!(matches!(effects[..], [Effect::Refuse(..)]), "{effects:?}");
+    side.now.mono_ms += LIFE_MS_MIN;
+    side.turn([Input::PeerUp(node(1))]);
+    assert!(side.hear(1, claim(102)).contains(&Effect::NewLife), "after a while it may be true");
+}
+
+#[test]
+fn what_a_peer_heard_in_this_run_is_no_proof() {
+    let (mut a, mut b) = (Side::new(1), Side::first(2, Phase::Joining));
+    meet(&mut a, &mut b);
+    for number in 0..3 {
+        b.make(&format!("f{number}"), b'f');
+    }
+    meet_again(&mut a, &mut b);
+    assert_eq!(b.engine.meta().incarnation.0[0], 2);
+    assert_eq!(b.engine.own_dots(&b.index).get(&Incarnation([2; 16])), Some(&3));
+    let (mut b, _) = start(2, b.index, 102, Witness::Missing);
+    b.make("g", b'g');
+    let own = b.engine.own_dots(&b.index);
+    let own: Vec<(u8, u64)> = own.into_iter().map(|(life, n)| (life.0[0], n)).collect();
+    assert_eq!(own, [(2, 3), (102, 1)], "whoever waits, waits for all lives");
+}
