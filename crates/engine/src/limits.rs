@@ -69,8 +69,8 @@ pub const DOUBTS_MAX: usize = 16_384;
 /// to more asks for a scan.
 pub const FOLLOWED_MAX: usize = 1024;
 
-/// A peer that claims to know more of this node's life than it has lived is believed, and a new life
-/// begins, no more often than this, in milliseconds: each stays in every index for ever.
+/// A peer that claims to know more of this node's life than it has lived is believed, and a new
+/// life begins, no more often than this, in milliseconds: each stays in every index for ever.
 pub const LIFE_MS_MIN: u64 = 10 * 60 * 1000;
 
 /// Contexts kept beside K.

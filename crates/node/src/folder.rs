@@ -327,15 +327,10 @@ struct Parts {
 fn start(wish: Wish<'_>, parts: Parts) -> Result<Folder, FolderError> {
     let Parts { own, opened, tree, place, apply, watcher, has_events } = parts;
     let io = |source| FolderError::Own { path: wish.path.to_owned(), source };
-    let Opened { mut store, root, fresh, empty } = opened;
     let board = Arc::new(Board::default());
     show_rung(&watcher, &board);
-    let root_now = look_at_dir(&*tree.fs, &tree.dir).map_err(io)?;
-    let (witness, said) = life::open(wish.identity.node_id(), wish.id);
-    let opening = Opening { boot: boot::this(), fresh, witness: said, root: root_now, empty };
     let (clock, losers) = (Clock::default(), apply.kept().clone());
-    let here = already_here(&apply).map_err(io)?;
-    let engine = open_engine(&mut store, opening, clock, here, wish.paused);
+    let (engine, store, root, witness) = go_on(&wish, opened, &tree, &apply, clock)?;
     let (control, events) = sync_channel(EVENTS_MAX);
     let (cache, stopper) = (ContentCache::default(), watcher.stopper());
     let root = Arc::new(RootWatch::new(tree.fs.clone(), root, store.reader()?));
@@ -379,9 +374,8 @@ fn start(wish: Wish<'_>, parts: Parts) -> Result<Folder, FolderError> {
         own: Vec::new(),
     };
     let (barriers, names) = (Barriers::default(), wish.names.clone());
-    let board_there = board.clone();
     let worker =
-        Control { engine, store, witness, effects, barriers, board: board_there, names, clock };
+        Control { engine, store, witness, effects, barriers, board: board.clone(), names, clock };
     let thread = Mutex::new(Some(threads.spawn("control", move || run_control(worker, &events))?));
     Ok(Folder {
         path: wish.path.to_owned(),
@@ -398,6 +392,24 @@ fn start(wish: Wish<'_>, parts: Parts) -> Result<Folder, FolderError> {
         own,
         tree,
     })
+}
+
+/// An engine that goes on where the index, and what was left outside of it, say that it was.
+fn go_on(
+    wish: &Wish<'_>,
+    opened: Opened,
+    tree: &Tree,
+    apply: &Apply<Linux>,
+    clock: Clock,
+) -> Result<(FolderEngine, Store, Root<Linux>, life::Record), FolderError> {
+    let io = |source| FolderError::Own { path: wish.path.to_owned(), source };
+    let Opened { mut store, root, fresh, empty } = opened;
+    let (record, witness) = life::open(wish.identity.node_id(), wish.id);
+    let root_now = look_at_dir(&*tree.fs, &tree.dir).map_err(io)?;
+    let opening = Opening { boot: boot::this(), fresh, witness, root: root_now, empty };
+    let here = already_here(apply).map_err(io)?;
+    let engine = open_engine(&mut store, opening, clock, here, wish.paused);
+    Ok((engine, store, root, record))
 }
 
 /// Contents that are staged, and those in the conflict store.

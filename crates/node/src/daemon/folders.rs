@@ -106,8 +106,8 @@ impl Folders {
         }
     }
 
-    /// A peer spoke to a folder that is not open: what it said is lost, and it will not say it again
-    /// in this session.
+    /// A peer spoke to a folder that is not open: what it said is lost, and it will not say it
+    /// again in this session.
     pub fn missed(&self, id: FolderId, peer: NodeId) {
         self.lock().talking.insert((id, peer), true);
     }

@@ -1,8 +1,8 @@
 //! This node's lives in a folder: signed by its key, and the witness of how far one has come.
 //!
-//! The witness is a small file where nothing outlives the machine's start. Who puts the home back to
-//! an older copy does not put that back, so it tells an old index from the one that was last in use
-//! (docs/decisions/0008). Nothing depends on it where there is no place for it. What it says is
+//! The witness is a small file where nothing outlives the machine's start. Who puts the home back
+//! to an older copy does not put that back, so it tells an old index from the one that was last in
+//! use (docs/decisions/0008). Nothing depends on it where there is no place for it. What it says is
 //! judged by the engine; this only signs, writes and reads. Called by `folder` and `control`.
 
 use std::fs::{DirBuilder, File, OpenOptions};
