@@ -4,7 +4,7 @@
 //!
 //! Panics with the broken promise, in words. Called by `scenario`.
 
-use crate::disk::model::{Inode, Model};
+use crate::disk::model::{Inode, Model, TOP};
 use crate::node::{Machine, ROOT_NAME};
 use crate::random::Random;
 use crate::world::World;
@@ -139,6 +139,17 @@ fn tree(model: &Model, root: Inode) -> Tree {
     tree
 }
 
+/// What a power loss has left of what users wrote. Not what bears the name of a content that was
+/// about to be installed: the installation was undone, and nobody can tell what was written to it
+/// since from what is torn.
+pub fn left_by_power_loss(model: &Model) -> BTreeSet<Digest> {
+    let names = |(_, name): &(Inode, Name)| !name.as_bytes().starts_with(b"dressed-");
+    let all = model.below(TOP).into_iter().filter(|(spot, _)| names(spot));
+    let all = all.filter_map(|(_, inode)| model.thing(inode).ok());
+    let files = all.filter(|thing| thing.kind == FileKind::File);
+    files.map(|thing| digest_of(&thing.bytes)).collect()
+}
+
 /// Files anywhere below a directory, by content.
 pub fn contents(model: &Model, dir: Inode) -> BTreeSet<Digest> {
     let all = model.below(dir).into_iter().filter_map(|(_, inode)| model.thing(inode).ok());
@@ -189,7 +200,7 @@ fn is_ours(name: &Name) -> bool {
 /// Holds at every moment, of one machine.
 pub fn always(node: usize, machine: &Machine, census: &Census) {
     machine.disk.with(|model| {
-        let here = contents(model, crate::disk::model::TOP);
+        let here = contents(model, TOP);
         for owed in census.owed_by(node) {
             assert!(here.contains(&owed), "{node} has destroyed {owed:?}, written there");
         }

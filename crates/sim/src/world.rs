@@ -293,7 +293,7 @@ impl World {
         self.nodes[node].reboot();
         let boot = &mut self.desks[node].boot;
         *boot = Boot { id: boot.id.map(|byte| byte + 1), at };
-        let here = all(&self.nodes[node]);
+        let here = self.nodes[node].disk.with(|model| checkers::left_by_power_loss(model));
         self.town().lose_power(node, &here, &others);
     }
 

@@ -278,6 +278,7 @@ impl Desk<'_> {
             Some(row) if row.kind == found.kind && !replaced_dir(&row, found) => {
                 match aftermath(self.under.power_back, &row, Some(found)) {
                     Aftermath::Damage => self.mend(path, &row, Some(found)),
+                    Aftermath::Undone => self.undone(path, &row, found),
                     Aftermath::Edit => self.change(path, &unshown(&row), found),
                     Aftermath::None => self.change(path, &row, found),
                 }
@@ -316,6 +317,9 @@ impl Desk<'_> {
             self.pen.index.put_seen(&adopted);
             ledger::mark(self.pen.facts, self.pen.index, adopted.entry, &[]);
             return;
+        }
+        if aftermath(self.under.power_back, &row, Some(found)) == Aftermath::Undone {
+            return self.undone(&RelPath::root(), &row, found);
         }
         self.watched(Change::Attributes, &RelPath::root(), |pen| pen.root(&row, found));
     }
@@ -413,6 +417,18 @@ impl Desk<'_> {
         }
     }
 
+    /// A power loss took attributes back: nothing is minted, the announced ones are set again.
+    fn undone(&mut self, path: &RelPath, row: &SeenRow, found: &Present) {
+        self.seen.damaged.push(path.clone());
+        let row = SeenRow {
+            fingerprint: found.fingerprint.clone(),
+            attributes: found.attributes.clone(),
+            ..row.clone()
+        };
+        self.pen.index.put_seen(&row);
+        ledger::mark(self.pen.facts, self.pen.index, row.entry, &[]);
+    }
+
     /// A power loss undid something here: nothing is minted, the announced version comes back.
     fn mend(&mut self, path: &RelPath, row: &SeenRow, found: Option<&Present>) {
         let entry = row.entry;
@@ -468,6 +484,16 @@ fn is_edit(row: &SeenRow, found: &Present) -> bool {
     found.content.is_some() && found.content != row.content
 }
 
+/// Whether the attributes that were announced were lost. Whoever changes what is in a directory
+/// also changes its ctime, which does not tell who set its mode then: the announced one counts.
+fn are_undone(power_back: Timestamp, row: &SeenRow, found: &Present) -> bool {
+    let (was, now) = (&row.attributes, &found.attributes);
+    if row.kind == Kind::Dir {
+        return (was.mode, was.owner, &was.xattrs) != (now.mode, now.owner, &now.xattrs);
+    }
+    was != now && found.fingerprint.ctime <= power_back
+}
+
 /// The row without the announced version: whoever writes to what a power loss left has not seen it.
 fn unshown(row: &SeenRow) -> SeenRow {
     let mut row = row.clone();
@@ -483,6 +509,8 @@ enum Aftermath {
     None,
     /// It explains it (decisions A3).
     Damage,
+    /// The bytes are as announced, and the attributes as they had been before.
+    Undone,
     /// Somebody has written there since, to what it had left.
     Edit,
 }
@@ -494,7 +522,10 @@ fn aftermath(power_back: Option<Timestamp>, row: &SeenRow, found: Option<&Presen
     let (Some(power_back), Some(volatile)) = (power_back, shaken) else { return Aftermath::None };
     let Some(found) = found else { return Aftermath::Damage };
     if row.kind == Kind::Dir || !is_edit(row, found) {
-        return Aftermath::None;
+        return match are_undone(power_back, row, found) {
+            true => Aftermath::Undone,
+            false => Aftermath::None,
+        };
     }
     let older = volatile.previous.is_some() && found.content == volatile.previous;
     let (now, was) = (&found.fingerprint, &row.fingerprint);

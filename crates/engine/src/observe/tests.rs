@@ -609,6 +609,26 @@ fn who_writes_after_a_power_loss_loses_nothing_and_takes_nothing_away() {
     check_aftermath(true, at_ms(file(1, b'z'), 970_000), After::Beside);
 }
 
+// Story (simulator, --power, seed 14): the power took back the mode that a joined root had got,
+// and the root's own went to all.
+#[test]
+fn attributes_that_a_power_loss_took_back_are_no_change() {
+    for (at, mints) in [(950_000, false), (970_000, true)] {
+        // What is in the directory may have been changed since the power was back.
+        let mut node = Node::new(Phase::Member);
+        node.look(Source::Live, &[("d", dir(1)), ("a", file(2, b'x'))]);
+        (node.damaged_boot, node.epoch) = (true, FORMER + 1);
+        let before = node.facts.meta.counter;
+        let changed = |found| at_ms(with_mode(found, 0o700), at);
+        let looks = [("d", changed(dir(1))), ("a", changed(file(2, b'x')))];
+        let seen = node.look(Source::Scan, &looks);
+        assert_eq!(node.facts.meta.counter > before, mints, "changed at {at}");
+        assert_eq!(seen.damaged.len(), if mints { 1 } else { 2 });
+        assert!(node.index.pending(node.entry_at("d").id).is_some());
+        assert_eq!(node.index.pending(node.entry_at("a").id).is_some(), !mints, "and is put right");
+    }
+}
+
 // Story (found by reading): a second save while the first look after the loss goes on was judged
 // like the first, and a shorter one was damage.
 #[test]
