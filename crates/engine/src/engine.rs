@@ -7,7 +7,7 @@
 
 use crate::content::{Content, Digest};
 use crate::dot::{Incarnation, NodeId};
-use crate::entry::{EntryId, Timestamp, ROOT};
+use crate::entry::{Timestamp, ROOT};
 use crate::exchange::{Exchange, Offence, Outgoing};
 use crate::fetch::Fetch;
 use crate::index::{
@@ -19,6 +19,7 @@ use crate::observe::{self, Present, Stray};
 use crate::path::RelPath;
 use crate::pending::{Pending, Traffic, Wake};
 
+mod cause;
 mod durable;
 mod effect;
 mod input;
@@ -488,12 +489,6 @@ fn digest_of(content: Option<&Content>) -> Option<Digest> {
         Some(Content::File(digest, _)) => Some(*digest),
         _ => None,
     }
-}
-
-/// Which entry an operation was for, for the log.
-fn entry_life(index: &dyn Index, id: EntryId) -> Option<Incarnation> {
-    let stored = index.entry(id)?;
-    stored.entry.dots().last().map(|dot| dot.incarnation)
 }
 
 #[cfg(test)]

@@ -756,3 +756,29 @@ fn is_new(index: &MemIndex) -> bool {
     let row = index.seen(ROOT_SLOT).expect("the root's row");
     row.fingerprint != present(Kind::Dir, 0, None).fingerprint
 }
+
+// Story (a first user): the log of all nodes named who had made a file for whatever others did.
+#[test]
+fn the_log_names_whose_operation_it_was() {
+    let mut sides = [1, 2, 3].map(Side::new);
+    let [a, b, c] = &mut sides;
+    meet(a, b);
+    meet(b, c);
+    let created = a.look(Source::Live, "dir", Found::Present(present(Kind::Dir, 4, None)));
+    let by = |side: &mut Side, from: u8, heard: Vec<Message>| {
+        let operations = operations(side.hear(from, heard));
+        let [operation] = &operations[..] else { panic!("{operations:?}") };
+        let now = vec![present(Kind::Dir, 4, None)];
+        let done = Outcome::Done { now, refused: None, displaced: None };
+        let effects = side.turn([Input::Applied(vec![(operation.id, done)])]);
+        let events = effects.into_iter().filter_map(|effect| match effect {
+            Effect::Happened(event) => event.by,
+            _ => None,
+        });
+        events.collect::<Vec<_>>()
+    };
+    assert_eq!(by(b, 1, created.clone()), [Incarnation([1; 16])]);
+    assert_eq!(by(c, 2, created), [Incarnation([1; 16])]);
+    let removed = b.look(Source::Live, "dir", Found::Absent);
+    assert_eq!(by(c, 2, removed), [Incarnation([2; 16])], "who removed it");
+}

@@ -1,6 +1,7 @@
 //! Entries that are not in place are decided, operations go out and come back.
 
-use super::{digest_of, entry_life, Effect, FolderEngine, Happening, Origin};
+use super::cause::cause;
+use super::{digest_of, Effect, FolderEngine, Happening, Origin};
 use crate::content::{Content, Digest};
 use crate::dot::{Dot, NodeId};
 use crate::entry::{EntryId, Kind, Timestamp};
@@ -298,7 +299,7 @@ impl FolderEngine {
         refused: Option<Attributes>,
     ) {
         let id = flight.entry;
-        let by = entry_life(index, id);
+        let by = cause(index, id, &flight.act);
         self.volatile_since_ms.get_or_insert(self.now.mono_ms);
         match &flight.act {
             Act::MakeDir { at, attributes } => {
@@ -458,7 +459,7 @@ impl FolderEngine {
         self.move_row(index, flight.entry, b, &now[1], Some(&flight.dots));
         self.move_row(index, other.entry, a, &now[0], None);
         ledger::mark(&mut self.facts, index, other.entry, &[]);
-        let by = entry_life(index, flight.entry);
+        let by = cause(index, flight.entry, &flight.act);
         self.moved(a.path(), b.path(), by);
     }
 
