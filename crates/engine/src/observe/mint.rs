@@ -151,7 +151,8 @@ impl Pen<'_> {
             if edited {
                 previous = row.content.clone();
                 self.reassert(&mut entry, &mut dots, dot);
-                write_data(&mut entry, &mut dots, content.clone(), Some(row), stamp, dot);
+                let over = Some(row).filter(|row| !self.may_stand_on_another(row, found));
+                write_data(&mut entry, &mut dots, content.clone(), over, stamp, dot);
             }
             write_attributes(&mut entry, &mut dots, Some(row), &found.attributes, stamp);
             self.put(entry.clone(), context, dot);
@@ -190,6 +191,13 @@ impl Pen<'_> {
                 && self.index.entry(**id).is_some()
         };
         self.facts.unsure.iter().find(is_left).copied()
+    }
+
+    /// Whether an edit may have been made over what an operation of the last run brought, and not
+    /// over what the row shows: a crash came before that was written down, and then somebody wrote
+    /// on. Whoever made it has seen one of the two, so it replaces neither.
+    fn may_stand_on_another(&self, row: &SeenRow, found: &Present) -> bool {
+        self.facts.unsure.contains(&row.entry) && row.fingerprint.handle != found.fingerprint.handle
     }
 
     fn was_intended(&mut self, entry: &Entry, row: &SeenRow, found: &Present) -> bool {

@@ -731,3 +731,32 @@ fn a_version_put_in_place_before_a_kill_is_not_a_local_edit_after_it() {
     assert_eq!(node.facts.meta.counter, minted, "nothing is minted");
     assert_eq!(node.index.seen_of(id).unwrap().dots.shown, first);
 }
+
+// Story (`kill_9_under_load_loses_nothing`, seed 2): a node was killed after it had put the winner
+// in the place of a loser and before it wrote that down, and a user added a line to the winner
+// before the scan. Taken for an edit of the loser, it replaced that, and a's and b's lines in the
+// loser were nowhere but in the trash.
+#[test]
+fn an_edit_of_what_was_put_in_place_before_a_kill_does_not_replace_what_was_there_before_that() {
+    for (handle, is_kept) in [(1, false), (2, true)] {
+        let mut node = Node::new(Phase::Member);
+        node.look(Source::Live, &[("a", file(1, b'0'))]);
+        let mut entry = node.entry_at("a");
+        let (id, loser) = (entry.id, entry.data.versions()[0].dot);
+        peer_write(&mut entry, NOW, b'1');
+        node.arrives(entry.clone());
+        let intent = Intent {
+            parent: ROOT,
+            name: Name::new(b"a").unwrap(),
+            content: Some(digest(b'1')),
+            dots: ledger::showing(&node.index, &entry),
+        };
+        let pending = node.index.pending(id).unwrap();
+        node.index.put_pending(&PendingRow { intent: Some(intent), ..pending });
+        node.facts.unsure.insert(id);
+        node.look(Source::Live, &[("a", file(handle, b'2'))]);
+        let data = node.entry_at("a").data;
+        assert!(data.get(theirs(NOW).dot).is_some(), "the winner is not known to be replaced");
+        assert_eq!(data.get(loser).is_some(), is_kept, "only an inode that stayed tells");
+    }
+}
