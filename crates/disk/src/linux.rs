@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-pub use sys::{ignore_sigio, raise_descriptor_limit};
+pub use sys::{end_with_parent, ignore_sigio, raise_descriptor_limit};
 
 /// Bytes of one getdents call: a few hundred names.
 const LIST_BYTES: usize = 64 * 1024;

@@ -25,7 +25,8 @@ mod wait;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::parser::ValueSource;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -60,6 +61,9 @@ pub struct Globals {
     /// $XDG_STATE_HOME/syncline]
     #[arg(long, global = true, env = home::HOME_VARIABLE, value_name = "DIR")]
     home: Option<PathBuf>,
+    /// Whether the home was named by an argument.
+    #[arg(skip)]
+    names_home: bool,
     /// Print JSON with stable keys
     #[arg(long, global = true)]
     json: bool,
@@ -159,7 +163,11 @@ impl CliError {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    demo::end_with_parent();
+    let matches = Cli::command().get_matches();
+    let mut cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    // What the environment says about another node is nothing that the demo was asked for.
+    cli.globals.names_home = matches.value_source("home") == Some(ValueSource::CommandLine);
     let output = Output::new(cli.globals.json, cli.globals.quiet);
     match run(cli, &output) {
         Ok(Exit0::Done) => ExitCode::SUCCESS,
@@ -178,7 +186,7 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli, output: &Output) -> Answer {
     let globals = &cli.globals;
     match cli.command {
-        Command::Demo(arguments) => demo::run(output, &arguments),
+        Command::Demo(arguments) => demo::run(globals, output, &arguments),
         Command::Up(arguments) => up::run(globals, output, arguments),
         Command::Daemon(arguments) => daemon::run(globals, output, arguments),
         Command::Join(arguments) => join::run(globals, output, arguments),

@@ -43,7 +43,7 @@ pub const ITEMS_MAX: usize = 256;
 pub enum Request {
     /// [`crate::view::Status`].
     Status {},
-    /// The barrier of decisions D1: items of [`crate::view::Progress`] while it takes long, then
+    /// The barrier of decisions D1: items of [`WaitProgress`] while it takes long, then
     /// [`crate::view::Waited`].
     Wait {
         /// Which folder.
@@ -128,6 +128,15 @@ pub enum Request {
     Reload {},
     /// An orderly stop: [`crate::view::Done`], sent before it stops.
     Shutdown {},
+}
+
+/// How far a barrier is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitProgress {
+    /// Of what is on its way.
+    pub progress: crate::view::Progress,
+    /// Who is waited for and is not connected: the name, and since when.
+    pub absent: Vec<String>,
 }
 
 /// The exit codes of the contract, as the daemon chooses among them.

@@ -23,7 +23,9 @@ use crate::home::{Home, HomeError, HomeLock};
 use crate::http::{HttpError, HttpServer, CONNECTION_LIMIT};
 use crate::membership::{Members, MembershipError};
 use crate::net::limits::Timing;
-use crate::net::{Ears, Lane, Link, Net, NetConfig, NetError, NetEvent, NetHandle, PeerAddress};
+use crate::net::{
+    Ears, Lane, Link, Net, NetConfig, NetError, NetEvent, NetHandle, PeerAddress, SendError,
+};
 use crate::payload::{self, Payload};
 
 mod api;
@@ -31,7 +33,9 @@ mod folders;
 mod reload;
 mod show;
 mod standing;
+mod told;
 mod verify;
+mod wait;
 
 use folders::{Folders, Talk};
 
@@ -92,7 +96,7 @@ pub struct Daemon {
     standing: standing::Desk,
     /// Held by whoever opens or closes folders or changes the settings.
     opening: Mutex<()>,
-    told: Mutex<[u8; 32]>,
+    told: Mutex<told::Told>,
     started: Instant,
     http: Option<SocketAddr>,
     stop: tokio::sync::watch::Sender<bool>,
@@ -369,10 +373,7 @@ impl Daemon {
     async fn record(&self, from: NodeId, bytes: &[u8]) {
         match self.members.apply(bytes) {
             Ok(Outcome::Applied) => {
-                for link in self.connected().into_iter().filter(|link| link.peer != from) {
-                    self.tell(link, payload::record(bytes));
-                }
-                *self.told() = self.members.with(engine::cluster_map::ClusterMap::digest);
+                self.pass_on(from, bytes);
                 self.members_changed().await;
             }
             Ok(_) => {}
@@ -398,10 +399,15 @@ impl Daemon {
         }
     }
 
-    /// Sends on the control lane. A peer that is not there is told when it comes back.
+    /// Sends on the control lane. A peer that is not there is told when it comes back; one that
+    /// cannot take it has to come back, for then it is told everything.
     fn tell(&self, link: Link, payload: Vec<u8>) {
-        if let Err(error) = self.net.send(link, Lane::Control, payload) {
-            tracing::debug!(?link, %error, "not told now");
+        match self.net.send(link, Lane::Control, payload) {
+            Ok(_) | Err(SendError::NotConnected) => {}
+            Err(error) => {
+                tracing::warn!(?link, %error, "not told; starting the session over");
+                self.net.close(link);
+            }
         }
     }
 
@@ -429,19 +435,27 @@ impl Daemon {
         }
     }
 
+    /// Passes a fact on to everybody but who told it.
+    fn pass_on(&self, from: NodeId, record: &[u8]) {
+        let mut told = self.told();
+        for link in self.connected().into_iter().filter(|link| link.peer != from) {
+            self.tell(link, payload::record(record));
+        }
+        told.passed_on(record);
+    }
+
     /// Tells everybody of facts that this node has said or granted and nobody was told of yet.
     fn spread(&self) {
-        let digest = self.members.with(engine::cluster_map::ClusterMap::digest);
-        let told = std::mem::replace(&mut *self.told(), digest);
-        if told != digest {
-            for link in self.connected() {
-                self.send_map(link);
-            }
+        let mut told = self.told();
+        let all = self.members.with(|map| map.record_bytes().map(<[u8]>::to_vec).collect());
+        let news = told.news(all);
+        for link in self.connected() {
+            news.iter().for_each(|record| self.tell(link, payload::record(record)));
         }
     }
 
-    /// The digest of the facts that every connected peer has been told.
-    fn told(&self) -> MutexGuard<'_, [u8; 32]> {
+    /// What every connected peer has been told; held while it is being told more.
+    fn told(&self) -> MutexGuard<'_, told::Told> {
         self.told.lock().expect("no code panics while it holds this lock")
     }
 

@@ -45,6 +45,7 @@ pub mod journal;
 pub mod life;
 pub mod look;
 pub mod notices;
+pub mod repeats;
 pub mod root;
 pub mod serving;
 pub mod status;
@@ -120,6 +121,8 @@ pub struct Wish<'a> {
     pub has_holders: bool,
     /// Names of nodes for the log.
     pub names: journal::Names,
+    /// What was logged of late.
+    pub repeats: repeats::Repeats,
     /// Peers.
     pub net: NetHandle,
 }
@@ -208,6 +211,14 @@ impl Folder {
     /// Gives the engine an input.
     pub fn input(&self, input: Input) -> bool {
         self.tell(Event::Inputs(vec![input]))
+    }
+
+    /// Pauses, or goes on: then everything is read, for what changed meanwhile was not.
+    pub fn pause(&self, paused: bool) {
+        self.input(Input::Paused(paused));
+        if !paused {
+            self.input(Input::Rescan);
+        }
     }
 
     /// Asks the control thread and waits for the answer; `None` when it has ended.
@@ -327,7 +338,7 @@ struct Parts {
 fn start(wish: Wish<'_>, parts: Parts) -> Result<Folder, FolderError> {
     let Parts { own, opened, tree, place, apply, watcher, has_events } = parts;
     let io = |source| FolderError::Own { path: wish.path.to_owned(), source };
-    let board = Arc::new(Board::default());
+    let board = Arc::new(Board::new(wish.id, wish.name, wish.repeats.clone()));
     show_rung(&watcher, &board);
     let (clock, losers) = (Clock::default(), apply.kept().clone());
     let (engine, store, root, witness) = go_on(&wish, opened, &tree, &apply, clock)?;
@@ -373,7 +384,7 @@ fn start(wish: Wish<'_>, parts: Parts) -> Result<Folder, FolderError> {
         looks_asked: 0,
         own: Vec::new(),
     };
-    let (barriers, names) = (Barriers::default(), wish.names.clone());
+    let (barriers, names) = (Barriers::new(wish.paused), wish.names.clone());
     let worker =
         Control { engine, store, witness, effects, barriers, board: board.clone(), names, clock };
     let thread = Mutex::new(Some(threads.spawn("control", move || run_control(worker, &events))?));

@@ -259,6 +259,25 @@ impl Home {
         Ok(HomeLock { file, home: self.path.clone() })
     }
 
+    /// Whether the home has room for this many bytes: asked before something is begun that must
+    /// be written down in the end.
+    ///
+    /// # Errors
+    /// It has not, or cannot be written at all; nothing stays.
+    pub fn try_room(&self, bytes: usize) -> Result<(), HomeError> {
+        let path = self.path.join("room.new");
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        let filled = options.open(&path).and_then(|mut file| {
+            // Without its name from the start: a kill leaves nothing behind.
+            fs::remove_file(&path)?;
+            file.write_all(&vec![0; bytes])?;
+            file.sync_all()
+        });
+        let path = self.path.clone();
+        filled.map_err(|source| HomeError::Io { action: "write in", path, source })
+    }
+
     /// The cluster's facts as kept; `None` before init or join.
     ///
     /// # Errors
@@ -299,7 +318,7 @@ impl Home {
 /// Replaces a file whole: temporary file, fsync, rename, fsync of the directory.
 ///
 /// # Errors
-/// A step failed; the file is as it was before.
+/// A step failed; the file is as it was before, and nothing stays beside it.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), HomeError> {
     let io = |source| HomeError::Io { action: "write", path: path.to_owned(), source };
     let temporary = write_beside(path, bytes).map_err(io)?;
@@ -333,8 +352,11 @@ fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
     }
     let mut options = OpenOptions::new();
     let mut file = options.write(true).create_new(true).mode(0o600).open(&temporary)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
+    if let Err(error) = file.write_all(bytes).and_then(|()| file.sync_all()) {
+        // Half a file helps nobody; what cannot go is made anew by the next try.
+        drop(fs::remove_file(&temporary));
+        return Err(error);
+    }
     Ok(temporary)
 }
 

@@ -34,7 +34,8 @@ pub enum MembershipError {
     /// Neither founded nor joined.
     #[error(
         "home {0} has no node yet; nothing was changed; start a cluster with `syncline init`, or \
-         join one with `syncline join CODE`"
+         join one with `syncline join CODE`; if the node runs as another user, its home is another \
+         one: ask as that user (sudo), or name it with --home DIR"
     )]
     NotInitialised(std::path::PathBuf),
     /// Founded or joined already.
@@ -56,7 +57,7 @@ pub enum MembershipError {
     /// The home.
     #[error(transparent)]
     Home(#[from] HomeError),
-    /// The kept facts or those that a grant brought.
+    /// The kept facts.
     #[error(
         "{what} cannot be used: {why}; nothing was changed; restore the home from a backup, \
              or make a new one and join again"
@@ -102,9 +103,21 @@ pub enum MembershipError {
          `syncline folder add NAME PATH`"
     )]
     HoldsNone(String),
+    /// Let in, and it could not be written down.
+    #[error(
+        "the cluster has let this node in, but that could not be written down here: {why}; the \
+             node's key stays in home {home}: put that right, then give the same command again \
+             with the same code, which costs no further use"
+    )]
+    NotKept {
+        /// What went wrong.
+        why: String,
+        /// Where the key is.
+        home: std::path::PathBuf,
+    },
     /// The inviter does not count us in.
     #[error(
-        "the inviting node let us in, but its facts do not name us; nothing was changed; ask \
+        "the inviting node let us in, but its facts do not name us; the node's key stays; ask \
              for a new code"
     )]
     NotNamed,
@@ -248,7 +261,8 @@ pub fn meant(map: &ClusterMap, wish: &Wish) -> Result<Vec<String>, String> {
 /// Asks the inviter of `code` to let this node in. The caller holds the home's lock.
 ///
 /// # Errors
-/// A member already, refused, not reachable; the home then has at most a key.
+/// A member already, refused, not reachable; the home then has at most a key. Where it is not sure
+/// that the cluster knows nothing of that key, it has to stay: see [`is_sure_no`].
 pub async fn enter(
     home: &Home,
     code: &JoinCode,
@@ -262,12 +276,28 @@ pub async fn enter(
     let reply = join::join(code, newcomer, &Timing::default()).await?;
     let cluster = ClusterId(code.cluster);
     let decoded = ClusterMap::decode(cluster, &reply.payload, &Ed25519);
-    let what = || format!("the cluster's facts from {}", reply.inviter_name);
-    let map = decoded.map_err(|why| MembershipError::Facts { what: what(), why })?;
+    let map = decoded.map_err(|why| MembershipError::NotKept {
+        why: format!("the cluster's facts from {} cannot be used ({why})", reply.inviter_name),
+        home: home.path().to_owned(),
+    })?;
     if !map.members().contains_key(&identity.node_id()) {
         return Err(MembershipError::NotNamed);
     }
     Ok(Entered { map, inviter: reply.inviter_name })
+}
+
+/// Whether it is sure that the cluster knows nothing of this node after `enter` said no: the
+/// inviter itself did, or nobody was asked. An inviter lets a key in again that it let in before.
+pub fn is_sure_no(error: &MembershipError) -> bool {
+    match error {
+        MembershipError::Join(error) => match error {
+            JoinError::Refused(_) | JoinError::OtherCluster { .. } | JoinError::Own(_) => true,
+            // Some address may have answered before, and the answer was lost.
+            JoinError::Unreachable(_) => false,
+            JoinError::WrongKey { .. } | JoinError::NotProven { .. } => false,
+        },
+        _ => false,
+    }
 }
 
 /// This node's membership while the daemon runs: shared, durable, and the network's [`Authority`].

@@ -153,6 +153,18 @@ pub struct PeerStatus {
     pub in_sync: bool,
     /// Operations that it does not hold yet, over all common folders.
     pub behind: u64,
+    /// Common folders that do not work there, by name.
+    #[serde(default)]
+    pub stopped: Vec<StoppedThere>,
+}
+
+/// A folder that another node holds, and where it does not work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoppedThere {
+    /// Its name.
+    pub folder: String,
+    /// Why, in that node's words.
+    pub why: String,
 }
 
 /// One line of `node list`.
@@ -209,6 +221,9 @@ pub struct Waited {
     pub elapsed_ms: u64,
     /// Members that answered, by name.
     pub members: Vec<String>,
+    /// Members that hold a folder and were not waited for, for they are not connected; by name.
+    #[serde(default)]
+    pub not_awaited: Vec<String>,
     /// Files still open for writing here: their last bytes are not covered.
     pub open_files: Vec<String>,
 }
@@ -284,9 +299,6 @@ pub struct LogEntry {
     /// A program on this node did it; otherwise it was done here for that node.
     #[serde(default)]
     pub local: bool,
-    /// The size of a file's content.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub bytes: Option<u64>,
     /// More, for conflicts and notices.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
@@ -366,6 +378,29 @@ pub enum Event {
 pub struct Done {
     /// One line for the person who asked.
     pub message: String,
+}
+
+/// A point in time in UTC, as RFC 3339 with milliseconds.
+pub fn time(unix_ms: u64) -> String {
+    let (days, ms) = (unix_ms / 86_400_000, unix_ms % 86_400_000);
+    let (year, month, day) = date(days);
+    let (hour, minute) = (ms / 3_600_000, ms / 60_000 % 60);
+    let (second, ms) = (ms / 1000 % 60, ms % 1000);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
+}
+
+/// Days since 1970 to a Gregorian date, by the era arithmetic of Howard Hinnant's
+/// "chrono-Compatible Low-Level Date Algorithms".
+fn date(days: u64) -> (u64, u64, u64) {
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]

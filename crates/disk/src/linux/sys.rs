@@ -95,3 +95,13 @@ pub fn raise_descriptor_limit() {
     let limit = getrlimit(Resource::Nofile);
     let _stays = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
+
+/// Has the kernel kill this process when the thread that started it ends, as it does with the whole
+/// parent; false where the parent is not `parent` (any more), or the kernel cannot. Call it once at
+/// start (prctl(2), PR_SET_PDEATHSIG).
+pub fn end_with_parent(parent: u32) -> bool {
+    use rustix::process::{getppid, set_parent_process_death_signal, Signal};
+    let set = set_parent_process_death_signal(Some(Signal::KILL)).is_ok();
+    // Looked at only now: who ended before the call above has told nobody.
+    set && getppid().is_some_and(|id| u32::try_from(id.as_raw_pid()) == Ok(parent))
+}

@@ -7,15 +7,18 @@
 mod lab;
 mod tour;
 mod tree;
+mod ward;
 
 use std::io::IsTerminal;
 use std::time::Duration;
 
 use super::print::Output;
-use super::{runtime, Answer, CliError, Exit0};
+use super::{runtime, Answer, CliError, Exit0, Globals};
 use crate::control::Request;
 use crate::view::Status;
 use lab::Lab;
+pub use ward::end_with_parent;
+use ward::Ward;
 
 const PICTURE_EVERY: Duration = Duration::from_secs(1);
 
@@ -31,9 +34,11 @@ pub struct Arguments {
 ///
 /// # Errors
 /// A node did not start or a step of the tour failed: with what each node says.
-pub fn run(output: &Output, arguments: &Arguments) -> Answer {
+pub fn run(globals: &Globals, output: &Output, arguments: &Arguments) -> Answer {
+    refuse_what_does_not_apply(globals, arguments)?;
+    let ward = Ward::new()?;
     let runtime = runtime()?;
-    let mut lab = Lab::start(output, &runtime)?;
+    let mut lab = Lab::start(output, &runtime, ward)?;
     if arguments.check {
         return tour::run(output, &runtime, &mut lab);
     }
@@ -42,13 +47,25 @@ pub fn run(output: &Output, arguments: &Arguments) -> Answer {
         output.line(&format!("  {}   {}", node.name, node.tree.display()))?;
     }
     output.line("press Ctrl-C to end the demo and remove everything\n")?;
-    runtime.block_on(async {
-        tokio::select! {
-            told = tokio::signal::ctrl_c() => told.map_err(CliError::Output),
-            ended = picture(output, &lab) => ended,
-        }
-    })?;
+    lab.ward.asked_for();
+    runtime.block_on(picture(output, &lab))?;
     Ok(Exit0::Done)
+}
+
+/// Its homes are its own, and what it shows is for people.
+fn refuse_what_does_not_apply(globals: &Globals, arguments: &Arguments) -> Result<(), CliError> {
+    let given = [
+        (globals.names_home, "--home"),
+        (globals.json, "--json"),
+        (globals.quiet && !arguments.check, "--quiet without --check"),
+    ];
+    match given.iter().find(|(given, _)| *given) {
+        None => Ok(()),
+        Some((_, what)) => Err(CliError::Usage(format!(
+            "`syncline demo` makes three homes of its own and shows them to a person: {what} means \
+             nothing here; nothing was changed; leave it out"
+        ))),
+    }
 }
 
 /// One line a node, drawn again and again on a terminal, printed when it changes elsewhere.

@@ -1,8 +1,9 @@
 //! `syncline join`: become a member with a code, and hold folders from the start.
 //!
-//! The daemon need not run. Places are looked at before anybody is asked, and the inviter lets
-//! nobody in whose folders it does not have: a join that is refused changes nothing anywhere, and
-//! the same command with other folders works again with the same code.
+//! The daemon need not run. Places and the home are tried before anybody is asked, and the inviter
+//! lets nobody in whose folders it does not have: a join that is refused changes nothing anywhere,
+//! and the same command with other folders works again with the same code. Once the cluster knows
+//! this node its key stays, whatever happens.
 
 use std::path::PathBuf;
 
@@ -16,13 +17,16 @@ use super::follow::follow;
 use super::print::Output;
 use super::{daemon, init};
 use super::{runtime, Answer, CliError, Exit0, Globals};
-use crate::config::{check_place, Delay, FolderConfig, NodeSettings};
-use crate::home::{Home, LOCK_FILE};
-use crate::membership::{self, MembershipError};
+use crate::config::{check_place, Config, ConfigFile, Delay, FolderConfig, NodeSettings};
+use crate::home::{self, Home, LOCK_FILE};
+use crate::membership::{self, Entered, MembershipError};
 use crate::net::identity::KEY_FILE;
 use crate::net::invite::{JoinCode, Wish};
-use crate::net::join::JoinError;
 use crate::net::limits::WISHES_MAX;
+
+/// A home must have this much room before anybody is asked: for the settings, the facts of a
+/// cluster of some hundred nodes, and an index to begin with. In bytes.
+const ROOM_BYTES: usize = 256 << 10;
 
 /// Arguments of `join`.
 #[derive(Args, Clone, Debug)]
@@ -52,7 +56,11 @@ pub struct With {
     pub node: init::Arguments,
 }
 
-fn name_and_path(text: &str) -> Result<(String, PathBuf), String> {
+/// Reads `NAME=PATH`.
+///
+/// # Errors
+/// It is something else.
+pub fn name_and_path(text: &str) -> Result<(String, PathBuf), String> {
     match text.split_once('=') {
         Some((name, path)) if !name.is_empty() && !path.is_empty() => {
             Ok((name.to_owned(), PathBuf::from(path)))
@@ -73,17 +81,20 @@ pub fn run(globals: &Globals, output: &Output, arguments: Arguments) -> Answer {
     let home = Home::create(&path)?;
     let lock = home.lock()?;
     let before = Before { home: path, had_home, had_lock, had_key: home.has_identity() };
-    let joined = join(&home, output, &code, &arguments);
-    let next = if arguments.run { "" } else { "; next: `syncline daemon`" };
-    match joined {
-        Ok(joined) => report(output, &joined, next)?,
-        Err(error) => {
-            if was_not_let_in(&error) {
-                before.restore();
-            }
-            return Err(error);
-        }
+    let ready = Ready::new(&home, &arguments).inspect_err(|_| before.restore())?;
+    if output.is_live() {
+        output.note(&format!("asking the inviting node at {}", code.addresses.join(", ")));
     }
+    let entering = membership::enter(&home, &code, init::profile(&ready.config), &ready.wish);
+    let entered = runtime()?.block_on(entering);
+    let entered = entered.inspect_err(|error| {
+        if membership::is_sure_no(error) {
+            before.restore();
+        }
+    })?;
+    let joined = ready.write_down(&home, entered)?;
+    let next = if arguments.run { "" } else { "; next: `syncline daemon`" };
+    report(output, &joined, next)?;
     drop(lock);
     if arguments.run {
         let output = *output;
@@ -103,46 +114,86 @@ struct Joined {
     map: ClusterMap,
 }
 
-fn join(
-    home: &Home,
-    output: &Output,
-    code: &JoinCode,
-    arguments: &Arguments,
-) -> Result<Joined, CliError> {
-    membership::refuse_if_member(home)?;
-    let (mut file, config) = init::prepare(home, &arguments.with.node)?;
-    let (wish, paths) = wish(arguments)?;
+/// A join of which everything has been tried that can be, short of asking.
+struct Ready {
+    file: ConfigFile,
+    config: Config,
+    wish: Wish,
+    places: Vec<PathBuf>,
+}
+
+impl Ready {
+    fn new(home: &Home, arguments: &Arguments) -> Result<Ready, CliError> {
+        membership::refuse_if_member(home)?;
+        let (mut file, config) = init::prepare(home, &arguments.with.node)?;
+        let named = NodeSettings { name: Some(config.name.clone()), ..NodeSettings::default() };
+        file.set_node(&named);
+        let (wish, paths) = wish(arguments)?;
+        let places = places(home, &config, paths)?;
+        if arguments.run {
+            init::try_port(&config)?;
+        }
+        home.try_room(ROOM_BYTES)?;
+        Ok(Ready { file, config, wish, places })
+    }
+
+    /// The cluster knows this node by now: settings and facts are written, or the key stays and
+    /// the same command is to be given again.
+    fn write_down(mut self, home: &Home, entered: Entered) -> Result<Joined, CliError> {
+        let meant = membership::meant(entered.map(), &self.wish);
+        let mut folders = Vec::new();
+        for (name, path) in meant.iter().flatten().zip(self.places) {
+            let (delay, paused) = (Delay(0), false);
+            self.file.put_folder(&FolderConfig { name: name.clone(), path, delay, paused });
+            folders.push(name.clone());
+        }
+        let settings = std::fs::read(home.config()).ok();
+        self.file.save().map_err(|error| not_kept(home, &error))?;
+        let inviter = entered.inviter.clone();
+        let map = entered.keep(home).map_err(|error| {
+            put_back(home, settings.as_deref());
+            not_kept(home, &error)
+        })?;
+        meant.map_err(MembershipError::HoldsNone)?;
+        Ok(Joined { name: self.config.name, inviter, folders, map })
+    }
+}
+
+/// The places of all folders: each fit for it, and apart from the others.
+fn places(home: &Home, config: &Config, paths: Places<'_>) -> Result<Vec<PathBuf>, CliError> {
     let mut places = Vec::new();
-    for (name, path) in paths {
+    let mut config = config.clone();
+    for (at, (name, path)) in paths.iter().enumerate() {
+        if paths[..at].iter().any(|(other, _)| other == name) {
+            let words = format!("folder {name:?} is named twice; nothing was changed; keep one");
+            return Err(CliError::Usage(words));
+        }
         let place = check_place(home.path(), &config, name, path)?;
         let door = linux_door(&place);
         let unowned = check_unowned(&Linux::new(), &place, &door);
         unowned.map_err(|error| CliError::Failed(error.to_string()))?;
+        config.folders.retain(|folder| folder.name != *name);
+        let (name, path) = ((*name).to_owned(), place.clone());
+        config.folders.push(FolderConfig { name, path, delay: Delay(0), paused: false });
         places.push(place);
     }
-    if arguments.run {
-        init::try_port(&config)?;
+    Ok(places)
+}
+
+/// What went wrong behind the gate. Each step says of itself that it changed nothing; the whole
+/// did.
+fn not_kept(home: &Home, error: &dyn std::error::Error) -> MembershipError {
+    let why = error.to_string().replace("; nothing was changed", "");
+    MembershipError::NotKept { why, home: home.path().to_owned() }
+}
+
+/// The settings as they were: with half of a join in them the same command would trip over it.
+fn put_back(home: &Home, settings: Option<&[u8]>) {
+    match settings {
+        // What cannot be put back is told by the next command that reads it.
+        Some(bytes) => drop(home::replace(&home.config(), bytes)),
+        None => drop(std::fs::remove_file(home.config())),
     }
-    if output.is_live() {
-        output.note(&format!("asking the inviting node at {}", code.addresses.join(", ")));
-    }
-    let entering = membership::enter(home, code, init::profile(&config), &wish);
-    let entered = runtime()?.block_on(entering)?;
-    let meant = membership::meant(entered.map(), &wish);
-    let named = NodeSettings { name: Some(config.name.clone()), ..NodeSettings::default() };
-    file.set_node(&named);
-    let mut folders = Vec::new();
-    for (name, place) in meant.iter().flatten().zip(places) {
-        let path = check_place(home.path(), &file.check()?, name, &place)?;
-        let (delay, paused) = (Delay(0), false);
-        file.put_folder(&FolderConfig { name: name.clone(), path, delay, paused });
-        folders.push(name.clone());
-    }
-    file.save()?;
-    let inviter = entered.inviter.clone();
-    let map = entered.keep(home)?;
-    meant.map_err(MembershipError::HoldsNone)?;
-    Ok(Joined { name: config.name, inviter, folders, map })
 }
 
 /// Where each folder is to be held.
@@ -164,20 +215,6 @@ fn wish(arguments: &Arguments) -> Result<(Wish, Places<'_>), CliError> {
     let paths = all.iter().map(|(name, path)| (name.as_str(), path)).collect();
     let names: Vec<String> = all.iter().map(|(name, _)| name.clone()).collect();
     Ok((if names.is_empty() { Wish::Nothing } else { Wish::These(names) }, paths))
-}
-
-/// Whether it is sure that the cluster knows nothing of this node: where an answer was lost, or
-/// something went wrong behind it, the key must stay for another try.
-fn was_not_let_in(error: &CliError) -> bool {
-    match error {
-        CliError::Membership(MembershipError::Join(error)) => {
-            !matches!(error, JoinError::Unreachable(_))
-        }
-        CliError::Membership(MembershipError::AlreadyMember { .. }) => false,
-        CliError::Membership(_) | CliError::Home(_) | CliError::Output(_) => false,
-        CliError::Usage(_) | CliError::Config(_) | CliError::Failed(_) => true,
-        CliError::Control(_) => false,
-    }
 }
 
 /// What was there before a join that may be refused; known once the home is taken.

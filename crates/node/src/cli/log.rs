@@ -79,9 +79,6 @@ fn line(entry: &LogEntry) -> String {
         out.push_str(&format!("{from} -> "));
     }
     out.push_str(&entry.path);
-    if let Some(bytes) = entry.bytes {
-        out.push_str(&format!(" ({})", print::bytes(bytes)));
-    }
     if let Some(detail) = &entry.detail {
         out.push_str(&format!(": {detail}"));
     }

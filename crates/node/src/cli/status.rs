@@ -129,7 +129,11 @@ fn state(folder: &FolderStatus) -> String {
 
 fn peer_row(peer: &PeerStatus) -> Vec<String> {
     let state = match (&peer.reason, peer.connected) {
-        (_, true) => "connected".to_owned(),
+        (_, true) if peer.stopped.is_empty() => "connected".to_owned(),
+        (_, true) => {
+            let stopped: Vec<&str> = peer.stopped.iter().map(|it| it.folder.as_str()).collect();
+            format!("connected, STOPPED: {}", stopped.join(", "))
+        }
         (Some(reason), false) => format!("not connected: {reason}"),
         (None, false) => "not connected".to_owned(),
     };

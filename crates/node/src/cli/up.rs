@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::follow::follow;
 use super::print::Output;
-use super::{daemon, init, runtime, Answer, CliError, Globals};
-use crate::config::{check_place, NodeSettings};
+use super::{daemon, init, join, runtime, Answer, CliError, Globals};
+use crate::config::{check_place, Config, Delay, FolderConfig, NodeSettings};
 use crate::control::{self, Request};
 use crate::home::Home;
 use crate::membership;
@@ -26,6 +26,10 @@ pub struct Arguments {
     /// The folder's name in the cluster [default: the directory's name]
     #[arg(long = "name", value_name = "FOLDER")]
     folder: Option<String>,
+    /// Hold this folder too (may be given several times)
+    #[arg(long = "folder", env = "SYNCLINE_FOLDER", value_name = "NAME=PATH",
+          value_delimiter = ',', value_parser = join::name_and_path)]
+    folders: Vec<(String, PathBuf)>,
     #[command(flatten)]
     place: init::Place,
 }
@@ -36,10 +40,9 @@ pub struct Arguments {
 /// The home or the place cannot be used, or the daemon cannot run.
 pub fn run(globals: &Globals, output: &Output, arguments: Arguments) -> Answer {
     let home = Home::create(&globals.home_path()?)?;
-    let share = match &arguments.path {
-        Some(path) => share(&home, path, arguments.folder.as_deref())?,
-        None => None,
-    };
+    let one = arguments.path.iter().map(|path| (arguments.folder.as_deref(), path));
+    let more = arguments.folders.iter().map(|(name, path)| (Some(name.as_str()), path));
+    let shares = shares(&home, one.chain(more))?;
     // `--name` is the folder's here, so the node's can only come from the environment.
     let name = std::env::var("SYNCLINE_NAME").ok().filter(|name| !name.is_empty());
     let asked = init::Arguments { name, place: arguments.place };
@@ -56,7 +59,7 @@ pub fn run(globals: &Globals, output: &Output, arguments: Arguments) -> Answer {
     daemon::run_home(globals, &home, &asked, move |home| {
         let home = home.clone();
         std::thread::spawn(move || {
-            if let Err(error) = greet(&home, &output, share) {
+            if let Err(error) = greet(&home, &output, shares) {
                 eprintln!("syncline: {error}");
             }
             follow(&home, &output);
@@ -64,13 +67,30 @@ pub fn run(globals: &Globals, output: &Output, arguments: Arguments) -> Answer {
     })
 }
 
-/// What is to be shared: nothing if it is already, so that the same command works again.
+/// What is to be shared, name and place of each, and none inside another.
+fn shares<'a>(
+    home: &Home,
+    asked: impl Iterator<Item = (Option<&'a str>, &'a PathBuf)>,
+) -> Result<Vec<(String, PathBuf)>, CliError> {
+    let (_, mut config) = init::prepare(home, &init::Arguments::default())?;
+    let mut shares = Vec::new();
+    for (name, path) in asked {
+        let Some((name, path)) = share(home, &config, path, name)? else { continue };
+        let folder =
+            FolderConfig { name: name.clone(), path: path.clone(), delay: Delay(0), paused: false };
+        config.folders.push(folder);
+        shares.push((name, path));
+    }
+    Ok(shares)
+}
+
+/// One that is to be shared: nothing if it is already, so that the same command works again.
 fn share(
     home: &Home,
+    config: &Config,
     path: &Path,
     name: Option<&str>,
 ) -> Result<Option<(String, PathBuf)>, CliError> {
-    let (_, config) = init::prepare(home, &init::Arguments::default())?;
     let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let held = config.folders.iter().find(|folder| folder.path == real);
     if held.is_some_and(|held| name.is_none_or(|name| held.name == name)) {
@@ -78,14 +98,14 @@ fn share(
     }
     let own = || real.file_name().map(|name| name.to_string_lossy().into_owned());
     let name = name.map(str::to_owned).or_else(own).unwrap_or_else(|| "files".to_owned());
-    let place = check_place(home.path(), &config, &name, path)?;
+    let place = check_place(home.path(), config, &name, path)?;
     Ok(Some((name, place)))
 }
 
 /// Shares the directory and prints how others come in.
-fn greet(home: &Home, output: &Output, share: Option<(String, PathBuf)>) -> Result<(), CliError> {
+fn greet(home: &Home, output: &Output, shares: Vec<(String, PathBuf)>) -> Result<(), CliError> {
     let runtime = runtime()?;
-    if let Some((name, path)) = share {
+    for (name, path) in shares {
         let request = Request::FolderAdd { name, path, delay_ms: 0 };
         let done: Done = runtime.block_on(control::call(home, &request, |_: Value| ()))?;
         output.note(&done.message);

@@ -5,8 +5,8 @@ use clap::Args;
 use super::print::{self, Output};
 use super::progress::{words, Shower};
 use super::{parse_duration, Answer, Exit0, Globals};
-use crate::control::Request;
-use crate::view::{Progress, Waited};
+use crate::control::{Request, WaitProgress};
+use crate::view::Waited;
 
 /// Arguments of `wait`.
 #[derive(Args, Clone, Debug)]
@@ -29,8 +29,8 @@ pub fn run(globals: &Globals, output: &Output, arguments: Arguments) -> Answer {
     let Arguments { folder, timeout: timeout_ms, all } = arguments;
     let mut shower = Shower::new(output);
     let request = Request::Wait { folder, timeout_ms, all };
-    let waited: Waited = globals.ask_items(&request, |at: Progress| {
-        shower.show(format!("on its way: {}", words(&at)));
+    let waited: Waited = globals.ask_items(&request, |at: WaitProgress| {
+        shower.show(on_its_way(&at));
     })?;
     shower.finish();
     if output.is_json() {
@@ -38,6 +38,12 @@ pub fn run(globals: &Globals, output: &Output, arguments: Arguments) -> Answer {
     }
     for path in &waited.open_files {
         output.note(&format!("still open for writing, so not covered: {path}"));
+    }
+    if !waited.not_awaited.is_empty() {
+        output.note(&format!(
+            "not waited for, because not connected: {} (--all waits for every member)",
+            waited.not_awaited.join(", ")
+        ));
     }
     let span = print::span(waited.elapsed_ms);
     match waited.members.is_empty() {
@@ -49,3 +55,16 @@ pub fn run(globals: &Globals, output: &Output, arguments: Arguments) -> Answer {
     }
     Ok(Exit0::Done)
 }
+
+/// What is lacking: somebody who is not there says more than a count.
+fn on_its_way(at: &WaitProgress) -> String {
+    let count = format!("on its way: {}", words(&at.progress));
+    match (at.absent.is_empty(), at.progress.total) {
+        (true, _) => count,
+        (false, None | Some(0)) => format!("waiting for {}", at.absent.join(", ")),
+        (false, Some(_)) => format!("{count}; waiting for {}", at.absent.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,35 +1,24 @@
 //! The control socket's requests, one after another: each does one thing and answers.
 
-use std::collections::BTreeSet;
-use std::future::Future;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use engine::dot::NodeId;
 use engine::engine::Input;
 use engine::message::FolderId;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::standing::Refusals;
-use super::{show, Daemon};
+use super::Daemon;
 use crate::address;
 use crate::config::{check_place, ConfigFile, Delay, FolderConfig};
 use crate::control::{Api, Exit, Failure, Items, Request};
-use crate::folder::barrier::Request as Barrier;
-use crate::folder::control::Event;
 use crate::folder::Folder;
 use crate::log::{self, Filter, Glob};
 use crate::membership::now_unix_ms;
 use crate::net::invite::InviteTerms;
-use crate::view::{Done, Invited, LogEntry, Progress, Waited};
+use crate::view::{Done, Invited, LogEntry};
 
-/// Members lost no longer ago than this are still waited for.
-const RECENTLY: Duration = Duration::from_secs(30);
-/// How often who waits is told how far it is.
-const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 /// How often a follower of the log looks for more.
 const FOLLOW_EVERY: Duration = Duration::from_millis(200);
 
@@ -124,54 +113,6 @@ impl Api for Control {
                 daemon.stop.send_replace(true);
                 done("the daemon is stopping".to_owned())
             }
-        }
-    }
-}
-
-/// How far those are that a barrier waits for.
-struct Way {
-    begun: Instant,
-    /// The most that was lacking at any time.
-    most: u64,
-    meant: Vec<(FolderId, Arc<Folder>)>,
-    members: BTreeSet<NodeId>,
-}
-
-impl Way {
-    /// Waits for `passed`, and tells meanwhile how far everybody is.
-    async fn tell<T>(&mut self, items: Option<&Items>, passed: impl Future<Output = T>) -> T {
-        let mut passed = std::pin::pin!(passed);
-        loop {
-            tokio::select! {
-                passed = &mut passed => return passed,
-                () = tokio::time::sleep(PROGRESS_EVERY) => {}
-            }
-            let lacking = self.lacking().await;
-            self.most = self.most.max(lacking);
-            if let Some(items) = items {
-                items.send(&self.progress(lacking)).await;
-            }
-        }
-    }
-
-    /// Operations that some member does not show yet, and looks that are still to be taken here.
-    async fn lacking(&self) -> u64 {
-        let mut lacking = 0;
-        for (_, folder) in &self.meant {
-            lacking += folder.board.backlog.load(Ordering::Relaxed);
-            let Some(figures) = folder.ask(show::figures).await else { continue };
-            let behind = figures.behind.iter().filter(|(peer, _)| self.members.contains(peer));
-            lacking += behind.map(|(_, count)| count).sum::<u64>();
-        }
-        lacking
-    }
-
-    fn progress(&self, lacking: u64) -> Progress {
-        Progress {
-            done: self.most - lacking,
-            total: Some(self.most),
-            elapsed_ms: u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
-            ..Progress::default()
         }
     }
 }
@@ -277,10 +218,7 @@ impl Daemon {
         let config = file.save().map_err(failed)?;
         *self.config.lock().expect("no code panics while it holds this lock") = config;
         if let Some(folder) = folder {
-            folder.input(Input::Paused(paused));
-            if !paused {
-                folder.input(Input::Rescan);
-            }
+            folder.pause(paused);
         }
         let state =
             if paused { "paused: nothing is read or applied here" } else { "at work again" };
@@ -293,128 +231,6 @@ impl Daemon {
         let terms = InviteTerms { uses, expires_unix_ms, admin };
         let code = self.members.invite(addresses, terms).map_err(failed)?;
         Ok(Invited { code, uses, expires_ms: expires_unix_ms })
-    }
-
-    /// Members to wait for in a folder: connected now or a moment ago; all of them with `all`.
-    fn awaited(&self, id: FolderId, all: bool) -> Result<BTreeSet<NodeId>, Failure> {
-        let me = self.me();
-        let mut members = self.members.with(|map| map.holders(id));
-        members.remove(&me);
-        let others = !members.is_empty();
-        if !all {
-            let sessions = self.sessions();
-            members.retain(|peer| {
-                sessions.get(peer).is_some_and(|session| {
-                    session.up.is_some()
-                        || session.lost_at.is_some_and(|at| at.elapsed() < RECENTLY)
-                })
-            });
-        }
-        if others && members.is_empty() {
-            let words = format!(
-                "folder {:?}: no other node that holds it is connected, so nobody can say (see \
-                 `syncline status`); --all waits for all of them",
-                self.folder_name(id)
-            );
-            return Err(Failure::new(Exit::No, words));
-        }
-        Ok(members)
-    }
-
-    pub(super) async fn wait(
-        &self,
-        name: Option<String>,
-        timeout: Duration,
-        all: bool,
-        items: Option<&Items>,
-    ) -> Result<Waited, Failure> {
-        static NUMBERS: AtomicU64 = AtomicU64::new(1);
-        let begun = Instant::now();
-        let mut pending = Vec::new();
-        let mut everybody = BTreeSet::new();
-        let meant = self.meant(name)?;
-        for (id, folder) in meant.clone() {
-            self.in_place(id, &folder).await?;
-            let members = self.awaited(id, all)?;
-            everybody.extend(members.iter().copied());
-            let (done, passed) = tokio::sync::oneshot::channel();
-            let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
-            let barrier = Event::Barrier(Barrier { number, members: members.clone(), done });
-            let asked = folder.clone();
-            drop(tokio::task::spawn_blocking(move || asked.tell(barrier)).await);
-            pending.push((id, folder, members, passed));
-        }
-        let mut open_files = Vec::new();
-        let mut way = Way { begun, most: 0, meant, members: everybody.clone() };
-        for (id, folder, members, passed) in pending {
-            let left = timeout.saturating_sub(begun.elapsed());
-            let refusals = Refusals::default();
-            let passing = async {
-                let stopped = |_| failed("the folder has stopped; see `syncline status`");
-                let passed = passed.await.map_err(stopped)?;
-                // Only now: what they say must be true when everything is there.
-                self.stand(id, &members, &refusals).await;
-                self.in_place(id, &folder).await?;
-                Ok(passed)
-            };
-            match tokio::time::timeout(left, way.tell(items, passing)).await {
-                Ok(passed) => {
-                    open_files.extend(passed?.open.iter().map(|p| p.display().to_string()))
-                }
-                Err(_) => {
-                    return Err(self.too_slow(&folder, id, (&members, &refusals), timeout).await)
-                }
-            }
-        }
-        let members = everybody.into_iter().map(|peer| self.node_name(peer)).collect();
-        let elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        Ok(Waited { elapsed_ms, members, open_files })
-    }
-
-    /// Whether the folder is at work here, in the directory that was added.
-    pub(super) async fn in_place(&self, id: FolderId, folder: &Arc<Folder>) -> Result<(), Failure> {
-        let asked = folder.clone();
-        let checked = tokio::task::spawn_blocking(move || asked.check()).await.map_err(failed)?;
-        checked.map_err(|why| {
-            let words = format!("folder {:?} has stopped: {why}", self.folder_name(id));
-            Failure::new(Exit::No, words)
-        })
-    }
-
-    /// Who is not there yet, of those that were waited for, and why as far as they said.
-    async fn too_slow(
-        &self,
-        folder: &Arc<Folder>,
-        id: FolderId,
-        (members, refusals): (&BTreeSet<NodeId>, &Refusals),
-        timeout: Duration,
-    ) -> Failure {
-        let figures = folder.ask(show::figures).await;
-        let behind = figures.map(|figures| figures.behind).unwrap_or_default();
-        let refusals =
-            std::mem::take(&mut *refusals.lock().expect("no code panics while it holds this lock"));
-        let connected: BTreeSet<NodeId> = self.connected().iter().map(|link| link.peer).collect();
-        let says = |peer: &NodeId| {
-            let lacking = behind.iter().find(|(other, _)| other == peer).map_or(0, |(_, n)| *n);
-            let why = match refusals.get(peer) {
-                Some(why) => format!(" ({why})"),
-                None if !connected.contains(peer) => " (not connected)".to_owned(),
-                None if lacking > 0 => String::new(),
-                None => return None,
-            };
-            Some(self.node_name(*peer) + &why)
-        };
-        let who: Vec<String> = members.iter().filter_map(says).collect();
-        let who = if who.is_empty() { "this node".to_owned() } else { who.join(", ") };
-        let name = self.folder_name(id);
-        let after = match timeout.is_zero() {
-            true => "yet".to_owned(),
-            false => format!("after {timeout:?}"),
-        };
-        let words = format!(
-            "folder {name:?}: not everywhere {after}; still at work: {who}; see `syncline status`"
-        );
-        Failure::new(Exit::Timeout, words)
     }
 
     async fn log(

@@ -13,6 +13,7 @@ use super::{Daemon, DaemonError};
 use crate::config::FolderConfig;
 use crate::folder::intake::Heard;
 use crate::folder::journal::Names;
+use crate::folder::repeats::Repeats;
 use crate::folder::{life, Folder, FolderError, Wish};
 use crate::membership::MembershipError;
 
@@ -36,7 +37,10 @@ pub enum HoldError {
 
 /// See the module's head.
 #[derive(Default)]
-pub struct Folders(Mutex<State>);
+pub struct Folders {
+    state: Mutex<State>,
+    logged: Repeats,
+}
 
 #[derive(Default)]
 struct State {
@@ -47,14 +51,6 @@ struct State {
     /// peer first spoke, and the session must end before the two talk, for the peer goes on from
     /// what was not heard.
     talking: BTreeMap<(FolderId, NodeId), bool>,
-}
-
-impl State {
-    fn take(&mut self, id: FolderId) -> Option<Arc<Folder>> {
-        let stale = self.talking.iter_mut().filter(|((folder, _), _)| *folder == id);
-        stale.for_each(|(_, stale)| *stale = true);
-        self.open.remove(&id)
-    }
 }
 
 /// Whether a folder and a peer that is connected talk.
@@ -68,9 +64,17 @@ pub enum Talk {
     IsStale,
 }
 
+impl State {
+    fn take(&mut self, id: FolderId) -> Option<Arc<Folder>> {
+        let stale = self.talking.iter_mut().filter(|((folder, _), _)| *folder == id);
+        stale.for_each(|(_, stale)| *stale = true);
+        self.open.remove(&id)
+    }
+}
+
 impl Folders {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().expect("no code panics while it holds this lock")
+        self.state.lock().expect("no code panics while it holds this lock")
     }
 
     /// An open folder.
@@ -178,13 +182,16 @@ impl Daemon {
         let mut state = self.folders.lock();
         match opened {
             Ok(folder) => {
-                state.stopped.remove(&id);
+                if state.stopped.remove(&id).is_some() {
+                    tracing::info!(folder = %config.name, "folder is at work again");
+                }
                 state.open.insert(id, Arc::new(folder));
                 Ok(())
             }
             Err(error) => {
-                let why = (config.name.clone(), config.path.clone(), error.to_string());
-                state.stopped.insert(id, why);
+                let why = error.to_string();
+                self.folders.logged.stopped(id, &config.name, &why);
+                state.stopped.insert(id, (config.name.clone(), config.path.clone(), why));
                 Err(error)
             }
         }
@@ -216,6 +223,7 @@ impl Daemon {
             paused: config.paused,
             has_holders: holders.iter().any(|holder| *holder != me),
             names,
+            repeats: self.folders.logged.clone(),
             net: self.net.clone(),
         })?;
         // Said only now: a folder that could not be held anywhere would stand in everybody's list.

@@ -6,7 +6,6 @@
 use std::sync::{Arc, MutexGuard};
 
 use engine::cluster_map::Fact;
-use engine::engine::Input;
 
 use super::{tell_service_manager, Daemon};
 use crate::config::{Config, ConfigError};
@@ -55,9 +54,8 @@ impl Daemon {
             if *self.stop.borrow() {
                 return;
             }
-            if let Err(error) = self.open_folder(folder) {
-                tracing::error!(folder = %folder.name, %error, "folder stopped");
-            }
+            // What cannot be opened has been logged, and status says why.
+            drop(self.open_folder(folder));
         }
     }
 
@@ -110,7 +108,7 @@ impl Daemon {
             match (old, new) {
                 (Some(old), Some(new)) if same(old, new) => {
                     if old.paused != new.paused {
-                        folder.input(Input::Paused(new.paused));
+                        folder.pause(new.paused);
                     }
                 }
                 _ => {

@@ -15,13 +15,14 @@ use engine::index::Index;
 use engine::message::FolderId;
 use engine::view as tree;
 
+use super::standing::Stopped;
 use super::Daemon;
 use crate::control::{Exit, Failure, Items};
 use crate::folder::Folder as Held;
 use crate::membership::now_unix_ms;
 use crate::view::{
     Conflict, ConflictShown, Event, Folder, FolderState, FolderStatus, Node, NodeStatus,
-    PeerStatus, Progress, Status, Waiting,
+    PeerStatus, Progress, Status, StoppedThere, Waiting,
 };
 
 /// Things not yet applied that status shows.
@@ -84,16 +85,18 @@ impl Daemon {
     pub(super) async fn status(&self) -> Status {
         let mut folders = Vec::new();
         let mut behind: Vec<(NodeId, u64)> = Vec::new();
-        for (id, held) in self.folders.all() {
+        // Both at once: what is opened or stopped meanwhile is in one of them.
+        let (open, not_open) = (self.folders.all(), self.folders.stopped());
+        for (id, held) in open {
             let figures = held.ask(figures).await;
             behind.extend(figures.iter().flat_map(|f| f.behind.iter().copied()));
             folders.push(self.folder_status(id, &held, figures));
         }
-        for (id, (name, path, why)) in self.folders.stopped() {
+        for (id, (name, path, why)) in not_open {
             folders.push(stopped(id, name, path.display().to_string(), why));
         }
         folders.sort_by(|a, b| a.name.cmp(&b.name));
-        let peers = self.peers(&behind);
+        let peers = self.peers(&behind, &self.stopped_elsewhere().await);
         let problems = problems(&folders, &peers);
         let config = self.config();
         Status {
@@ -164,7 +167,7 @@ impl Daemon {
         }
     }
 
-    fn peers(&self, behind: &[(NodeId, u64)]) -> Vec<PeerStatus> {
+    fn peers(&self, behind: &[(NodeId, u64)], stopped: &Stopped) -> Vec<PeerStatus> {
         let sessions = self.sessions().clone();
         let me = self.me();
         let members = self.members.with(|map| map.members().clone());
@@ -176,14 +179,16 @@ impl Daemon {
                 let first = member.profile.addresses.first().cloned().unwrap_or_default();
                 let lacking = behind.iter().filter(|(peer, _)| *peer == id).map(|(_, n)| n).sum();
                 let connected = session.up.is_some();
+                let stopped = stopped.get(&id).filter(|_| connected).cloned().unwrap_or_default();
                 PeerStatus {
                     name: self.node_name(id),
                     id: hex(&id.0),
                     connected,
                     address: session.up.map_or(first, |(_, address)| address.to_string()),
                     reason: session.reason.filter(|_| !connected),
-                    in_sync: connected && lacking == 0,
+                    in_sync: connected && lacking == 0 && stopped.is_empty(),
                     behind: lacking,
+                    stopped,
                 }
             })
             .collect();
@@ -357,9 +362,15 @@ fn problems(folders: &[FolderStatus], peers: &[PeerStatus]) -> Vec<String> {
         if !peer.connected {
             let why = peer.reason.as_deref().unwrap_or("no session yet");
             problems.push(format!("node {:?} is not connected: {why}", peer.name));
-        } else if !peer.in_sync {
+        } else if peer.behind > 0 {
             problems.push(format!("node {:?} is {} operation(s) behind", peer.name, peer.behind));
         }
+    }
+    for peer in peers {
+        let stopped = peer.stopped.iter();
+        problems.extend(stopped.map(|StoppedThere { folder, why }| {
+            format!("node {:?}: folder {folder:?} has stopped there: {why}", peer.name)
+        }));
     }
     problems
 }

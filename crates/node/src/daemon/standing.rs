@@ -1,8 +1,10 @@
-//! Whether a folder stands in its place on other members' disks: the last question of `wait`.
+//! Whether a folder stands in its place on other members' disks: the last question of `wait`, and
+//! one of `status`.
 //!
 //! What was applied to a directory that has been renamed, unmounted or covered since is on nobody's
 //! disk as far as users see, and no operation tells of it: so members look at their root and say.
-//! A question and an answer on the control lane; what is lost is asked again. Called by `api`.
+//! A question and an answer on the control lane; what is lost is asked again. Called by `wait` and
+//! `show`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -18,9 +20,13 @@ use tokio::time::{timeout_at, Instant};
 use super::Daemon;
 use crate::net::Link;
 use crate::payload;
+use crate::view::StoppedThere;
 
 /// Members that did not answer, or said no, are asked again after this.
 const ASK_EVERY: Duration = Duration::from_secs(1);
+/// Status waits no longer than this for members' answers, and takes what they said for this long.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(1);
+const HEARD_FOR: Duration = Duration::from_secs(1);
 /// Questions that are looked into at once; who asks more is not answered, and asks again.
 const LOOKS_MAX: usize = 64;
 /// The most of a peer's reason that is shown, in characters.
@@ -41,11 +47,21 @@ struct Word {
 
 /// Answers that are being waited for.
 #[derive(Default)]
-pub struct Desk(Mutex<BTreeMap<(u64, NodeId), oneshot::Sender<String>>>);
+pub struct Desk {
+    waiting: Mutex<BTreeMap<(u64, NodeId), oneshot::Sender<String>>>,
+    heard: Mutex<Option<(Instant, Stopped)>>,
+}
+
+/// Of members that are connected: the folders that do not work there.
+pub type Stopped = BTreeMap<NodeId, Vec<StoppedThere>>;
 
 impl Desk {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<(u64, NodeId), oneshot::Sender<String>>> {
-        self.0.lock().expect("no code panics while it holds this lock")
+        self.waiting.lock().expect("no code panics while it holds this lock")
+    }
+
+    fn heard(&self) -> MutexGuard<'_, Option<(Instant, Stopped)>> {
+        self.heard.lock().expect("no code panics while it holds this lock")
     }
 }
 
@@ -98,6 +114,41 @@ impl Daemon {
                 tokio::time::sleep_until(due).await;
             }
         }
+    }
+
+    /// What does not work on other members, of the folders held here, as they say at this moment.
+    /// Who does not answer in time is not accused.
+    pub(super) async fn stopped_elsewhere(&self) -> Stopped {
+        let now = Instant::now();
+        if let Some((at, heard)) = &*self.standing.heard() {
+            if now < *at + HEARD_FOR {
+                return heard.clone();
+            }
+        }
+        let connected: BTreeSet<NodeId> = self.connected().iter().map(|link| link.peer).collect();
+        let open = self.folders.all().into_iter().map(|(id, _)| id);
+        let ids = open.chain(self.folders.stopped().into_iter().map(|(id, _)| id));
+        let rounds = ids.map(|id| {
+            let holders = self.members.with(|map| map.holders(id));
+            (id, self.ask_to_stand(id, &holders.intersection(&connected).copied().collect()))
+        });
+        let mut rounds: Vec<_> = rounds.collect();
+        let mut stopped = Stopped::new();
+        for (id, round) in &mut rounds {
+            let folder = self.folder_name(*id);
+            for (&peer, answer) in &mut round.answers {
+                match timeout_at(now + ANSWERED_WITHIN, answer).await {
+                    Ok(Ok(why)) if !why.is_empty() => {
+                        let folder = folder.clone();
+                        stopped.entry(peer).or_default().push(StoppedThere { folder, why });
+                    }
+                    _ => {}
+                }
+            }
+        }
+        stopped.values_mut().for_each(|all| all.sort_by(|a, b| a.folder.cmp(&b.folder)));
+        *self.standing.heard() = Some((Instant::now(), stopped.clone()));
+        stopped
     }
 
     fn ask_to_stand(&self, id: FolderId, members: &BTreeSet<NodeId>) -> Round<'_> {

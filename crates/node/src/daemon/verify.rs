@@ -272,13 +272,15 @@ impl Daemon {
         Ok(())
     }
 
-    /// Asks every peer that the folder talks with to read its tree.
+    /// Asks every holder that the folder talks with to read its tree. Who held it once has no copy
+    /// of what is in it now.
     fn ask_peers(&self, id: FolderId) -> Result<Vec<Asked<'_>>, Failure> {
         static NUMBERS: AtomicU64 = AtomicU64::new(1);
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
         let desk = &self.verifying;
         let mut all = Vec::new();
-        for peer in self.folders.talking(id) {
+        let holders = self.members.with(|map| map.holders(id));
+        for peer in self.folders.talking(id).intersection(&holders).copied() {
             let inbox = Mutex::new(Inbox::new(self.home.path()).map_err(failed)?);
             let waiting = Arc::new(Waiting { inbox, came: Notify::new() });
             desk.lock().insert((number, peer), waiting.clone());

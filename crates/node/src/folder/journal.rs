@@ -106,7 +106,6 @@ impl Journal {
             from: event.from.as_ref().map(shown),
             local: event.local,
             node: event.by.map_or_else(|| "-".to_owned(), |life| self.names.name(life)),
-            bytes: None,
             detail: detail.map(str::to_owned),
         }
     }

@@ -8,17 +8,22 @@ use disk::stage::StageError;
 use disk::store::Store;
 use engine::content::Digest;
 use engine::index::Index;
+use engine::message::FolderId;
 use engine::observe::{Found, Observation};
 use engine::path::RelPath;
 use engine::plan::{Act, Operation, Outcome};
 
 use super::notices::{Cause, Notices};
+use super::repeats::Repeats;
 use crate::membership::now_unix_ms;
 use crate::view::{Notice, Progress};
 
 /// Shared by the control thread, the workers and whoever shows status.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Board {
+    id: FolderId,
+    name: String,
+    repeats: Repeats,
     state: Mutex<State>,
     /// Hints that wait to be looked at.
     pub backlog: AtomicU64,
@@ -45,6 +50,12 @@ struct Bout {
 }
 
 impl Board {
+    /// A folder that nothing is known of yet.
+    pub fn new(id: FolderId, name: &str, repeats: Repeats) -> Board {
+        let (state, backlog) = (Mutex::default(), AtomicU64::default());
+        Board { id, name: name.to_owned(), repeats, state, backlog }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no code panics while it holds this lock")
     }
@@ -53,7 +64,7 @@ impl Board {
     pub fn halt(&self, why: String) {
         let mut state = self.lock();
         if state.halted.is_none() {
-            tracing::error!(%why, "folder stopped");
+            self.repeats.stopped(self.id, &self.name, &why);
             state.halted = Some(why);
         }
     }

@@ -13,7 +13,6 @@ fn entry(n: u64, path: &str) -> LogEntry {
         from: None,
         node: "a".to_owned(),
         local: false,
-        bytes: Some(n),
         detail: None,
     }
 }

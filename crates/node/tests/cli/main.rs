@@ -22,6 +22,12 @@ fn usage_errors_exit_2_and_leave_stdout_empty() {
         &["join"],
         &["join", "code", "/a", "--folder", "web=/b"],
         &["join", "code", "--folder", "web"],
+        &["demo", "--json"],
+        &["demo", "--check", "--json"],
+        &["demo", "--home", "/tmp/x"],
+        &["--home=/tmp/x", "demo", "--check"],
+        &["demo", "-q"],
+        &["up", "--folder", "web"],
     ] {
         let run = Home::new().run(arguments);
         assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{arguments:?}: {}", run.stderr);
@@ -50,6 +56,8 @@ fn without_a_node_every_command_says_how_to_make_one() {
         let run = home.run(arguments);
         assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{arguments:?}");
         run.says(&["no node yet", "nothing was changed", "syncline init", "syncline join"]);
+        // Root's daemon was running, and a plain user was told to found a cluster.
+        run.says(&["runs as another user", "--home DIR", "sudo"]);
     }
 }
 

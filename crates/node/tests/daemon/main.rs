@@ -332,9 +332,177 @@ fn a_join_that_cannot_hold_its_folder_changes_nothing_anywhere() {
     refused(&["--folder", &format!("nope={there}")], 2, &["no folder \"nope\"", "(it has: web)"]);
     assert_eq!(a.run(&["folder", "add", "other", &other]).code, 0);
     refused(&[&there], 2, &["several folders", "--folder NAME=PATH", "the same code works again"]);
+    let inside = format!("{there}/inside");
+    fs::create_dir(&inside).unwrap();
+    let both = |web: &str, other: &str| [format!("web={web}"), format!("other={other}")];
+    for (web, other) in [(&there, &there), (&there, &inside), (&inside, &there)] {
+        let [web, other] = both(web, other);
+        let apart = ["inside one another", "nothing was changed"];
+        refused(&["--folder", &web, "--folder", &other], 1, &apart);
+    }
+    let twice = [format!("web={there}"), format!("web={inside}")];
+    refused(&["--folder", &twice[0], "--folder", &twice[1]], 2, &["named twice"]);
     let run = join(&["--folder", &format!("web={there}")]);
     assert_eq!(run.code, 0, "{}", run.stderr);
     run.says(&["holds web"]);
+}
+
+/// The settings were written behind the inviter's back: where that failed, "nothing was changed"
+/// was said, the code was used up, and the key was deleted that had become a member.
+#[test]
+fn a_home_that_cannot_be_written_is_noticed_before_or_keeps_its_key() {
+    let (mut a, b) = (Node::founded("a"), Node::new("b"));
+    a.start();
+    let (web, there) = (a.tree("web"), b.tree("web"));
+    assert_eq!(a.run(&["folder", "add", "web", &web]).code, 0);
+    let code = a.json(&["invite", "--uses", "1"])["code"].as_str().unwrap().to_owned();
+    let members = || a.json(&["node", "list"]).as_array().unwrap().len();
+    let join = ["join", &code, &there, "--listen", "127.0.0.1:0", "--name", "b"];
+    let run = b.run_with_little_room(&join);
+    assert_eq!(run.code, 1, "{}", run.stderr);
+    run.says(&["cannot write in", "nothing was changed"]);
+    assert!(!b.home().exists() && members() == 1);
+    // What is in the way is found only when the settings are written.
+    fs::create_dir(b.home()).unwrap();
+    fs::set_permissions(b.home(), PermissionsExt::from_mode(0o700)).unwrap();
+    for name in ["config.toml.new", "cluster.map.new"] {
+        let obstacle = b.home().join(name);
+        fs::create_dir(&obstacle).unwrap();
+        let run = b.run(&join);
+        assert_eq!(run.code, 1, "{}", run.stderr);
+        run.says(&["has let this node in", "Is a directory", "the same command again"]);
+        assert!(!run.stderr.contains("nothing was changed"), "{}", run.stderr);
+        assert!(b.home().join("identity.key").exists() && !b.home().join("config.toml").exists());
+        fs::remove_dir(obstacle).unwrap();
+    }
+    let run = b.run(&join);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    run.says(&["holds web"]);
+    assert_eq!(members(), 2);
+}
+
+/// `wait` called what nobody had read done, and for a moment after the pause as well.
+#[test]
+fn a_pause_makes_wait_a_no_and_after_it_everything_is_read() {
+    let (mut a, mut b) = (Node::founded("a"), Node::new("b"));
+    a.start();
+    let (here, there) = (a.tree("media"), b.tree("media"));
+    assert_eq!(a.run(&["folder", "add", "media", &here]).code, 0);
+    b.join(&a, &there);
+    until("it is everywhere", || a.run(&["wait", "--timeout", "20s"]).code == 0);
+    assert_eq!(a.run(&["folder", "pause", "media"]).code, 0);
+    fs::write(format!("{here}/q1"), b"q").unwrap();
+    for wait in [&["wait", "media"][..], &["wait"], &["wait", "--all"], &["wait", "--json"]] {
+        let run = a.run(wait);
+        assert_eq!((run.code, run.stdout.as_str()), (3, ""), "{wait:?}: {}", run.stderr);
+        run.says(&["folder \"media\" is paused here", "was not read", "folder resume media"]);
+    }
+    for n in 2..300 {
+        fs::write(format!("{here}/q{n}"), b"q").unwrap();
+    }
+    assert_eq!(a.run(&["folder", "resume", "media"]).code, 0);
+    let run = a.run(&["wait", "media"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert_eq!(fs::read_dir(&there).unwrap().count(), 299);
+}
+
+/// `wait` after a member had died said "on its way: 0" until it timed out; and where it passed, who
+/// had been left out of it was not said.
+#[test]
+fn wait_names_who_is_not_there() {
+    let (mut a, mut b, mut c) = (Node::founded("a"), Node::new("b"), Node::new("c"));
+    a.start();
+    let trees = [a.tree("web"), b.tree("web"), c.tree("web")];
+    assert_eq!(a.run(&["folder", "add", "web", &trees[0]]).code, 0);
+    b.join(&a, &trees[1]);
+    c.join(&a, &trees[2]);
+    until("it is everywhere", || a.run(&["wait", "--all", "--timeout", "20s"]).code == 0);
+    assert_eq!(a.json(&["wait"])["not_awaited"], Value::Array(Vec::new()));
+    c.stop();
+    let run = a.run(&["wait", "--timeout", "1s"]);
+    assert_eq!(run.code, 5, "{}", run.stderr);
+    run.says(&["waiting for c (not connected since 20"]);
+    // A daemon that has not met it does not wait for it.
+    a.stop();
+    a.start();
+    until("b is there again", || a.run(&["wait"]).code == 0);
+    let waited = a.json(&["wait"]);
+    assert_eq!((&waited["members"][0], &waited["not_awaited"][0]), (&"b".into(), &"c".into()));
+    a.run(&["wait"]).says(&["not waited for, because not connected: c (--all"]);
+    let run = a.run(&["wait", "--all", "--timeout", "1s"]);
+    assert_eq!(run.code, 5, "{}", run.stderr);
+    run.says(&["waiting for c (not connected since this daemon was started)"]);
+}
+
+/// `verify` asked a node for ever that had once held the folder; and peers called a node healthy
+/// whose folder had stopped.
+#[test]
+fn who_holds_a_folder_no_more_is_not_compared_and_who_stopped_is_named() {
+    let (mut a, mut b) = (Node::founded("a"), Node::new("b"));
+    a.start();
+    let (here, there) = (a.tree("media"), b.tree("media"));
+    fs::write(format!("{here}/file"), b"1").unwrap();
+    assert_eq!(a.run(&["folder", "add", "media", &here]).code, 0);
+    b.join(&a, &there);
+    until("it is everywhere", || a.run(&["wait", "--timeout", "20s"]).code == 0);
+    until("all is well", || a.run(&["status", "--check"]).code == 0);
+    fs::rename(&there, format!("{there}-away")).unwrap();
+    until("it is seen", || a.run(&["status", "--check"]).code == 3);
+    let status = a.json(&["status"]);
+    let peer = &status["peers"][0];
+    assert_eq!((&peer["connected"], &peer["in_sync"]), (&true.into(), &false.into()), "{status}");
+    assert_eq!(peer["stopped"][0]["folder"], "media", "{status}");
+    let problem = status["problems"][0].as_str().unwrap();
+    assert!(problem.contains("node \"b\": folder \"media\" has stopped there"), "{status}");
+    assert!(a.run(&["status"]).stdout.contains("connected, STOPPED: media"));
+    let run = a.run(&["verify"]);
+    assert_eq!(run.code, 3, "{}", run.stderr);
+    assert!(run.stdout.contains("media: not compared: . on b"), "{}", run.stdout);
+    fs::rename(format!("{there}-away"), &there).unwrap();
+    until("all is well again", || a.run(&["status", "--check"]).code == 0);
+    assert_eq!(b.said().matches("folder stopped").count(), 2, "{}", b.said());
+    assert_eq!(b.run(&["folder", "remove", "media"]).code, 0);
+    until("nobody else holds it", || {
+        a.json(&["folder", "list"])[0]["holders"].as_array().unwrap().len() == 1
+    });
+    let run = a.run(&["verify"]);
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    assert!(run.stdout.contains("no other copy to compare with"), "{}", run.stdout);
+}
+
+/// A closed terminal left three daemons behind, and a signal in the first moments one or two.
+#[test]
+fn nothing_of_the_demo_outlives_it() {
+    let node = Node::new("demo");
+    let temporary = node.tree("tmp");
+    let left = || fs::read_dir(&temporary).unwrap().count();
+    let ended = |id: u32| until("its daemons end", || node::started_by(id).is_empty());
+    for (signal, daemons, code) in
+        [("HUP", 0, 129), ("INT", 1, 130), ("TERM", 3, 143), ("KILL", 3, -1)]
+    {
+        let mut demo = node.demo(&temporary);
+        until("it has begun", || node::started_by(demo.id()).len() >= daemons && left() == 1);
+        node::signal(demo.id(), signal);
+        let status = demo.wait().unwrap();
+        ended(demo.id());
+        assert_eq!(status.code().unwrap_or(-1), code, "{signal}");
+        match signal {
+            "KILL" => assert_eq!(left(), 1, "nobody is there to remove it"),
+            _ => assert_eq!(left(), 0, "{signal} left its directory"),
+        }
+    }
+}
+
+/// The settings page names it for `up`, which did not heed it.
+#[test]
+fn up_holds_the_folders_that_the_environment_names() {
+    let mut node = Node::new("a");
+    let (one, two) = (node.tree("one"), node.tree("two"));
+    node.up_with(
+        &["up", "--listen", "127.0.0.1:0"],
+        &[("SYNCLINE_FOLDER", &format!("one={one},second={two}"))],
+    );
+    until("both are held", || folder(&node, "one").is_some() && folder(&node, "second").is_some());
 }
 
 /// A daemon whose home was deleted stayed connected, applied nothing and logged nothing.

@@ -4,7 +4,7 @@
 
 use std::io::{BufRead, BufReader, Lines};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -26,6 +26,16 @@ pub struct Run {
     pub stderr: String,
 }
 
+impl From<Output> for Run {
+    fn from(output: Output) -> Run {
+        Run {
+            code: output.status.code().unwrap(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
 impl Run {
     /// Every word stands in the error output.
     pub fn says(&self, words: &[&str]) {
@@ -33,6 +43,24 @@ impl Run {
             assert!(self.stderr.contains(word), "no {word:?} in {:?}", self.stderr);
         }
     }
+}
+
+/// Sends a signal to a process.
+pub fn signal(id: u32, name: &str) {
+    let id = id.to_string();
+    let sent = Command::new("sh").args(["-c", "kill -$0 $1", name, &id]).status().unwrap();
+    assert!(sent.success());
+}
+
+/// Processes that run and carry in their environment that this demo started them.
+pub fn started_by(demo: u32) -> Vec<String> {
+    let mark = format!("SYNCLINE_DEMO_PARENT={demo}");
+    let is_ours = |path: &Path| {
+        let environment = std::fs::read(path.join("environ")).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes())
+    };
+    let all = std::fs::read_dir("/proc").unwrap().filter_map(|entry| Some(entry.ok()?.path()));
+    all.filter(|path| is_ours(path)).map(|path| path.display().to_string()).collect()
 }
 
 /// See the module's head.
@@ -104,12 +132,7 @@ impl Node {
     }
 
     pub fn run(&self, arguments: &[&str]) -> Run {
-        let output = self.command(arguments).env("SYNCLINE_HTTP", "off").output().unwrap();
-        Run {
-            code: output.status.code().unwrap(),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
+        Run::from(self.command(arguments).env("SYNCLINE_HTTP", "off").output().unwrap())
     }
 
     /// What a command says in JSON.
@@ -127,9 +150,31 @@ impl Node {
         until("the daemon answers", || self.run(&["status", "--check"]).code != 1);
     }
 
+    /// Runs where no file may become longer than 64 KiB.
+    pub fn run_with_little_room(&self, arguments: &[&str]) -> Run {
+        let mut command = Command::new("sh");
+        let limited = "trap '' XFSZ; ulimit -f 128; exec \"$0\" \"$@\"";
+        command.args(["-c", limited, env!("CARGO_BIN_EXE_syncline")]).args(arguments);
+        command.env_clear().env("SYNCLINE_HOME", self.home()).env("PATH", "/usr/bin:/bin");
+        Run::from(command.stdin(Stdio::null()).output().unwrap())
+    }
+
+    /// Starts a demo that makes its directory in `temporary`.
+    pub fn demo(&self, temporary: &str) -> Child {
+        let mut command = self.command(&["demo", "--check"]);
+        command.env("TMPDIR", temporary).stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().unwrap()
+    }
+
     /// Runs in the foreground; returns the first line it prints.
     pub fn up(&mut self, arguments: &[&str]) -> String {
+        self.up_with(arguments, &[])
+    }
+
+    /// As `up`, with more in the environment.
+    pub fn up_with(&mut self, arguments: &[&str], more: &[(&str, &str)]) -> String {
         let mut command = self.command(arguments);
+        command.envs(more.iter().copied());
         let log = std::fs::File::create(self.log()).unwrap();
         command.env("SYNCLINE_HTTP", "off").stdout(Stdio::piped()).stderr(log);
         let mut process = command.spawn().unwrap();
@@ -175,9 +220,7 @@ impl Node {
     }
 
     fn signal(&self, name: &str) {
-        let id = self.process.as_ref().unwrap().id().to_string();
-        let sent = Command::new("sh").args(["-c", "kill -$0 $1", name, &id]).status().unwrap();
-        assert!(sent.success());
+        signal(self.process.as_ref().unwrap().id(), name);
     }
 
     /// Ends the daemon in order.

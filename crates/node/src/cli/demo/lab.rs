@@ -3,13 +3,15 @@
 use std::fs::File;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
+use super::ward::Ward;
 use crate::cli::print::Output;
 use crate::cli::CliError;
 use crate::control::{self, ControlError, Request};
@@ -29,28 +31,21 @@ pub struct DemoNode {
     /// The directory that is kept the same.
     pub tree: PathBuf,
     home: PathBuf,
-    process: Option<Child>,
+    process: Option<u32>,
+    ward: Arc<Ward>,
 }
 
 /// The demo's cluster; its processes end with it, and its directory goes.
 pub struct Lab {
     /// In the order in which they joined.
     pub nodes: Vec<DemoNode>,
-    directory: PathBuf,
+    /// Ends them.
+    pub ward: Arc<Ward>,
 }
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        for node in &mut self.nodes {
-            if let Some(mut process) = node.process.take() {
-                // Its directory goes in the next line: there is nothing left to end orderly.
-                drop(process.kill());
-                drop(process.wait());
-            }
-        }
-        if let Err(error) = std::fs::remove_dir_all(&self.directory) {
-            eprintln!("syncline: cannot remove {}: {error}", self.directory.display());
-        }
+        self.ward.end();
     }
 }
 
@@ -59,13 +54,15 @@ impl Lab {
     ///
     /// # Errors
     /// A command failed: with what it said.
-    pub fn start(output: &Output, runtime: &Runtime) -> Result<Lab, CliError> {
-        let mut lab = Lab { nodes: Vec::new(), directory: temporary()? };
+    pub fn start(output: &Output, runtime: &Runtime, ward: Arc<Ward>) -> Result<Lab, CliError> {
+        let directory = ward.make(temporary)?;
+        let mut lab = Lab { nodes: Vec::new(), ward };
         for name in ["a", "b", "c"] {
-            let tree = lab.directory.join(name);
+            let tree = directory.join(name);
             std::fs::create_dir(&tree).map_err(|error| failed("make", &tree, &error))?;
-            let home = lab.directory.join(format!(".home-{name}"));
-            lab.nodes.push(DemoNode { name: name.to_owned(), tree, home, process: None });
+            let home = directory.join(format!(".home-{name}"));
+            let (name, ward) = (name.to_owned(), lab.ward.clone());
+            lab.nodes.push(DemoNode { name, tree, home, process: None, ward });
         }
         let first = &mut lab.nodes[0];
         first.command(&["init", "--name", "a"])?;
@@ -82,7 +79,7 @@ impl Lab {
             node.start(runtime)?;
         }
         runtime.block_on(lab.meet())?;
-        output.note(&format!("three nodes are up in {}", lab.directory.display()));
+        output.note(&format!("three nodes are up in {}", directory.display()));
         Ok(lab)
     }
 
@@ -123,14 +120,11 @@ impl DemoNode {
     /// # Errors
     /// It ended, or does not answer in time.
     pub fn start(&mut self, runtime: &Runtime) -> Result<(), CliError> {
-        let log = File::options().create(true).append(true).open(self.log());
-        let log = log.map_err(|error| failed("open", &self.log(), &error))?;
-        let spawned = self.program()?.arg("daemon").stdout(Stdio::null()).stderr(log).spawn();
-        let process = spawned.map_err(|error| failed("start", &self.home, &error))?;
-        let process = self.process.insert(process);
+        let process = self.begin(&["daemon"])?;
+        self.process = Some(process);
         let limit = Instant::now() + START_LIMIT;
         loop {
-            let ended = process.try_wait().map_err(CliError::Output)?.is_some();
+            let ended = self.ward.ended(process)?.is_some();
             if ended || Instant::now() > limit {
                 return Err(self.trouble("did not start"));
             }
@@ -151,8 +145,8 @@ impl DemoNode {
     pub fn stop(&mut self, runtime: &Runtime) -> Result<(), CliError> {
         let _: Done = runtime.block_on(self.ask(&Request::Shutdown {}))?;
         let limit = Instant::now() + STOP_LIMIT;
-        while let Some(process) = &mut self.process {
-            if process.try_wait().map_err(CliError::Output)?.is_some() {
+        while let Some(process) = self.process {
+            if self.ward.ended(process)?.is_some() {
                 self.process = None;
             } else if Instant::now() > limit {
                 return Err(self.trouble("did not stop"));
@@ -166,13 +160,24 @@ impl DemoNode {
     /// Runs a command of this program on the node's home.
     fn command(&self, arguments: &[&str]) -> Result<(), CliError> {
         let place = ["--listen", "127.0.0.1:0", "--http", "off"];
-        let output = self.program()?.args(arguments).args(place).output();
-        let output = output.map_err(|error| failed("run", &self.home, &error))?;
-        if output.status.success() {
-            return Ok(());
+        let process = self.begin(&[arguments, &place[..]].concat())?;
+        loop {
+            match self.ward.ended(process)? {
+                Some(status) if status.success() => return Ok(()),
+                Some(_) => return Err(self.trouble(&format!("did not {}", arguments[0]))),
+                None => std::thread::sleep(RETRY),
+            }
         }
-        let said = String::from_utf8_lossy(&output.stderr);
-        Err(CliError::Failed(format!("node {}: {}: {said}", self.name, arguments[0])))
+    }
+
+    /// Starts this program with these arguments; what it says goes to the node's log.
+    fn begin(&self, arguments: &[&str]) -> Result<u32, CliError> {
+        let path = self.log();
+        let log = File::options().create(true).append(true).open(&path);
+        let log = log.map_err(|error| failed("open", &path, &error))?;
+        let mut command = self.program()?;
+        let started = self.ward.start(command.args(arguments).stdout(Stdio::null()).stderr(log));
+        started.map_err(|error| failed("start", &self.home, &error))
     }
 
     /// This program, away from whatever the caller's environment says about another node.
@@ -191,7 +196,7 @@ impl DemoNode {
     }
 
     fn log(&self) -> PathBuf {
-        self.home.join("demo.log")
+        self.home.with_extension("log")
     }
 
     /// An error with the end of the node's log.

@@ -38,7 +38,7 @@ pub fn run(output: &Output, runtime: &Runtime, lab: &mut Lab) -> Answer {
     })?;
     tour.away()?;
     tour.step("delete the rest on b", &[1], |at| fs::remove_dir_all(at.join("media")))?;
-    output.line(&format!("all {} steps: the three nodes are identical", tour.steps))?;
+    output.answer(&format!("all {} steps: the three nodes are identical", tour.steps))?;
     Ok(Exit0::Done)
 }
 
@@ -86,7 +86,7 @@ impl Tour<'_> {
         let took = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.compare(what)?;
         self.steps += 1;
-        Ok(self.output.line(&format!("ok  {what}: {}", print::span(took)))?)
+        Ok(self.output.answer(&format!("ok  {what}: {}", print::span(took)))?)
     }
 
     fn compare(&self, what: &str) -> Result<(), CliError> {
@@ -132,6 +132,7 @@ impl Tour<'_> {
                 return Err(node.trouble("does not list the one conflict"));
             }
         }
-        Ok(self.output.line("ok  the loser of the conflict is kept on every node")?)
+        self.steps += 1;
+        Ok(self.output.answer("ok  the loser of the conflict is kept on every node")?)
     }
 }
