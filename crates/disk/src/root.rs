@@ -14,7 +14,7 @@ pub mod state;
 use crate::fs::{Fs, Stat};
 use crate::ignore::Ignore;
 use crate::store::LastSeen;
-use engine::index::{Handle, IndexError, SeenRow, ROOT_SLOT};
+use engine::index::{Handle, IndexError, SeenRow, Volatile, FORMER, ROOT_SLOT};
 use engine::path::RelPath;
 use mark::{Mark, Place};
 use rustix::io::Errno;
@@ -159,6 +159,8 @@ pub struct Root<F: Fs> {
     volume: [u8; 8],
     mark: Mark,
     place: Place,
+    /// The machine was started since the folder was open last.
+    rebooted: bool,
     /// The mark was lost and has been made again: worth a notice.
     pub remarked: bool,
 }
@@ -250,7 +252,8 @@ impl<F: Fs> Root<F> {
     }
 
     /// Opens a root that was claimed before. A lost mark is made again if all else is as it was
-    /// (`remarked` says so); whatever is not `Good` is an error that names the state.
+    /// (`remarked` says so); whatever is not `Good` is an error that names the state. If the
+    /// machine was `rebooted` since, the power may have taken what was volatile.
     pub fn open(
         fs: &F,
         path: &Path,
@@ -258,6 +261,7 @@ impl<F: Fs> Root<F> {
         mark: Mark,
         identity: &Identity,
         last: &impl LastSeen,
+        rebooted: bool,
     ) -> Result<Root<F>, RootError> {
         let not_good = |state| RootError::NotGood { path: path.to_owned(), state };
         let refused = |error| opening(path, error);
@@ -269,7 +273,8 @@ impl<F: Fs> Root<F> {
         if state != RootState::Good {
             return Err(not_good(state));
         }
-        if is_emptied(fs, &dir, last)? {
+        let lost = |_: &Volatile| rebooted;
+        if is_emptied(fs, &dir, last, lost)? {
             return Err(not_good(RootState::Emptied));
         }
         let (place, remarked) = match found {
@@ -279,7 +284,8 @@ impl<F: Fs> Root<F> {
             }
             None => return Err(not_good(RootState::Replaced)),
         };
-        Root::held(fs, path, door, dir, (mark, place), remarked)
+        let root = Root::held(fs, path, door, dir, (mark, place), remarked)?;
+        Ok(Root { rebooted, ..root })
     }
 
     fn held(
@@ -292,7 +298,9 @@ impl<F: Fs> Root<F> {
     ) -> Result<Root<F>, RootError> {
         let stat = fs.stat_dir(&dir).map_err(|error| opening(path, error))?;
         let volume = fs.volume(&dir).map_err(|error| opening(path, error))?.id;
-        Ok(Root { path: path.to_owned(), door, dir, stat, volume, mark, place, remarked })
+        let path = path.to_owned();
+        let rebooted = false;
+        Ok(Root { path, door, dir, stat, volume, mark, place, rebooted, remarked })
     }
 
     /// The open directory.
@@ -348,7 +356,8 @@ impl<F: Fs> Root<F> {
         if state != RootState::Good {
             return Ok(state);
         }
-        match is_emptied(fs, &dir, last) {
+        let lost = |volatile: &Volatile| self.rebooted && volatile.epoch <= FORMER;
+        match is_emptied(fs, &dir, last, lost) {
             Ok(true) => Ok(RootState::Emptied),
             Ok(false) if found.is_some() => Ok(RootState::Good),
             // Only `open` makes a lost mark again; the folder is opened anew.
@@ -385,7 +394,13 @@ fn judge(found: Option<&Mark>, wanted: &Mark, same: bool) -> RootState {
 }
 
 /// Whether nothing but ours is in the root, and D says that there was something.
-fn is_emptied<F: Fs>(fs: &F, dir: &F::Dir, last: &impl LastSeen) -> Result<bool, RootError> {
+/// What was `lost` with the power says nothing by its absence: no sync had made it durable.
+fn is_emptied<F: Fs>(
+    fs: &F,
+    dir: &F::Dir,
+    last: &impl LastSeen,
+    lost: impl Fn(&Volatile) -> bool,
+) -> Result<bool, RootError> {
     let first = last.seen_children(ROOT_SLOT, None, ROWS_PAGE)?;
     // One name that is there is enough, and nearly always the first is.
     for name in first.iter().filter_map(|row| row.name.as_ref()) {
@@ -400,9 +415,8 @@ fn is_emptied<F: Fs>(fs: &F, dir: &F::Dir, last: &impl LastSeen) -> Result<bool,
         others += u64::from(!ignore.is_own(&RelPath::from_names(vec![name])));
     });
     listed.map_err(|error| RootError::Io { path: PathBuf::from("the folder's root"), error })?;
-    // What no sync has made durable a power loss may have taken: its absence says nothing.
-    let durable = |row: &SeenRow| row.volatile.is_none();
-    Ok(others == 0 && (first.len() == ROWS_PAGE || first.iter().any(durable)))
+    let was_there = |row: &SeenRow| !row.volatile.as_ref().is_some_and(&lost);
+    Ok(others == 0 && (first.len() == ROWS_PAGE || first.iter().any(was_there)))
 }
 
 /// Whether nearly everything that D has at the top is there.

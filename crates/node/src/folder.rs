@@ -295,9 +295,9 @@ fn open_store(fs: &Linux, wish: &Wish<'_>, own: &Path) -> Result<Opened, FolderE
     let door = linux_door(wish.path);
     if path.exists() {
         let store = Store::open(&path)?;
-        let identity = read_identity(&note)?;
-        let reader = store.reader()?;
-        let root = Root::open(fs, wish.path, door, mark, &identity, &reader)?;
+        let (identity, reader) = (read_identity(&note)?, store.reader()?);
+        let rebooted = store.meta().boot != boot::this().id;
+        let root = Root::open(fs, wish.path, door, mark, &identity, &reader, rebooted)?;
         return Ok(Opened { store, root, fresh, empty: false });
     }
     let root = Root::claim(fs, wish.path, door, mark, false)?;

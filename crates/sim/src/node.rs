@@ -140,7 +140,10 @@ impl Machine {
         let first = self.identity.is_none();
         let root = match &self.identity {
             None => Root::claim(&disk, path, door, self.mark(), false),
-            Some(identity) => Root::open(&disk, path, door, self.mark(), identity, &self.index),
+            Some(identity) => {
+                let rebooted = self.index.meta().boot != boot.id;
+                Root::open(&disk, path, door, self.mark(), identity, &self.index, rebooted)
+            }
         };
         let root = root.map_err(|error| error.to_string())?;
         self.identity = Some(root.identity());

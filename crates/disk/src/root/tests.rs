@@ -15,6 +15,7 @@ struct Place1 {
     lab: Lab<Linux>,
     home: tempfile::TempDir,
     path: PathBuf,
+    rebooted: bool,
 }
 
 impl Place1 {
@@ -31,12 +32,12 @@ impl Place1 {
         let (reports, _) = lab.scan_trees(&[RelPath::root()]);
         let looks = reports.into_iter().flat_map(|report| report.batch.looks);
         looks.for_each(|look| record(&mut lab.index, &look));
-        (Place1 { lab, home, path }, root)
+        (Place1 { lab, home, path, rebooted: false }, root)
     }
 
     fn open(&self, identity: &Identity) -> Result<Root<Linux>, RootError> {
         let door = linux_door(&self.path);
-        Root::open(&self.lab.fs, &self.path, door, MARK, identity, &self.lab.index)
+        Root::open(&self.lab.fs, &self.path, door, MARK, identity, &self.lab.index, self.rebooted)
     }
 
     /// A look at the path alone sees the same, but for what is missing inside.
@@ -108,8 +109,11 @@ fn a_root_in_which_nothing_was_durable_yet_opens_empty() {
         place.lab.index.put_seen(&row);
     }
     place.empty();
+    assert_eq!(place.check(&root), RootState::Emptied, "nothing was lost while the folder is open");
+    assert_eq!(state(place.open(&root.identity())), RootState::Emptied, "nor without a reboot");
+    place.rebooted = true;
+    let root = place.open(&root.identity()).unwrap();
     assert_eq!(place.check(&root), RootState::Good);
-    place.open(&root.identity()).unwrap();
     place.lab.index.put_seen(&rows[0]);
     assert_eq!(place.check(&root), RootState::Emptied, "one was durable");
 }
