@@ -48,9 +48,9 @@ pub struct FolderEngine {
     doubts: Doubts,
     effects: Vec<Effect>,
     now: Now,
-    /// The machine lost power since the index was last in use, and no scan has looked since.
     /// The power went while rows were volatile, and what it left has not been looked at in full.
     damaged_boot: bool,
+    /// When the machine came up, by the wall clock as it goes now.
     booted_at: Timestamp,
     /// The tree was empty when the folder was first taken up: nothing to import, nothing in the
     /// way.
