@@ -782,3 +782,35 @@ fn the_log_names_whose_operation_it_was() {
     let removed = b.look(Source::Live, "dir", Found::Absent);
     assert_eq!(by(c, 2, removed), [Incarnation([2; 16])], "who removed it");
 }
+
+// Story (simulator, seed 5881): a symlink was replaced for a peer at the moment at which a user
+// moved a file to its name. The file came to light and was published as an edit of the symlink:
+// nobody can read such an entry, and the folder stopped.
+#[test]
+fn a_file_that_was_moved_over_a_symlink_is_no_edit_of_it() {
+    let link = |target: &[u8]| Present {
+        content: Some(Content::Link(target.into())),
+        ..present(Kind::Symlink, 5, None)
+    };
+    let (mut a, mut b) = (Side::new(1), Side::new(2));
+    meet(&mut a, &mut b);
+    let mut displaced = None;
+    for target in [b"one", b"two"] {
+        let heard = a.look(Source::Live, "name", Found::Present(link(target)));
+        let operations = operations(b.hear(1, heard));
+        let [operation] = &operations[..] else { panic!("{operations:?}") };
+        let done = Outcome::Done { now: vec![link(target)], refused: None, displaced };
+        b.turn([Input::Applied(vec![(operation.id, done)])]);
+        displaced = Some(present(Kind::File, 9, Some(b'3')));
+    }
+    let kinds: Vec<Kind> = b.index.entries().map(|stored| stored.entry.kind).collect();
+    assert_eq!(kinds.iter().filter(|kind| **kind == Kind::File).count(), 1, "a file of its own");
+    let files = b.index.entries().flat_map(|stored| {
+        let entry = stored.entry.clone();
+        let kind = entry.kind;
+        entry.data.versions().to_vec().into_iter().map(move |v| (kind, v.value.content))
+    });
+    for (kind, content) in files {
+        assert_eq!(kind == Kind::File, matches!(content, Content::File(..)), "{content:?}");
+    }
+}

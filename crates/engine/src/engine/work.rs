@@ -11,7 +11,7 @@ use crate::index::{
 };
 use crate::ledger;
 use crate::limits::{APPLYING_MAX, APPLY_BATCH_MAX};
-use crate::observe::{self, Present};
+use crate::observe::{self, Present, Stray};
 use crate::path::RelPath;
 use crate::pending::{Flight, Wake};
 use crate::plan::{decide, Act, Expected, OpId, Operation, Outcome, Place, Retire, Step, Wait};
@@ -473,12 +473,20 @@ impl FolderEngine {
         found: &Present,
     ) {
         let (Some(content), Some(before)) = (found.content.clone(), before) else { return };
+        let path = flight.act.paths().pop().unwrap_or_else(RelPath::root);
+        if before.kind != found.kind {
+            // Moved there by a user: it is no edit of what the row shows.
+            if let Content::File(digest, size) = content {
+                let mtime = found.attributes.mtime;
+                self.strays.push(Stray { path: Some(path), digest, size, mtime });
+            }
+            return;
+        }
         let hlc = self.facts.tick();
         observe::publish_beside(&mut self.facts, index, &before, content.clone(), hlc);
         if let Some(digest) = digest_of(Some(&content)) {
             index.put_kept(flight.entry, &digest);
         }
-        let path = flight.act.paths().pop().unwrap_or_else(RelPath::root);
         self.happened(path, Happening::Rescued, Some(self.facts.meta.incarnation));
     }
 }
