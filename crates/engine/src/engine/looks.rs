@@ -9,7 +9,7 @@ use crate::index::{Handle, Index, Phase, SeenRow};
 use crate::limits::{DOUBTS_MAX, DOUBT_MS, DOUBT_RETRY_MS};
 use crate::observe::{self, Batch, Circumstances, Found, Observation, Seen, Source};
 use crate::path::RelPath;
-use crate::plan::Act;
+use crate::plan::{Act, Expected};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What earlier looks leave open for later ones. In memory only: a start begins with a scan.
@@ -31,7 +31,7 @@ pub(super) struct Doubts {
     /// Directories that users renamed, as was understood in this turn: the kernel has their inside
     /// looked at where it told of them.
     renamed: Vec<Handle>,
-    /// Where operations of ours have moved something to, and when.
+    /// Where operations of ours have moved directories to, and when.
     carried: BTreeMap<RelPath, u64>,
     /// Directories that were seen to be others, or gone, in looks that did not count: what is in
     /// them says nothing before they are looked at again.
@@ -317,16 +317,21 @@ impl FolderEngine {
         }
     }
 
-    /// An operation of ours has moved something.
+    /// An operation of ours has moved something: of interest is a directory, for what is in it.
     pub(super) fn moved_for_a_peer(&mut self, act: &Act) {
         let moved = match act {
-            Act::Move { to, .. } => vec![to.path()],
-            Act::Exchange { a, b, .. } => vec![a.path(), b.path()],
+            Act::Move { to, expected, .. } => vec![(to, expected)],
+            Act::Exchange { a, a_expected, b, b_expected } => {
+                vec![(b, a_expected), (a, b_expected)]
+            }
             _ => return,
         };
-        let now_ms = self.now.mono_ms;
-        self.doubts.carried.extend(moved.iter().map(|path| (path.clone(), now_ms)));
-        self.doubts.moved.extend(moved);
+        for (to, what) in moved {
+            if matches!(what, Expected::Exactly { kind: Kind::Dir, .. }) {
+                self.doubts.carried.insert(to.path(), self.now.mono_ms);
+                self.doubts.moved.push(to.path());
+            }
+        }
     }
 
     /// Directories that were moved before anybody looked inside are looked into where they are now.
