@@ -39,16 +39,6 @@ pub enum StageError {
         /// Bytes free on the filesystem.
         free: u64,
     },
-    /// The piece does not begin where the part ends; nothing was written.
-    #[error("a piece of {digest} begins at {offset}, but {have} bytes are here; send from there")]
-    Gap {
-        /// Which content.
-        digest: Digest,
-        /// Where the piece begins.
-        offset: u64,
-        /// How many bytes are here.
-        have: u64,
-    },
     /// The piece goes beyond the size that was announced; nothing was written.
     #[error("a piece of {digest} goes beyond its announced {size} bytes; the sender is wrong")]
     Beyond {
@@ -81,9 +71,7 @@ impl StageError {
         match self {
             StageError::Full { .. } => true,
             StageError::Io { source, .. } => is_full(source),
-            StageError::Gap { .. } | StageError::Beyond { .. } | StageError::Crowded { .. } => {
-                false
-            }
+            StageError::Beyond { .. } | StageError::Crowded { .. } => false,
         }
     }
 }
@@ -264,39 +252,36 @@ impl<F: Fs> Stage<F> {
         self.fs.stat(&self.dir, &part_name(digest)).map_or(0, |stat| stat.size)
     }
 
-    /// Opens or resumes a part; how many bytes are here. The size comes from a peer: it is compared
-    /// with the free space before anything is written.
-    pub fn begin(&self, digest: Digest, size: u64) -> Result<Staged, StageError> {
-        if self.is_complete(&digest) {
-            return Ok(Staged::Complete);
-        }
-        let part = self.part(digest, size)?;
-        let mut part = locked(&part);
-        self.settle(digest, size, &mut part)
-    }
-
-    /// Writes the piece at `offset`, which must be where the part ends.
-    pub fn append(
+    /// Writes what is new of the piece at `offset`; a part begins or goes on. A piece that does not
+    /// go on where the part ends is the rest of an answer that was given up: it is left out, for
+    /// what was asked for since begins at the end. The size comes from a peer: it is compared with
+    /// the free space before anything is written.
+    pub fn put(
         &self,
         digest: Digest,
         size: u64,
         offset: u64,
         bytes: &[u8],
     ) -> Result<Staged, StageError> {
+        if offset == 0 && bytes.len() as u64 == size {
+            return self.put_whole(digest, bytes);
+        }
         if self.is_complete(&digest) {
             return Ok(Staged::Complete);
         }
-        let part = self.part(digest, size)?;
-        let mut part = locked(&part);
-        if offset != part.length {
-            return Err(StageError::Gap { digest, offset, have: part.length });
-        }
-        if bytes.len() as u64 > size - offset {
+        if bytes.len() as u64 > size.saturating_sub(offset) {
             return Err(StageError::Beyond { digest, size });
         }
-        let io = |source| StageError::Io { what: "write", digest, source };
-        self.fs.write_at(&part.file, bytes, offset).map_err(io)?;
-        part.absorb(bytes);
+        let part = self.part(digest, size)?;
+        let mut part = locked(&part);
+        let known = part.length.checked_sub(offset).and_then(|known| usize::try_from(known).ok());
+        let new = known.and_then(|known| bytes.get(known..)).unwrap_or_default();
+        if !new.is_empty() {
+            let (end, io) =
+                (part.length, |source| StageError::Io { what: "write", digest, source });
+            self.fs.write_at(&part.file, new, end).map_err(io)?;
+            part.absorb(new);
+        }
         if part.length - part.written_back >= WRITE_BACK_BYTES {
             let (from, length) = (part.written_back, part.length - part.written_back);
             self.fs.start_write_back(&part.file, from, length);
@@ -305,7 +290,7 @@ impl<F: Fs> Stage<F> {
         self.settle(digest, size, &mut part)
     }
 
-    /// Stages a small content in one step.
+    /// Stages a content in one step.
     pub fn put_whole(&self, digest: Digest, bytes: &[u8]) -> Result<Staged, StageError> {
         if self.is_complete(&digest) {
             return Ok(Staged::Complete);

@@ -328,7 +328,7 @@ impl Daemon {
             NetEvent::Drained { peer, lane: Lane::Control, .. } => {
                 self.folders.hear_all(|| Heard::Drained(peer)).await;
             }
-            NetEvent::Drained { lane: Lane::Data, .. } => self.folders.data_drained(),
+            NetEvent::Drained { lane: Lane::Data(_), .. } => self.folders.data_drained(),
         }
     }
 
@@ -361,11 +361,11 @@ impl Daemon {
         };
         // A folder that has ended hears no more.
         match (lane, message) {
-            (Lane::Data, Message::Data(pieces)) => drop(folder.data.send(pieces).await),
+            (Lane::Data(_), Message::Data(pieces)) => drop(folder.data.send(pieces).await),
             (Lane::Control, message) => {
                 drop(folder.heard.send(Heard::Message(peer, message)).await);
             }
-            (Lane::Data, _) => self.close(peer),
+            (Lane::Data(_), _) => self.close(peer),
         }
     }
 

@@ -73,7 +73,7 @@ impl Ears {
     fn of(&self, lane: Lane) -> &mpsc::Sender<NetEvent> {
         match lane {
             Lane::Control => &self.control,
-            Lane::Data => &self.data,
+            Lane::Data(_) => &self.data,
         }
     }
 }
@@ -96,8 +96,9 @@ pub trait Authority: Send + Sync + 'static {
 pub enum Lane {
     /// Strictly in order; never behind content.
     Control,
-    /// Content: in no order.
-    Data,
+    /// Content: in order among what has the same number, which always takes the same one of a
+    /// session's data connections.
+    Data(u8),
 }
 
 /// A member and where it may be reached.

@@ -21,9 +21,6 @@ use super::status::Board;
 use crate::net::identity;
 use crate::net::Link;
 
-/// Pieces kept aside because an earlier one is still on another connection, in bytes per content.
-const ASIDE_BYTES_MAX: usize = 32 << 20;
-
 /// What peers say to this folder, in order.
 pub enum Heard {
     /// A peer that holds the folder is connected.
@@ -58,12 +55,14 @@ impl Wanted {
         for want in wants.iter_mut().filter(|want| want.size > PIECE_BYTES_MAX as u64) {
             // The last byte comes in any case: its arrival is what has the whole looked at.
             want.offset = self.stage.begun(&want.digest).min(want.size - 1);
+            tracing::debug!(content = %want.digest, at = want.offset, "asking for a large one");
         }
         self.lock().extend(wants.iter().map(|want| (want.digest, want.size)));
     }
 
     /// Nothing is waited for any more.
     pub fn forget(&self, staged: &[Digest]) {
+        tracing::debug!(contents = staged.len(), "clearing the staging directory");
         if let Err(error) = self.stage.clear(staged) {
             tracing::warn!(%error, "cannot clear the staging directory");
         }
@@ -154,15 +153,14 @@ impl Intake {
 
     /// Takes the data lane's messages until the folder ends.
     pub fn receive(&self, data: &mut mpsc::Receiver<Vec<Piece>>) {
-        let mut aside = BTreeMap::new();
         while let Some(pieces) = data.blocking_recv() {
             let (mut whole, mut begun, mut failed) = (Vec::new(), Vec::new(), Vec::new());
             for piece in pieces {
                 if !self.wanted.contains(&piece) {
                     continue;
                 }
-                let digest = piece.digest;
-                match self.take(piece, &mut aside) {
+                let Piece { digest, size, offset, bytes } = piece;
+                match self.stage.put(digest, size, offset, &bytes) {
                     Ok(Staged::Complete) => whole.push(digest),
                     Ok(Staged::Progress(_)) => {
                         begun.push(digest);
@@ -174,7 +172,6 @@ impl Intake {
                         failed.push(digest);
                     }
                 }
-                aside.remove(&digest);
             }
             self.board.taken(&whole);
             self.wanted.remove(&whole);
@@ -184,44 +181,6 @@ impl Intake {
                 return;
             }
         }
-    }
-
-    /// Writes a piece where it belongs; one that came too early waits aside.
-    fn take(&self, piece: Piece, aside: &mut Aside) -> Result<Staged, StageError> {
-        if piece.offset == 0 && piece.bytes.len() as u64 == piece.size {
-            return self.stage.put_whole(piece.digest, &piece.bytes);
-        }
-        let mut next = Some(piece);
-        let mut staged = Staged::Progress(0);
-        while let Some(piece) = next.take() {
-            let Piece { digest, size, offset, bytes } = piece;
-            let have = match self.stage.begin(digest, size)? {
-                Staged::Progress(have) => have,
-                done => return Ok(done),
-            };
-            let end = offset + bytes.len() as u64;
-            if offset > have {
-                let waiting = aside.entry(digest).or_default();
-                waiting.insert(offset, Piece { digest, size, offset, bytes });
-                let held: usize = waiting.values().map(|piece| piece.bytes.len()).sum();
-                if held > ASIDE_BYTES_MAX {
-                    return Err(StageError::Gap { digest, offset, have });
-                }
-                return Ok(Staged::Progress(have));
-            }
-            if end > have {
-                let new = usize::try_from(have - offset).expect("within a piece");
-                staged = self.stage.append(digest, size, have, &bytes[new..])?;
-            }
-            if !matches!(staged, Staged::Progress(_)) {
-                return Ok(staged);
-            }
-            next = aside.get_mut(&digest).and_then(|waiting| {
-                let first = waiting.first_entry()?;
-                (*first.key() <= end.max(have)).then(|| first.remove())
-            });
-        }
-        Ok(staged)
     }
 
     fn trouble(&self, error: &StageError) {
@@ -234,5 +193,3 @@ fn has(entry: &Entry, digest: &Digest) -> bool {
     let mut versions = entry.data.versions().iter();
     versions.any(|v| matches!(v.value.content, Content::File(of, _) if of == *digest))
 }
-
-type Aside = BTreeMap<Digest, BTreeMap<u64, Piece>>;

@@ -119,8 +119,7 @@ impl Notices {
                 self.full.free_bytes = Some(*free);
                 (*digest, *size)
             }
-            StageError::Gap { digest, .. }
-            | StageError::Beyond { digest, .. }
+            StageError::Beyond { digest, .. }
             | StageError::Crowded { digest }
             | StageError::Io { digest, .. } => (*digest, 0),
         };

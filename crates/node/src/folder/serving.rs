@@ -140,9 +140,10 @@ impl Giver {
         }
     }
 
-    /// False when the session is over.
+    /// False when the session is over. Messages take the data connections in turn, but a content
+    /// that goes over the end of one stays where it began, so that its pieces come in order.
     fn give(&self, link: Link, wants: Vec<(Want, Origin)>) -> bool {
-        let (mut pieces, mut bytes) = (Vec::new(), 0);
+        let (mut pieces, mut bytes, mut connection) = (Vec::new(), 0, 0);
         let (mut gone, mut doubted) = (Vec::new(), Vec::new());
         for (want, origin) in wants {
             let whereabouts = Whereabouts::from(origin);
@@ -162,13 +163,15 @@ impl Giver {
                 bytes += content.len() + 64;
                 let next = offset + content.len() as u64;
                 pieces.push(Piece { digest, size, offset, bytes: content });
+                offset = next;
                 if bytes >= MESSAGE_CONTENT_BYTES {
                     bytes = 0;
-                    if !self.send(link, Lane::Data, Message::Data(std::mem::take(&mut pieces))) {
+                    let full = Message::Data(std::mem::take(&mut pieces));
+                    if !self.send(link, Lane::Data(connection), full) {
                         return false;
                     }
+                    connection ^= u8::from(offset >= want.size);
                 }
-                offset = next;
                 if offset >= want.size {
                     break;
                 }
@@ -178,7 +181,7 @@ impl Giver {
             // Whoever was to be told ends only with the folder.
             drop(self.control.send(Event::Inputs(vec![Input::Doubted(doubted)])));
         }
-        (pieces.is_empty() || self.send(link, Lane::Data, Message::Data(pieces)))
+        (pieces.is_empty() || self.send(link, Lane::Data(connection), Message::Data(pieces)))
             && (gone.is_empty() || self.send(link, Lane::Control, Message::Gone(gone)))
     }
 

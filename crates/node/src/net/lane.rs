@@ -1,8 +1,7 @@
-//! What is queued for a peer on one lane: bounded by bytes, shared by the lane's connections.
+//! What is queued for a peer on one connection: bounded by bytes.
 //!
 //! A queue with a memory of having been more than half full, so that `Drained` is told once. It
-//! writes nothing. Called by `NetHandle::send` on one side and the writers of `session` on the
-//! other.
+//! writes nothing. Called by `NetHandle::send` on one side and a writer of `session` on the other.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard};
@@ -15,7 +14,7 @@ use super::limits::{
 };
 use super::{Lane, SendError};
 
-/// A lane's queue. Bytes count until they are written to the socket.
+/// A connection's queue. Bytes count until they are written to the socket.
 pub(super) struct Queue {
     high: usize,
     low: usize,
@@ -44,7 +43,7 @@ impl Queue {
     pub(super) fn new(lane: Lane) -> Queue {
         let (high, low) = match lane {
             Lane::Control => (CONTROL_HIGH_BYTES, CONTROL_LOW_BYTES),
-            Lane::Data => (DATA_HIGH_BYTES, DATA_LOW_BYTES),
+            Lane::Data(_) => (DATA_HIGH_BYTES, DATA_LOW_BYTES),
         };
         Queue { high, low, state: Mutex::default(), wake: Notify::new() }
     }
@@ -90,16 +89,10 @@ impl Queue {
             size += front.len();
             batch.extend(state.frames.pop_front());
         }
-        let (more, finished) = (!state.frames.is_empty(), state.finished);
-        let behind = state.bytes;
-        drop(state);
-        if more || (finished && batch.is_empty()) {
-            self.wake.notify_one();
-        }
         if batch.is_empty() {
-            finished.then_some(Next::Finished)
+            state.finished.then_some(Next::Finished)
         } else {
-            Some(Next::Batch(batch, behind))
+            Some(Next::Batch(batch, state.bytes))
         }
     }
 
@@ -112,7 +105,7 @@ impl Queue {
         drained.then_some(state.bytes)
     }
 
-    /// No more is accepted; writers end when they have written what is queued.
+    /// No more is accepted; the writer ends when it has written what is queued.
     pub(super) fn finish(&self) {
         self.lock().finished = true;
         self.wake.notify_one();

@@ -33,10 +33,10 @@ pub const HOST_BYTES_MAX: usize = 253;
 pub const CONTROL_HIGH_BYTES: usize = 8 << 20;
 /// Control lane: `Drained` is told when the queue is back at this.
 pub const CONTROL_LOW_BYTES: usize = 2 << 20;
-/// Data lane: a send is refused when this much is queued.
-pub const DATA_HIGH_BYTES: usize = 16 << 20;
-/// Data lane: `Drained` is told when the queue is back at this.
-pub const DATA_LOW_BYTES: usize = 4 << 20;
+/// A data connection: a send is refused when this much is queued.
+pub const DATA_HIGH_BYTES: usize = 8 << 20;
+/// A data connection: `Drained` is told when the queue is back at this.
+pub const DATA_LOW_BYTES: usize = 2 << 20;
 /// Queued frames that go into one write.
 pub const BATCH_BYTES_MAX: usize = 256 << 10;
 

@@ -225,7 +225,7 @@ impl PeerTask {
             version: assembled.version,
             address: assembled.control.address,
         };
-        let lanes = Arc::new(Lanes::new());
+        let lanes = Arc::new(Lanes::new(&assembled));
         self.set_lanes(Some((link.session, lanes.clone())));
         if self.shared.ears.control.send(connected).await.is_err() {
             return Step::Stop;

@@ -36,18 +36,20 @@ pub(super) struct Assembled {
 /// What is queued for one session.
 pub(super) struct Lanes {
     control: Queue,
-    data: Queue,
+    /// One for each data connection.
+    data: Vec<Queue>,
 }
 
 impl Lanes {
-    pub(super) fn new() -> Lanes {
-        Lanes { control: Queue::new(Lane::Control), data: Queue::new(Lane::Data) }
+    pub(super) fn new(assembled: &Assembled) -> Lanes {
+        let data = (0u8..).zip(&assembled.data).map(|(n, _)| Queue::new(Lane::Data(n)));
+        Lanes { control: Queue::new(Lane::Control), data: data.collect() }
     }
 
     fn queue(&self, lane: Lane) -> &Queue {
         match lane {
             Lane::Control => &self.control,
-            Lane::Data => &self.data,
+            Lane::Data(n) => &self.data[usize::from(n) % self.data.len()],
         }
     }
 
@@ -62,7 +64,7 @@ impl Lanes {
     /// Accepts no more; the writers end once all is written.
     pub(super) fn finish(&self) {
         self.control.finish();
-        self.data.finish();
+        self.data.iter().for_each(Queue::finish);
     }
 }
 
@@ -85,7 +87,7 @@ pub(super) fn start(
     let ends = Ends { peer: assembled.control.peer, lanes, ears, timing };
     let mut tasks = JoinSet::new();
     let control = std::iter::once((Lane::Control, assembled.control));
-    let data = assembled.data.into_iter().map(|connection| (Lane::Data, connection));
+    let data = (0u8..).zip(assembled.data).map(|(n, connection)| (Lane::Data(n), connection));
     for (lane, connection) in control.chain(data) {
         let (reader, half) = connection.split();
         tasks.spawn(ends.clone().read(lane, reader));
@@ -98,7 +100,7 @@ impl Ends {
     fn patience(&self, lane: Lane, of_control: Duration) -> Duration {
         match lane {
             Lane::Control => of_control,
-            Lane::Data => of_control * DATA_PING_FACTOR,
+            Lane::Data(_) => of_control * DATA_PING_FACTOR,
         }
     }
 
@@ -111,7 +113,7 @@ impl Ends {
             };
             match (lane, frame.kind) {
                 (_, Kind::Ping) => {}
-                (Lane::Control, Kind::Control) | (Lane::Data, Kind::Data) => {
+                (Lane::Control, Kind::Control) | (Lane::Data(_), Kind::Data) => {
                     let payload = frame.payload;
                     let event = NetEvent::Frame { peer: self.peer, lane, payload };
                     if self.ears.of(lane).send(event).await.is_err() {
@@ -126,7 +128,7 @@ impl Ends {
     async fn write(self, lane: Lane, half: WriteHalf<Stream>) -> LinkError {
         let kind = match lane {
             Lane::Control => Kind::Control,
-            Lane::Data => Kind::Data,
+            Lane::Data(_) => Kind::Data,
         };
         let mut writer =
             Writer { half, scratch: BytesMut::new(), rate: WriteRate::default(), kind };

@@ -140,7 +140,8 @@ pub fn goes_on_where_it_was_cut() -> Outcome {
     lab.settle("b is back")?;
     let sent = lab.wire_bytes(1)? - before;
     if sent > SIZE - BEGUN / 2 {
-        return Err(format!("{sent} bytes on the wire; {begun} bytes were there already").into());
+        let words = format!("{sent} bytes on the wire; {begun} bytes were there already");
+        return Err(lab.trouble("200 MiB", &words));
     }
     until("nothing is left in staging", || Ok(parts(&place)?.is_empty().then_some(())))
 }

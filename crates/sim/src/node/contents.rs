@@ -3,7 +3,7 @@
 
 use super::Program;
 use disk::serve::{Served, Whereabouts};
-use disk::stage::{StageError, Staged};
+use disk::stage::Staged;
 use engine::content::Digest;
 use engine::dot::NodeId;
 use engine::engine::{Input, Origin};
@@ -54,8 +54,8 @@ impl Program {
             if !self.wanted.contains(&piece.digest) {
                 continue;
             }
-            let digest = piece.digest;
-            match self.put(piece) {
+            let Piece { digest, size, offset, bytes } = piece;
+            match self.stage.put(digest, size, offset, &bytes) {
                 Ok(Staged::Complete) => whole.push(digest),
                 Ok(Staged::Progress(_)) => begun.push(digest),
                 Ok(Staged::Mismatch) | Err(_) => failed.push(digest),
@@ -65,25 +65,6 @@ impl Program {
             self.wanted.remove(digest);
         }
         vec![Input::Staged(whole), Input::Progress(begun), Input::NotStaged(failed)]
-    }
-
-    fn put(&self, piece: Piece) -> Result<Staged, StageError> {
-        let Piece { digest, size, offset, bytes } = piece;
-        if offset == 0 && bytes.len() as u64 == size {
-            return self.stage.put_whole(digest, &bytes);
-        }
-        let have = match self.stage.begin(digest, size)? {
-            Staged::Progress(have) => have,
-            done => return Ok(done),
-        };
-        if offset > have {
-            return Err(StageError::Gap { digest, offset, have });
-        }
-        let new = usize::try_from(have - offset).expect("within a piece");
-        if new >= bytes.len() {
-            return Ok(Staged::Progress(have));
-        }
-        self.stage.append(digest, size, have, &bytes[new..])
     }
 
     /// Reads what a peer asks for: data messages in order, what is not there any more, and where

@@ -203,7 +203,7 @@ impl Answer {
     fn send(&self, part: &Part) -> bool {
         let bytes = bytes::Bytes::from(payload::verify(&part.encode_to_vec()));
         loop {
-            match self.net.send(self.link, Lane::Data, bytes.clone()) {
+            match self.net.send(self.link, Lane::Data(0), bytes.clone()) {
                 Ok(_) => return true,
                 Err(SendError::Full { .. }) => std::thread::sleep(FULL_PAUSE),
                 Err(_) => return false,

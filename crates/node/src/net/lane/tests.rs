@@ -15,7 +15,7 @@ fn batch(queue: &Queue) -> Vec<Bytes> {
 
 #[test]
 fn a_full_queue_refuses_and_tells_once_when_it_has_drained() {
-    let queue = Queue::new(Lane::Data);
+    let queue = Queue::new(Lane::Data(0));
     let mega = Bytes::from(vec![0; 1 << 20]);
     let mut accepted = 0;
     while queue.push(mega.clone()).is_ok() {

@@ -1,7 +1,5 @@
 //! Much data: intact, bounded, and never in the way of control frames.
 
-use std::collections::BTreeSet;
-
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
@@ -26,28 +24,29 @@ fn sum(bytes: &[u8]) -> [u8; 32] {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn fifty_megabytes_arrive_intact_over_the_data_lane() {
+async fn fifty_megabytes_arrive_intact_and_each_connection_keeps_their_order() {
     let (mut a, mut b) = pair().await;
     let to = b.id();
     let sending = tokio::spawn(async move {
         for n in 0..50u32 {
             let block = Bytes::from(block(n));
-            while let Err(refused) = a.send(to, Lane::Data, block.clone()) {
+            while let Err(refused) = a.send(to, Lane::Data((n % 2) as u8), block.clone()) {
                 assert!(matches!(refused, SendError::Full { .. }), "{refused}");
-                assert!(matches!(a.event().await, NetEvent::Drained { lane: Lane::Data, .. }));
+                assert!(matches!(a.event().await, NetEvent::Drained { lane: Lane::Data(_), .. }));
             }
         }
         a
     });
-    let mut seen = BTreeSet::new();
-    while seen.len() < 50 {
-        let (lane, payload) = b.frame().await;
-        assert_eq!(lane, Lane::Data);
+    let mut next = [(None, 0), (None, 1)];
+    for _ in 0..50 {
+        let (Lane::Data(connection), payload) = b.frame().await else { panic!("not content") };
         let (body, tail) = payload.split_at(payload.len() - 32);
         assert_eq!(tail, sum(body));
-        assert!(seen.insert(u32::from_be_bytes(body[..4].try_into().unwrap())));
+        let n = u32::from_be_bytes(body[..4].try_into().unwrap());
+        let (from, next) = &mut next[(n % 2) as usize];
+        assert_eq!((*from.get_or_insert(connection), n), (connection, *next), "out of order");
+        *next += 2;
     }
-    assert_eq!(seen, (0..50).collect());
     sending.await.unwrap();
 }
 
@@ -58,7 +57,7 @@ async fn a_peer_that_does_not_read_fills_one_budget_and_no_more() {
     let mut sent = 0;
     // What fits in b's channel, the sockets and a's queue is far under this.
     let refused = loop {
-        match a.send(b.id(), Lane::Data, block.clone()) {
+        match a.send(b.id(), Lane::Data(0), block.clone()) {
             Ok(queued) => assert!(queued <= DATA_HIGH_BYTES + PAYLOAD_BYTES_MAX),
             Err(refused) => break refused,
         }
@@ -71,11 +70,11 @@ async fn a_peer_that_does_not_read_fills_one_budget_and_no_more() {
     for _ in 0..sent {
         assert_eq!(b.frame().await.1.len(), 1 << 20);
     }
-    assert!(matches!(a.event().await, NetEvent::Drained { lane: Lane::Data, .. }));
+    assert!(matches!(a.event().await, NetEvent::Drained { lane: Lane::Data(_), .. }));
     assert!(a.events.try_recv().is_err(), "drained is told once");
     let large = vec![0; PAYLOAD_BYTES_MAX + 1];
     let length = large.len();
-    assert_eq!(a.send(b.id(), Lane::Data, large), Err(SendError::TooLarge { length }));
+    assert_eq!(a.send(b.id(), Lane::Data(0), large), Err(SendError::TooLarge { length }));
 }
 
 /// Both lanes ended in one channel. While a folder's disk was slow, contents filled it, and no
@@ -90,7 +89,7 @@ async fn control_frames_arrive_while_nobody_takes_contents() {
     let (a, mut b) = introduced(a, b).await;
     let block = Bytes::from(vec![6; 1 << 20]);
     let mut sent = 0;
-    while a.send(b.id(), Lane::Data, block.clone()).is_ok() {
+    while a.send(b.id(), Lane::Data(0), block.clone()).is_ok() {
         sent += 1;
     }
     for n in 0..200u8 {
@@ -99,6 +98,6 @@ async fn control_frames_arrive_while_nobody_takes_contents() {
     }
     for _ in 0..sent {
         let NetEvent::Frame { lane, .. } = contents.recv().await.unwrap() else { panic!() };
-        assert_eq!(lane, Lane::Data);
+        assert_eq!(lane, Lane::Data(0));
     }
 }

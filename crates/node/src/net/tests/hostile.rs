@@ -265,7 +265,7 @@ async fn a_member_that_falls_silent_blocks_nobody_and_is_given_up() {
     assert_eq!(a.connected().await, member.node_id());
     // More than sockets take, so that its writers hang too.
     let block = vec![7; 1 << 20];
-    while a.send(member.node_id(), Lane::Data, block.clone()).is_ok() {}
+    while a.send(member.node_id(), Lane::Data(0), block.clone()).is_ok() {}
     still_works(&mut a, &mut b).await;
     loop {
         match a.event().await {

@@ -65,8 +65,8 @@ async fn a_peer_that_restarts_on_its_port_is_connected_again() {
     b.admit(&a);
     assert_eq!(a.connected().await, b.id());
     assert_eq!(b.connected().await, a.id());
-    b.send(a.id(), Lane::Data, "back").unwrap();
-    assert_eq!(a.frame().await, (Lane::Data, "back".into()));
+    b.send(a.id(), Lane::Data(0), "back").unwrap();
+    assert_eq!(a.frame().await, (Lane::Data(0), "back".into()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
