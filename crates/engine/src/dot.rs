@@ -4,7 +4,7 @@
 //! is no version vector per file and no clock that decides what happened before what (concise
 //! server-wide causality, as in Tra, WinFS and DottedDB). Nothing here does IO.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// An ed25519 public key: the identity of a node.
@@ -161,6 +161,12 @@ impl Knowledge {
         let none = Intervals::default();
         let rest = self.0.iter().map(|(&i, r)| (i, r.minus(other.0.get(&i).unwrap_or(&none))));
         Knowledge(rest.filter(|(_, r)| !r.is_empty()).collect())
+    }
+
+    /// What is here of these incarnations.
+    pub fn only(&self, incarnations: &BTreeSet<Incarnation>) -> Knowledge {
+        let some = incarnations.iter().filter_map(|life| Some((*life, self.0.get(life)?.clone())));
+        Knowledge(some.collect())
     }
 
     /// Whether everything here is in `other` too.

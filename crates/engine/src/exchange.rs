@@ -9,19 +9,18 @@
 //! Only dots that are held are claimed, and every entry remembers what its registers reflect beyond
 //! that (`index::Stored::context`); why is in docs/decisions/0001.
 
-use crate::content::{Content, Digest};
+use crate::content::Digest;
 use crate::dot::{Dot, Incarnation, Knowledge, NodeId};
-use crate::entry::{Entry, EntryId, Hlc, IncarnationRecord, Rank};
-use crate::index::{Index, Phase, Stored};
+use crate::entry::{Entry, EntryId, Hlc, IncarnationRecord};
+use crate::index::{Index, Phase};
 use crate::ledger::{self, Author, Facts};
-use crate::limits::{
-    FRAME_ENTRIES_MAX, FRAME_ENTRY_BYTES, FRAME_INLINE_BYTES, INLINE_BYTES_MAX, PULL_AFTER_MS,
-    PULL_LATEST_MS, TAIL_MAX,
-};
+use crate::limits::TAIL_MAX;
 use crate::message::{Ack, DeltaEnd, Frame, Hello, Message, Share, WIRE_VERSION};
-use crate::view;
-use crate::wire::entry_bytes;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use stream::Walk;
+
+mod ask;
+mod stream;
 
 /// A message on its way out.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -44,10 +43,6 @@ pub struct Exchange {
     peers: BTreeMap<NodeId, Peer>,
     /// Claims of whole Knowledges while entries were pending: applied once those are in place.
     claims: VecDeque<Claim>,
-    /// Entries have come since the last turn ended.
-    heard: bool,
-    /// In the turn that ended then, monotonic milliseconds, the last ones came.
-    heard_ms: u64,
     /// The last counter of our life that anybody can know: the last of earlier runs, or what was
     /// streamed in this one.
     told: u64,
@@ -69,6 +64,8 @@ pub struct Peer {
     said_lives: BTreeSet<Incarnation>,
     /// What it has told us that it knows.
     pub knows: Knowledge,
+    /// The incarnations that it has told us are its own.
+    lives: BTreeSet<Incarnation>,
     /// What it has told us stands on its disk.
     pub applied: BTreeMap<Incarnation, u64>,
     /// It has told us what it lacks: the stream may run.
@@ -82,16 +79,14 @@ pub struct Peer {
     pulling: bool,
     /// How far it had come when it last finished telling.
     ended: Option<Phase>,
+    /// Entries have come from it since the last turn ended.
+    heard: bool,
+    /// In the turn that ended then, monotonic milliseconds, the last ones came.
+    heard_ms: u64,
     /// Since when it knows something that we do not.
     behind_since_ms: Option<u64>,
-}
-
-/// Over the dots that the peer lacked when it asked.
-#[derive(Clone, Debug)]
-struct Walk {
-    target: Knowledge,
-    lacking: Knowledge,
-    rest: VecDeque<(Incarnation, u64, u64)>,
+    /// When it is to be asked for that.
+    ask_at_ms: Option<u64>,
 }
 
 impl Exchange {
@@ -107,9 +102,9 @@ impl Exchange {
 
     /// A peer that holds the folder is connected.
     pub fn up(&mut self, facts: &Facts, index: &dyn Index, peer: NodeId) -> Vec<Outgoing> {
-        let mut state = Peer { pulling: true, ..Peer::default() };
+        let mut state = Peer { pulling: true, heard: true, ..Peer::default() };
         let hello = Message::Hello(Hello { wire: WIRE_VERSION, hlc: facts.meta.hlc });
-        let share = share(facts, index, &mut state);
+        let share = state.share(facts, index);
         self.peers.insert(peer, state);
         [hello, share]
             .into_iter()
@@ -157,6 +152,7 @@ impl Exchange {
     ) -> Result<(), Offence> {
         let state = self.peers.get_mut(&peer).ok_or(Offence("it speaks before it is connected"))?;
         learn_lives(index, &share.incarnations)?;
+        state.lives.extend(of_node(&share.incarnations, peer));
         own_life(facts, self.told, &share.knowledge)?;
         state.knows.merge(&share.knowledge);
         state.start_walk(facts, &share.knowledge);
@@ -174,12 +170,13 @@ impl Exchange {
         let state = self.peers.get_mut(&peer).ok_or(Offence("it speaks before it is connected"))?;
         check_frame(facts, index, self.told, &frame)?;
         learn_lives(index, &frame.incarnations)?;
+        state.lives.extend(of_node(&frame.incarnations, peer));
         state.knows.merge(&frame.context);
         let dots: Vec<Vec<Dot>> = frame.entries.iter().map(Entry::dots).collect();
         if dots.iter().flatten().any(|dot| !state.knows.contains(*dot)) {
             return Err(Offence("it sends operations that it does not claim to know"));
         }
-        self.heard = true;
+        state.heard = true;
         let before = facts.knowledge.clone();
         for dot in dots.iter().flatten() {
             facts.knowledge.insert(*dot);
@@ -236,11 +233,12 @@ impl Exchange {
         !self.peers.is_empty() && self.peers.iter().all(after_this)
     }
 
-    /// This node has become a member: those whom it told otherwise hear it again.
+    /// This node has become a member: those whom it told otherwise hear it. What it has minted was
+    /// in their streams, so nothing is told again.
     pub fn became_member(&mut self, facts: &Facts) {
+        let own = facts.knowledge.only(&BTreeSet::from([facts.meta.incarnation]));
         for state in self.peers.values_mut().filter(|s| s.open && s.walk.is_none()) {
-            let knows = state.knows.clone();
-            state.start_walk(facts, &knows);
+            state.walk = Some(Walk::ended(own.clone()));
         }
     }
 
@@ -272,17 +270,13 @@ impl Exchange {
     /// What goes out at the end of a turn: frames, then claims, acknowledgements and questions.
     pub fn speak(&mut self, facts: &Facts, index: &dyn Index, now_ms: u64) -> Vec<Outgoing> {
         let applied = self.applied(facts, index);
-        if std::mem::take(&mut self.heard) {
-            self.heard_ms = now_ms;
-        }
-        let heard_ms = self.heard_ms;
         let mut out = Vec::new();
         for (&peer, state) in &mut self.peers {
             let mut say = |message, inline| out.push(Outgoing { peer, message, inline });
             state.stream(facts, index, &mut say);
             state.acknowledge(facts, &applied, &mut say);
-            state.question(facts, index, (now_ms, heard_ms), &mut say);
         }
+        out.extend(ask::questions(facts, index, &mut self.peers, now_ms));
         let tells =
             |said: &Outgoing| matches!(said.message, Message::Frame(_) | Message::DeltaEnd(_));
         if out.iter().any(tells) {
@@ -293,9 +287,7 @@ impl Exchange {
 
     /// When a peer that knows more is to be asked.
     pub fn deadline(&self) -> Option<u64> {
-        let waiting = self.peers.values().filter(|state| !state.pulling);
-        let since = waiting.filter_map(|state| state.behind_since_ms);
-        since.map(|since_ms| pull_at(since_ms, self.heard_ms)).min()
+        self.peers.values().filter_map(|state| state.ask_at_ms).min()
     }
 
     /// Of each incarnation: everything up to this counter stands on this disk.
@@ -308,8 +300,10 @@ impl Exchange {
         };
         let mut applied = BTreeMap::new();
         for (incarnation, seen) in facts.knowledge.iter() {
-            let open = index.touched_floor(incarnation).into_iter().chain(claimed(incarnation));
-            let below = open.min().map_or(u64::MAX, |floor| floor - 1);
+            // What stood here may have to be made again: it was deleted and has come back since.
+            let again = index.create_floor(incarnation);
+            let open = [index.touched_floor(incarnation), again, claimed(incarnation)];
+            let below = open.into_iter().flatten().min().map_or(u64::MAX, |floor| floor - 1);
             applied.insert(incarnation, seen.prefix().min(below));
         }
         applied
@@ -392,12 +386,6 @@ fn meet(facts: &mut Facts, hlc: Hlc) {
     facts.meta.hlc = facts.meta.hlc.met(hlc, facts.wall_ms);
 }
 
-/// When what was first missed at `since_ms` is asked for, with entries of somebody else coming in
-/// until `heard_ms`.
-fn pull_at(since_ms: u64, heard_ms: u64) -> u64 {
-    (since_ms.max(heard_ms) + PULL_AFTER_MS).min(since_ms + PULL_LATEST_MS)
-}
-
 /// Nobody can know more of our life than anybody was told, unless our index is older than our
 /// announcements.
 fn own_life(facts: &Facts, told: u64, claimed: &Knowledge) -> Result<(), Offence> {
@@ -406,6 +394,14 @@ fn own_life(facts: &Facts, told: u64, claimed: &Knowledge) -> Result<(), Offence
         return Err(Offence("it knows changes of this node that this node's index does not"));
     }
     Ok(())
+}
+
+/// Those of these lives that are this node's.
+fn of_node(
+    lives: &[IncarnationRecord],
+    node: NodeId,
+) -> impl Iterator<Item = Incarnation> + use<'_> {
+    lives.iter().filter(move |life| life.node == node).map(|life| life.incarnation)
 }
 
 fn learn_lives(index: &mut dyn Index, lives: &[IncarnationRecord]) -> Result<(), Offence> {
@@ -422,180 +418,6 @@ fn learn_lives(index: &mut dyn Index, lives: &[IncarnationRecord]) -> Result<(),
         }
     }
     Ok(())
-}
-
-fn share(facts: &Facts, index: &dyn Index, state: &mut Peer) -> Message {
-    state.said.merge(&facts.knowledge);
-    let incarnations = index.incarnations();
-    state.said_lives.extend(incarnations.iter().map(|life| life.incarnation));
-    Message::Share(Share { knowledge: facts.knowledge.clone(), incarnations })
-}
-
-impl Peer {
-    fn start_walk(&mut self, facts: &Facts, has: &Knowledge) {
-        let lacking = facts.knowledge.minus(has);
-        let rest = lacking
-            .iter()
-            .flat_map(|(i, seen)| seen.ranges().iter().map(move |&(from, to)| (i, from, to)));
-        let rest = rest.collect();
-        self.open = true;
-        self.tail.clear();
-        self.in_tail.clear();
-        self.walk = Some(Walk { target: facts.knowledge.clone(), lacking, rest });
-    }
-
-    fn stream(
-        &mut self,
-        facts: &Facts,
-        index: &dyn Index,
-        say: &mut impl FnMut(Message, Vec<Digest>),
-    ) {
-        const FRAMES_PER_TURN: usize = 4;
-        for _ in 0..FRAMES_PER_TURN {
-            if self.congested || !self.open {
-                return;
-            }
-            let walked = self.walk.as_ref().is_none_or(|walk| walk.rest.is_empty());
-            if walked && self.tail.is_empty() {
-                if let Some(walk) = self.walk.take() {
-                    self.said.merge(&walk.target);
-                    let end = DeltaEnd { knowledge: walk.target, phase: facts.meta.phase };
-                    say(Message::DeltaEnd(end), Vec::new());
-                }
-                return;
-            }
-            let (entries, inline) = if walked {
-                self.next_of_tail(index)
-            } else {
-                (self.next_of_walk(index), Vec::new())
-            };
-            if !entries.is_empty() {
-                say(Message::Frame(self.frame(facts, index, entries)), inline);
-            }
-        }
-    }
-
-    /// More is waiting to be said at once.
-    pub fn is_streaming(&self) -> bool {
-        self.open && !self.congested && (self.walk.is_some() || !self.tail.is_empty())
-    }
-
-    fn frame(&mut self, facts: &Facts, index: &dyn Index, stored: Vec<Stored>) -> Frame {
-        let context = facts.knowledge.minus(&self.said);
-        self.said.merge(&context);
-        let unsaid = facts.knowledge.iter().any(|(life, _)| !self.said_lives.contains(&life));
-        let mut incarnations = if unsaid { index.incarnations() } else { Vec::new() };
-        incarnations.retain(|life| self.said_lives.insert(life.incarnation));
-        let contexts = (0u32..).zip(&stored).filter_map(|(position, stored)| {
-            let context = stored.context.and_then(|id| facts.contexts.get(&id))?;
-            let beyond = context.minus(&facts.knowledge);
-            (!beyond.is_empty()).then_some((position, beyond))
-        });
-        let beyond = contexts.collect();
-        let entries = stored.into_iter().map(|stored| stored.entry).collect();
-        Frame { context, entries, beyond, contents: Vec::new(), incarnations }
-    }
-
-    /// The next entries of the walk. An entry that holds several lacking dots goes with the first.
-    fn next_of_walk(&mut self, index: &dyn Index) -> Vec<Stored> {
-        const PAGE: usize = 256;
-        let walk = self.walk.as_mut().expect("a walk is under way");
-        let (mut entries, mut bytes) = (Vec::new(), 0);
-        while let Some((life, from, to)) = walk.rest.pop_front() {
-            let page = index.dots(life, from, to, PAGE);
-            let full = page.len() == PAGE;
-            let mut next = page.last().map_or(to, |&(counter, _)| counter) + 1;
-            for (counter, id) in page {
-                if bytes >= FRAME_ENTRY_BYTES || entries.len() >= FRAME_ENTRIES_MAX {
-                    next = counter;
-                    break;
-                }
-                let Some(stored) = index.entry(id) else { continue };
-                let dot = Dot { incarnation: life, counter };
-                let first = stored.entry.dots().into_iter().find(|d| walk.lacking.contains(*d));
-                if first == Some(dot) {
-                    bytes += entry_bytes(&stored.entry);
-                    entries.push(stored);
-                }
-            }
-            let stopped = bytes >= FRAME_ENTRY_BYTES || entries.len() >= FRAME_ENTRIES_MAX;
-            if next <= to && (full || stopped) {
-                walk.rest.push_front((life, next, to));
-            }
-            if stopped || (full && entries.len() >= PAGE) {
-                break;
-            }
-        }
-        entries
-    }
-
-    /// The next entries of the tail, and which small contents may ride along.
-    fn next_of_tail(&mut self, index: &dyn Index) -> (Vec<Stored>, Vec<Digest>) {
-        let (mut entries, mut bytes) = (Vec::new(), 0);
-        let (mut inline, mut room) = (Vec::new(), FRAME_INLINE_BYTES as u64);
-        while bytes < FRAME_ENTRY_BYTES && entries.len() < FRAME_ENTRIES_MAX {
-            let Some(id) = self.tail.pop_front() else { break };
-            self.in_tail.remove(&id);
-            let Some(stored) = index.entry(id) else { continue };
-            let live = self.walk.is_none();
-            if let (true, Some((digest, size))) = (live, just_written(&stored.entry)) {
-                if size <= room.min(INLINE_BYTES_MAX as u64) {
-                    inline.push(digest);
-                    room -= size;
-                }
-            }
-            bytes += entry_bytes(&stored.entry);
-            entries.push(stored);
-        }
-        (entries, inline)
-    }
-
-    fn acknowledge(
-        &mut self,
-        facts: &Facts,
-        applied: &BTreeMap<Incarnation, u64>,
-        say: &mut impl FnMut(Message, Vec<Digest>),
-    ) {
-        let unsaid = applied.iter().filter(|(i, n)| self.said_applied.get(i) != Some(n));
-        let unsaid: Vec<_> = unsaid.map(|(&incarnation, &n)| (incarnation, n)).collect();
-        let knowledge = facts.knowledge.minus(&self.said);
-        if knowledge.is_empty() && unsaid.is_empty() {
-            return;
-        }
-        self.said.merge(&knowledge);
-        self.said_applied.extend(unsaid.iter().copied());
-        say(Message::Ack(Ack { knowledge, applied: unsaid }), Vec::new());
-    }
-
-    fn question(
-        &mut self,
-        facts: &Facts,
-        index: &dyn Index,
-        (now_ms, heard_ms): (u64, u64),
-        say: &mut impl FnMut(Message, Vec<Digest>),
-    ) {
-        if self.pulling {
-            return;
-        }
-        if self.knows.is_within(&facts.knowledge) {
-            self.behind_since_ms = None;
-            return;
-        }
-        let since = *self.behind_since_ms.get_or_insert(now_ms);
-        if now_ms >= pull_at(since, heard_ms) {
-            self.pulling = true;
-            say(share(facts, index, self), Vec::new());
-        }
-    }
-}
-
-/// The content that a user has just written. What an import found may well be at the peer too.
-fn just_written(entry: &Entry) -> Option<(Digest, u64)> {
-    let newest = view::winner(&entry.data).filter(|data| data.stamp.rank == Rank::Write)?;
-    match newest.content {
-        Content::File(digest, size) => Some((digest, size)),
-        Content::Link(_) => None,
-    }
 }
 
 #[cfg(test)]

@@ -80,7 +80,7 @@ pub const CONTEXTS_MAX: usize = 1024;
 pub const PULL_AFTER_MS: u64 = 100;
 
 /// ... but while somebody else is sending entries it may be among them: then it is pulled after
-/// this long at the latest, in milliseconds.
+/// this long at the latest, in milliseconds. A stream that owes it is silent after as long.
 pub const PULL_LATEST_MS: u64 = 2_000;
 
 /// A peer that has sent nothing of what it owes for this long, in milliseconds, is passed over.

@@ -1,6 +1,6 @@
 //! Conversations without disks: who says what when, and what everybody holds in the end.
 
-use super::{pull_at, Exchange, Offence, Outgoing};
+use super::{Exchange, Offence, Outgoing};
 use crate::content::{Content, Digest};
 use crate::dot::{Dot, Incarnation, Knowledge, NodeId};
 use crate::entry::{
@@ -332,33 +332,61 @@ fn what_is_written_during_a_walk_is_sent_before_the_walk_is_closed() {
     net.check(&[(3, "b"), (77, "c")]);
 }
 
+/// What 1 knows comes to 2 whole and goes on; to 3 it comes as the test wants.
+fn two_of_three_know() -> Net {
+    let mut net = Net::new(&[(1, 2), (1, 3), (2, 3)]);
+    net.settle();
+    (0..6_000).for_each(|n| net.node(1).write(n, b'a'));
+    net
+}
+
+/// 2 tells 3 what it knows by now; whether 3 asks for that.
+fn asks(net: &mut Net) -> bool {
+    net.speak();
+    net.deliver(2, 3, usize::MAX);
+    net.speak();
+    let said = net.deliver(3, 2, usize::MAX);
+    said.iter().any(|message| matches!(message, Message::Share(_)))
+}
+
 // Story: three nodes with the same tree joined at once. The first sent its entries to both others,
 // who after 100 ms asked one another for what was still on its way: all came twice.
 #[test]
 fn what_may_still_be_on_its_way_is_not_asked_for_elsewhere() {
-    assert_eq!(pull_at(1_000, 0), 1_000 + PULL_AFTER_MS, "nobody sends anything");
-    assert_eq!(pull_at(1_000, 1_500), 1_500 + PULL_AFTER_MS, "somebody does");
-    assert_eq!(pull_at(1_000, 9_000), 1_000 + PULL_LATEST_MS, "and never ends");
-    let mut net = Net::new(&[(1, 2), (1, 3), (2, 3)]);
-    net.settle();
-    (0..6_000).for_each(|n| net.node(1).write(n, b'a'));
+    let mut net = two_of_three_know();
     net.speak();
     assert!(net.deliver(1, 2, usize::MAX).len() > 3, "several frames");
-    net.speak();
-    net.deliver(2, 3, usize::MAX);
-    let asks = |net: &mut Net| {
-        net.speak();
-        let said = net.deliver(3, 2, usize::MAX);
-        said.iter().any(|message| matches!(message, Message::Share(_)))
-    };
     assert!(!asks(&mut net));
     for _ in 0..2 {
-        net.now_ms += PULL_AFTER_MS - 1;
         net.deliver(1, 3, 1);
         assert!(!asks(&mut net), "more of it comes");
+        net.now_ms += PULL_LATEST_MS - 1;
+        assert!(!asks(&mut net), "it rests");
     }
-    net.now_ms += PULL_AFTER_MS;
-    assert!(asks(&mut net), "no more of it comes");
+    net.now_ms += 1;
+    assert!(asks(&mut net), "it has been silent for too long");
+    net.check(&[(7, "a")]);
+}
+
+// Story: on busy machines they rested for longer than that, in the middle of a walk as well.
+#[test]
+fn what_a_walk_under_way_covers_is_not_asked_for_elsewhere() {
+    let mut net = two_of_three_know();
+    net.cut(1, 3);
+    net.speak();
+    net.deliver(1, 2, usize::MAX);
+    net.link(1, 3);
+    net.speak();
+    net.deliver(3, 1, usize::MAX);
+    for _ in 0..3 {
+        net.speak();
+        net.deliver(1, 3, 3);
+        assert!(!asks(&mut net));
+        net.now_ms += PULL_LATEST_MS - 1;
+        assert!(!asks(&mut net), "it rests");
+    }
+    net.now_ms += 1;
+    assert!(asks(&mut net), "it has been silent for too long");
     net.check(&[(7, "a")]);
 }
 
@@ -374,6 +402,27 @@ fn small_contents_ride_along_live_and_not_in_a_walk() {
     let live = net.node(1).turn(0);
     let inline: Vec<Digest> = live.into_iter().flat_map(|out| out.inline).collect();
     assert_eq!(inline, [Digest([b'b'; 32])]);
+}
+
+// Story: whoever had imported told everything that was not acknowledged yet once more, to say that
+// it was a member now.
+#[test]
+fn who_becomes_a_member_says_so_and_tells_nothing_twice() {
+    let mut net = Net::new(&[(1, 2)]);
+    net.node(1).facts.meta.phase = Phase::Importing;
+    net.settle();
+    (0..10).for_each(|n| net.node(1).put(n, b'a', Rank::Import));
+    net.speak();
+    let one = net.node(1);
+    one.facts.meta.phase = Phase::Member;
+    one.exchange.became_member(&one.facts);
+    net.speak();
+    let told = net.deliver(1, 2, usize::MAX);
+    assert_eq!(entries(&told).len(), 10, "once");
+    let Some(Message::DeltaEnd(end)) = told.last() else { panic!("{told:?}") };
+    assert_eq!(end.phase, Phase::Member);
+    assert!(end.knowledge.is_within(&net.node(1).facts.knowledge) && !end.knowledge.is_empty());
+    net.check(&[(3, "a")]);
 }
 
 // Story: nodes joined with the same tree in place, and the contents of what one of them was still
@@ -426,6 +475,11 @@ fn what_is_said_to_be_applied_stands_on_the_disk() {
     assert!(applied(&mut net, 2) && !applied(&mut net, 3) && !applied(&mut net, 4));
     net.node(2).apply_all();
     assert!(applied(&mut net, 4), "superseded operations count once their successor stands");
+    // Story: a directory stood, was deleted, and came back because of what somebody had put into it
+    // meanwhile: it was to be made again, and still counted as standing.
+    let two = net.node(2);
+    ledger::mark(&mut two.facts, &mut two.index, file_id(1), &[]);
+    assert!(!applied(&mut net, 4), "it is to be made again");
 }
 
 #[test]

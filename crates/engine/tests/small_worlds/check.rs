@@ -5,6 +5,7 @@ use super::world::{node_id, World};
 use engine::content::Content;
 use engine::entry::{Kind, Presence};
 use engine::index::{Attributes, Index, MemIndex};
+use engine::ledger::Facts;
 use engine::path::RelPath;
 use engine::view::{self, Shown};
 use std::collections::{BTreeMap, BTreeSet};
@@ -113,9 +114,10 @@ pub fn honest(world: &World) {
         for (b, there) in world.nodes.iter().enumerate().filter(|(b, _)| *b != a) {
             let Some(peer) = engine.exchange().peer(node_id(b)) else { continue };
             let Some(&applied) = peer.applied.get(&life) else { continue };
-            if there.engine.is_none() {
-                continue;
-            }
+            // What it takes back at this moment is still on its way.
+            let Some(claiming) = &there.engine else { continue };
+            let now = claiming.exchange().clone().applied(&Facts::load(&there.index), &there.index);
+            let applied = now.get(&life).map_or(0, |&now| now.min(applied));
             for stored in there.index.entries() {
                 let [place] = stored.entry.loc.versions() else { continue };
                 let at = &place.value;

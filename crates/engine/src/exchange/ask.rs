@@ -1,0 +1,110 @@
+//! When a peer is asked: it knows what we do not, and nobody else is about to tell us.
+//!
+//! What a stream that is heard tells by itself is waited for: all that a walk covers, and what its
+//! sender has minted. For anything else there is a short while in which it may come all the same.
+//! Called by `exchange` at the end of every turn, after everything was told.
+
+use super::{Outgoing, Peer};
+use crate::dot::{Knowledge, NodeId};
+use crate::index::Index;
+use crate::ledger::Facts;
+use crate::limits::{PULL_AFTER_MS, PULL_LATEST_MS};
+use crate::message::{Message, Share};
+use std::collections::BTreeMap;
+
+/// Asks those whom it is time to ask. Whose own stream owes it comes last, for it has been silent.
+pub(super) fn questions(
+    facts: &Facts,
+    index: &dyn Index,
+    peers: &mut BTreeMap<NodeId, Peer>,
+    now_ms: u64,
+) -> Vec<Outgoing> {
+    let mut behind = Vec::new();
+    for (&peer, state) in peers.iter_mut() {
+        if std::mem::take(&mut state.heard) {
+            state.heard_ms = now_ms;
+        }
+        state.ask_at_ms = None;
+        if state.knows.is_within(&facts.knowledge) {
+            state.behind_since_ms = None;
+        } else if !state.pulling {
+            state.behind_since_ms.get_or_insert(now_ms);
+            behind.push((!state.tells().is_within(&facts.knowledge), peer));
+        }
+    }
+    if behind.is_empty() {
+        return Vec::new();
+    }
+    behind.sort_unstable();
+    let mut expected = Expected::new(facts, peers, now_ms);
+    let mut out = Vec::new();
+    for (_, peer) in behind {
+        let state = peers.get_mut(&peer).expect("it is behind");
+        let at_ms = expected.ask_at(state);
+        if now_ms < at_ms {
+            state.ask_at_ms = Some(at_ms);
+            continue;
+        }
+        (state.pulling, state.heard_ms) = (true, now_ms);
+        expected.add(state);
+        out.push(Outgoing { peer, message: state.share(facts, index), inline: Vec::new() });
+    }
+    out
+}
+
+/// What is about to come without a question.
+struct Expected {
+    now_ms: u64,
+    /// When entries last came, from anybody.
+    heard_ms: u64,
+    /// Our Knowledge, and what those tell by themselves who are not silent.
+    known: Knowledge,
+    /// When the first of them counts as silent.
+    until_ms: u64,
+}
+
+impl Expected {
+    fn new(facts: &Facts, peers: &BTreeMap<NodeId, Peer>, now_ms: u64) -> Expected {
+        let heard_ms = peers.values().map(|state| state.heard_ms).max().unwrap_or(0);
+        let known = facts.knowledge.clone();
+        let mut expected = Expected { now_ms, heard_ms, known, until_ms: u64::MAX };
+        peers.values().for_each(|state| expected.add(state));
+        expected
+    }
+
+    fn add(&mut self, state: &Peer) {
+        let silent_ms = state.heard_ms + PULL_LATEST_MS;
+        if self.now_ms < silent_ms {
+            self.known.merge(&state.tells());
+            self.until_ms = self.until_ms.min(silent_ms);
+        }
+    }
+
+    /// When a peer is asked for what it knows.
+    fn ask_at(&self, state: &Peer) -> u64 {
+        if state.knows.is_within(&self.known) {
+            return self.until_ms;
+        }
+        let since_ms = state.behind_since_ms.unwrap_or(self.now_ms);
+        (since_ms.max(self.heard_ms) + PULL_AFTER_MS).min(since_ms + PULL_LATEST_MS)
+    }
+}
+
+impl Peer {
+    /// What its stream has told or will tell by itself.
+    fn tells(&self) -> Knowledge {
+        if self.pulling {
+            self.knows.clone()
+        } else {
+            self.knows.only(&self.lives)
+        }
+    }
+
+    /// The question: everything that we have; what is lacking is to be told.
+    pub(super) fn share(&mut self, facts: &Facts, index: &dyn Index) -> Message {
+        self.said.merge(&facts.knowledge);
+        let incarnations = index.incarnations();
+        self.said_lives.extend(incarnations.iter().map(|life| life.incarnation));
+        Message::Share(Share { knowledge: facts.knowledge.clone(), incarnations })
+    }
+}

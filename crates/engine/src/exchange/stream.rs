@@ -1,0 +1,177 @@
+//! What a peer is told: the walk over what it lacked, the tail of news, and acknowledgements.
+//!
+//! One ordered stream for each peer, in frames of bounded size, a few of them in a turn. Called by
+//! `exchange` at the end of every turn.
+
+use super::Peer;
+use crate::content::{Content, Digest};
+use crate::dot::{Dot, Incarnation, Knowledge};
+use crate::entry::{Entry, Rank};
+use crate::index::{Index, Stored};
+use crate::ledger::Facts;
+use crate::limits::{FRAME_ENTRIES_MAX, FRAME_ENTRY_BYTES, FRAME_INLINE_BYTES, INLINE_BYTES_MAX};
+use crate::message::{Ack, DeltaEnd, Frame, Message};
+use crate::view;
+use crate::wire::entry_bytes;
+use std::collections::{BTreeMap, VecDeque};
+
+/// Over the dots that the peer lacked when it asked.
+#[derive(Clone, Debug)]
+pub(super) struct Walk {
+    target: Knowledge,
+    lacking: Knowledge,
+    rest: VecDeque<(Incarnation, u64, u64)>,
+}
+
+impl Walk {
+    /// One that has told everything of this.
+    pub(super) fn ended(target: Knowledge) -> Walk {
+        Walk { target, lacking: Knowledge::default(), rest: VecDeque::new() }
+    }
+}
+
+impl Peer {
+    pub(super) fn start_walk(&mut self, facts: &Facts, has: &Knowledge) {
+        let lacking = facts.knowledge.minus(has);
+        let rest = lacking
+            .iter()
+            .flat_map(|(i, seen)| seen.ranges().iter().map(move |&(from, to)| (i, from, to)));
+        let rest = rest.collect();
+        self.open = true;
+        self.tail.clear();
+        self.in_tail.clear();
+        self.walk = Some(Walk { target: facts.knowledge.clone(), lacking, rest });
+    }
+
+    pub(super) fn stream(
+        &mut self,
+        facts: &Facts,
+        index: &dyn Index,
+        say: &mut impl FnMut(Message, Vec<Digest>),
+    ) {
+        const FRAMES_PER_TURN: usize = 4;
+        for _ in 0..FRAMES_PER_TURN {
+            if self.congested || !self.open {
+                return;
+            }
+            let walked = self.walk.as_ref().is_none_or(|walk| walk.rest.is_empty());
+            if walked && self.tail.is_empty() {
+                if let Some(walk) = self.walk.take() {
+                    self.said.merge(&walk.target);
+                    let end = DeltaEnd { knowledge: walk.target, phase: facts.meta.phase };
+                    say(Message::DeltaEnd(end), Vec::new());
+                }
+                return;
+            }
+            let (entries, inline) = if walked {
+                self.next_of_tail(index)
+            } else {
+                (self.next_of_walk(index), Vec::new())
+            };
+            if !entries.is_empty() {
+                say(Message::Frame(self.frame(facts, index, entries)), inline);
+            }
+        }
+    }
+
+    /// More is waiting to be said at once.
+    pub fn is_streaming(&self) -> bool {
+        self.open && !self.congested && (self.walk.is_some() || !self.tail.is_empty())
+    }
+
+    fn frame(&mut self, facts: &Facts, index: &dyn Index, stored: Vec<Stored>) -> Frame {
+        let context = facts.knowledge.minus(&self.said);
+        self.said.merge(&context);
+        let unsaid = facts.knowledge.iter().any(|(life, _)| !self.said_lives.contains(&life));
+        let mut incarnations = if unsaid { index.incarnations() } else { Vec::new() };
+        incarnations.retain(|life| self.said_lives.insert(life.incarnation));
+        let contexts = (0u32..).zip(&stored).filter_map(|(position, stored)| {
+            let context = stored.context.and_then(|id| facts.contexts.get(&id))?;
+            let beyond = context.minus(&facts.knowledge);
+            (!beyond.is_empty()).then_some((position, beyond))
+        });
+        let beyond = contexts.collect();
+        let entries = stored.into_iter().map(|stored| stored.entry).collect();
+        Frame { context, entries, beyond, contents: Vec::new(), incarnations }
+    }
+
+    /// The next entries of the walk. An entry that holds several lacking dots goes with the first.
+    fn next_of_walk(&mut self, index: &dyn Index) -> Vec<Stored> {
+        const PAGE: usize = 256;
+        let walk = self.walk.as_mut().expect("a walk is under way");
+        let (mut entries, mut bytes) = (Vec::new(), 0);
+        while let Some((life, from, to)) = walk.rest.pop_front() {
+            let page = index.dots(life, from, to, PAGE);
+            let full = page.len() == PAGE;
+            let mut next = page.last().map_or(to, |&(counter, _)| counter) + 1;
+            for (counter, id) in page {
+                if bytes >= FRAME_ENTRY_BYTES || entries.len() >= FRAME_ENTRIES_MAX {
+                    next = counter;
+                    break;
+                }
+                let Some(stored) = index.entry(id) else { continue };
+                let dot = Dot { incarnation: life, counter };
+                let first = stored.entry.dots().into_iter().find(|d| walk.lacking.contains(*d));
+                if first == Some(dot) {
+                    bytes += entry_bytes(&stored.entry);
+                    entries.push(stored);
+                }
+            }
+            let stopped = bytes >= FRAME_ENTRY_BYTES || entries.len() >= FRAME_ENTRIES_MAX;
+            if next <= to && (full || stopped) {
+                walk.rest.push_front((life, next, to));
+            }
+            if stopped || (full && entries.len() >= PAGE) {
+                break;
+            }
+        }
+        entries
+    }
+
+    /// The next entries of the tail, and which small contents may ride along.
+    fn next_of_tail(&mut self, index: &dyn Index) -> (Vec<Stored>, Vec<Digest>) {
+        let (mut entries, mut bytes) = (Vec::new(), 0);
+        let (mut inline, mut room) = (Vec::new(), FRAME_INLINE_BYTES as u64);
+        while bytes < FRAME_ENTRY_BYTES && entries.len() < FRAME_ENTRIES_MAX {
+            let Some(id) = self.tail.pop_front() else { break };
+            self.in_tail.remove(&id);
+            let Some(stored) = index.entry(id) else { continue };
+            let live = self.walk.is_none();
+            if let (true, Some((digest, size))) = (live, just_written(&stored.entry)) {
+                if size <= room.min(INLINE_BYTES_MAX as u64) {
+                    inline.push(digest);
+                    room -= size;
+                }
+            }
+            bytes += entry_bytes(&stored.entry);
+            entries.push(stored);
+        }
+        (entries, inline)
+    }
+
+    pub(super) fn acknowledge(
+        &mut self,
+        facts: &Facts,
+        applied: &BTreeMap<Incarnation, u64>,
+        say: &mut impl FnMut(Message, Vec<Digest>),
+    ) {
+        let unsaid = applied.iter().filter(|(i, n)| self.said_applied.get(i) != Some(n));
+        let unsaid: Vec<_> = unsaid.map(|(&incarnation, &n)| (incarnation, n)).collect();
+        let knowledge = facts.knowledge.minus(&self.said);
+        if knowledge.is_empty() && unsaid.is_empty() {
+            return;
+        }
+        self.said.merge(&knowledge);
+        self.said_applied.extend(unsaid.iter().copied());
+        say(Message::Ack(Ack { knowledge, applied: unsaid }), Vec::new());
+    }
+}
+
+/// The content that a user has just written. What an import found may well be at the peer too.
+fn just_written(entry: &Entry) -> Option<(Digest, u64)> {
+    let newest = view::winner(&entry.data).filter(|data| data.stamp.rank == Rank::Write)?;
+    match newest.content {
+        Content::File(digest, size) => Some((digest, size)),
+        Content::Link(_) => None,
+    }
+}
