@@ -300,10 +300,8 @@ impl Exchange {
         };
         let mut applied = BTreeMap::new();
         for (incarnation, seen) in facts.knowledge.iter() {
-            // What stood here may have to be made again: it was deleted and has come back since.
-            let again = index.create_floor(incarnation);
-            let open = [index.touched_floor(incarnation), again, claimed(incarnation)];
-            let below = open.into_iter().flatten().min().map_or(u64::MAX, |floor| floor - 1);
+            let open = index.touched_floor(incarnation).into_iter().chain(claimed(incarnation));
+            let below = open.min().map_or(u64::MAX, |floor| floor - 1);
             applied.insert(incarnation, seen.prefix().min(below));
         }
         applied

@@ -219,7 +219,8 @@ fn unsure(index: &dyn Index) -> BTreeSet<EntryId> {
     }
 }
 
-/// Marks an entry as perhaps not what this disk shows.
+/// Marks an entry as perhaps not what this disk shows. What does not stand here at all is touched
+/// by all its operations: it may have stood here, and have come back since it was deleted.
 pub fn mark(facts: &mut Facts, index: &mut dyn Index, id: EntryId, arrived: &[Dot]) {
     let old = index.pending(id);
     let order = old.as_ref().map_or_else(
@@ -230,15 +231,18 @@ pub fn mark(facts: &mut Facts, index: &mut dyn Index, id: EntryId, arrived: &[Do
         |old| old.order,
     );
     let mut touched: BTreeMap<_, u64> = BTreeMap::new();
+    let lacking = lacking(index, id);
+    let all = lacking.as_ref().map(Entry::dots).unwrap_or_default();
     let before = old.iter().flat_map(|old| &old.touched);
-    for dot in before.chain(arrived) {
+    for dot in before.chain(arrived).chain(&all) {
         let lowest = touched.entry(dot.incarnation).or_insert(dot.counter);
         *lowest = dot.counter.min(*lowest);
     }
     let touched =
         touched.into_iter().map(|(incarnation, counter)| Dot { incarnation, counter }).collect();
     let intent = old.as_ref().and_then(|old| old.intent.clone());
-    let row = PendingRow { entry: id, order, create: create_dot(index, id), touched, intent };
+    let create = lacking.as_ref().and_then(create_dot);
+    let row = PendingRow { entry: id, order, create, touched, intent };
     if old.as_ref() != Some(&row) {
         index.put_pending(&row);
     }
@@ -283,13 +287,15 @@ pub fn places_shown(entry: &Entry, content: Option<&Content>, seen: &[Dot]) -> V
     entry.loc.dots().filter(|dot| !unseen(dot)).collect()
 }
 
-/// The operation that puts the entry where it is, if this disk does not show the entry at all.
-fn create_dot(index: &dyn Index, id: EntryId) -> Option<Dot> {
+/// The entry, if it is to be here and this disk does not show it.
+fn lacking(index: &dyn Index, id: EntryId) -> Option<Entry> {
     let stored = index.entry(id).filter(view::is_alive)?;
-    if index.seen_of(id).is_some() {
-        return None;
-    }
-    let versions = stored.entry.loc.versions().iter().map(|version| &version.value);
+    index.seen_of(id).is_none().then_some(stored.entry)
+}
+
+/// The operation that puts the entry where it is.
+fn create_dot(entry: &Entry) -> Option<Dot> {
+    let versions = entry.loc.versions().iter().map(|version| &version.value);
     versions.max_by_key(|loc| loc.stamp).map(|loc| loc.stamp.dot)
 }
 

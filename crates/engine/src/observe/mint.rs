@@ -216,12 +216,17 @@ impl Pen<'_> {
     /// The very content that the tree is to show: a program wrote the same. Nothing is minted. The
     /// bytes of a loser are not meant: who writes those decides the conflict anew. Neither is it
     /// so where what was overwritten is a version that nobody else has replaced: somebody has now.
+    /// And who moved a file here that was known elsewhere means this one to stay, whatever becomes
+    /// of its like.
     fn is_applied(&mut self, entry: &Entry, row: &SeenRow, found: &Present) -> bool {
         let winner = view::winner(&entry.data).map(|data| &data.content);
         if winner.is_none() || winner != found.content.as_ref() {
             return false;
         }
-        if row.dots.shown.iter().any(|dot| entry.data.get(*dot).is_some()) {
+        let known = self.index.seen_handle(&found.fingerprint.handle);
+        if row.dots.shown.iter().any(|dot| entry.data.get(*dot).is_some())
+            || known.iter().any(|other| other.slot != row.slot)
+        {
             return false;
         }
         let shown = shown_dots(entry, found.content.as_ref());

@@ -450,6 +450,23 @@ fn who_writes_the_winning_bytes_over_a_version_that_lost_has_replaced_it() {
     assert!(view::losers(&data).is_empty());
 }
 
+assert_eq!(entry.data.versions().len(), 1, "who takes away the other has not seen it");
+// same. Nothing was minted, the peer moved its own back, and with that the file was gone from all.
+#[test]
+fn who_moves_a_file_over_its_like_means_this_one_to_stay() {
+    let mut node = Node::new(Phase::Member);
+    node.look(Source::Scan, &[("a", file(1, b'x')), ("b", file(2, b'y'))]);
+    let mut newer = node.entry_at("b");
+    let shown: Vec<Dot> = newer.data.dots().collect();
+    newer.data.supersede(&shown);
+    peer_write(&mut newer, 5, b'x');
+    node.arrives(newer);
+    node.look(Source::Live, &[("a", None), ("b", file(1, b'x'))]);
+    let mut entry = node.entry_at("b");
+    entry.data.supersede(&[theirs(5).dot]);
+    assert_eq!(entry.data.versions().len(), 1, "who takes the peer's away has not seen it");
+}
+
 // Story (small worlds, seed 2442 and more): the place at which an inode was last seen was given up
 // between the look and its being taken in, so no look said whether it had moved.
 #[test]
