@@ -233,12 +233,14 @@ impl Exchange {
         !self.peers.is_empty() && self.peers.iter().all(after_this)
     }
 
-    /// This node has become a member: those whom it told otherwise hear it. What it has minted was
-    /// in their streams, so nothing is told again.
+    /// This node has become a member: those whom it told otherwise hear it, with all that they lack.
+    /// What it has minted was in their streams, or is about to be, and is not told again.
     pub fn became_member(&mut self, facts: &Facts) {
         let own = facts.knowledge.only(&BTreeSet::from([facts.meta.incarnation]));
         for state in self.peers.values_mut().filter(|s| s.open && s.walk.is_none()) {
-            state.walk = Some(Walk::ended(own.clone()));
+            let mut told = state.knows.clone();
+            told.merge(&own);
+            state.walk = Some(Walk::over(facts, &told));
         }
     }
 

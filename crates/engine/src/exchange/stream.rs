@@ -24,23 +24,24 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    /// One that has told everything of this.
-    pub(super) fn ended(target: Knowledge) -> Walk {
-        Walk { target, lacking: Knowledge::default(), rest: VecDeque::new() }
-    }
-}
-
-impl Peer {
-    pub(super) fn start_walk(&mut self, facts: &Facts, has: &Knowledge) {
+    /// Over everything known that a peer lacks which has this.
+    pub(super) fn over(facts: &Facts, has: &Knowledge) -> Walk {
         let lacking = facts.knowledge.minus(has);
         let rest = lacking
             .iter()
             .flat_map(|(i, seen)| seen.ranges().iter().map(move |&(from, to)| (i, from, to)));
         let rest = rest.collect();
+        Walk { target: facts.knowledge.clone(), lacking, rest }
+    }
+}
+
+impl Peer {
+    /// Begins anew: whatever was to be told is in the walk.
+    pub(super) fn start_walk(&mut self, facts: &Facts, has: &Knowledge) {
         self.open = true;
         self.tail.clear();
         self.in_tail.clear();
-        self.walk = Some(Walk { target: facts.knowledge.clone(), lacking, rest });
+        self.walk = Some(Walk::over(facts, has));
     }
 
     pub(super) fn stream(
