@@ -233,7 +233,7 @@ impl Exchange {
         !self.peers.is_empty() && self.peers.iter().all(after_this)
     }
 
-    /// This node has become a member: those whom it told otherwise hear it, with all that they lack.
+    /// This node has become a member: those whom it told otherwise hear it, and all that they lack.
     /// What it has minted was in their streams, or is about to be, and is not told again.
     pub fn became_member(&mut self, facts: &Facts) {
         let own = facts.knowledge.only(&BTreeSet::from([facts.meta.incarnation]));

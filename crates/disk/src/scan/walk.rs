@@ -12,7 +12,7 @@ use crate::fs::{Fs, Stat};
 use crate::hash::Reader;
 use crate::store::LastSeen;
 use engine::content::Digest;
-use engine::entry::Kind;
+use engine::entry::{Kind, Xattrs};
 use engine::index::{Handle, IndexError, SeenRow, Slot, ROOT_SLOT};
 use engine::observe::{Found, Present, Source};
 use engine::path::{Name, RelPath};
@@ -296,13 +296,16 @@ pub(super) fn is_absent(error: &std::io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP))
 }
 
-/// Whether a look shows exactly what D has.
+/// Whether a look shows exactly what D has. Mode and owner are compared too: where timestamps are
+/// coarse, they may have been changed within the tick in which the row was made.
 pub(super) fn is_same(row: &SeenRow, stat: &Stat) -> bool {
     let size = if row.kind == Kind::Dir { 0 } else { stat.size };
-    let seen = &row.fingerprint;
+    let (seen, was) = (&row.fingerprint, &row.attributes);
+    let is = stat.attributes(Xattrs::default());
     stat.kind.entry() == Some(row.kind)
         && (seen.size, seen.mtime, seen.ctime) == (size, stat.mtime, stat.ctime)
         && seen.handle == stat.handle
+        && (was.mode, was.owner) == (is.mode, is.owner)
 }
 
 /// Whether a full look tells more than D has.

@@ -307,8 +307,9 @@ impl Desk<'_> {
 
     fn arrive_root(&mut self, found: &Present) {
         let row = self.pen.index.seen(ROOT_SLOT).expect("the root is known from the start");
-        let first = self.pen.index.entry(row.entry).is_none();
-        if self.pen.rank == Rank::Import && !first {
+        let stored = self.pen.index.entry(row.entry);
+        let given = stored.is_some_and(|stored| !stored.entry.mode.versions().is_empty());
+        if self.pen.rank == Rank::Import && given {
             let adopted = SeenRow {
                 fingerprint: found.fingerprint.clone(),
                 attributes: found.attributes.clone(),

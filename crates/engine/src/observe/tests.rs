@@ -7,7 +7,7 @@ use super::{
 use crate::content::{Content, Digest};
 use crate::dot::{Dot, Incarnation};
 use crate::entry::{
-    Data, Entry, EntryId, Hlc, Kind, Location, Presence, Rank, Stamp, Timestamp, ROOT,
+    Data, Entry, EntryId, Hlc, Kind, Location, Presence, Rank, Stamp, Stamped, Timestamp, ROOT,
 };
 use crate::index::{
     Attributes, Fingerprint, Handle, Index, Intent, MemIndex, Meta, PendingRow, Phase, SeenDots,
@@ -448,6 +448,21 @@ fn who_writes_the_winning_bytes_over_a_version_that_lost_has_replaced_it() {
     let data = node.entry_at("a").data;
     assert!(data.get(lost).is_none(), "its bytes are nowhere any more");
     assert!(view::losers(&data).is_empty());
+}
+
+// Story (simulator, calm, seed 62): who had begun a folder was killed before it had seen its root,
+// and two who joined met one another first. What they did made the root known, without a mode; the
+// first took over what there was not, and each kept its own.
+#[test]
+fn who_began_the_folder_gives_the_root_what_it_was_not_given() {
+    let mut node = Node::new(Phase::Importing);
+    let mut root = Entry::new(ROOT, Kind::Dir);
+    let (stamp, value) = (theirs(1), Timestamp::default());
+    let mtime = Stamped { stamp, value };
+    root.times.insert(Version { dot: stamp.dot, minted: mtime.mint().into(), value: mtime });
+    node.arrives(root);
+    node.look(Source::Scan, &[("", with_mode(dir(0), 0o2770))]);
+    assert_eq!(view::desired(&node.entry_at("")).unwrap().attributes.mode, 0o2770);
 }
 
 // Story (small worlds, seed 48235): a user moved a file over another, where a peer had moved the
