@@ -2,11 +2,12 @@
 //!
 //! What a stream that is heard tells by itself is waited for: all that a walk covers, and what its
 //! sender has minted. For anything else there is a short while in which it may come all the same.
+//! Who is joining tells by itself once it has joined.
 //! Called by `exchange` at the end of every turn, after everything was told.
 
 use super::{Outgoing, Peer};
 use crate::dot::{Knowledge, NodeId};
-use crate::index::Index;
+use crate::index::{Index, Phase};
 use crate::ledger::Facts;
 use crate::limits::{PULL_AFTER_MS, PULL_LATEST_MS};
 use crate::message::{Message, Share};
@@ -27,7 +28,7 @@ pub(super) fn questions(
         state.ask_at_ms = None;
         if state.knows.is_within(&facts.knowledge) {
             state.behind_since_ms = None;
-        } else if !state.pulling {
+        } else if !state.pulling && state.ended != Some(Phase::Joining) {
             state.behind_since_ms.get_or_insert(now_ms);
             behind.push((!state.tells().is_within(&facts.knowledge), peer));
         }

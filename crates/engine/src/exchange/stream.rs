@@ -7,7 +7,7 @@ use super::Peer;
 use crate::content::{Content, Digest};
 use crate::dot::{Dot, Incarnation, Knowledge};
 use crate::entry::{Entry, Rank};
-use crate::index::{Index, Stored};
+use crate::index::{Index, Phase, Stored};
 use crate::ledger::Facts;
 use crate::limits::{FRAME_ENTRIES_MAX, FRAME_ENTRY_BYTES, FRAME_INLINE_BYTES, INLINE_BYTES_MAX};
 use crate::message::{Ack, DeltaEnd, Frame, Message};
@@ -24,14 +24,17 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    /// Over everything known that a peer lacks which has this.
+    /// Over everything known that a peer lacks which has this. Who is joining has nothing of its
+    /// own, and tells what it has heard when it has heard all: most hear it from where it did.
     pub(super) fn over(facts: &Facts, has: &Knowledge) -> Walk {
-        let lacking = facts.knowledge.minus(has);
+        let joining = facts.meta.phase == Phase::Joining;
+        let target = if joining { Knowledge::default() } else { facts.knowledge.clone() };
+        let lacking = target.minus(has);
         let rest = lacking
             .iter()
             .flat_map(|(i, seen)| seen.ranges().iter().map(move |&(from, to)| (i, from, to)));
         let rest = rest.collect();
-        Walk { target: facts.knowledge.clone(), lacking, rest }
+        Walk { target, lacking, rest }
     }
 }
 

@@ -436,6 +436,22 @@ fn who_becomes_a_member_says_so_and_tells_nothing_twice() {
     net.check(&[(3, "a")]);
 }
 
+// Story: two who joined at once told one another what the first node was telling both.
+#[test]
+fn who_is_joining_tells_what_it_has_heard_once_it_has_joined() {
+    let mut net = Net::new(&[(1, 2), (2, 3)]);
+    for n in [2, 3] {
+        net.node(n).facts.meta.phase = Phase::Joining;
+    }
+    (0..5).for_each(|n| net.node(1).write(n, b'a'));
+    net.settle();
+    assert_eq!((net.node(2).letters(4), net.node(3).letters(4)), ("a".into(), String::new()));
+    let two = net.node(2);
+    two.facts.meta.phase = Phase::Member;
+    two.exchange.became_member(&two.facts);
+    net.check(&[(4, "a")]);
+}
+
 // Story: nodes joined with the same tree in place, and the contents of what one of them was still
 // importing rode along to the others, which had them.
 #[test]
