@@ -142,8 +142,7 @@ impl FolderEngine {
         self.facts.wall_ms = now.wall_ms;
         match input {
             Input::PeerUp(peer) => {
-                let out = self.exchange.up(&self.facts, index, peer);
-                self.effects.extend(out.into_iter().map(Effect::Send));
+                self.effects.push(Effect::Send(self.exchange.up(&self.facts, peer)));
                 self.pending.wake(index, Wake::Holder);
             }
             Input::PeerDown(peer) => {

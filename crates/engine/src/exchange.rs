@@ -75,6 +75,8 @@ pub struct Peer {
     in_tail: BTreeSet<EntryId>,
     /// The transport has no room for now.
     congested: bool,
+    /// It was never asked.
+    unasked: bool,
     /// We asked and it has not finished telling.
     pulling: bool,
     /// How far it had come when it last finished telling.
@@ -100,16 +102,11 @@ impl Exchange {
         self.peers.iter().map(|(&id, peer)| (id, peer))
     }
 
-    /// A peer that holds the folder is connected.
-    pub fn up(&mut self, facts: &Facts, index: &dyn Index, peer: NodeId) -> Vec<Outgoing> {
-        let mut state = Peer { pulling: true, heard: true, ..Peer::default() };
-        let hello = Message::Hello(Hello { wire: WIRE_VERSION, hlc: facts.meta.hlc });
-        let share = state.share(facts, index);
-        self.peers.insert(peer, state);
-        [hello, share]
-            .into_iter()
-            .map(|message| Outgoing { peer, message, inline: Vec::new() })
-            .collect()
+    /// A peer that holds the folder is connected. It is asked in its turn.
+    pub fn up(&mut self, facts: &Facts, peer: NodeId) -> Outgoing {
+        self.peers.insert(peer, Peer { unasked: true, ..Peer::default() });
+        let message = Message::Hello(Hello { wire: WIRE_VERSION, hlc: facts.meta.hlc });
+        Outgoing { peer, message, inline: Vec::new() }
     }
 
     /// The peer is gone.

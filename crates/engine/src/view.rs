@@ -235,16 +235,25 @@ pub fn desired(entry: &Entry) -> Option<Desired> {
     if entry.kind != Kind::Dir && content.is_none() {
         return None;
     }
-    let mode = newest(&entry.mode).unwrap_or(if entry.kind == Kind::Dir { 0o755 } else { 0o644 });
-    Some(Desired {
-        content,
-        attributes: Attributes {
-            mtime: newest::<Timestamp>(&entry.times).unwrap_or_default(),
-            mode: if entry.kind == Kind::Symlink { 0o777 } else { mode },
-            owner: newest::<Owner>(&entry.owner).unwrap_or_default(),
-            xattrs: newest::<Xattrs>(&entry.xattr).unwrap_or_default(),
-        },
-    })
+    let mode = match entry.kind {
+        Kind::Dir => 0o755,
+        Kind::File => 0o644,
+        Kind::Symlink => 0o777,
+    };
+    let unwritten = Attributes { mode, ..Attributes::default() };
+    Some(Desired { content, attributes: attributes(entry, &unwritten) })
+}
+
+/// The attributes that were written; of what nobody has written, `unwritten`.
+pub fn attributes(entry: &Entry, unwritten: &Attributes) -> Attributes {
+    let mode = newest(&entry.mode).unwrap_or(unwritten.mode);
+    let xattrs = || unwritten.xattrs.clone();
+    Attributes {
+        mtime: newest::<Timestamp>(&entry.times).unwrap_or(unwritten.mtime),
+        mode: if entry.kind == Kind::Symlink { 0o777 } else { mode },
+        owner: newest::<Owner>(&entry.owner).unwrap_or(unwritten.owner),
+        xattrs: newest::<Xattrs>(&entry.xattr).unwrap_or_else(xattrs),
+    }
 }
 
 fn newest<T: Clone>(register: &Register<Stamped<T>>) -> Option<T> {

@@ -3,6 +3,9 @@
 //! What a stream that is heard tells by itself is waited for: all that a walk covers, and what its
 //! sender has minted. For anything else there is a short while in which it may come all the same.
 //! Who is joining tells by itself once it has joined.
+//!
+//! Everybody is asked once in any case, for a question opens the stream; one after the other, so
+//! that not each of many tells all that was missed.
 //! Called by `exchange` at the end of every turn, after everything was told.
 
 use super::{Outgoing, Peer};
@@ -20,7 +23,7 @@ pub(super) fn questions(
     peers: &mut BTreeMap<NodeId, Peer>,
     now_ms: u64,
 ) -> Vec<Outgoing> {
-    let mut behind = Vec::new();
+    let mut due = Vec::new();
     for (&peer, state) in peers.iter_mut() {
         if std::mem::take(&mut state.heard) {
             state.heard_ms = now_ms;
@@ -30,23 +33,25 @@ pub(super) fn questions(
             state.behind_since_ms = None;
         } else if !state.pulling && state.ended != Some(Phase::Joining) {
             state.behind_since_ms.get_or_insert(now_ms);
-            behind.push((!state.tells().is_within(&facts.knowledge), peer));
+        }
+        if !state.pulling && (state.unasked || state.behind_since_ms.is_some()) {
+            due.push((!state.tells().is_within(&facts.knowledge), peer));
         }
     }
-    if behind.is_empty() {
+    if due.is_empty() {
         return Vec::new();
     }
-    behind.sort_unstable();
+    due.sort_unstable();
     let mut expected = Expected::new(facts, peers, now_ms);
     let mut out = Vec::new();
-    for (_, peer) in behind {
-        let state = peers.get_mut(&peer).expect("it is behind");
+    for (_, peer) in due {
+        let state = peers.get_mut(&peer).expect("it is connected");
         let at_ms = expected.ask_at(state);
         if now_ms < at_ms {
             state.ask_at_ms = Some(at_ms);
             continue;
         }
-        (state.pulling, state.heard_ms) = (true, now_ms);
+        (state.unasked, state.pulling, state.heard_ms) = (false, true, now_ms);
         expected.add(state);
         out.push(Outgoing { peer, message: state.share(facts, index), inline: Vec::new() });
     }
@@ -62,13 +67,16 @@ struct Expected {
     known: Knowledge,
     /// When the first of them counts as silent.
     until_ms: u64,
+    /// Whether one of them was asked and has not finished telling.
+    is_telling: bool,
 }
 
 impl Expected {
     fn new(facts: &Facts, peers: &BTreeMap<NodeId, Peer>, now_ms: u64) -> Expected {
         let heard_ms = peers.values().map(|state| state.heard_ms).max().unwrap_or(0);
         let known = facts.knowledge.clone();
-        let mut expected = Expected { now_ms, heard_ms, known, until_ms: u64::MAX };
+        let mut expected =
+            Expected { now_ms, heard_ms, known, until_ms: u64::MAX, is_telling: false };
         peers.values().for_each(|state| expected.add(state));
         expected
     }
@@ -78,11 +86,15 @@ impl Expected {
         if self.now_ms < silent_ms {
             self.known.merge(&state.tells());
             self.until_ms = self.until_ms.min(silent_ms);
+            self.is_telling |= state.pulling;
         }
     }
 
     /// When a peer is asked for what it knows.
     fn ask_at(&self, state: &Peer) -> u64 {
+        if state.unasked && !self.is_telling {
+            return self.now_ms;
+        }
         if state.knows.is_within(&self.known) {
             return self.until_ms;
         }

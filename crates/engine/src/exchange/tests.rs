@@ -141,10 +141,10 @@ impl Net {
     fn link(&mut self, a: u8, b: u8) {
         for (from, to) in [(a, b), (b, a)] {
             let node = self.nodes.entry(from).or_insert_with(|| Node::new(from));
-            let said = node.exchange.up(&node.facts, &node.index, node_id(to));
-            let said = said.into_iter().map(|out| out.message).collect();
-            self.wires.insert((from, to), said);
+            let hello = node.exchange.up(&node.facts, node_id(to)).message;
+            self.wires.insert((from, to), [hello].into());
         }
+        self.speak();
     }
 
     fn cut(&mut self, a: u8, b: u8) {
@@ -155,7 +155,7 @@ impl Net {
     }
 
     fn node(&mut self, n: u8) -> &mut Node {
-        self.nodes.get_mut(&n).expect("linked")
+        self.nodes.entry(n).or_insert_with(|| Node::new(n))
     }
 
     /// Everybody ends a turn; what they say is under way.
@@ -450,6 +450,28 @@ fn who_is_joining_tells_what_it_has_heard_once_it_has_joined() {
     two.facts.meta.phase = Phase::Member;
     two.exchange.became_member(&two.facts);
     net.check(&[(4, "a")]);
+}
+
+// Story: a node that joined a large cluster was told the whole index by each of its members.
+#[test]
+fn who_lacks_much_is_told_by_one_and_the_rest_by_others() {
+    let mut net = Net::new(&[(1, 2), (1, 3), (2, 3)]);
+    (0..3_000).for_each(|n| net.node(1).write(n, b'a'));
+    net.settle();
+    net.node(3).write(4_000, b'b');
+    net.node(4).facts.meta.phase = Phase::Joining;
+    (1..=3).for_each(|n| net.link(n, 4));
+    let mut told = Vec::new();
+    for _ in 0..20 {
+        net.speak();
+        for n in [1, 2, 3] {
+            net.deliver(4, n, usize::MAX);
+            told.extend(entries(&net.deliver(n, 4, usize::MAX)));
+        }
+    }
+    assert_eq!(told.len(), 3_001);
+    net.node(2).write(4_001, b'c');
+    net.check(&[(7, "a"), (4_000, "b"), (4_001, "c")]);
 }
 
 // Story: nodes joined with the same tree in place, and the contents of what one of them was still

@@ -90,9 +90,10 @@ pub(super) fn place_of(index: &dyn Index, row: &SeenRow) -> Option<Place> {
     place_in(index, &index.seen(row.parent)?, row.name.as_ref()?)
 }
 
+/// Nobody makes the root: until its attributes are given, each has its own.
 fn root(index: &dyn Index, entry: &Entry) -> Step {
     let Some(row) = index.seen(ROOT_SLOT) else { return Step::InPlace };
-    let Some(desired) = view::desired(entry) else { return Step::InPlace };
+    let desired = Desired { content: None, attributes: view::attributes(entry, &row.attributes) };
     attributes(index, None, entry, &row, &desired)
 }
 

@@ -446,6 +446,17 @@ fn attributes_are_set_in_place_and_what_was_refused_is_not_asked_again() {
     assert_eq!(world.say(&world.decide(id(1))), "record");
 }
 
+// Story (simulator, seed 2886): who had begun a folder was killed before it had given the root its
+// attributes, and those who joined meanwhile gave theirs 755 and the owner root.
+#[test]
+fn the_root_keeps_what_nobody_has_given_it() {
+    let bare = E(Entry::new(id(0), Kind::Dir));
+    let mut world = World::of(&[], from_ref(&bare));
+    assert_eq!(world.say(&world.decide(id(0))), "in place");
+    world.put(&[bare.mode(1, 0o700)]);
+    assert_eq!(world.say(&world.decide(id(0))), "chmod  700");
+}
+
 #[test]
 fn a_deleted_tree_goes_from_the_leaves_upwards() {
     let tree = [d(1, 0, "d"), d(2, 1, "e"), f(3, 2, "a", b'x')];
