@@ -132,7 +132,8 @@ impl Peer {
         entries
     }
 
-    /// The next entries of the tail, and which small contents may ride along.
+    /// The next entries of the tail, and which small contents may ride along. What the peer knows
+    /// has come from there, or from where it was told as well.
     fn next_of_tail(&mut self, index: &dyn Index) -> (Vec<Stored>, Vec<Digest>) {
         let (mut entries, mut bytes) = (Vec::new(), 0);
         let (mut inline, mut room) = (Vec::new(), FRAME_INLINE_BYTES as u64);
@@ -140,6 +141,9 @@ impl Peer {
             let Some(id) = self.tail.pop_front() else { break };
             self.in_tail.remove(&id);
             let Some(stored) = index.entry(id) else { continue };
+            if stored.entry.dots().iter().all(|dot| self.knows.contains(*dot)) {
+                continue;
+            }
             let live = self.walk.is_none();
             if let (true, Some((digest, size))) = (live, just_written(&stored.entry)) {
                 if size <= room.min(INLINE_BYTES_MAX as u64) {

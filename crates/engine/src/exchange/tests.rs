@@ -452,6 +452,21 @@ fn who_is_joining_tells_what_it_has_heard_once_it_has_joined() {
     net.check(&[(4, "a")]);
 }
 
+// Story: while a walk was under way, all that came in was put behind it, and so the peer was told
+// what it had just told.
+#[test]
+fn nobody_is_told_what_it_has_told() {
+    let mut net = Net::new(&[]);
+    (0..10).for_each(|n| net.node(1).write(n, b'a'));
+    net.link(1, 2);
+    net.deliver(2, 1, usize::MAX);
+    net.speak();
+    assert_eq!(entries(&net.deliver(1, 2, usize::MAX)).len(), 10);
+    net.speak();
+    assert_eq!(entries(&net.deliver(2, 1, usize::MAX)), []);
+    net.check(&[(7, "a")]);
+}
+
 // Story: a node that joined a large cluster was told the whole index by each of its members.
 #[test]
 fn who_lacks_much_is_told_by_one_and_the_rest_by_others() {
