@@ -284,7 +284,11 @@ impl Desk<'_> {
                 }
             }
             Some(row) => {
-                self.delete_tree(&row);
+                match aftermath(self.under.power_back, &row, None) {
+                    // Who put this here may have found the place empty.
+                    Aftermath::Damage => self.mend(path, &row, None),
+                    _ => self.delete_tree(&row),
+                }
                 self.make(path, &parent, &name, found);
             }
             None => self.make(path, &parent, &name, found),

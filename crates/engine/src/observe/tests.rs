@@ -630,6 +630,24 @@ fn a_power_loss_spreads_nothing() {
     check_aftermath(false, at_ms(zeros, 950_000), After::Over);
 }
 
+// Story (simulator, --power, seed 215): a power loss took a file that others had, and before the
+// program ran again somebody made a symlink in its place: that deleted the file everywhere.
+#[test]
+fn who_makes_something_else_where_a_power_loss_took_a_file_does_not_delete_it() {
+    for volatile in [true, false] {
+        let mut node = Node::new(Phase::Member);
+        node.look(Source::Live, &[("a", at_ms(file(1, b'y'), 900_000))]);
+        if !volatile {
+            node.sync();
+        }
+        let id = node.entry_at("a").id;
+        node.damaged_boot = true;
+        node.look(Source::Scan, &[("a", link(9, b'l'))]);
+        assert_eq!(view::is_alive(&node.index.entry(id).unwrap()), volatile);
+        assert_eq!(node.entry_at("a").kind, Kind::Symlink);
+    }
+}
+
 // Stories (simulator, --power, seeds 16 and 74): before the program ran again a user saved a
 // shorter file, or cut it off in place. Both were taken for torn, and went to the trash. (Seed 23):
 // a user wrote to what the power loss had left, and took away what was announced, and others had.
