@@ -97,7 +97,7 @@ pub enum Lane {
     /// Strictly in order; never behind content.
     Control,
     /// Content: in order among what has the same number, which always takes the same one of a
-    /// session's data connections.
+    /// session's data connections. The other end may give it another number.
     Data(u8),
 }
 

@@ -98,6 +98,6 @@ async fn control_frames_arrive_while_nobody_takes_contents() {
     }
     for _ in 0..sent {
         let NetEvent::Frame { lane, .. } = contents.recv().await.unwrap() else { panic!() };
-        assert_eq!(lane, Lane::Data(0));
+        assert!(matches!(lane, Lane::Data(_)));
     }
 }

