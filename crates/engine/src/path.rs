@@ -143,8 +143,12 @@ impl fmt::Debug for RelPath {
     }
 }
 
+/// The root is shown as a dot.
 impl fmt::Display for RelPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_root() {
+            return f.write_str(".");
+        }
         for (i, name) in self.0.iter().enumerate() {
             let slash = if i == 0 { "" } else { "/" };
             write!(f, "{slash}{name}")?;

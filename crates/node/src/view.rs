@@ -130,7 +130,7 @@ pub struct Progress {
 pub struct Notice {
     /// When.
     pub time_ms: u64,
-    /// Relative to the folder; empty for the folder itself.
+    /// Relative to the folder; a dot for the folder itself.
     pub path: String,
     /// What is wrong and what to do.
     pub text: String,
@@ -259,7 +259,7 @@ pub struct Verified {
 pub struct Difference {
     /// The folder's name.
     pub folder: String,
-    /// The path in it; empty for the root itself.
+    /// The path in it; a dot for the root itself.
     pub path: String,
     /// What differs: `content`, `mode`, `missing there`, ...
     pub what: String,
@@ -272,7 +272,7 @@ pub struct Difference {
 pub struct NotCompared {
     /// The folder's name.
     pub folder: String,
-    /// The path in it; empty for all of it.
+    /// The path in it; a dot for all of it.
     pub path: String,
     /// The node on which it was not read.
     pub node: String,

@@ -75,7 +75,7 @@ fn details(output: &Output, status: &Status) -> Result<(), CliError> {
         }
         // The reason before those who suffer from it: a full disk holds up all that waits.
         let (whole, single): (Vec<_>, Vec<_>) =
-            folder.notices.iter().partition(|notice| notice.path.is_empty());
+            folder.notices.iter().partition(|notice| notice.path == ".");
         for notice in whole {
             output.line(&format!("{}: {}", folder.name, notice.text))?;
         }

@@ -39,9 +39,8 @@ pub fn run(globals: &Globals, output: &Output, arguments: Arguments) -> Answer {
 }
 
 fn report(output: &Output, verified: &Verified) -> Result<(), CliError> {
-    let named = |path: &str| if path.is_empty() { "." } else { path }.to_owned();
     for difference in &verified.differences {
-        let (path, nodes) = (named(&difference.path), difference.nodes.join(", "));
+        let (path, nodes) = (&difference.path, difference.nodes.join(", "));
         let folder = &difference.folder;
         let how = match difference.what.as_str() {
             "missing there" => format!("missing on {nodes}"),
@@ -54,13 +53,13 @@ fn report(output: &Output, verified: &Verified) -> Result<(), CliError> {
         output.line(&format!("and {} more", verified.more_differences))?;
     }
     for NotCompared { folder, path, node, why } in &verified.not_compared {
-        output.line(&format!("{folder}: not compared: {} on {node} ({why})", named(path)))?;
+        output.line(&format!("{folder}: not compared: {path} on {node} ({why})"))?;
     }
     if verified.more_not_compared > 0 {
         output.line(&format!("and {} more not compared", verified.more_not_compared))?;
     }
     let has_said_why = |node: &String| {
-        verified.not_compared.iter().any(|one| one.path.is_empty() && one.node == *node)
+        verified.not_compared.iter().any(|one| one.path == "." && one.node == *node)
     };
     for node in verified.missing.iter().filter(|node| !has_said_why(node)) {
         output.line(&format!(

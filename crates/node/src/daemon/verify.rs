@@ -252,7 +252,7 @@ impl Daemon {
                 Err(why) => {
                     tracing::warn!(node = %one.node, %why, "verify: no answer");
                     whole.missing.push(one.node.clone());
-                    let (folder, path) = (label.to_owned(), String::new());
+                    let (folder, path) = (label.to_owned(), RelPath::root().to_string());
                     let skipped = NotCompared { folder, path, node: one.node.clone(), why };
                     whole.not_compared.push(skipped);
                 }
@@ -342,10 +342,8 @@ impl Daemon {
 fn report(found: Found, label: &str, whole: &mut Verified) {
     whole.more_differences += found.more;
     whole.more_not_compared += found.more_skipped;
-    let shown = |path: &[u8]| match path {
-        [] => String::new(),
-        path => RelPath::parse(path).map_or_else(|_| "?".to_owned(), |path| path.to_string()),
-    };
+    let shown =
+        |path: &[u8]| RelPath::parse(path).map_or_else(|_| "?".to_owned(), |path| path.to_string());
     for (path, (what, nodes)) in found.listed {
         let (path, what, nodes) = (shown(&path), what.to_owned(), nodes.into_iter().collect());
         whole.differences.push(Difference { folder: label.to_owned(), path, what, nodes });

@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use engine::dot::{Incarnation, NodeId};
 use engine::engine::{Event, Happening};
 use engine::entry::IncarnationRecord;
-use engine::path::RelPath;
 
 use crate::log::EventLog;
 use crate::membership::now_unix_ms;
@@ -47,14 +46,6 @@ impl Names {
         let node = self.lock().get(&life).copied();
         node.map_or_else(|| format!("{life:?}"), |node| (self.name)(node))
     }
-}
-
-/// A path for people; the folder's own directory is the dot.
-fn shown(path: &RelPath) -> String {
-    if path.is_root() {
-        return ".".to_owned();
-    }
-    path.to_string()
 }
 
 /// Writes one folder's log.
@@ -102,8 +93,8 @@ impl Journal {
             time_ms: now_unix_ms(),
             folder: self.folder.clone(),
             event: what,
-            path: shown(&event.path),
-            from: event.from.as_ref().map(shown),
+            path: event.path.to_string(),
+            from: event.from.as_ref().map(ToString::to_string),
             local: event.local,
             node: event.by.map_or_else(|| "-".to_owned(), |life| self.names.name(life)),
             detail: detail.map(str::to_owned),

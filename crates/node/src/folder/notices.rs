@@ -173,7 +173,7 @@ impl Full {
         let text = format!(
             "no room on the folder's disk for {what}; free some space, and they come by themselves"
         );
-        Some(Notice { time_ms: self.time_ms, path: String::new(), text })
+        Some(Notice { time_ms: self.time_ms, path: RelPath::root().to_string(), text })
     }
 }
 
