@@ -173,7 +173,10 @@ impl FolderEngine {
             Input::Doubted(paths) => self.look_at(paths),
             Input::Synced(epoch) => self.synced(index, epoch, now),
             Input::NotSynced => self.not_synced(now),
-            Input::Paused(paused) => self.paused = paused,
+            Input::Paused(paused) => {
+                self.paused = paused;
+                self.has_scanned &= !paused;
+            }
             Input::Rescan => self.start_scan(),
             Input::Life(record) => self.begin_life(now, index, &record),
             Input::Tick => {}
@@ -451,10 +454,16 @@ impl FolderEngine {
         }
     }
 
+    /// Before the first look nobody knows what was renamed here while nobody looked: a peer's change
+    /// would meet the old name and find it gone.
     fn may_work(&self) -> bool {
-        let ready = self.facts.meta.phase == Phase::Member || self.empty;
-        // Operations of this run would make looks doubtful that must find those of the last.
-        ready && !self.paused && !self.damaged_boot && self.facts.unsure.is_empty()
+        let ready = match self.facts.meta.phase {
+            Phase::Member => self.has_scanned,
+            Phase::Joining | Phase::Importing => {
+                self.empty && !self.damaged_boot && self.facts.unsure.is_empty()
+            }
+        };
+        ready && !self.paused
     }
 }
 

@@ -234,8 +234,13 @@ impl Exchange {
     /// What it has minted was in their streams, or is about to be, and is not told again.
     pub fn became_member(&mut self, facts: &Facts) {
         let own = facts.knowledge.only(&BTreeSet::from([facts.meta.incarnation]));
-        for state in self.peers.values_mut().filter(|s| s.open && s.walk.is_none()) {
+        for state in self.peers.values_mut().filter(|state| state.open) {
             let mut told = state.knows.clone();
+            if state.walk.is_some() {
+                // Of a walk under way nobody knows how much of what is our own it has told.
+                state.start_walk(facts, &told);
+                continue;
+            }
             told.merge(&own);
             state.walk = Some(Walk::over(facts, &told));
         }

@@ -6,7 +6,7 @@ mod node;
 
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use node::{until, Node};
@@ -432,6 +432,44 @@ fn wait_names_who_is_not_there() {
     let run = a.run(&["wait", "--all", "--timeout", "1s"]);
     assert_eq!(run.code, 5, "{}", run.stderr);
     run.says(&["waiting for c (not connected since this daemon was started)"]);
+}
+
+/// What a peer had changed met the old name of what had been renamed while the daemon was stopped or
+/// the folder paused, found it gone, and that was taken for a deletion: the other change was lost.
+#[test]
+fn what_was_renamed_while_nobody_looked_keeps_what_others_changed() {
+    let (mut a, mut b) = (Node::founded("a"), Node::new("b"));
+    a.start();
+    let (here, there) = (a.tree("media"), b.tree("media"));
+    let names: Vec<String> = (0..40).map(|n| format!("f{n:02}")).collect();
+    names.iter().for_each(|name| fs::write(format!("{here}/{name}"), name).unwrap());
+    assert_eq!(a.run(&["folder", "add", "media", &here]).code, 0);
+    b.join(&a, &there);
+    let settled = |node: &Node| node.run(&["wait", "--timeout", "20s"]).code == 0;
+    until("it is everywhere", || settled(&a) && fs::metadata(format!("{there}/f39")).is_ok());
+    let change = |from: &str, to: &str, mode: u32| {
+        for name in &names {
+            fs::rename(format!("{there}/{name}{from}"), format!("{there}/{name}{to}")).unwrap();
+            let other = format!("{here}/{name}{from}");
+            fs::set_permissions(other, fs::Permissions::from_mode(mode)).unwrap();
+        }
+    };
+    let check = |suffix: &str, mode: u32| {
+        for (tree, name) in names.iter().flat_map(|name| [(&here, name), (&there, name)]) {
+            let found = fs::metadata(format!("{tree}/{name}{suffix}")).expect("it was renamed");
+            assert_eq!(found.mode() & 0o7777, mode, "{tree}/{name}");
+        }
+    };
+    b.stop();
+    change("", "-r", 0o600);
+    b.start();
+    until("b is back", || settled(&b) && settled(&a));
+    check("-r", 0o600);
+    assert_eq!(b.run(&["folder", "pause", "media"]).code, 0);
+    change("-r", "-s", 0o640);
+    assert_eq!(b.run(&["folder", "resume", "media"]).code, 0);
+    until("b goes on", || settled(&b) && settled(&a));
+    check("-s", 0o640);
 }
 
 /// `verify` asked a node for ever that had once held the folder; and peers called a node healthy

@@ -454,7 +454,7 @@ fn the_root_keeps_what_nobody_has_given_it() {
     let mut world = World::of(&[], from_ref(&bare));
     assert_eq!(world.say(&world.decide(id(0))), "in place");
     world.put(&[bare.mode(1, 0o700)]);
-    assert_eq!(world.say(&world.decide(id(0))), "chmod  700");
+    assert_eq!(world.say(&world.decide(id(0))), "chmod . 700");
 }
 
 #[test]
