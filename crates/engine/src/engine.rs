@@ -454,8 +454,7 @@ impl FolderEngine {
         }
     }
 
-    /// Before the first look nobody knows what was renamed here while nobody looked: a peer's change
-    /// would meet the old name and find it gone.
+    /// Before the first look nobody knows what was renamed meanwhile: a change would find it gone.
     fn may_work(&self) -> bool {
         let ready = match self.facts.meta.phase {
             Phase::Member => self.has_scanned,

@@ -434,8 +434,8 @@ fn wait_names_who_is_not_there() {
     run.says(&["waiting for c (not connected since this daemon was started)"]);
 }
 
-/// What a peer had changed met the old name of what had been renamed while the daemon was stopped or
-/// the folder paused, found it gone, and that was taken for a deletion: the other change was lost.
+/// What a peer had changed met the old name of what had been renamed while the daemon was stopped
+/// or the folder paused, found it gone, and that was taken for a deletion: its change was lost.
 #[test]
 fn what_was_renamed_while_nobody_looked_keeps_what_others_changed() {
     let (mut a, mut b) = (Node::founded("a"), Node::new("b"));
