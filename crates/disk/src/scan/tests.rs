@@ -118,7 +118,7 @@ fn tree_changes<F: Fs>() -> Vec<Change<F>> {
             what: "a directory is renamed: one record, nothing inside is read",
             before: tree,
             change: |lab| lab.rename("d", "x"),
-            shows: &["Dir ", "absent d", "Dir x"],
+            shows: &["Dir .", "absent d", "Dir x"],
         },
         Change {
             what: "a directory is renamed and a file in it edited",
@@ -127,7 +127,7 @@ fn tree_changes<F: Fs>() -> Vec<Change<F>> {
                 lab.rename("d", "x");
                 lab.edit("x/e/c", b"edited");
             },
-            shows: &["Dir ", "absent d", "Dir x", "File x/e/c read"],
+            shows: &["Dir .", "absent d", "Dir x", "File x/e/c read"],
         },
         Change {
             what: "a file is replaced by a directory",
@@ -170,13 +170,13 @@ fn name_changes<F: Fs>() -> Vec<Change<F>> {
                 lab.remove("l");
                 lab.link("l", "there");
             },
-            shows: &["Dir ", "Symlink l read"],
+            shows: &["Dir .", "Symlink l read"],
         },
         Change {
             what: "an empty directory is made",
             before: nothing,
             change: |lab| lab.dir("empty"),
-            shows: &["Dir ", "Dir empty"],
+            shows: &["Dir .", "Dir empty"],
         },
         Change {
             what: "names that are hard to write",
@@ -185,7 +185,7 @@ fn name_changes<F: Fs>() -> Vec<Change<F>> {
                 lab.file("a b\nc", b"1");
                 lab.file(&"n".repeat(255), b"2");
             },
-            shows: &["Dir ", "File a b\\nc read", LONG],
+            shows: &["Dir .", "File a b\\nc read", LONG],
         },
         Change {
             what: "our own names",
@@ -195,7 +195,7 @@ fn name_changes<F: Fs>() -> Vec<Change<F>> {
                 lab.file(".syncline/state", b"ours");
                 lab.file(".syncline-folder", b"ours");
             },
-            shows: &["Dir "],
+            shows: &["Dir ."],
         },
     ]
 }
@@ -338,6 +338,6 @@ fn not_utf8_is_a_name_like_any_other() {
     let (mut lab, home) = linux();
     use std::os::unix::ffi::OsStrExt;
     std::fs::write(home.path().join(std::ffi::OsStr::from_bytes(b"\xff\xfe")), b"x").unwrap();
-    assert_eq!(lab.shows(), ["Dir ", "File \\xff\\xfe read"]);
+    assert_eq!(lab.shows(), ["Dir .", "File \\xff\\xfe read"]);
     lab.settle();
 }

@@ -42,7 +42,7 @@ fn a_hinted_name_that_is_gone_is_told_though_the_index_does_not_know_it() {
     assert_eq!(shown, ["Dir d", "absent d/.tmp", "File d/new read"]);
     lab.dir("fresh");
     let shown = lines(&lab.hint(&[("fresh/.tmp", Why::NoWriter)]));
-    assert_eq!(shown, ["Dir ", "Dir fresh", "absent fresh/.tmp"]);
+    assert_eq!(shown, ["Dir .", "Dir fresh", "absent fresh/.tmp"]);
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn a_moved_directory_keeps_its_contents_unread_and_a_new_one_is_walked() {
     lab.file("new/deep/f", b"f");
     let shown = lines(&lab.hint(&[("moved", Why::Changed), ("new", Why::Changed)]));
     let expected =
-        ["Dir ", "absent d/e", "Dir moved", "Dir new", "Dir new/deep", "File new/deep/f read"];
+        ["Dir .", "absent d/e", "Dir moved", "Dir new", "Dir new/deep", "File new/deep/f read"];
     assert_eq!(shown, expected);
 }
 
@@ -106,7 +106,7 @@ fn a_hint_deep_in_a_new_directory_shows_all_that_is_new() {
     tree(&lab);
     let shown = lines(&lab.hint(&[("d/e/c", Why::Closed)]));
     let expected =
-        ["Dir ", "Dir d", "File d/a read", "File d/b read", "Dir d/e", "File d/e/c read"];
+        ["Dir .", "Dir d", "File d/a read", "File d/b read", "Dir d/e", "File d/e/c read"];
     assert_eq!(shown, expected);
 }
 
@@ -118,7 +118,7 @@ fn a_hint_in_a_directory_that_moved_meanwhile_is_looked_at_where_it_is_now() {
     lab.rename("d/e", "x");
     lab.edit("x/c", b"edited");
     let shown = lines(&lab.hint(&[("d/e", Why::Changed), ("x/c", Why::Closed)]));
-    assert_eq!(shown, ["Dir ", "Dir d", "absent d/e", "Dir x", "File x/c read"]);
+    assert_eq!(shown, ["Dir .", "Dir d", "absent d/e", "Dir x", "File x/c read"]);
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn a_hint_below_a_directory_that_is_gone_and_was_never_known_is_told() {
     assert_eq!(shown, ["absent d/e/f", "absent d/e/f/new", "absent x", "absent x/y/new"]);
     lab.rename("d/e", "moved");
     let shown = lines(&lab.hint(&[("d/e/new", Why::NoWriter), ("moved", Why::Changed)]));
-    assert_eq!(shown, ["Dir ", "Dir d", "absent d/e", "absent d/e/new", "Dir moved"]);
+    assert_eq!(shown, ["Dir .", "Dir d", "absent d/e", "absent d/e/new", "Dir moved"]);
 }
 
 /// Two directories had traded names, and a name in them was followed from one to the other: it was

@@ -78,7 +78,7 @@ fn sockets_pipes_and_nested_folders_are_foreign_and_not_entered() {
     assert_eq!(
         shown,
         [
-            "Dir ",
+            "Dir .",
             "Dir d",
             "File d/a read",
             "File d/b read",
@@ -96,7 +96,7 @@ fn what_a_user_has_at_a_name_of_ours_is_told_and_not_entered() {
     lab.file(".syncline/inside", b"mine");
     let told = |lines: Vec<String>| {
         let told = |line: &String| line.starts_with("foreign .syncline: this name");
-        assert!(lines.iter().filter(|line| *line != "Dir ").all(told), "{lines:?}");
+        assert!(lines.iter().filter(|line| *line != "Dir .").all(told), "{lines:?}");
         lines.iter().filter(|line| told(line)).count()
     };
     assert_eq!(told(lab.shows()), 1);
@@ -165,7 +165,7 @@ fn extended_attributes_beyond_the_bound_stop_only_their_file() {
         );
         return;
     }
-    assert_eq!(lab.shows(), ["Dir ", "Dir d", "unreadable d/a", "File d/b read"]);
+    assert_eq!(lab.shows(), ["Dir .", "Dir d", "unreadable d/a", "File d/b read"]);
 }
 
 #[test]
