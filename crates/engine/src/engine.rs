@@ -26,6 +26,7 @@ mod input;
 mod lives;
 mod looks;
 mod lost;
+mod scans;
 mod strays;
 mod waits;
 mod work;
@@ -59,7 +60,9 @@ pub struct FolderEngine {
     scanning: bool,
     /// Another scan is due: what the one that runs has passed by may have changed unseen since.
     scan_again: bool,
-    /// A scan has ended since this run began.
+    /// The scan that runs began before a pause: what it passed by may have changed unseen since.
+    is_stale: bool,
+    /// A whole scan has ended since this run, or a pause, began.
     has_scanned: bool,
     epoch: u64,
     /// To be published once this node is a member that knows its disk.
@@ -110,6 +113,7 @@ impl FolderEngine {
             paused: false,
             scanning: false,
             scan_again: false,
+            is_stale: false,
             has_scanned: false,
             epoch: FORMER + 1,
             strays: Vec::new(),
@@ -176,6 +180,7 @@ impl FolderEngine {
             Input::Paused(paused) => {
                 self.paused = paused;
                 self.has_scanned &= !paused;
+                self.is_stale |= paused && self.scanning;
             }
             Input::Rescan => self.start_scan(),
             Input::Life(record) => self.begin_life(now, index, &record),
@@ -271,7 +276,7 @@ impl FolderEngine {
         self.traffic.has_deferred() || self.doubts.deadline().is_some()
     }
 
-    /// Whether what changed while nobody watched has been found: a scan of this run is over.
+    /// Whether what changed while nobody watched has been found, before this run or in a pause.
     pub fn has_scanned(&self) -> bool {
         self.has_scanned
     }
@@ -282,26 +287,9 @@ impl FolderEngine {
         self.damaged_boot
     }
 
-    /// Whether a scan is running or due.
-    pub fn is_scanning(&self) -> bool {
-        self.scanning
-    }
-
     /// Whether a joining folder still waits for its first member's entries.
     pub fn is_joining(&self) -> bool {
         self.facts.meta.phase == Phase::Joining
-    }
-
-    fn start_scan(&mut self) {
-        if self.facts.meta.phase == Phase::Joining || self.paused {
-            return;
-        }
-        if self.scanning {
-            self.scan_again = true;
-            return;
-        }
-        self.scanning = true;
-        self.effects.push(Effect::Scan);
     }
 
     fn peer_down(&mut self, index: &mut dyn Index, peer: NodeId) {
@@ -416,24 +404,6 @@ impl FolderEngine {
             return Some(Origin::Kept);
         }
         self.fetch.has(digest).then_some(Origin::Staged)
-    }
-
-    fn scanned(&mut self, index: &mut dyn Index, complete: bool) {
-        self.scanning = false;
-        if std::mem::take(&mut self.scan_again) {
-            self.start_scan();
-        }
-        if !complete {
-            return;
-        }
-        self.damaged_boot = false;
-        self.has_scanned = true;
-        self.sure(index);
-        if self.facts.meta.phase == Phase::Importing {
-            self.facts.meta.phase = Phase::Member;
-            self.exchange.became_member(&self.facts);
-        }
-        self.facts.stopped_ms = None;
     }
 
     fn happened(&mut self, path: RelPath, what: Happening, by: Option<Incarnation>) {

@@ -384,7 +384,7 @@ fn start(wish: Wish<'_>, parts: Parts) -> Result<Folder, FolderError> {
         looks_asked: 0,
         own: Vec::new(),
     };
-    let (barriers, names) = (Barriers::new(wish.paused), wish.names.clone());
+    let (barriers, names) = (Barriers::default(), wish.names.clone());
     let worker =
         Control { engine, store, witness, effects, barriers, board: board.clone(), names, clock };
     let thread = Mutex::new(Some(threads.spawn("control", move || run_control(worker, &events))?));

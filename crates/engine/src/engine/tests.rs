@@ -728,6 +728,17 @@ fn a_renamed_directory_that_was_carried_on_is_looked_into_where_it_is() {
     }
 }
 
+// A scan that was under way when the folder was paused has passed by what was changed in the pause.
+#[test]
+fn a_scan_over_a_pause_is_no_look_at_what_was_done_in_it() {
+    let mut side = Side::new(1);
+    side.turn([Input::Rescan, Input::Paused(true), Input::Paused(false), Input::Rescan]);
+    side.turn([Input::Scanned(true)]);
+    assert!(!side.engine.has_scanned() && side.engine.is_scanning(), "once more");
+    side.turn([Input::Scanned(true)]);
+    assert!(side.engine.has_scanned() && !side.engine.is_scanning());
+}
+
 // Story (a first user): an empty directory that joined kept its own mode and owner, or gave them to
 // the directory that had been shared, while all said that all was well: no scan told of the root.
 #[test]

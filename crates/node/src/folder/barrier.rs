@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use disk::store::Store;
 use engine::dot::{Incarnation, NodeId};
-use engine::engine::{FolderEngine, Input};
+use engine::engine::FolderEngine;
 
 use super::effects::Effects;
 
@@ -63,45 +63,14 @@ enum Stage {
     Target(Incarnation, BTreeMap<Incarnation, u64>),
 }
 
-/// Whether what changed here has been read, where a pause kept it from being.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Reading {
-    /// There is nothing that was not.
-    Complete,
-    /// Nothing is being read.
-    Paused,
-    /// A scan is under way that began in the pause: it does not count.
-    Early,
-    /// The next whole scan will have.
-    Due,
-}
-
 /// All calls that are waiting.
+#[derive(Default)]
 pub struct Barriers {
     waiting: Vec<Waiting>,
     last_fence: u64,
-    reading: Reading,
 }
 
 impl Barriers {
-    /// None; the folder may have been opened in a pause.
-    pub fn new(paused: bool) -> Barriers {
-        let reading = if paused { Reading::Paused } else { Reading::Complete };
-        Barriers { waiting: Vec::new(), last_fence: 0, reading }
-    }
-
-    /// This is what the engine is told next.
-    pub fn note(&mut self, input: &Input, engine: &FolderEngine) {
-        self.reading = match (self.reading, input) {
-            (_, Input::Paused(true)) => Reading::Paused,
-            (Reading::Paused, Input::Paused(false)) if engine.is_scanning() => Reading::Early,
-            (Reading::Paused, Input::Paused(false)) => Reading::Due,
-            (Reading::Early, Input::Scanned(_)) => Reading::Due,
-            (Reading::Due, Input::Scanned(true)) => Reading::Complete,
-            (reading, _) => reading,
-        };
-    }
-
     /// A call begins: its cookie is made.
     pub fn begin(&mut self, request: Request, effects: &Effects) {
         self.waiting.retain(|waiting| !waiting.request.done.is_closed());
@@ -133,8 +102,7 @@ impl Barriers {
     /// after every look that they ask for. A fence that passed counts if no further look was asked
     /// for meanwhile and none is put off.
     pub fn check(&mut self, engine: &FolderEngine, store: &Store, effects: &Effects) {
-        let has_read = engine.has_scanned() && self.reading == Reading::Complete;
-        let quiet = has_read && !engine.has_deferred_looks();
+        let quiet = engine.has_scanned() && !engine.has_deferred_looks();
         let life = engine.meta().incarnation;
         for waiting in &mut self.waiting {
             if let Stage::Passed(asked) = waiting.stage {

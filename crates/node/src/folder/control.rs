@@ -133,7 +133,6 @@ impl Control {
             match event {
                 Event::Inputs(inputs) => {
                     for input in inputs {
-                        self.barriers.note(&input, &self.engine);
                         self.engine.handle(now, &mut self.store, input);
                     }
                 }

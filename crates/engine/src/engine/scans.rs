@@ -1,0 +1,43 @@
+//! When the whole disk is looked at, and what it means that it has been.
+//!
+//! A part of `engine`, which hands it every [`super::Input::Scanned`].
+
+use super::{Effect, FolderEngine};
+use crate::index::{Index, Phase};
+
+impl FolderEngine {
+    /// Whether a scan is running or due.
+    pub fn is_scanning(&self) -> bool {
+        self.scanning
+    }
+
+    pub(super) fn start_scan(&mut self) {
+        if self.facts.meta.phase == Phase::Joining || self.paused {
+            return;
+        }
+        if self.scanning {
+            self.scan_again = true;
+            return;
+        }
+        self.scanning = true;
+        self.effects.push(Effect::Scan);
+    }
+
+    pub(super) fn scanned(&mut self, index: &mut dyn Index, complete: bool) {
+        self.scanning = false;
+        if std::mem::take(&mut self.scan_again) {
+            self.start_scan();
+        }
+        if std::mem::take(&mut self.is_stale) || !complete {
+            return;
+        }
+        self.damaged_boot = false;
+        self.has_scanned = true;
+        self.sure(index);
+        if self.facts.meta.phase == Phase::Importing {
+            self.facts.meta.phase = Phase::Member;
+            self.exchange.became_member(&self.facts);
+        }
+        self.facts.stopped_ms = None;
+    }
+}
