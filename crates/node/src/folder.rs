@@ -566,8 +566,7 @@ impl Threads<'_> {
     /// The one that writes the event log.
     fn start_log(&self, own: &Path) -> Result<Sender<Happened>, FolderError> {
         let (log, happened) = channel();
-        let journal = Journal::open(own, self.wish.name, self.wish.names.clone());
-        let journal = journal.map_err(|error| self.failed(error))?;
+        let journal = Journal::new(own, self.wish.name, self.wish.names.clone());
         self.spawn("log", move || journal.run(&happened))?;
         Ok(log)
     }

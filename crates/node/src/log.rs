@@ -54,58 +54,72 @@ pub fn start<W: Write + 'static>(
 #[derive(Debug)]
 pub struct EventLog {
     directory: PathBuf,
+    bytes_max: u64,
+    /// `None` before the first line, and after one that could not be written.
+    end: Option<End>,
+}
+
+/// Where the next line goes.
+#[derive(Debug)]
+struct End {
     file: File,
     bytes: u64,
-    bytes_max: u64,
+    /// The last line was cut off, by a crash or a full disk: it has to be ended first.
+    is_torn: bool,
 }
 
 impl EventLog {
-    /// Opens the log in the folder's directory of the home. A line that was cut off by a crash is
-    /// ended, so that the next one is whole.
-    ///
-    /// # Errors
-    /// The file cannot be opened.
-    pub fn open(directory: &Path) -> io::Result<EventLog> {
-        EventLog::open_with(directory, FILE_BYTES_MAX)
-    }
-
-    fn open_with(directory: &Path, bytes_max: u64) -> io::Result<EventLog> {
-        let mut file = append(directory)?;
-        let bytes = file.metadata()?.len();
-        let mut last = [b'\n'];
-        if bytes > 0 {
-            std::os::unix::fs::FileExt::read_exact_at(&file, &mut last, bytes - 1)?;
-        }
-        if last != [b'\n'] {
-            file.write_all(b"\n")?;
-        }
-        Ok(EventLog { directory: directory.to_owned(), file, bytes, bytes_max })
+    /// The log in the folder's directory of the home. Nothing is opened before the first line: a
+    /// home without room costs lines, not the folder.
+    pub fn new(directory: &Path) -> EventLog {
+        EventLog { directory: directory.to_owned(), bytes_max: FILE_BYTES_MAX, end: None }
     }
 
     /// Appends entries with one write. Not synced: the log may lose its last lines at a power cut.
     ///
     /// # Errors
-    /// The disk said no; some entries may be missing.
+    /// The disk said no; some entries may be missing. The next call opens the file anew.
     pub fn append(&mut self, entries: &[LogEntry]) -> io::Result<()> {
         let mut lines = Vec::new();
         for entry in entries {
             serde_json::to_writer(&mut lines, entry)?;
             lines.push(b'\n');
         }
-        if self.bytes > 0 && self.bytes + lines.len() as u64 > self.bytes_max {
+        let end = match self.end.take() {
+            Some(end) => end,
+            None => End::open(&self.directory)?,
+        };
+        let end = if end.bytes > 0 && end.bytes + lines.len() as u64 > self.bytes_max {
             std::fs::rename(self.directory.join(NEW), self.directory.join(OLD))?;
-            self.file = append(&self.directory)?;
-            self.bytes = 0;
-        }
-        self.file.write_all(&lines)?;
-        self.bytes += lines.len() as u64;
+            End::open(&self.directory)?
+        } else {
+            end
+        };
+        self.end = Some(end.append(lines)?);
         Ok(())
     }
 }
 
-fn append(directory: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).append(true).create(true).mode(0o600).open(directory.join(NEW))
+impl End {
+    fn open(directory: &Path) -> io::Result<End> {
+        let mut options = OpenOptions::new();
+        options.read(true).append(true).create(true).mode(0o600);
+        let file = options.open(directory.join(NEW))?;
+        let bytes = file.metadata()?.len();
+        let mut last = [b'\n'];
+        if bytes > 0 {
+            std::os::unix::fs::FileExt::read_exact_at(&file, &mut last, bytes - 1)?;
+        }
+        Ok(End { file, bytes, is_torn: last != [b'\n'] })
+    }
+
+    fn append(mut self, mut lines: Vec<u8>) -> io::Result<End> {
+        if self.is_torn {
+            lines.insert(0, b'\n');
+        }
+        self.file.write_all(&lines)?;
+        Ok(End { bytes: self.bytes + lines.len() as u64, is_torn: false, ..self })
+    }
 }
 
 /// Reads a folder's log from its oldest line; `show` says whether it wants more. Lines that are

@@ -56,12 +56,9 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Opens the log in the folder's directory of the home.
-    ///
-    /// # Errors
-    /// It cannot be opened.
-    pub fn open(directory: &Path, folder: &str, names: Names) -> std::io::Result<Journal> {
-        Ok(Journal { log: EventLog::open(directory)?, folder: folder.to_owned(), names })
+    /// For the log in the folder's directory of the home.
+    pub fn new(directory: &Path, folder: &str, names: Names) -> Journal {
+        Journal { log: EventLog::new(directory), folder: folder.to_owned(), names }
     }
 
     /// Writes what happens until the folder ends.

@@ -30,7 +30,7 @@ fn times(directory: &std::path::Path) -> Vec<u64> {
 #[test]
 fn an_old_half_is_dropped_and_the_rest_stays_in_order() {
     let dir = tempfile::tempdir().unwrap();
-    let mut log = EventLog::open_with(dir.path(), 1000).unwrap();
+    let mut log = EventLog { bytes_max: 1000, ..EventLog::new(dir.path()) };
     for n in 0..100 {
         log.append(&[entry(n, "x")]).unwrap();
     }
@@ -45,11 +45,28 @@ fn an_old_half_is_dropped_and_the_rest_stays_in_order() {
 #[test]
 fn a_line_cut_off_by_a_crash_costs_only_itself() {
     let dir = tempfile::tempdir().unwrap();
-    EventLog::open(dir.path()).unwrap().append(&[entry(1, "x")]).unwrap();
+    EventLog::new(dir.path()).append(&[entry(1, "x")]).unwrap();
     let mut file = std::fs::OpenOptions::new().append(true).open(dir.path().join(NEW)).unwrap();
     file.write_all(b"{\"time_ms\":2,").unwrap();
-    EventLog::open(dir.path()).unwrap().append(&[entry(3, "a\nb")]).unwrap();
+    EventLog::new(dir.path()).append(&[entry(3, "a\nb")]).unwrap();
     assert_eq!(times(dir.path()), [1, 3]);
+}
+
+/// A full home cut a line of the log; the folder that was opened again wanted to end that line, had
+/// no room for one byte, and stopped with an error that named its tree.
+#[test]
+fn a_full_disk_costs_lines_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(NEW);
+    std::os::unix::fs::symlink("/dev/full", &path).unwrap();
+    let mut log = EventLog::new(dir.path());
+    let full = log.append(&[entry(1, "x")]).unwrap_err();
+    assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(&path, b"{\"time_ms\":2,").unwrap();
+    log.append(&[entry(3, "x")]).unwrap();
+    log.append(&[entry(4, "x")]).unwrap();
+    assert_eq!(times(dir.path()), [3, 4]);
 }
 
 #[test]
