@@ -289,6 +289,8 @@ pub trait Index {
     fn put_entry(&mut self, stored: &Stored);
     /// Every entry settled at `name` in `parent`, dead or alive, by id.
     fn named(&self, parent: EntryId, name: &Name) -> Vec<EntryId>;
+    /// Entries with an id of `first..=last`.
+    fn ids(&self, first: EntryId, last: EntryId, max: usize) -> Vec<EntryId>;
     /// Entries settled in `parent` after the given name and id.
     fn children(
         &self,

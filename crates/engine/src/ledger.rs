@@ -382,9 +382,10 @@ fn rivals(
     let mut others = BTreeSet::new();
     for at in [was, is].into_iter().flatten() {
         let parents = view::united(index, at.parent).unwrap_or_else(|| vec![at.parent]);
+        others.extend(parents.iter().flat_map(|&parent| index.named(parent, &at.name)));
         // Who is shown under a suffix gives way to a name that is just so.
-        for name in view::unsuffixed(&at.name).iter().chain([&at.name]) {
-            others.extend(parents.iter().flat_map(|&parent| index.named(parent, name)));
+        for other in view::suffix_of(index, &at.name) {
+            mark(facts, index, other, &[]);
         }
     }
     others.remove(&id);

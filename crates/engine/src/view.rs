@@ -17,8 +17,8 @@ use std::collections::BTreeSet;
 
 mod names;
 
+pub(crate) use names::suffix_of;
 pub use names::suffixed;
-pub(crate) use names::unsuffixed;
 
 /// Where the tree shows an entry.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -73,7 +73,8 @@ pub fn place(index: &dyn Index, id: EntryId) -> Shown {
     let Some(at) = at else { return Shown::Orphan };
     let Some(parents) = united(index, at.parent) else { return Shown::Orphan };
     if at.relocated {
-        return Shown::At { parent: parents[0], name: at.name };
+        let name = names::relocated(index, &parents, id, &at.name);
+        return Shown::At { parent: parents[0], name };
     }
     names::among(index, &stored, &parents, &at.name)
 }
@@ -128,7 +129,7 @@ fn is_plain_live_dir(index: &dyn Index, id: EntryId) -> bool {
 struct Located {
     parent: EntryId,
     name: Name,
-    /// Taken out of a cycle: shown under a name of its own that nobody else can claim.
+    /// Taken out of a cycle: shown under its name with a suffix.
     relocated: bool,
 }
 
@@ -211,7 +212,7 @@ fn put_back(index: &dyn Index, stored: &Stored) -> Located {
         (Some((_, name)), None) => (ROOT, name),
         (None, None) => unreachable!("an entry in a cycle has a place"),
     };
-    Located { parent, name: suffixed(&name, &hex(&id.0[..4])), relocated: true }
+    Located { parent, name, relocated: true }
 }
 
 /// Lower-case hex digits.

@@ -130,6 +130,22 @@ impl Store {
         Ok(found)
     }
 
+    pub(super) fn file_ids(
+        &self,
+        first: EntryId,
+        last: EntryId,
+        max: usize,
+    ) -> Result<Vec<EntryId>, ReadError> {
+        let mut found = Vec::new();
+        let sql = "SELECT id FROM entry WHERE id BETWEEN ?1 AND ?2 ORDER BY id";
+        each(self, sql, [first.0, last.0], |row| {
+            let id = EntryId(row.get(0)?);
+            found.extend((!self.overlay.entries.contains_key(&id)).then_some(id));
+            Ok(found.len() < max)
+        })?;
+        Ok(found)
+    }
+
     pub(super) fn file_conflicts(
         &self,
         after: Option<EntryId>,

@@ -166,6 +166,14 @@ impl Index for Store {
         found
     }
 
+    fn ids(&self, first: EntryId, last: EntryId, max: usize) -> Vec<EntryId> {
+        let mut found = self.answer(self.file_ids(first, last, max));
+        found.extend(self.overlay.entries.keys().filter(|id| (first..=last).contains(id)));
+        found.sort_unstable();
+        found.truncate(max);
+        found
+    }
+
     fn children(
         &self,
         parent: EntryId,

@@ -304,6 +304,10 @@ impl Index for MemIndex {
         rows.take(max).map(|(dot, &id)| (dot.counter, id)).collect()
     }
 
+    fn ids(&self, first: EntryId, last: EntryId, max: usize) -> Vec<EntryId> {
+        self.open.entries.rows.range(first..=last).take(max).map(|(id, _)| *id).collect()
+    }
+
     fn conflicts(&self, after: Option<EntryId>, max: usize) -> Vec<EntryId> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let rows = self.open.conflicted.range((from, Bound::Unbounded));

@@ -361,13 +361,13 @@ impl Desk<'_> {
         let index = &*self.pen.index;
         let parents = view::united(index, parent.entry)?;
         let claims = parents.iter().flat_map(|&parent| index.named(parent, name));
-        let mut fitting = claims.filter(|&id| {
+        let mut fitting = claims.chain(view::suffix_of(index, name)).filter(|&id| {
             let stored = index.entry(id);
             stored.is_some_and(|s| s.entry.kind == kind && view::is_alive(&s))
                 && index.seen_of(id).is_none()
         });
-        fitting
-            .find(|&id| matches!(view::place(index, id), Shown::At { name: n, .. } if n == *name))
+        let here = Shown::At { parent: parents[0], name: name.clone() };
+        fitting.find(|&id| view::place(index, id) == here)
     }
 
     fn vanish(&mut self, path: &RelPath) {

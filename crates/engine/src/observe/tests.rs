@@ -20,6 +20,8 @@ use crate::view;
 use crate::wire::Minted;
 use std::collections::{BTreeMap, BTreeSet};
 
+mod adopt;
+
 /// Wall clock of every batch, unix milliseconds.
 const NOW: u64 = 1_000_000;
 
@@ -203,12 +205,21 @@ fn theirs(counter: u64) -> Stamp {
     Stamp { rank: Rank::Write, hlc: Hlc::from_unix_ms(counter), dot }
 }
 
-fn peer_file(called: &str, counter: u64, letter: u8) -> Entry {
+fn peer_entry(kind: Kind, called: &str, at: Location) -> Entry {
     let name = Name::new(called.as_bytes()).unwrap();
-    let mut entry = Entry::new(EntryId::derive(ROOT, Kind::File, &name, None), Kind::File);
-    let stamp = theirs(counter);
-    let at = Location { parent: ROOT, name, stamp, state: Presence::At(None) };
-    entry.loc.insert(Version { dot: stamp.dot, minted: at.mint().into(), value: at });
+    let mut entry = Entry::new(EntryId::derive(ROOT, kind, &name, None), kind);
+    entry.loc.insert(Version { dot: at.stamp.dot, minted: at.mint().into(), value: at });
+    entry
+}
+
+/// In the root, where nothing was before.
+fn peer_place(called: &str, counter: u64) -> Location {
+    let name = Name::new(called.as_bytes()).unwrap();
+    Location { parent: ROOT, name, stamp: theirs(counter), state: Presence::At(None) }
+}
+
+fn peer_file(called: &str, counter: u64, letter: u8) -> Entry {
+    let mut entry = peer_entry(Kind::File, called, peer_place(called, counter));
     peer_write(&mut entry, counter, letter);
     entry
 }
@@ -526,28 +537,6 @@ fn an_edit_writes_its_place_again_with_the_old_stamp() {
     assert_eq!(before.value, after.value);
     let data = node.entry_at("a").data.versions()[0].value.clone();
     assert_eq!(data.base, [before.dot], "it names what it replaced");
-}
-
-#[test]
-fn what_lies_where_the_cluster_has_a_file_is_that_file() {
-    let mut node = Node::new(Phase::Importing);
-    node.arrives(peer_file("same", 1, b'x'));
-    node.arrives(peer_file("other", 2, b'x'));
-    node.look(Source::Scan, &[("same", file(1, b'x')), ("other", file(2, b'y'))]);
-    assert_eq!(node.facts.meta.counter, 1, "equal content mints nothing");
-    assert_eq!(row_at(&node.index, &path("same")).unwrap().dots.shown, [theirs(1).dot]);
-    let data = node.entry_at("other").data;
-    assert_eq!(data.versions().len(), 2);
-    assert_eq!(view::winner(&data).unwrap().content, digest(b'x'), "an import beats no write");
-    assert_eq!(view::losers(&data).len(), 1, "and is kept");
-}
-
-#[test]
-fn an_import_is_dated_by_its_mtime() {
-    let mut node = Node::new(Phase::Importing);
-    node.look(Source::Scan, &[("a", at_ms(file(1, b'x'), 123_000))]);
-    let stamp = node.entry_at("a").data.versions()[0].value.stamp;
-    assert_eq!((stamp.rank, stamp.hlc), (Rank::Import, Hlc::from_unix_ms(123_000)));
 }
 
 #[test]

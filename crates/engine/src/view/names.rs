@@ -6,6 +6,9 @@ use crate::entry::{Entry, EntryId, Kind};
 use crate::index::{Index, Stored};
 use crate::path::{Name, NAME_BYTES_MAX};
 
+/// Of more entries whose ids begin alike the rest is passed over: the shortest tag has 16 bits.
+const TAGGED_MAX: usize = 1024;
+
 /// Where `stored` is shown among all that claim `name` in the directories `parents`, which are one.
 /// Directories unite; a directory beats a file, a file beats a symlink, then the smallest id. An
 /// equal file is shown once; any other is shown beside it under a suffix.
@@ -55,19 +58,34 @@ fn content(entry: &Entry) -> Option<Content> {
     winner(&entry.data).map(|data| data.content.clone())
 }
 
-/// `stem~<life>-<id>.ext`: the same on all nodes, longer if somebody claims exactly that name.
+/// `stem~<life>-<id>.ext`: the same on all nodes.
 fn free_name(index: &dyn Index, parents: &[EntryId], entry: &Entry, name: &Name) -> Name {
     let newest = entry.loc.versions().iter().max_by_key(|version| version.value.stamp);
     let life = newest.map_or(String::new(), |v| hex(&v.value.stamp.dot.incarnation.0[..2]));
+    unclaimed(index, parents, [2, 4, 8, 16], |n| {
+        suffixed(name, &format!("{life}-{}", hex(&entry.id.0[..n])))
+    })
+}
+
+/// `stem~<id>.ext`: what a directory taken out of a cycle is called.
+pub(super) fn relocated(index: &dyn Index, parents: &[EntryId], id: EntryId, name: &Name) -> Name {
+    unclaimed(index, parents, [4, 6, 8, 16], |n| suffixed(name, &hex(&id.0[..n])))
+}
+
+/// The name with so many bytes of an id; more of them if somebody claims exactly that name.
+fn unclaimed(
+    index: &dyn Index,
+    parents: &[EntryId],
+    lengths: [usize; 4],
+    name: impl Fn(usize) -> Name,
+) -> Name {
     let taken = |name: &Name| {
         let claims = parents.iter().flat_map(|&parent| index.named(parent, name));
         let mut stored = claims.filter_map(|id| index.entry(id));
         stored.any(|stored| is_alive(&stored))
     };
-    let lengths = [2, 4, 8, 16];
-    let names = lengths.map(|n| suffixed(name, &format!("{life}-{}", hex(&entry.id.0[..n]))));
-    let free = names.iter().find(|name| !taken(name));
-    free.unwrap_or(&names[3]).clone()
+    let free = lengths[..3].iter().map(|&n| name(n)).find(|name| !taken(name));
+    free.unwrap_or_else(|| name(lengths[3]))
 }
 
 /// The name with `~tag` before its extension, its stem cut so that it still fits.
@@ -82,10 +100,32 @@ pub fn suffixed(name: &Name, tag: &str) -> Name {
     Name::new(&whole).expect("cut to fit, and of a name's bytes")
 }
 
-/// The name that this one may be of, with a suffix; not of a name that was cut to fit.
-pub(crate) fn unsuffixed(name: &Name) -> Option<Name> {
-    let bytes = name.as_bytes();
-    let at = bytes.iter().rposition(|&byte| byte == b'~').filter(|&at| at > 0)?;
-    let dot = bytes[at..].iter().position(|&byte| byte == b'.').map_or(bytes.len(), |dot| at + dot);
-    Name::new(&[&bytes[..at], &bytes[dot..]].concat()).ok()
+/// The entries that may be shown under this name for the sake of its suffix.
+pub(crate) fn suffix_of(index: &dyn Index, name: &Name) -> Vec<EntryId> {
+    let mut parts = name.as_bytes().split(|&byte| byte == b'~');
+    // What stands before the first is the stem.
+    parts.next();
+    let ranges = parts.filter_map(|part| {
+        let tag = part.split(|&byte| byte == b'.').next()?;
+        id_range(tag.rsplit(|&byte| byte == b'-').next()?)
+    });
+    ranges.flat_map(|(first, last)| index.ids(first, last, TAGGED_MAX)).collect()
+}
+
+/// The ids that begin with these lower-case hex digits, if that is what they are.
+fn id_range(digits: &[u8]) -> Option<(EntryId, EntryId)> {
+    let (mut first, mut last) = ([0; 16], [u8::MAX; 16]);
+    if !(4..=32).contains(&digits.len()) || !digits.len().is_multiple_of(2) {
+        return None;
+    }
+    let value = |digit: u8| match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    };
+    for (at, pair) in digits.chunks_exact(2).enumerate() {
+        let byte = value(pair[0])? << 4 | value(pair[1])?;
+        (first[at], last[at]) = (byte, byte);
+    }
+    Some((EntryId(first), EntryId(last)))
 }

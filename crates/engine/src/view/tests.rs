@@ -238,6 +238,14 @@ fn the_latest_of_two_crossing_moves_is_undone() {
 }
 
 #[test]
+fn a_directory_taken_out_of_a_cycle_takes_nobodys_name() {
+    let a = d(1, 0, "a").moved(1, 2, "a", (0, "a"));
+    let b = d(2, 0, "b").moved(2, 1, "b", (0, "b"));
+    let taken = f(3, 0, "b~02020202", b'x');
+    check(&[a, b, taken], &["b~02020202=x", "b~020202020202/", "b~020202020202/a/"]);
+}
+
+#[test]
 fn a_cycle_of_three_is_opened_at_its_latest_move() {
     let cycle = [
         d(1, 0, "a").moved(1, 2, "a", (0, "a")),

@@ -319,6 +319,9 @@ fn assert_lists_alike(store: &dyn Index, oracle: &dyn Index, max: usize) {
                 None => break,
             }
         }
+        for last in [id, EntryId([u8::MAX; 16])] {
+            assert_eq!(store.ids(id, last, max), oracle.ids(id, last, max));
+        }
         let conflicts = oracle.conflicts(Some(id), max);
         assert_eq!(store.conflicts(Some(id), max), conflicts);
         let volatile = oracle.volatile(Slot(n), max);
