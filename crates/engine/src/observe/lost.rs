@@ -9,6 +9,7 @@ use crate::dot::Dot;
 use crate::entry::{Data, Entry, EntryId, Location, Presence, Rank, Sight, Stamp, DATA_BASE_MAX};
 use crate::index::{Index, SeenRow};
 use crate::ledger::{self, Author, Facts};
+use crate::view;
 
 /// What is shown in the place of a lost version.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,18 +43,21 @@ pub fn take_back(
     let hlc = facts.tick();
     let dot = facts.mint();
     let stamp = Stamp { rank: Rank::Write, hlc, dot };
-    let beside = entry.data.versions().iter().any(|v| !mine.contains(&v.dot));
-    let (instead, content) = match row {
-        _ if beside => (Instead::Other, None),
-        None => (Instead::Nothing, None),
-        Some(row) => in_place_of(index, row, lost),
-    };
     let origins = entry.data.versions().iter().map(|v| v.value.stamp.dot);
-    let base = origins.take(DATA_BASE_MAX).collect();
+    let base: Vec<Dot> = origins.take(DATA_BASE_MAX).collect();
     entry.data.supersede(&mine);
-    if let Some(content) = content {
-        let data = Data { content, stamp, base };
-        entry.data.write(version(dot, data), &mine);
+    let (instead, data) = match (view::winner(&entry.data).cloned(), row) {
+        // Said again under the dot of the place: its author may be about to delete it, and what has
+        // a place has to have a content.
+        (Some(beside), _) => (Instead::Other, Some(beside)),
+        (None, None) => (Instead::Nothing, None),
+        (None, Some(row)) => {
+            let (instead, content) = in_place_of(index, row, lost);
+            (instead, content.map(|content| Data { content, stamp, base }))
+        }
+    };
+    if let Some(data) = data {
+        entry.data.write(version(dot, data), &[]);
     }
     place(&mut entry, instead, stamp, &mine);
     ledger::put(facts, index, entry, stored.context, Author::Elsewhere, &[dot]);

@@ -1,9 +1,6 @@
 //! From looks to operations, as tables: what the disk showed, what it shows now, what was done.
 
-use super::{
-    classify, row_at, take_back, Batch, Circumstances, Found, Instead, Observation, Present, Seen,
-    Source,
-};
+use super::{classify, row_at, Batch, Circumstances, Found, Observation, Present, Seen, Source};
 use crate::content::{Content, Digest};
 use crate::dot::{Dot, Incarnation};
 use crate::entry::{
@@ -21,6 +18,7 @@ use crate::wire::Minted;
 use std::collections::{BTreeMap, BTreeSet};
 
 mod adopt;
+mod lost;
 
 /// Wall clock of every batch, unix milliseconds.
 const NOW: u64 = 1_000_000;
@@ -678,41 +676,6 @@ fn what_was_written_since_is_over_what_was_written_since() {
     let seen = node.look(Source::Live, &[("a", at_ms(file(1, b'p'), 980_000))]);
     assert!(seen.damaged.is_empty());
     assert_eq!(node.entry_at("a").data.versions().len(), 1);
-}
-
-/// `a` showed x if it was `there` before, then y; the power went, and `found` is what it left. What
-/// is shown once nobody has y.
-fn taken_back(there: bool, found: Option<Present>) -> (Instead, Option<Content>) {
-    let mut node = Node::new(Phase::Member);
-    if there {
-        node.look(Source::Live, &[("a", at_ms(file(1, b'x'), 800_000))]);
-        node.sync();
-    }
-    node.look(Source::Live, &[("a", at_ms(file(1, b'y'), 900_000))]);
-    let id = node.entry_at("a").id;
-    node.damaged_boot = true;
-    node.look(Source::Scan, &[("a", found)]);
-    node.sync();
-    let lost = Digest([b'y'; 32]);
-    let before = node.facts.meta.counter;
-    let others = take_back(&mut node.facts, &mut node.index, id, &lost, &|_| false);
-    assert_eq!((others, node.facts.meta.counter), (None, before), "it is its author's to say");
-    let instead = take_back(&mut node.facts, &mut node.index, id, &lost, &|_| true);
-    let stored = node.index.entry(id).unwrap();
-    let shown = view::winner(&stored.entry.data).map(|data| data.content.clone());
-    assert_eq!(view::is_alive(&stored), shown.is_some());
-    (instead.unwrap(), shown)
-}
-
-// Story (simulator, --power, most seeds that failed): a version was announced and lost with the
-// power before its sync, and nobody had fetched it. All asked for it for ever. What the power loss
-// left may be torn, and must not take the place of a whole version that others hold.
-#[test]
-fn what_nobody_has_any_more_is_taken_back_by_its_author() {
-    let torn = || at_ms(file(1, b'p'), 900_000);
-    assert_eq!(taken_back(true, torn()), (Instead::Other, Some(digest(b'x'))));
-    assert_eq!(taken_back(false, torn()), (Instead::Found, Some(digest(b'p'))));
-    assert_eq!(taken_back(false, None), (Instead::Nothing, None));
 }
 
 #[test]
