@@ -142,6 +142,7 @@ pub struct Apply<F: Fs> {
     kept: Arc<Kept<F>>,
     parents: Parents<F>,
     rung: Rung,
+    racy_ms: u64,
     left: Vec<left::Left>,
     strays: Vec<Stray>,
     crash: crash::Crash,
@@ -154,8 +155,8 @@ pub struct Apply<F: Fs> {
 impl<F: Fs> Apply<F> {
     /// Opens the directories of `state` (making them if need be) for the folder whose root is
     /// `root`, and looks through what a crash left in staging; see [`Apply::strays`]. Both must lie
-    /// on one mount.
-    pub fn open(fs: Arc<F>, root: F::Dir, state: &F::Dir) -> io::Result<Apply<F>> {
+    /// on one mount. `racy_ms` as [`crate::hash::racy_ms`] says for their filesystem.
+    pub fn open(fs: Arc<F>, root: F::Dir, state: &F::Dir, racy_ms: u64) -> io::Result<Apply<F>> {
         let rooms = rooms::open(&*fs, state)?;
         let leftovers = left::find(&*fs, &rooms.stage)?;
         let next = leftovers.iter().map(|(number, _)| number + 1).max().unwrap_or(0);
@@ -170,6 +171,7 @@ impl<F: Fs> Apply<F> {
             kept,
             parents: Parents::new(),
             rung: Rung::Exchange,
+            racy_ms,
             left: Vec::new(),
             strays: Vec::new(),
             crash: crash::Crash::from_environment(),

@@ -188,13 +188,14 @@ impl Folder {
         };
         let place = state::choose(&fs, &dir, &wanted)?;
         let io = |source| FolderError::Own { path: place.path.clone(), source };
-        let apply = Apply::open(fs.clone(), dir.clone(), &place.dir).map_err(io)?;
+        let racy_ms = look::racy(fs.volume(&dir).map_err(io)?.magic);
+        let apply = Apply::open(fs.clone(), dir.clone(), &place.dir, racy_ms).map_err(io)?;
         let mut watcher = Watcher::open(dir.as_fd(), wish.path, Options::default())?;
         let has_events =
             watcher.rung() != Rung::ScanOnly && watcher.watch_cookies(place.dir.as_fd()).is_ok();
         let ignore = Arc::new(ignore(&wish, &opened.root, &place));
         let tree = Tree { fs, dir, ignore };
-        let parts = Parts { own, opened, tree, place, apply, watcher, has_events };
+        let parts = Parts { own, opened, tree, place, apply, racy_ms, watcher, has_events };
         start(wish, parts)
     }
 
@@ -330,14 +331,14 @@ struct Parts {
     tree: Tree,
     place: state::StateDir,
     apply: Apply<Linux>,
+    racy_ms: u64,
     watcher: Watcher,
     has_events: bool,
 }
 
 /// Starts the threads.
 fn start(wish: Wish<'_>, parts: Parts) -> Result<Folder, FolderError> {
-    let Parts { own, opened, tree, place, apply, watcher, has_events } = parts;
-    let io = |source| FolderError::Own { path: wish.path.to_owned(), source };
+    let Parts { own, opened, tree, place, apply, racy_ms, watcher, has_events } = parts;
     let board = Arc::new(Board::new(wish.id, wish.name, wish.repeats.clone()));
     show_rung(&watcher, &board);
     let (clock, losers) = (Clock::default(), apply.kept().clone());
@@ -350,7 +351,7 @@ fn start(wish: Wish<'_>, parts: Parts) -> Result<Folder, FolderError> {
         dir: tree.dir.clone(),
         root: root.clone(),
         ignore: tree.ignore.clone(),
-        racy_ms: look::racy(tree.fs.volume(&tree.dir).map_err(io)?.magic),
+        racy_ms,
         cache: cache.clone(),
         control: control.clone(),
         board: board.clone(),

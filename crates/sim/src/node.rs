@@ -151,7 +151,8 @@ impl Machine {
         disk.list(root.dir(), &mut |_, _| names += 1).map_err(failed)?;
         let dir = root.dir().clone();
         let state = disk.open_child(&top, &name(STATE_NAME)).map_err(failed)?;
-        let apply = Apply::open(Arc::new(disk.clone()), dir.clone(), &state).map_err(failed)?;
+        let apply = Apply::open(Arc::new(disk.clone()), dir.clone(), &state, racy_ms);
+        let apply = apply.map_err(failed)?;
         let (stage, serve) = (apply.stage().clone(), Serve::new(&apply));
         let opening = Opening {
             boot,

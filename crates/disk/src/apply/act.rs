@@ -88,7 +88,8 @@ impl<F: Fs> Apply<F> {
                 .map(|stat| (stat, dressed.attributes.xattrs.clone()))
                 .map_err(|_| io::Error::from_raw_os_error(libc::ENOENT)),
         };
-        let now = dressed.present(after.ok());
+        let is_racy = self.is_racy(wanted.mtime);
+        let now = dressed.present(after.ok(), is_racy);
         let refused = dressed.refused(wanted);
         Ok(Outcome::Done { now: vec![now], refused, displaced })
     }

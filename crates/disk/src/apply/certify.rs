@@ -6,7 +6,7 @@ use super::{stop, Apply, Spot, Stop, Was};
 use crate::fs::{Fs, Lease, On};
 use crate::stage::read_whole;
 use engine::content::{Content, Digest};
-use engine::entry::{Kind, Xattrs};
+use engine::entry::{Kind, Timestamp, Xattrs};
 use engine::index::Fingerprint;
 use engine::observe::Present;
 use engine::path::Name;
@@ -91,6 +91,12 @@ impl<F: Fs> Apply<F> {
         let digest = read_whole(&*self.fs, file)?.0;
         let same = file_digest(was.content) == Some(digest);
         Ok(if same { Verdict::Certified } else { Verdict::Differs })
+    }
+
+    /// Whether a write now could leave this as the time of the last one: where timestamps are
+    /// coarse, and what is put in place was written a moment ago on another node.
+    pub(super) fn is_racy(&self, mtime: Timestamp) -> bool {
+        self.fs.unix_ms().saturating_sub(mtime.unix_ms()) < self.racy_ms
     }
 
     /// Probes for a short while until nobody has the file open for writing.

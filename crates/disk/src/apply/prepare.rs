@@ -7,7 +7,7 @@ use super::{attributes, left, stop, Apply, Stop};
 use crate::fs::{Fs, On, Stat};
 use crate::stage::Ready;
 use engine::content::{Content, Digest};
-use engine::entry::Xattrs;
+use engine::entry::{Kind, Xattrs};
 use engine::index::Attributes;
 use engine::observe::Present;
 use engine::path::{Name, RelPath};
@@ -61,8 +61,9 @@ impl<F: Fs> Dressed<F> {
     }
 
     /// What stands in the tree, given a look at it after it got its name. If somebody changed it
-    /// already, it is described as it was staged, so that the change is still to be seen.
-    pub(super) fn present(&self, after: Option<(Stat, Xattrs)>) -> Present {
+    /// already, it is described as it was staged, so that the change is still to be seen. `is_racy`:
+    /// a write of this very moment may have left its times as they are.
+    pub(super) fn present(&self, after: Option<(Stat, Xattrs)>, is_racy: bool) -> Present {
         let same = |(after, xattrs): &(Stat, Xattrs)| {
             after.size == self.stat.size
                 && after.mtime == self.stat.mtime
@@ -77,7 +78,7 @@ impl<F: Fs> Dressed<F> {
             fingerprint: stat.fingerprint(),
             attributes: stat.attributes(self.attributes.xattrs.clone()),
             content: Some(self.content.clone()),
-            soft: false,
+            soft: is_racy && kind == Kind::File,
             zeros: self.ready.zeros,
         }
     }

@@ -15,7 +15,7 @@ fn serve(place: &Path) -> (Arc<Linux>, Apply<Linux>, Serve<Linux>) {
     std::fs::create_dir_all(place.join("state")).unwrap();
     let root = fs.open_root(&place.join("root")).unwrap();
     let state = fs.open_root(&place.join("state")).unwrap();
-    let apply = Apply::open(fs.clone(), root.clone(), &state).unwrap();
+    let apply = Apply::open(fs.clone(), root.clone(), &state, 0).unwrap();
     let serve = Serve::new(&apply);
     (fs, apply, serve)
 }

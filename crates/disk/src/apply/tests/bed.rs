@@ -41,7 +41,7 @@ pub(super) fn bed_in(place: &Path) -> Bed {
 
 fn open(fs: &Arc<Linux>, root: &Path, state: &Path) -> Apply<Linux> {
     let (root, state) = (fs.open_root(root).unwrap(), fs.open_root(state).unwrap());
-    Apply::open(fs.clone(), root, &state).unwrap()
+    Apply::open(fs.clone(), root, &state, 0).unwrap()
 }
 
 pub(super) fn when() -> Timestamp {

@@ -34,6 +34,36 @@ pub(super) fn bytes_written_between_check_and_exchange_are_kept_and_reported() {
     assert_ne!(now[0].content, displaced.content);
 }
 
+// Story (simulator, seed 7001232, coarse clocks): a file was put in place a few milliseconds after
+// it had been written elsewhere, and a user wrote other bytes of the same length over it within
+// that tick. Its times were as they had been set, and the user's bytes went to the trash as ours.
+#[test]
+fn an_edit_in_the_tick_of_the_time_that_was_put_in_place_is_kept_and_reported() {
+    for (racy_ms, is_racy) in [(u64::MAX, true), (0, false)] {
+        let mut bed = bed();
+        bed.apply.racy_ms = racy_ms;
+        let install = bed.install("a", Expected::Nothing, b"ours");
+        let now = done_now(bed.run(install));
+        assert_eq!(now.soft, is_racy);
+        let expected = Expected::Exactly {
+            kind: now.kind,
+            fingerprint: now.fingerprint,
+            content: now.content,
+            soft: now.soft,
+        };
+        let next = bed.install("a", expected, b"next");
+        let path = bed.path("a");
+        let same_tick = move || {
+            let before = std::fs::metadata(&path).unwrap().modified().unwrap();
+            std::fs::write(&path, b"mine").unwrap();
+            let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+            file.set_modified(before).unwrap();
+        };
+        let outcome = bed.run_with(next, Step::Checked, same_tick);
+        assert_eq!(bed.kept_bytes() == [b"mine"], is_racy, "{outcome:?}");
+    }
+}
+
 #[test]
 pub(super) fn a_save_by_rename_between_check_and_exchange_is_kept_and_reported() {
     let mut bed = bed();
