@@ -61,8 +61,8 @@ impl<F: Fs> Dressed<F> {
     }
 
     /// What stands in the tree, given a look at it after it got its name. If somebody changed it
-    /// already, it is described as it was staged, so that the change is still to be seen. `is_racy`:
-    /// a write of this very moment may have left its times as they are.
+    /// already, it is described as it was staged, so that the change is still to be seen. Where
+    /// `is_racy`, a write of this very moment may have left its times as they are.
     pub(super) fn present(&self, after: Option<(Stat, Xattrs)>, is_racy: bool) -> Present {
         let same = |(after, xattrs): &(Stat, Xattrs)| {
             after.size == self.stat.size
