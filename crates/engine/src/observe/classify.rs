@@ -241,12 +241,15 @@ impl Desk<'_> {
 
     fn attach(&mut self, row: &SeenRow, path: &RelPath, old: RelPath) {
         let Some((parent, name)) = self.parent_of(path) else {
-            // Back to where it was; if that has been taken, it will be found as something new.
-            let there = row.name.as_ref().and_then(|n| self.pen.index.seen_named(row.parent, n));
-            if there.is_some_and(|other| other.slot != row.slot) {
-                self.delete_tree(row);
+            // Back to where it was; if that has been taken, or is gone with the directory it was
+            // in, it will be found as something new.
+            let index = &mut *self.pen.index;
+            let there = row.name.as_ref().and_then(|n| index.seen_named(row.parent, n));
+            let is_free = there.is_none_or(|other| other.slot == row.slot);
+            if is_free && index.seen(row.parent).is_some() {
+                index.put_seen(row);
             } else {
-                self.pen.index.put_seen(row);
+                self.delete_tree(row);
             }
             self.seen.again.push(path.clone());
             return;
@@ -416,8 +419,11 @@ impl Desk<'_> {
                 if row.kind == Kind::Dir {
                     self.seen.dropped.push(row.fingerprint.handle.clone());
                 }
-                let path = path_of(&*self.pen.index, row.slot).unwrap_or_default();
-                self.watched(Change::Removed, &path, |pen| pen.delete(&row));
+                // What was on its way has no path, and is told of where it arrives.
+                match path_of(&*self.pen.index, row.slot) {
+                    Some(path) => self.watched(Change::Removed, &path, |pen| pen.delete(&row)),
+                    None => self.pen.delete(&row),
+                }
             }
         }
     }

@@ -358,6 +358,22 @@ fn a_directory_whose_new_place_is_not_known_does_not_go_back_to_a_name_that_is_t
     assert!(row_at(&node.index, &path("p/q/in")).is_some());
 }
 
+// Story (simulator, seed 5001199): another directory was moved over the one that it had been in.
+// Its row stayed, in a directory that had none, and nothing was ever in place there again.
+#[test]
+fn a_directory_whose_new_place_is_not_known_does_not_go_back_to_a_directory_that_is_gone() {
+    let mut node = Node::new(Phase::Member);
+    let before = [("a", dir(1)), ("a/d", dir(2)), ("a/d/in", file(3, b'x')), ("b", dir(4))];
+    node.look(Source::Scan, &before);
+    let now = [("a", dir(4)), ("a/d", None), ("b", None), ("p/q", dir(2))];
+    let seen = node.look(Source::Live, &now);
+    assert!(seen.again.contains(&path("p/q")), "{:?}", seen.again);
+    assert_eq!(node.index.seen_count(), 2, "the root and what was moved");
+    assert!(seen.done.iter().all(|(_, at, _)| !at.is_root()), "{:?}", seen.done);
+    node.look(Source::Live, &[("p", dir(5)), ("p/q", dir(2)), ("p/q/in", file(3, b'x'))]);
+    assert!(row_at(&node.index, &path("p/q/in")).is_some());
+}
+
 #[test]
 fn a_replaced_directory_takes_with_it_what_was_in_the_old_one() {
     let tree = [("d", dir(1)), ("d/a", file(2, b'x'))];
