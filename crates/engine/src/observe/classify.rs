@@ -165,6 +165,10 @@ impl Desk<'_> {
         let (mut from, mut origins) = (Vec::new(), Vec::new());
         for (path, found) in present {
             let Some(row) = self.known_elsewhere(path, found) else { continue };
+            // One of two new names of an inode is where it went, the other is made.
+            if moves.iter().any(|(moved, _)| moved.slot == row.slot) {
+                continue;
+            }
             let Some(old) = path_of(self.pen.index, row.slot) else { continue };
             let left = match present.get(&old) {
                 Some(now) => {

@@ -509,6 +509,19 @@ fn who_moves_a_file_over_its_like_means_this_one_to_stay() {
 
 // Story (small worlds, seed 2442 and more): the place at which an inode was last seen was given up
 // between the look and its being taken in, so no look said whether it had moved.
+// Story (simulator, seed 1201054): a file was renamed and got a second name before anybody looked.
+// It was moved to both, once with what it had been before the other move: a version that no disk
+// held stood beside its own, and was waited for on every node, for ever.
+#[test]
+fn of_two_new_names_of_a_file_one_is_where_it_went() {
+    let mut node = Node::new(Phase::Member);
+    node.look(Source::Scan, &[("a", file(1, b'x'))]);
+    let moved = [("a", None), ("b", file(1, b'x')), ("c", file(1, b'x'))];
+    assert_eq!(node.done(Source::Live, &moved), ["a -> b", "c=x made"]);
+    assert_eq!(node.entry_at("b").data.versions().len(), 1);
+    assert_ne!(node.entry_at("b").id, node.entry_at("c").id);
+}
+
 #[test]
 fn what_was_last_seen_at_a_place_that_was_not_looked_at_is_not_judged_at_first() {
     let mut node = Node::new(Phase::Member);
