@@ -99,6 +99,10 @@ pub struct FolderStatus {
     pub waiting: Vec<Waiting>,
     /// Trouble with single paths, newest last; bounded.
     pub notices: Vec<Notice>,
+    /// How many files and directories cannot be read here, up to a bound: what was changed there is
+    /// on no other node.
+    #[serde(default)]
+    pub unread: u64,
 }
 
 /// Something that is not yet applied.
@@ -226,6 +230,10 @@ pub struct Waited {
     pub not_awaited: Vec<String>,
     /// Files still open for writing here: their last bytes are not covered.
     pub open_files: Vec<String>,
+    /// What cannot be read here, so that no other node has what was changed there; bounded. With
+    /// any the exit code is 3.
+    #[serde(default)]
+    pub unread: Vec<String>,
 }
 
 /// The answer to `verify`.

@@ -45,6 +45,12 @@ pub fn run(globals: &Globals, output: &Output, arguments: Arguments) -> Answer {
             waited.not_awaited.join(", ")
         ));
     }
+    for path in &waited.unread {
+        output.note(&format!("cannot be read here, so no other node has it as it is: {path}"));
+    }
+    if !waited.unread.is_empty() {
+        return Ok(Exit0::No);
+    }
     let span = print::span(waited.elapsed_ms);
     match waited.members.is_empty() {
         true => output.answer("no other node holds it: there is nobody to wait for")?,

@@ -164,6 +164,7 @@ impl Daemon {
             lag_ms: board.lag_ms(),
             waiting: figures.map_or_else(Vec::new, |f| f.waiting),
             notices: board.notices(),
+            unread: board.unread().len() as u64,
         }
     }
 
@@ -330,6 +331,7 @@ fn stopped(id: FolderId, name: String, path: String, why: String) -> FolderStatu
         lag_ms: 0,
         waiting: Vec::new(),
         notices: Vec::new(),
+        unread: 0,
     }
 }
 
@@ -351,6 +353,10 @@ fn problems(folders: &[FolderStatus], peers: &[PeerStatus]) -> Vec<String> {
                 let count = folder.pending;
                 problems.push(format!("folder {name:?} has {count} change(s) to take over"));
             }
+        }
+        if folder.unread > 0 {
+            let count = folder.unread;
+            problems.push(format!("folder {name:?}: {count} path(s) cannot be read here"));
         }
         if folder.conflicts > 0 {
             let count = folder.conflicts;

@@ -139,7 +139,7 @@ impl Daemon {
             drop(tokio::task::spawn_blocking(move || asked.tell(barrier)).await);
             pending.push((id, folder, members, passed));
         }
-        let mut open_files = Vec::new();
+        let (mut open_files, mut unread) = (Vec::new(), Vec::new());
         let mut way = Way { begun, most: 0, meant, members: everybody.clone() };
         for (id, folder, members, passed) in pending {
             let left = timeout.saturating_sub(begun.elapsed());
@@ -154,7 +154,8 @@ impl Daemon {
             };
             match tokio::time::timeout(left, way.tell(self, items, passing)).await {
                 Ok(passed) => {
-                    open_files.extend(passed?.open.iter().map(|p| p.display().to_string()))
+                    open_files.extend(passed?.open.iter().map(|p| p.display().to_string()));
+                    unread.extend(folder.board.unread().iter().map(ToString::to_string));
                 }
                 Err(_) => {
                     self.is_read_here(id)?;
@@ -165,7 +166,7 @@ impl Daemon {
         let named = |all: BTreeSet<NodeId>| all.into_iter().map(|peer| self.node_name(peer));
         let (members, not_awaited) = (named(everybody).collect(), named(not_awaited).collect());
         let elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        Ok(Waited { elapsed_ms, members, not_awaited, open_files })
+        Ok(Waited { elapsed_ms, members, not_awaited, open_files, unread })
     }
 
     /// What a pause keeps from being read is on no other node, and nobody can say so but this one.

@@ -19,8 +19,10 @@ const FULL_MAX: usize = 100_000;
 /// Where a trouble came up: who finds it over says so with the same cause.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Cause {
-    /// A look at the path.
+    /// A look at the path: it is left out.
     Look,
+    /// A look at the path: it cannot be read, and what was changed there is on no other node.
+    Unread,
     /// An operation there.
     Operation,
     /// A content on its way.
@@ -38,6 +40,9 @@ pub enum Cause {
     /// The index was put back: lasts until the folder is opened again.
     PutBack,
 }
+
+/// What looks find; before all others in the order of causes.
+const LOOKS: [Cause; 2] = [Cause::Look, Cause::Unread];
 
 /// All that is wrong now.
 #[derive(Debug, Default)]
@@ -62,15 +67,19 @@ impl Notices {
         if cause == Cause::Operation && self.full.paths.contains(path) {
             return;
         }
-        let looked = (Cause::Look, path.clone());
-        // The engine passes on what a look found.
-        if self.all.get(&looked).is_some_and(|(_, known)| *known == text) {
-            self.all.insert(looked, (time_ms, text));
-            return;
+        for look in LOOKS {
+            // The engine passes on what a look found.
+            if let Some(looked) = self.all.get_mut(&(look, path.clone())) {
+                if looked.1 == text {
+                    looked.0 = time_ms;
+                    return;
+                }
+            }
         }
         self.all.insert((cause, path.clone()), (time_ms, text));
         if self.all.len() > NOTICES_MAX {
-            let oldest = self.all.iter().min_by_key(|(_, (at, _))| *at);
+            let rank = |cause: Cause| cause == Cause::Unread;
+            let oldest = self.all.iter().min_by_key(|((cause, _), (at, _))| (rank(*cause), *at));
             if let Some(key) = oldest.map(|(key, _)| key.clone()) {
                 self.all.remove(&key);
             }
@@ -84,14 +93,32 @@ impl Notices {
         }
     }
 
+    /// What a look found: trouble, or none any more.
+    pub fn looked(&mut self, time_ms: u64, path: &RelPath, trouble: Option<(Cause, String)>) {
+        for look in LOOKS {
+            if trouble.as_ref().is_none_or(|(cause, _)| *cause != look) {
+                self.clear(look, path);
+            }
+        }
+        if let Some((cause, text)) = trouble {
+            self.put(time_ms, cause, path, text);
+        }
+    }
+
     /// Whether some look found trouble that is not known to be over.
     pub fn has_looks(&self) -> bool {
-        self.all.keys().next().is_some_and(|(cause, _)| *cause == Cause::Look)
+        self.all.keys().next().is_some_and(|(cause, _)| LOOKS.contains(cause))
     }
 
     /// Everything was looked at since then: what was not found again is over.
     pub fn scanned(&mut self, since_ms: u64) {
-        self.all.retain(|(cause, _), (at, _)| *cause != Cause::Look || *at >= since_ms);
+        self.all.retain(|(cause, _), (at, _)| !LOOKS.contains(cause) || *at >= since_ms);
+    }
+
+    /// What cannot be read here.
+    pub fn unread(&self) -> Vec<RelPath> {
+        let unread = self.all.keys().filter(|(cause, _)| *cause == Cause::Unread);
+        unread.map(|(_, path)| path.clone()).collect()
     }
 
     /// An operation was carried out.

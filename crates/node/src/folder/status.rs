@@ -127,12 +127,12 @@ impl Board {
         }
         let now_ms = now_unix_ms();
         for look in looks {
-            match &look.found {
-                Found::Foreign(why) | Found::Unreadable(why) => {
-                    state.notices.put(now_ms, Cause::Look, &look.path, why.clone());
-                }
-                _ => state.notices.clear(Cause::Look, &look.path),
-            }
+            let trouble = match &look.found {
+                Found::Foreign(why) => Some((Cause::Look, why.clone())),
+                Found::Unreadable(why) => Some((Cause::Unread, why.clone())),
+                _ => None,
+            };
+            state.notices.looked(now_ms, &look.path, trouble);
         }
     }
 
@@ -144,6 +144,11 @@ impl Board {
     /// All notices, oldest first.
     pub fn notices(&self) -> Vec<Notice> {
         self.lock().notices.list()
+    }
+
+    /// What cannot be read here; bounded.
+    pub fn unread(&self) -> Vec<RelPath> {
+        self.lock().notices.unread()
     }
 
     /// How changes are noticed, why not better, and in how many directories they are not.

@@ -167,7 +167,20 @@ pub fn forbidden() -> Outcome {
         return Err("what c cannot see counts as deleted".into());
     }
     chown(&locked, Some(NOBODY), Some(NOBODY))?;
-    lab.settle("c may enter again")
+    lab.settle("c may enter again")?;
+    unreadable(&lab)
+}
+
+/// Who cannot read what was changed here has not told anybody, and does not say so.
+fn unreadable(lab: &Lab) -> Outcome {
+    let file = lab.nodes[2].tree.join("open/1.txt");
+    fs::write(&file, b"edited by root, and for root alone")?;
+    chown(&file, Some(0), Some(0))?;
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600))?;
+    let wait = ["wait", FOLDER, "--timeout", "60s"];
+    lab.nodes[2].run(&wait)?.refused(3, &["open/1.txt", "cannot be read"])?;
+    chown(&file, Some(NOBODY), Some(NOBODY))?;
+    lab.settle("c may read it again")
 }
 
 /// Thaws what was frozen, come what may: nothing on a frozen filesystem can be ended.

@@ -67,6 +67,26 @@ fn what_a_look_found_stands_until_a_look_or_a_scan_does_not_find_it() {
     assert!(texts(&notices).is_empty() && !notices.has_looks());
 }
 
+/// `wait` said that everything was on the others, though the only edit was in a file that could not
+/// be read.
+#[test]
+fn what_cannot_be_read_is_told_apart_from_what_is_left_out() {
+    let mut notices = Notices::default();
+    notices.looked(1, &path("secret"), Some((Cause::Unread, "no permission".into())));
+    for n in 0..200 {
+        let socket = Some((Cause::Look, "a socket".into()));
+        notices.looked(2, &path(&format!("{n}")), socket);
+    }
+    assert_eq!(notices.unread(), [path("secret")], "however much else there is to say");
+    notices.put(3, Cause::Operation, &path("secret"), "no permission".into());
+    assert_eq!(texts(&notices).iter().filter(|line| line.contains("secret")).count(), 1);
+    notices.looked(4, &path("secret"), Some((Cause::Look, "a socket".into())));
+    assert!(notices.unread().is_empty());
+    notices.looked(5, &path("secret"), Some((Cause::Unread, "no permission".into())));
+    notices.looked(6, &path("secret"), None);
+    assert!(notices.unread().is_empty());
+}
+
 #[test]
 fn the_oldest_go_when_there_are_too_many() {
     let mut notices = Notices::default();
