@@ -316,7 +316,7 @@ fn line<F: Fs>(operation: &Operation, job: &prepare::Job<F>) -> Option<Line> {
             (at.path(), was(expected), file(Some(content)), *retire)
         }
         Act::Remove { at, expected, retire } => (at.path(), was(expected), None, *retire),
-        Act::Release { digest } => (RelPath::root(), Some(*digest), None, Retire::Trash),
+        Act::Release { digest, of } => (of.clone(), Some(*digest), None, Retire::Trash),
         Act::MakeDir { .. } | Act::SetAttributes { .. } => return None,
         Act::Move { .. } | Act::Exchange { .. } | Act::Keep { .. } => return None,
     };

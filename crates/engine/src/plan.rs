@@ -135,6 +135,8 @@ pub enum Act {
     Release {
         /// Which.
         digest: Digest,
+        /// The file that it was a version of, for whoever looks for it in the trash.
+        of: RelPath,
     },
 }
 

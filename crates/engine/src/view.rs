@@ -11,7 +11,7 @@ use crate::entry::{
 };
 use crate::index::{Attributes, Index, Settled, Stored};
 use crate::limits::DEPTH_MAX;
-use crate::path::Name;
+use crate::path::{Name, RelPath};
 use crate::register::Register;
 use std::collections::BTreeSet;
 
@@ -77,6 +77,22 @@ pub fn place(index: &dyn Index, id: EntryId) -> Shown {
         return Shown::At { parent: parents[0], name };
     }
     names::among(index, &stored, &parents, &at.name)
+}
+
+/// Where an entry was put last, whether it is there still or not: for people. The root's where its
+/// directory is not known.
+pub fn settled_path(index: &dyn Index, id: EntryId) -> RelPath {
+    let (mut names, mut here) = (Vec::new(), id);
+    while here != ROOT {
+        let settled = index.settled(here).and_then(|(_, settled)| settled);
+        let Some(at) = settled.filter(|_| names.len() < DEPTH_MAX) else {
+            return RelPath::root();
+        };
+        names.push(at.name);
+        here = at.parent;
+    }
+    names.reverse();
+    RelPath::from_names(names)
 }
 
 /// The directories that the tree shows as one with `dir`, smallest id first, which represents them.

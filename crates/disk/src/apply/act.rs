@@ -34,7 +34,7 @@ impl<F: Fs> Apply<F> {
             }
             Act::Remove { at, expected, retire } => self.remove(at, expected, *retire, job),
             Act::Keep { digest } => self.keep(digest),
-            Act::Release { digest } => self.release(digest, job),
+            Act::Release { digest, of } => self.release(digest, of, job),
         }
     }
 
@@ -350,8 +350,8 @@ impl<F: Fs> Apply<F> {
         Ok(done(Vec::new()))
     }
 
-    fn release(&mut self, digest: &Digest, job: &Job<F>) -> Result<Outcome, Stop> {
-        let failed = |error: io::Error| stop("release a content of", &RelPath::root(), &error);
+    fn release(&mut self, digest: &Digest, of: &RelPath, job: &Job<F>) -> Result<Outcome, Stop> {
+        let failed = |error: io::Error| stop("release a content of", of, &error);
         let number = job.number.expect("releases are numbered");
         let aside = self.aside(left::ASIDE, number);
         match self.kept.take(digest, aside.at()) {

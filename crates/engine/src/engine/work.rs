@@ -93,7 +93,7 @@ impl FolderEngine {
                     self.pending.wait(id, Wake::Barrier(dot.incarnation));
                     return;
                 }
-                if let Act::Release { digest } = &*act {
+                if let Act::Release { digest, .. } = &*act {
                     if !self.may_release(index, id, digest) {
                         return;
                     }
@@ -357,7 +357,7 @@ impl FolderEngine {
                 let path = row.and_then(|row| observe::path_of(index, row.slot));
                 self.happened(path.unwrap_or_default(), Happening::Conflict, by);
             }
-            Act::Release { digest } => index.remove_kept(id, digest),
+            Act::Release { digest, .. } => index.remove_kept(id, digest),
         }
     }
 

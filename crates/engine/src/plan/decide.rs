@@ -355,7 +355,9 @@ fn keep_losers(
         }
     }
     let over = kept.into_iter().find(|digest| !lost.iter().any(|(lost, _)| lost == digest));
-    over.map_or(Step::InPlace, |digest| step(Act::Release { digest }))
+    over.map_or(Step::InPlace, |digest| {
+        step(Act::Release { digest, of: view::settled_path(index, entry.id) })
+    })
 }
 
 #[cfg(test)]

@@ -121,7 +121,7 @@ fn act_on(disk: &mut Disk, act: &Act) -> Tried<Outcome> {
             disk.kept.insert(*digest);
             Vec::new()
         }
-        Act::Release { digest } => {
+        Act::Release { digest, .. } => {
             disk.kept.remove(digest);
             disk.trash.insert(*digest);
             Vec::new()

@@ -579,7 +579,7 @@ fn brief(act: &Act) -> String {
             Expected::Exactly { content: old, .. } => format!("{old:?} -> {content:?}"),
         },
         Act::Remove { expected: Expected::Exactly { content, .. }, .. } => format!("{content:?}"),
-        Act::Keep { digest } | Act::Release { digest } => format!("{digest:?}"),
+        Act::Keep { digest } | Act::Release { digest, .. } => format!("{digest:?}"),
         _ => String::new(),
     };
     format!("{name} {} {content}", paths.join(" "))

@@ -374,7 +374,7 @@ fn brief(act: &Act) -> String {
     let paths: Vec<String> = act.paths().iter().map(|path| format!("/{path}")).collect();
     let content = match act {
         Act::Install { content, .. } => format!("{content:?}"),
-        Act::Keep { digest } | Act::Release { digest } => format!("{digest:?}"),
+        Act::Keep { digest } | Act::Release { digest, .. } => format!("{digest:?}"),
         _ => String::new(),
     };
     format!("{name} {} {content}", paths.join(" "))

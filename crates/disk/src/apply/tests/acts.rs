@@ -84,9 +84,12 @@ pub(super) fn a_replaced_file_that_lost_a_conflict_is_kept_and_can_be_released()
     }
     done(bed.run(act));
     assert_eq!(bed.kept_bytes(), vec![b"loser".to_vec()]);
-    done(bed.run(Act::Release { digest: digest_of(b"loser") }));
+    done(bed.run(Act::Release { digest: digest_of(b"loser"), of: RelPath::parse(b"a").unwrap() }));
     assert!(bed.kept_bytes().is_empty());
     assert_eq!(bed.trash_bytes(), vec![b"loser".to_vec()]);
+    // It lay there under no path at all, and a conflict ended without a trace of where it had been.
+    let line = bed.apply.trash().list().unwrap()[0].line.clone().unwrap();
+    assert_eq!(line.path, RelPath::parse(b"a").unwrap());
 }
 
 #[test]

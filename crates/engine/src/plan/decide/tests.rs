@@ -271,7 +271,7 @@ impl World {
                 self.index.remove_seen(row.slot);
             }
             Act::Keep { digest } => self.index.put_kept(entry, digest),
-            Act::Release { digest } => self.index.remove_kept(entry, digest),
+            Act::Release { digest, .. } => self.index.remove_kept(entry, digest),
         }
     }
 
@@ -355,7 +355,7 @@ impl World {
                 Act::Exchange { a, b, .. } => format!("{} <-> {}", a.path(), b.path()),
                 Act::Remove { at, retire, .. } => format!("remove {}{}", at.path(), keeps(*retire)),
                 Act::Keep { digest } => format!("keep {}", letter(digest)),
-                Act::Release { digest } => format!("release {}", letter(digest)),
+                Act::Release { digest, of } => format!("release {} of {of}", letter(digest)),
             },
         }
     }
@@ -433,6 +433,17 @@ fn a_loser_is_fetched_and_kept_and_released_when_the_conflict_is_over() {
     world.missing.insert(b'x');
     world.settle();
     assert_eq!(world.disk(), ["!x", "a=y"], "the displaced file itself is kept");
+}
+
+#[test]
+fn what_is_released_goes_to_the_trash_under_the_path_of_its_file() {
+    let dir = d(2, 0, "d");
+    let file = f(1, 2, "a", b'x').holds(1, b'y');
+    let mut world = World::of(&[dir, file.clone()], &[file.gone(5)]);
+    assert_eq!(world.say(&world.decide(id(1))), "remove d/a");
+    let row = world.index.seen_of(id(1)).unwrap();
+    world.index.remove_seen(row.slot);
+    assert_eq!(world.say(&world.decide(id(1))), "release x of d/a");
 }
 
 #[test]
