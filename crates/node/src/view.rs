@@ -90,7 +90,8 @@ pub struct FolderStatus {
     pub conflicts: u64,
     /// The scan that is running.
     pub scan: Option<Progress>,
-    /// The taking over of other nodes' changes that is going on: operations, and bytes of content.
+    /// The taking over of other nodes' changes that is going on: operations carried out, and
+    /// bytes of content that have come.
     #[serde(default)]
     pub sync: Option<Progress>,
     /// The oldest change that is not yet applied here: how long it is known.

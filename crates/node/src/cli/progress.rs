@@ -117,7 +117,12 @@ pub fn words(progress: &Progress) -> String {
     } else if done > 0 {
         out.push_str(&format!(", {}/s", per_second(done)));
     }
-    let (done, total) = bytes_total.map_or((done, total), |total| (bytes, Some(total)));
+    let (done, total) = match bytes_total {
+        Some(total) => (bytes, Some(total)),
+        // Nobody knows how many bytes are still to come: the next file may be the large one.
+        None if bytes > 0 => (done, None),
+        None => (done, total),
+    };
     if let Some(left) = total.and_then(|total| left_ms(done, total, elapsed_ms)) {
         out.push_str(&format!(", {} left", print::span(left)));
     }

@@ -125,6 +125,7 @@ impl Intake {
             let mut contents = std::mem::take(&mut frame.contents);
             contents.retain(|(digest, _)| frame.entries.iter().any(|entry| has(entry, digest)));
             for (digest, bytes) in contents {
+                self.board.received(bytes.len());
                 match self.stage.put_whole(digest, &bytes) {
                     Ok(Staged::Complete) => staged.push(digest),
                     Ok(_) => tracing::warn!(?peer, "a peer sends other bytes than it says"),
@@ -155,11 +156,13 @@ impl Intake {
     pub fn receive(&self, data: &mut mpsc::Receiver<Vec<Piece>>) {
         while let Some(pieces) = data.blocking_recv() {
             let (mut whole, mut begun, mut failed) = (Vec::new(), Vec::new(), Vec::new());
+            let mut received = 0;
             for piece in pieces {
                 if !self.wanted.contains(&piece) {
                     continue;
                 }
                 let Piece { digest, size, offset, bytes } = piece;
+                received += bytes.len();
                 match self.stage.put(digest, size, offset, &bytes) {
                     Ok(Staged::Complete) => whole.push(digest),
                     Ok(Staged::Progress(_)) => {
@@ -173,6 +176,7 @@ impl Intake {
                     }
                 }
             }
+            self.board.received(received);
             self.board.taken(&whole);
             self.wanted.remove(&whole);
             self.wanted.remove(&failed);

@@ -11,7 +11,7 @@ use engine::index::Index;
 use engine::message::FolderId;
 use engine::observe::{Found, Observation};
 use engine::path::RelPath;
-use engine::plan::{Act, Operation, Outcome};
+use engine::plan::{Operation, Outcome};
 
 use super::notices::{Cause, Notices};
 use super::repeats::Repeats;
@@ -92,6 +92,13 @@ impl Board {
     /// A content could not be taken.
     pub fn not_taken(&self, error: &StageError) {
         self.lock().notices.not_taken(now_unix_ms(), error);
+    }
+
+    /// So many bytes of contents have come.
+    pub fn received(&self, bytes: usize) {
+        if let Some(bout) = &mut self.lock().bout {
+            bout.bytes += bytes as u64;
+        }
     }
 
     /// Contents have arrived.
@@ -196,20 +203,10 @@ impl Board {
     /// Operations were carried out.
     pub fn did(&self, batch: &[Operation], outcomes: &[Outcome]) {
         self.judge(batch, outcomes);
-        let done = batch.iter().zip(outcomes).filter_map(|(operation, outcome)| match outcome {
-            Outcome::Done { now, .. } => Some((operation, now.first())),
-            _ => None,
-        });
-        let (mut count, mut bytes) = (0, 0);
-        for (operation, now) in done {
-            count += 1;
-            if matches!(operation.act, Act::Install { .. }) {
-                bytes += now.map_or(0, |now| now.fingerprint.size);
-            }
-        }
+        let is_done = |outcome: &&Outcome| matches!(outcome, Outcome::Done { .. });
+        let done = outcomes.iter().filter(is_done).count();
         if let Some(bout) = &mut self.lock().bout {
-            bout.done += count;
-            bout.bytes += bytes;
+            bout.done += done as u64;
         }
     }
 

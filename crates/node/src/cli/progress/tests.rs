@@ -12,6 +12,8 @@ fn progress_tells_rate_and_time_left_once_they_are_known() {
     assert_eq!(known(3, None, 2048, None, 2000), "3, 2.0 KiB, 1.0 KiB/s");
     let all = known(3, Some(9), 2048, Some(6 << 10), 2000);
     assert_eq!(all, "3 of 9 (33 %), 2.0 KiB, 1.0 KiB/s, 5.0 s left");
+    let unknown = known(3, Some(9), 2048, None, 2000);
+    assert_eq!(unknown, "3 of 9 (33 %), 2.0 KiB, 1.0 KiB/s", "the rest may be of any size");
     let counts = known(300, Some(1200), 0, None, 10_000);
     assert_eq!(counts, "300 of 1200 (25 %), 30/s, 31.0 s left");
     assert_eq!(known(0, Some(0), 0, None, 5000), "0");
