@@ -8,6 +8,7 @@ mod pace;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use engine::index::Handle;
 use engine::path::RelPath;
 
 use crate::watch::{Hint, Touched};
@@ -24,6 +25,8 @@ const COLLAPSE_NAMES_MIN: usize = 16;
 /// Hints are numbered from here; below are the numbers of busy paths, which were hinted before
 /// every cookie that still waits.
 const HEARD_START: u64 = 1 << 48;
+/// Files changed through one name that are remembered with it.
+const INODES_MAX: usize = 4;
 /// Barriers waiting at once; a caller beyond it runs into its own time-out.
 const COOKIES_MAX: usize = 1_024;
 
@@ -49,6 +52,9 @@ pub struct Batch {
     pub names: Vec<(RelPath, Touched)>,
     /// Whole subtrees, parents before children; none lies inside another.
     pub trees: Vec<RelPath>,
+    /// Files that were changed through names: to be looked at under those by which they are known,
+    /// too. With a path only if nothing is found there.
+    pub inodes: Vec<(Option<RelPath>, Handle)>,
     /// Events were lost; `trees` holds the root.
     pub lost: bool,
     /// Barriers that are reached once this batch has been looked at.
@@ -67,7 +73,8 @@ pub struct Reached {
 impl Batch {
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
-        self.names.is_empty() && self.trees.is_empty() && self.cookies.is_empty()
+        let Batch { names, trees, inodes, lost: _, cookies } = self;
+        names.is_empty() && trees.is_empty() && inodes.is_empty() && cookies.is_empty()
     }
 }
 
@@ -77,7 +84,16 @@ type Turn = (u64, u64);
 struct Waiting {
     turn: Turn,
     what: Touched,
+    /// What was changed through it.
+    inodes: Vec<Handle>,
     busy: bool,
+}
+
+impl Waiting {
+    /// Whether a look at the name may show another file than the one that was changed through it.
+    fn is_another(&self) -> bool {
+        went(self.what) || self.what.contains(Touched::MOVED_TO) || self.inodes.len() > 1
+    }
 }
 
 /// Everything that waits to be looked at.
@@ -90,6 +106,8 @@ pub struct Settle {
     /// When each name or tree was first heard of, except busy ones: what a cookie waits for.
     heard: BTreeSet<u64>,
     cookies: VecDeque<(u64, u64)>,
+    /// Changed through names that do not wait any more.
+    inodes: BTreeSet<Handle>,
     lost: bool,
     paces: Paces,
     last_heard: u64,
@@ -107,6 +125,7 @@ impl Settle {
             trees: BTreeMap::new(),
             heard: BTreeSet::new(),
             cookies: VecDeque::new(),
+            inodes: BTreeSet::new(),
             lost: false,
             paces: Paces::default(),
             last_heard: HEARD_START,
@@ -119,6 +138,7 @@ impl Settle {
     pub fn push(&mut self, now_ms: u64, hint: Hint) {
         match hint {
             Hint::Name { dir, name, what } => self.push_name(now_ms, dir.join(name), what),
+            Hint::Inode { path, handle } => self.push_inode(&path, handle),
             Hint::Root(what) => self.push_name(now_ms, RelPath::root(), what),
             Hint::Tree(path) => self.push_tree(now_ms, path),
             Hint::Lost => {
@@ -139,7 +159,8 @@ impl Settle {
         let wait_ms = self.paces.next_wait_ms(now_ms, &path, BUSY_MS_MIN, BUSY_MS_MAX);
         self.last_busy += 1;
         let turn = (now_ms.saturating_add(wait_ms), self.last_busy);
-        self.insert(path, Waiting { turn, what: Touched::empty(), busy: true });
+        let (what, inodes) = (Touched::empty(), Vec::new());
+        self.insert(path, Waiting { turn, what, inodes, busy: true });
         self.bound(now_ms);
     }
 
@@ -166,9 +187,13 @@ impl Settle {
             if !waiting.busy {
                 self.paces.delivered(now_ms, &path);
             }
+            let there = (!waiting.is_another()).then(|| path.clone());
+            batch.inodes.extend(waiting.inodes.into_iter().map(|inode| (there.clone(), inode)));
             batch.names.push((path, waiting.what));
         }
         batch.names.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let inodes = std::mem::take(&mut self.inodes);
+        batch.inodes.extend(inodes.into_iter().map(|inode| (None, inode)));
         batch.cookies = self.reached();
         batch
     }
@@ -211,11 +236,32 @@ impl Settle {
         // Held back until now: it has waited enough.
         let delay_ms = if held_back.is_some() { 0 } else { self.options.delay_ms };
         // It keeps its number: closed after a cookie was made, it was still written before it.
-        let heard = held_back.map_or_else(|| self.next_heard(), |waiting| waiting.turn.1);
+        let held_back = held_back.map(|waiting| (waiting.turn.1, waiting.inodes));
+        let (heard, inodes) = held_back.unwrap_or_else(|| (self.next_heard(), Vec::new()));
         let due = now_ms.saturating_add(delay_ms);
         let due = due.max(self.paces.not_before(&path));
-        self.insert(path, Waiting { turn: (due, heard), what, busy: false });
+        self.insert(path, Waiting { turn: (due, heard), what, inodes, busy: false });
         self.bound(now_ms);
+    }
+
+    /// A name that a tree covers keeps none: whoever changed so much in so short a time is met by
+    /// the next scan.
+    fn push_inode(&mut self, path: &RelPath, handle: Handle) {
+        let Some(waiting) = self.names.get_mut(path) else { return };
+        if waiting.inodes.contains(&handle) {
+            return;
+        }
+        waiting.inodes.push(handle);
+        if waiting.inodes.len() > INODES_MAX {
+            let rest = waiting.inodes.split_off(1);
+            let oldest = std::mem::replace(&mut waiting.inodes, rest);
+            self.inodes.extend(oldest);
+        }
+        if self.inodes.len() > self.options.names_max {
+            self.inodes.clear();
+            self.lost = true;
+            self.push_tree(0, RelPath::root());
+        }
     }
 
     /// A tree takes the place of the names below it, but not of its own: how the entry itself was
@@ -249,6 +295,9 @@ impl Settle {
         for name in names {
             if let Some(waiting) = self.drop_name(&name) {
                 turn = self.earlier(turn, waiting.turn);
+                if waiting.is_another() {
+                    self.inodes.extend(waiting.inodes);
+                }
             }
         }
         self.heard.insert(turn.1);

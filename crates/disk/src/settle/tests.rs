@@ -1,9 +1,10 @@
 //! Which hint comes out when: time is a number here, so every test is exact.
 
+use engine::index::Handle;
 use engine::path::{Name, RelPath};
 use proptest::prelude::{prop, proptest, Just, Strategy};
 
-use super::{Batch, Options, Settle, BUSY_MS_MAX, TREES_MAX};
+use super::{Batch, Options, Settle, BUSY_MS_MAX, INODES_MAX, TREES_MAX};
 use crate::watch::{Hint, Touched};
 
 fn path(text: &str) -> RelPath {
@@ -61,6 +62,64 @@ fn a_batch_is_cut_at_its_size_and_lists_parents_first() {
     }
     assert_eq!(names(&settle.take_due(0, 3)), ["d", "d/a", "d/b"]);
     assert_eq!(names(&settle.take_due(0, 3)), ["c"]);
+}
+
+fn inode(text: &str, number: u8) -> Hint {
+    Hint::Inode { path: path(text), handle: handle(number) }
+}
+
+fn handle(number: u8) -> Handle {
+    Handle([number].as_slice().into())
+}
+
+// Story: a mode was set through a second name of a file, which was removed at once. A look at that
+// name found nothing, nobody looked at the first, and `wait` said that all was told.
+#[test]
+fn what_was_changed_through_a_name_that_shows_it_no_more_is_looked_at_by_itself() {
+    let mut settle = settle(0, 100);
+    for (at, (what, inodes)) in [
+        (Touched::ATTRIBUTES, &[1][..]),
+        (Touched::ATTRIBUTES | Touched::DELETED, &[2]),
+        (Touched::CLOSED | Touched::MOVED_FROM, &[3]),
+        (Touched::ATTRIBUTES | Touched::MOVED_TO, &[4]),
+        (Touched::CREATED | Touched::CLOSED, &[5, 5]),
+        (Touched::ATTRIBUTES, &[6, 7]),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let name = at.to_string();
+        for number in inodes {
+            settle.push(0, named(&name, what));
+            settle.push(0, inode(&name, *number));
+        }
+    }
+    settle.push(0, inode("nobody hinted this", 8));
+    let batch = settle.take_due(0, 10);
+    let seen = batch.inodes.into_iter().map(|(at, Handle(number))| {
+        (at.map_or_else(|| "-".to_owned(), |path| path.to_string()), number[0])
+    });
+    let told = [("0", 1), ("-", 2), ("-", 3), ("-", 4), ("4", 5), ("-", 6), ("-", 7)];
+    assert!(seen.eq(told.map(|(at, number)| (at.to_owned(), number))));
+    assert!(settle.take_due(0, 10).is_empty(), "and once");
+}
+
+#[test]
+fn what_was_changed_through_a_name_is_not_forgotten_with_it() {
+    let mut settle = settle(0, 20);
+    let change = |settle: &mut Settle, count| {
+        for number in 0..count {
+            settle.push(0, named("d/one", Touched::ATTRIBUTES));
+            settle.push(0, inode("d/one", number));
+        }
+    };
+    change(&mut settle, 15);
+    settle.push(0, Hint::Tree(path("d")));
+    let batch = settle.take_due(0, 10);
+    assert_eq!((batch.inodes.len(), batch.lost), (15, false));
+    change(&mut settle, 30);
+    let batch = settle.take_due(0, 10);
+    assert!(batch.lost && batch.inodes.len() <= 20 + INODES_MAX, "more than that is a scan");
 }
 
 // Story: a directory was new, so its tree waited to be walked, and what was deleted in it a moment

@@ -10,6 +10,7 @@ mod record;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use engine::index::Handle;
 use engine::path::{Name, RelPath};
 use rustix::io::Errno;
 
@@ -133,6 +134,7 @@ impl Group {
         let before = hints.len();
         if let Some(place) = record.at {
             self.hint(place, touched(record), hints)?;
+            hints.extend(hints.last().and_then(|hint| inode(record, hint)));
         }
         let directory = touched_kind(record);
         if let Some(place) = record.old {
@@ -190,6 +192,15 @@ fn itself(dir: RelPath, what: Touched) -> Hint {
         (Some(parent), Some(name)) => Hint::Name { dir: parent, name: name.clone(), what },
         _ => Hint::Root(what),
     }
+}
+
+/// Which file was changed through the name that is hinted.
+fn inode(record: &Record<'_>, hint: &Hint) -> Option<Hint> {
+    let is_change = record.mask & (libc::FAN_ATTRIB | libc::FAN_CLOSE_WRITE) != 0;
+    let (Hint::Name { dir, name, .. }, true) = (hint, is_change && !is_directory(record)) else {
+        return None;
+    };
+    Some(Hint::Inode { path: dir.join(name.clone()), handle: Handle(record.inode?.into()) })
 }
 
 fn is_directory(record: &Record<'_>) -> bool {

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::ops::{BitOr, BitOrAssign};
 
+use engine::index::Handle;
 use engine::path::{Name, RelPath};
 
 /// Where to look next.
@@ -18,6 +19,14 @@ pub enum Hint {
         name: Name,
         /// What the kernel said happened, as far as it said.
         what: Touched,
+    },
+    /// This file was written or given attributes through this name, which has just been hinted. It
+    /// may have others, and that one may be gone by the time anybody looks.
+    Inode {
+        /// From the folder's root.
+        path: RelPath,
+        /// Which file.
+        handle: Handle,
     },
     /// The root directory's own attributes may have changed (it has no name inside itself).
     Root(Touched),

@@ -9,10 +9,15 @@ mod speed;
 use std::fs;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
+use engine::path::Name;
 use lab::{on_each_rung, Lab, Seen};
+
+use crate::fs::Fs;
+use crate::linux::Linux;
 
 use super::{Options, Rung, Touched, Wake, WatchError, Watcher};
 
@@ -47,6 +52,26 @@ fn an_append_is_hinted_for_the_name_that_was_used() {
         std::io::Write::write_all(&mut file, b"y").unwrap();
         drop(file);
         lab.seen_closed(&[b"other"]);
+    });
+}
+
+#[test]
+fn a_change_through_a_name_that_is_gone_tells_which_file_it_was() {
+    on_each_rung(|lab| {
+        let (first, second) = (lab.root.join("a"), lab.root.join("b"));
+        fs::write(&first, b"x").unwrap();
+        lab.seen_closed(&[b"a"]);
+        fs::hard_link(&first, &second).unwrap();
+        fs::set_permissions(&second, fs::Permissions::from_mode(0o600)).unwrap();
+        fs::remove_file(&second).unwrap();
+        let seen = lab.seen();
+        assert!(seen.what("b").contains(Touched::DELETED), "{seen:?}");
+        let linux = Linux::new();
+        let root = linux.open_root(&lab.root).unwrap();
+        let file = linux.stat(&root, &Name::new(b"a").unwrap()).unwrap().handle;
+        // Inotify tells no files, only names.
+        let told = (lab.watcher.rung() == Rung::FanotifyFilesystem).then_some(&file);
+        assert_eq!(seen.inodes.get(&b"b"[..]), told);
     });
 }
 

@@ -10,10 +10,11 @@ use disk::ignore::Ignore;
 use disk::linux::Linux;
 use disk::scan::{self, Eyes, Progress, Report, Why};
 use disk::settle::{Options, Settle};
-use disk::store::{Reader, Store};
+use disk::store::{LastSeen, Reader, Store};
 use disk::watch::{Hint, Wake, Watcher};
 use engine::engine::{FolderEngine, Input};
-use engine::observe::Found;
+use engine::index::Handle;
+use engine::observe::{Found, Observation};
 use engine::path::RelPath;
 
 use super::barrier::Reached;
@@ -25,8 +26,10 @@ use super::status::Board;
 use super::RootDir;
 use crate::membership::now_unix_ms;
 
+mod hidden;
 mod rounds;
 
+use hidden::Hidden;
 use rounds::Rounds;
 
 /// Names taken out of the settling room at once.
@@ -185,7 +188,7 @@ pub fn look(sight: &Sight, last: &Reader, delay_ms: u64, has_events: bool, asked
             paths.sort_unstable();
             paths.dedup();
             let paths: Vec<_> = paths.into_iter().map(|path| (path, Why::Asked)).collect();
-            names(sight, last, &mut settle, &paths);
+            names(sight, last, &mut settle, &paths, &mut |_| ());
         }
         for path in trees(sight, last, &tops) {
             settle.busy(sight.clock.mono_ms(), path);
@@ -210,7 +213,10 @@ fn drain(sight: &Sight, last: &Reader, settle: &mut Settle) {
         }
         let paths: Vec<_> =
             batch.names.into_iter().map(|(path, what)| (path, Why::of(what))).collect();
-        let mut busy = names(sight, last, settle, &paths);
+        let mut hidden = Hidden::of(batch.inodes);
+        let mut busy = names(sight, last, settle, &paths, &mut |look| hidden.saw(look));
+        let elsewhere = known_names(sight, last, &hidden.left());
+        busy.extend(names(sight, last, settle, &elsewhere, &mut |_| ()));
         if batch.lost {
             sight.tell(Event::Inputs(vec![Input::Rescan]));
         } else {
@@ -222,6 +228,17 @@ fn drain(sight: &Sight, last: &Reader, settle: &mut Settle) {
             sight.tell(Event::Cookie(Reached { number: reached.cookie, open }));
         }
     }
+}
+
+/// Where files were last seen that were changed through names which do not show them.
+fn known_names(sight: &Sight, last: &Reader, hidden: &[Handle]) -> Vec<(RelPath, Why)> {
+    if hidden.is_empty() || !sight.catch_up() {
+        return Vec::new();
+    }
+    // An index that cannot be read is told of by every look.
+    let rows = hidden.iter().flat_map(|inode| last.seen_handle(inode).unwrap_or_default());
+    let paths = rows.filter_map(|row| last.path_of(row.slot).ok().flatten());
+    paths.map(|path| (path, Why::Changed)).collect()
 }
 
 /// Looks at everything in directories; returns what somebody has open for writing.
@@ -241,12 +258,14 @@ fn trees(sight: &Sight, last: &Reader, tops: &[RelPath]) -> Vec<RelPath> {
     busy
 }
 
-/// Looks at single paths; returns those that somebody has open for writing.
+/// Looks at single paths, and shows each look to `saw`; returns those that somebody has open for
+/// writing.
 fn names(
     sight: &Sight,
     last: &Reader,
     settle: &mut Settle,
     paths: &[(RelPath, Why)],
+    saw: &mut dyn FnMut(&Observation),
 ) -> Vec<RelPath> {
     let mut busy = Vec::new();
     if paths.is_empty() || !sight.is_good(true) {
@@ -257,6 +276,7 @@ fn names(
     let eyes = sight.eyes(0, false);
     let looked = scan::names(&eyes, last, &progress, paths, &mut |report| {
         busy.extend(busy_paths(&report));
+        report.batch.looks.iter().for_each(&mut *saw);
         sight.hand_on(began_ms, report)
     });
     report_trouble(sight, looked.err());

@@ -32,6 +32,8 @@ pub(super) struct Record<'a> {
     pub(super) pid: i32,
     /// Where it happened; absent for events that know only their inode.
     pub(super) at: Option<Place<'a>>,
+    /// A whole `struct file_handle` of what it happened to.
+    pub(super) inode: Option<&'a [u8]>,
     /// For FAN_RENAME: from here.
     pub(super) old: Option<Place<'a>>,
     /// For FAN_RENAME: to here.
@@ -90,6 +92,7 @@ fn record(bytes: &[u8]) -> Option<(Record<'_>, &[u8])> {
         }
         let (info, next) = infos.split_at_checked(info_bytes)?;
         match kind {
+            libc::FAN_EVENT_INFO_TYPE_FID => record.inode = Some(handle(info)?.0),
             libc::FAN_EVENT_INFO_TYPE_DFID_NAME => record.at = Some(place(info)?),
             libc::FAN_EVENT_INFO_TYPE_OLD_DFID_NAME => record.old = Some(place(info)?),
             libc::FAN_EVENT_INFO_TYPE_NEW_DFID_NAME => record.new = Some(place(info)?),
@@ -100,13 +103,18 @@ fn record(bytes: &[u8]) -> Option<(Record<'_>, &[u8])> {
     Some((record, rest))
 }
 
-fn place(info: &[u8]) -> Option<Place<'_>> {
+/// The handle in a piece of information, and what comes after it.
+fn handle(info: &[u8]) -> Option<(&[u8], &[u8])> {
     let from_handle = info.get(INFO_HEADER_BYTES + FSID_BYTES..)?;
     let opaque_bytes = usize::try_from(u32::from_ne_bytes(array(from_handle, 0)?)).ok()?;
     if opaque_bytes > HANDLE_BYTES_MAX {
         return None;
     }
-    let (handle, after) = from_handle.split_at_checked(HANDLE_HEADER_BYTES + opaque_bytes)?;
+    from_handle.split_at_checked(HANDLE_HEADER_BYTES + opaque_bytes)
+}
+
+fn place(info: &[u8]) -> Option<Place<'_>> {
+    let (handle, after) = handle(info)?;
     let end = after.iter().position(|&byte| byte == 0)?;
     Some(Place { handle, name: &after[..end] })
 }

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use engine::index::Handle;
+
 use super::super::{Hint, Options, Rung, Touched, Watcher};
 
 /// Longer than any machine needs; a test that waits so long has failed.
@@ -20,6 +22,7 @@ pub(super) struct Seen {
     pub(super) names: BTreeMap<Vec<u8>, Touched>,
     pub(super) trees: BTreeSet<Vec<u8>>,
     pub(super) root: Touched,
+    pub(super) inodes: BTreeMap<Vec<u8>, Handle>,
     pub(super) lost: bool,
 }
 
@@ -41,6 +44,7 @@ impl Seen {
             Hint::Name { dir, name, what } => {
                 *self.names.entry(dir.join(name).to_bytes()).or_default() |= what;
             }
+            Hint::Inode { path, handle } => drop(self.inodes.insert(path.to_bytes(), handle)),
             Hint::Root(what) => self.root |= what,
             Hint::Tree(path) => drop(self.trees.insert(path.to_bytes())),
             Hint::Lost => self.lost = true,
