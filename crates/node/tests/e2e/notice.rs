@@ -1,6 +1,8 @@
 //! Changes are noticed by events alone, and what no event can tell is found by `verify`.
 
 use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 
 use crate::grow;
 use crate::lab::{tool, until, Lab, Outcome, FOLDER};
@@ -62,7 +64,29 @@ fn by_events(lab: &Lab, rung: &str) -> Outcome {
 
 /// As root: the whole filesystem is watched.
 pub fn fanotify() -> Outcome {
-    by_events(&Lab::three()?, "fanotify")
+    let lab = Lab::three()?;
+    by_events(&lab, "fanotify")?;
+    let begun = scans(&lab);
+    second_names(&lab)?;
+    no_scan_since(&lab, &begun)
+}
+
+/// A file gets a second name, is changed through it, and the name goes at once: `wait` said that
+/// everybody had it, and nobody had been told.
+fn second_names(lab: &Lab) -> Outcome {
+    let tree = &lab.nodes[0].tree;
+    grow::numbered(tree, 20)?;
+    lab.settle("20 files")?;
+    for number in 0..20 {
+        let (file, second) = (tree.join(format!("{number}.txt")), tree.join("second"));
+        fs::hard_link(&file, &second)?;
+        match number % 2 {
+            0 => fs::set_permissions(&second, fs::Permissions::from_mode(0o600))?,
+            _ => fs::OpenOptions::new().append(true).open(&second)?.write_all(b"more")?,
+        }
+        fs::remove_file(&second)?;
+    }
+    lab.settle_after("changes through names that are gone", &[0])
 }
 
 /// As anybody else: every directory is.
