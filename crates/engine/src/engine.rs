@@ -345,6 +345,10 @@ impl FolderEngine {
                 self.not_staged(index, &digests, Fetch::denied);
                 Ok(())
             }
+            Message::Nowhere(digest, nodes) => {
+                self.hear_of_lost(index, peer, &digest, nodes);
+                Ok(())
+            }
             Message::Data(_) => Err(Offence("it sends contents where only index frames go")),
         }
     }

@@ -130,7 +130,8 @@ impl Exchange {
             Message::DeltaEnd(end) => is_beyond(&end.knowledge),
             Message::Ack(ack) => is_beyond(&ack.knowledge),
             Message::Frame(frame) => is_beyond(&frame.context),
-            Message::Hello(_) | Message::Want(_) | Message::Gone(_) | Message::Data(_) => false,
+            Message::Hello(_) | Message::Want(_) | Message::Data(_) => false,
+            Message::Gone(_) | Message::Nowhere(..) => false,
         }
     }
 

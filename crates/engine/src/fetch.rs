@@ -55,6 +55,8 @@ struct Rare {
     unclear: bool,
     /// In so many deep rounds on end everybody said that they do not have it.
     denied: u32,
+    /// Who does not have it either, as peers say of nodes that they can ask.
+    hearsay: BTreeMap<NodeId, Vec<NodeId>>,
 }
 
 /// What came of asking for a content.
@@ -104,12 +106,26 @@ impl Fetch {
         let rare = self.rare.entry(digest).or_default();
         if rare.searched {
             let denied = if rare.deep && !rare.unclear { rare.denied + 1 } else { 0 };
-            *rare = Rare { deep: true, denied, ..Rare::default() };
+            let hearsay = std::mem::take(&mut rare.hearsay);
+            *rare = Rare { deep: true, denied, hearsay, ..Rare::default() };
             return if denied < LOST_ROUNDS_MIN { Asked::Nobody } else { Asked::Lost };
         }
         rare.searched = true;
         self.start(digest, size, None);
         Asked::Search
+    }
+
+    /// A peer says that these nodes do not have it either. Of interest only while it is searched.
+    pub fn told(&mut self, peer: NodeId, digest: &Digest, nodes: Vec<NodeId>) {
+        if let Some(rare) = self.rare.get_mut(digest) {
+            rare.hearsay.insert(peer, nodes);
+        }
+    }
+
+    /// Who does not have it, as connected peers have said of others.
+    pub fn hearsay(&self, digest: &Digest) -> impl Iterator<Item = NodeId> + '_ {
+        let said = self.rare.get(digest).into_iter().flat_map(|rare| rare.hearsay.values());
+        said.flatten().copied()
     }
 
     /// The content is being copied on this disk.
@@ -225,6 +241,9 @@ impl Fetch {
     /// A peer is gone: what it was to send must be asked for again.
     pub fn peer_down(&mut self, peer: NodeId) -> Vec<Digest> {
         self.unsent.remove(&peer);
+        for rare in self.rare.values_mut() {
+            rare.hearsay.remove(&peer);
+        }
         let lost = self.under_way.iter().filter(|(_, request)| request.from == Some(peer));
         let lost: Vec<Digest> = lost.map(|(&digest, _)| digest).collect();
         for digest in &lost {

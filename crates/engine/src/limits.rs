@@ -90,6 +90,9 @@ pub const STALL_MS: u64 = 30_000;
 /// file that is being renamed may be missed once.
 pub const LOST_ROUNDS_MIN: u32 = 3;
 
+/// Nodes in one message about a content that is nowhere.
+pub const DENIERS_MAX: usize = 1_024;
+
 /// First and last pause before a failed step is tried again, in milliseconds.
 pub const RETRY_MS_MIN: u64 = 50;
 

@@ -1,7 +1,7 @@
 //! Everything two nodes can say to each other about one folder.
 
 use crate::content::Digest;
-use crate::dot::{Incarnation, Knowledge};
+use crate::dot::{Incarnation, Knowledge, NodeId};
 use crate::entry::{Entry, Hlc, IncarnationRecord};
 use crate::index::Phase;
 
@@ -32,6 +32,9 @@ pub enum Message {
     Data(Vec<Piece>),
     /// I cannot give these contents (any more).
     Gone(Vec<Digest>),
+    /// None of these nodes has this content, me included: each said so again and again, with its
+    /// trash looked through, to me or to somebody who told me.
+    Nowhere(Digest, Vec<NodeId>),
 }
 
 /// Opens a folder's conversation on a new connection.

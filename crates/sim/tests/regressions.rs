@@ -62,3 +62,25 @@ fn what_a_power_loss_took_is_not_waited_for_and_what_it_left_is_not_spread() {
         assert_eq!(run(seed, wish).failed, None, "seed {seed}");
     }
 }
+
+/// In a chain of links the author of a version that is nowhere cannot ask all nodes, and all waited
+/// for it, for ever. (`engine::fetch`,
+/// `what_is_said_of_others_lasts_while_the_content_is_searched_and_its_teller_is_there`)
+#[test]
+fn what_nobody_has_is_taken_back_in_a_chain_too() {
+    ends_well(2508);
+    let wish = Wish { power: true, ..Wish::default() };
+    for seed in [117, 122, 235, 372] {
+        assert_eq!(run(seed, wish).failed, None, "seed {seed}");
+    }
+}
+
+/// The row of a directory stayed in one that had none any more (5001199), and a file that got a
+/// second name in the moment it was renamed was moved to both (1201054). (`engine::observe`,
+/// `a_directory_whose_new_place_is_not_known_does_not_go_back_to_a_directory_that_is_gone` and
+/// `of_two_new_names_of_a_file_one_is_where_it_went`)
+#[test]
+fn what_is_renamed_while_its_surroundings_change_is_known_afterwards() {
+    ends_well(5_001_199);
+    ends_well(1_201_054);
+}

@@ -1,22 +1,26 @@
 //! A content that no node has any more: its author settles what is shown in its place.
 //!
 //! After a power loss an announced version can be nowhere: its author lost it before the first
-//! sync, and nobody had fetched it. When every node that ever wrote here is connected and has said
-//! so, a few times over, the author, and nobody else, takes its word back
+//! sync, and nobody had fetched it. When every node that ever wrote here has said so, a few times
+//! over, to the author or to others who pass it on, the author, and nobody else, takes its word back
 //! (docs/decisions/0007-what-nobody-has-is-taken-back.md). What is found on its disk stays.
 
 use super::waits::path_of;
 use super::{Effect, FolderEngine};
 use crate::content::Digest;
-use crate::dot::{Dot, NodeId};
+use crate::dot::{Dot, Incarnation, NodeId};
 use crate::entry::EntryId;
+use crate::exchange::Outgoing;
 use crate::index::Index;
+use crate::limits::DENIERS_MAX;
+use crate::message::Message;
 use crate::observe::{self, Instead};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl FolderEngine {
-    /// Nobody of `asked` has the content, nor does this disk. Whether another takes its place now.
-    pub(super) fn take_back(
+    /// None of the peers that were `asked` has the content, nor does this disk. Whether another takes
+    /// its place now; who is not its author tells all peers, for they may not be connected to all.
+    pub(super) fn is_settled(
         &mut self,
         index: &mut dyn Index,
         id: EntryId,
@@ -26,9 +30,49 @@ impl FolderEngine {
         let lives: BTreeMap<_, _> =
             index.incarnations().into_iter().map(|life| (life.incarnation, life.node)).collect();
         let Some(&own) = lives.get(&self.facts.meta.incarnation) else { return false };
-        if lives.values().any(|node| *node != own && !asked.contains(node)) {
-            return false;
+        let peers = self.peers();
+        // Who can be asked speaks for itself.
+        let others = self.fetch.hearsay(lost).filter(|node| !peers.contains(node));
+        let mut lacking: BTreeSet<NodeId> = others.chain(asked.iter().copied()).collect();
+        lacking.insert(own);
+        if lives.values().all(|node| lacking.contains(node))
+            && self.take_back(index, id, lost, own, &lives)
+        {
+            return true;
         }
+        let nodes: Vec<NodeId> = lacking.into_iter().take(DENIERS_MAX).collect();
+        for peer in peers {
+            let message = Message::Nowhere(*lost, nodes.clone());
+            self.effects.push(Effect::Send(Outgoing { peer, message, inline: Vec::new() }));
+        }
+        false
+    }
+
+    /// A peer says that these nodes do not have a content. Of interest is who cannot be asked.
+    pub(super) fn hear_of_lost(
+        &mut self,
+        index: &dyn Index,
+        peer: NodeId,
+        lost: &Digest,
+        mut nodes: Vec<NodeId>,
+    ) {
+        let (peers, lives) = (self.peers(), index.incarnations());
+        nodes.retain(|node| !peers.contains(node) && lives.iter().any(|life| life.node == *node));
+        self.fetch.told(peer, lost, nodes);
+    }
+
+    fn peers(&self) -> BTreeSet<NodeId> {
+        self.exchange.peers().map(|(peer, _)| peer).collect()
+    }
+
+    fn take_back(
+        &mut self,
+        index: &mut dyn Index,
+        id: EntryId,
+        lost: &Digest,
+        own: NodeId,
+        lives: &BTreeMap<Incarnation, NodeId>,
+    ) -> bool {
         let is_own = |dot: Dot| lives.get(&dot.incarnation) == Some(&own);
         let path = path_of(index, id);
         let taken = observe::take_back(&mut self.facts, index, id, lost, &is_own);

@@ -181,7 +181,7 @@ impl FolderEngine {
             None => {
                 let holders = self.holders(index, id, &digest);
                 match self.fetch.ask(digest, size, &holders) {
-                    Asked::Lost if self.take_back(index, id, &digest, &holders) => return,
+                    Asked::Lost if self.is_settled(index, id, &digest, &holders) => return,
                     asked => asked,
                 }
             }

@@ -53,6 +53,29 @@ fn what_all_have_denied_often_enough_is_lost_but_silence_denies_nothing() {
     assert_eq!(round(false), Asked::Lost);
 }
 
+#[test]
+fn what_is_said_of_others_lasts_while_the_content_is_searched_and_its_teller_is_there() {
+    let mut fetch = Fetch::default();
+    let (far, further) = (NodeId([3; 32]), NodeId([4; 32]));
+    let said = |fetch: &Fetch| fetch.hearsay(&content(1)).collect::<Vec<_>>();
+    fetch.told(A, &content(1), vec![far]);
+    assert_eq!(said(&fetch), [], "nobody searches it");
+    assert_eq!(fetch.ask(content(1), 10, &[A]), Asked::UnderWay);
+    assert!(fetch.denied(&content(1)));
+    fetch.told(A, &content(1), vec![further]);
+    fetch.told(A, &content(1), vec![far]);
+    fetch.told(B, &content(1), vec![further]);
+    assert_eq!(said(&fetch), [far, further]);
+    assert_eq!(fetch.ask(content(1), 10, &[A]), Asked::Search);
+    assert!(fetch.failed(&content(1)));
+    assert_eq!(fetch.ask(content(1), 10, &[A]), Asked::Nobody);
+    assert_eq!(said(&fetch), [far, further], "the next round goes on from there");
+    fetch.peer_down(A);
+    assert_eq!(said(&fetch), [further]);
+    fetch.arrived(content(1));
+    assert_eq!(said(&fetch), []);
+}
+
 // Story: one deleted a file, another edited what it had been made from, and the version that had to
 // live lay in everybody's trash only. They asked one another for it for ever.
 #[test]

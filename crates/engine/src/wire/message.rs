@@ -8,7 +8,8 @@ use crate::dot::{Incarnation, Knowledge, NodeId};
 use crate::entry::{Hlc, IncarnationRecord};
 use crate::index::Phase;
 use crate::limits::{
-    FRAME_ENTRIES_MAX, INLINE_BYTES_MAX, KNOWLEDGE_RANGES_MAX, PIECE_BYTES_MAX, WANTS_MAX,
+    DENIERS_MAX, FRAME_ENTRIES_MAX, INLINE_BYTES_MAX, KNOWLEDGE_RANGES_MAX, PIECE_BYTES_MAX,
+    WANTS_MAX,
 };
 use crate::message::{Ack, DeltaEnd, FolderId, Frame, Hello, Message, Piece, Share, Want};
 use prost::Message as _;
@@ -88,6 +89,8 @@ struct WireMessage {
     beyond: Vec<WireBeyond>,
     #[prost(uint32, tag = "11")]
     phase: u32,
+    #[prost(bytes = "vec", repeated, tag = "12")]
+    nodes: Vec<Vec<u8>>,
 }
 
 const HELLO: u32 = 1;
@@ -98,6 +101,7 @@ const ACK: u32 = 5;
 const WANT: u32 = 6;
 const DATA: u32 = 7;
 const GONE: u32 = 8;
+const NOWHERE: u32 = 9;
 
 fn write_knowledge(knowledge: &Knowledge) -> Vec<WireSeen> {
     let seen = knowledge.iter().map(|(incarnation, intervals)| {
@@ -238,6 +242,10 @@ pub(super) fn encode(folder: FolderId, message: &Message) -> Vec<u8> {
             wire.kind = GONE;
             wire.pieces = digests.iter().map(|d| write_piece(d, 0, 0, &[])).collect();
         }
+        Message::Nowhere(digest, nodes) => {
+            (wire.kind, wire.pieces) = (NOWHERE, vec![write_piece(digest, 0, 0, &[])]);
+            wire.nodes = nodes.iter().map(|node| node.0.to_vec()).collect();
+        }
     }
     wire.encode_to_vec()
 }
@@ -303,6 +311,16 @@ fn read_wants(wire: Vec<WirePiece>) -> Result<Vec<Want>, WireError> {
     wants.collect()
 }
 
+fn read_nowhere(wire: WireMessage) -> Result<Message, WireError> {
+    if wire.nodes.len() > DENIERS_MAX {
+        return Err(WireError("too many nodes that lack a content"));
+    }
+    let [piece]: [WirePiece; 1] =
+        wire.pieces.try_into().map_err(|_| WireError("not one content that is nowhere"))?;
+    let nodes = wire.nodes.iter().map(|node| Ok(NodeId(array(node)?)));
+    Ok(Message::Nowhere(read_piece(piece)?.digest, nodes.collect::<Result<_, _>>()?))
+}
+
 fn read_ack(wire: &WireMessage) -> Result<Ack, WireError> {
     if wire.applied.len() > KNOWLEDGE_RANGES_MAX {
         return Err(WireError("too many incarnations"));
@@ -336,6 +354,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(FolderId, Message), WireError> {
             let pieces = read_pieces(wire.pieces)?;
             Message::Gone(pieces.into_iter().map(|p| p.digest).collect())
         }
+        NOWHERE => read_nowhere(wire)?,
         _ => return Err(WireError("an unknown kind of message")),
     };
     Ok((folder, message))

@@ -88,6 +88,7 @@ fn messages(n: u64, k: Knowledge) -> Vec<Message> {
         Message::Want(vec![Want { digest, size: 9 + n, offset: 3, deep: n.is_multiple_of(2) }]),
         Message::Data(vec![Piece { digest, size: 9 + n, offset: 3, bytes: vec![1, 2] }]),
         Message::Gone(vec![digest]),
+        Message::Nowhere(digest, vec![NodeId([n as u8; 32]), NodeId([7; 32])]),
     ]
 }
 
@@ -145,7 +146,7 @@ fn registers_and_fields_of_a_newer_program_are_passed_on_as_they_came() {
 }
 
 /// What version 1 said, as it went over the wire: one message of each kind.
-const FIRST: [&[u8]; 8] = [
+const FIRST: [&[u8]; 9] = [
     include_bytes!("../../../../testdata/wire-1/hello.bin"),
     include_bytes!("../../../../testdata/wire-1/share.bin"),
     include_bytes!("../../../../testdata/wire-1/frame.bin"),
@@ -154,6 +155,7 @@ const FIRST: [&[u8]; 8] = [
     include_bytes!("../../../../testdata/wire-1/want.bin"),
     include_bytes!("../../../../testdata/wire-1/data.bin"),
     include_bytes!("../../../../testdata/wire-1/gone.bin"),
+    include_bytes!("../../../../testdata/wire-1/nowhere.bin"),
 ];
 
 /// The files never change: a program that cannot read them, or says the same in other bytes, speaks
