@@ -2,8 +2,8 @@
 //!
 //! After a power loss an announced version can be nowhere: its author lost it before the first
 //! sync, and nobody had fetched it. When every node that ever wrote here has said so, a few times
-//! over, to the author or to others who pass it on, the author, and nobody else, takes its word back
-//! (docs/decisions/0007-what-nobody-has-is-taken-back.md). What is found on its disk stays.
+//! over, to the author or to others who pass it on, the author, and nobody else, takes its word
+//! back (docs/decisions/0007-what-nobody-has-is-taken-back.md). What is found on its disk stays.
 
 use super::waits::path_of;
 use super::{Effect, FolderEngine};
@@ -18,8 +18,8 @@ use crate::observe::{self, Instead};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl FolderEngine {
-    /// None of the peers that were `asked` has the content, nor does this disk. Whether another takes
-    /// its place now; who is not its author tells all peers, for they may not be connected to all.
+    /// None of the peers that were `asked` has the content, nor does this disk. Whether another
+    /// takes its place now; who is not its author tells all peers, who may not be connected to all.
     pub(super) fn is_settled(
         &mut self,
         index: &mut dyn Index,
