@@ -240,7 +240,14 @@ impl<'a> User<'a> {
         self.disk.rename(&from, &to);
         self.changed_names(&from);
         self.changed_names(&to);
+        self.arrived(inode);
         self.say("to", inode);
+    }
+
+    /// The kernel's word that a directory has arrived is a hint at all that is in it.
+    fn arrived(&mut self, inode: Inode) {
+        let below = self.disk.below(inode).into_iter().map(|inode| self.disk.path(inode));
+        self.hints.extend(below);
     }
 
     /// A rename is one event, but the bound of what may be minted knows what is inside.
@@ -261,6 +268,8 @@ impl<'a> User<'a> {
         self.changed_names(&second);
         self.hint_inside(a);
         self.hint_inside(b);
+        self.arrived(a);
+        self.arrived(b);
     }
 
     fn chmod(&mut self) {
