@@ -70,8 +70,8 @@ pub enum RootError {
     /// It bears another mark.
     #[error("{}: already belongs to {owner}; nothing was changed; remove that folder there first \
              (`syncline folder remove`), or if that node is gone for good take its mark off: \
-             `setfattr -x user.syncline.folder` (or remove the file .syncline-folder)",
-            path.display())]
+             `setfattr -x user.syncline.folder {}` (or remove the file .syncline-folder in it)",
+            path.display(), path.display())]
     Owned {
         /// The path as given.
         path: PathBuf,

@@ -408,11 +408,29 @@ impl<F: Fs> Stage<F> {
         self.lacking.swap(0, Ordering::Relaxed)
     }
 
+    /// Whether contents of these sizes will find room together; one answer each, in order. For who
+    /// is about to ask for them: what is refused when it comes has crossed the network in vain.
+    pub fn rooms(&self, contents: &[(Digest, u64)]) -> Vec<Result<(), StageError>> {
+        let mut taken = 0;
+        let room = |&(digest, size): &(Digest, u64)| {
+            let missing = size.saturating_sub(self.begun(&digest));
+            let fits = self.measure(digest, size, missing.saturating_add(taken));
+            taken += if fits.is_ok() { missing } else { 0 };
+            fits
+        };
+        contents.iter().map(room).collect()
+    }
+
     fn make_room(&self, digest: Digest, size: u64) -> Result<(), StageError> {
+        self.measure(digest, size, size)
+    }
+
+    /// Whether there are `more` bytes for a content of `size`.
+    fn measure(&self, digest: Digest, size: u64, more: u64) -> Result<(), StageError> {
         let volume = self.fs.volume(&self.dir);
         let volume = volume.map_err(|source| StageError::Io { what: "measure", digest, source })?;
         let reserve = RESERVE_BYTES.min(volume.total_bytes / RESERVE_SHARE);
-        let needed = size.saturating_add(reserve);
+        let needed = more.saturating_add(reserve);
         if needed > volume.free_bytes {
             self.lacking.fetch_max(needed - volume.free_bytes, Ordering::Relaxed);
             return Err(StageError::Full { digest, size, free: volume.free_bytes });

@@ -156,8 +156,9 @@ pub struct PeerStatus {
     pub reason: Option<String>,
     /// Whether it is known to hold everything that this node holds.
     pub in_sync: bool,
-    /// Operations that it does not hold yet, over all common folders.
-    pub behind: u64,
+    /// Operations that it does not hold yet, over all common folders; not known of one that is not
+    /// connected.
+    pub behind: Option<u64>,
     /// Common folders that do not work there, by name.
     #[serde(default)]
     pub stopped: Vec<StoppedThere>,

@@ -49,7 +49,9 @@ impl fmt::Display for Why {
             Why::Turn => f.write_str("next in turn"),
             Why::Disk => f.write_str("being written"),
             Why::Content(digest) => write!(f, "its content {digest} is on its way"),
-            Why::Room => f.write_str("its content is to be asked for, or no connected node has it"),
+            Why::Room => {
+                f.write_str("its content cannot come yet: its turn, room here, or who has it")
+            }
             Why::Earlier => f.write_str("comes after earlier files of the same node"),
             Why::Other(path) => write!(f, "comes after {path}"),
             Why::Arrival => f.write_str("its directory has not been told of yet"),

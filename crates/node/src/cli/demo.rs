@@ -93,7 +93,7 @@ async fn picture(output: &Output, lab: &Lab) -> Result<(), CliError> {
 
 fn line(status: &Status) -> String {
     let connected = status.peers.iter().filter(|peer| peer.connected).count();
-    let behind: u64 = status.peers.iter().map(|peer| peer.behind).sum();
+    let behind: u64 = status.peers.iter().filter_map(|peer| peer.behind).sum();
     let mut out = format!("  {}   {connected} peers", status.node.name);
     for folder in &status.folders {
         out.push_str(&format!(

@@ -121,7 +121,8 @@ fn state(folder: &FolderStatus) -> String {
         FolderState::Stopped => "STOPPED",
     };
     let at = folder.scan.as_ref().or(folder.sync.as_ref());
-    match at.filter(|_| folder.state != FolderState::Idle) {
+    let is_at_work = matches!(folder.state, FolderState::Scanning | FolderState::Syncing);
+    match at.filter(|_| is_at_work) {
         Some(at) => format!("{word} ({})", words(at)),
         None => word.to_owned(),
     }
@@ -141,7 +142,7 @@ fn peer_row(peer: &PeerStatus) -> Vec<String> {
         peer.name.clone(),
         state,
         if peer.in_sync { "yes" } else { "no" }.to_owned(),
-        peer.behind.to_string(),
+        peer.behind.map_or_else(|| "?".to_owned(), |behind| behind.to_string()),
         peer.address.clone(),
     ]
 }

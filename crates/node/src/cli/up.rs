@@ -3,6 +3,7 @@
 //! It founds what is missing, runs the daemon, and is then a client of it like any other.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
@@ -56,15 +57,22 @@ pub fn run(globals: &Globals, output: &Output, arguments: Arguments) -> Answer {
         membership::found(&home, init::profile(&config))?;
     }
     let output = *output;
-    daemon::run_home(globals, &home, &asked, move |home| {
+    let failed = Arc::new(Mutex::new(None));
+    let told = failed.clone();
+    let ended = daemon::run_home(globals, &home, &asked, move |home| {
         let home = home.clone();
-        std::thread::spawn(move || {
-            if let Err(error) = greet(&home, &output, shares) {
-                eprintln!("syncline: {error}");
+        std::thread::spawn(move || match greet(&home, &output, shares) {
+            Ok(()) => follow(&home, &output),
+            Err(error) => {
+                *told.lock().expect("no code panics while it holds this lock") = Some(error);
+                if let Err(error) = end(&home) {
+                    eprintln!("syncline: {error}");
+                }
             }
-            follow(&home, &output);
         });
-    })
+    });
+    let failed = failed.lock().expect("no code panics while it holds this lock").take();
+    failed.map_or(ended, Err)
 }
 
 /// What is to be shared, name and place of each, and none inside another.
@@ -117,5 +125,12 @@ fn greet(home: &Home, output: &Output, shares: Vec<(String, PathBuf)>) -> Result
     }
     output.note("on every other machine, for the next 24 hours:");
     output.line(&format!("syncline join {} PATH --run", invited.code))?;
+    Ok(())
+}
+
+/// What it was started for cannot be done: the daemon ends in order.
+fn end(home: &Home) -> Result<(), CliError> {
+    let asked = control::call(home, &Request::Shutdown {}, |_: Value| ());
+    let _done: Done = runtime()?.block_on(asked)?;
     Ok(())
 }

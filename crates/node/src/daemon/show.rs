@@ -178,7 +178,8 @@ impl Daemon {
             .map(|(id, member)| {
                 let session = sessions.get(&id).cloned().unwrap_or_default();
                 let first = member.profile.addresses.first().cloned().unwrap_or_default();
-                let lacking = behind.iter().filter(|(peer, _)| *peer == id).map(|(_, n)| n).sum();
+                let lacking: u64 =
+                    behind.iter().filter(|(peer, _)| *peer == id).map(|(_, n)| n).sum();
                 let connected = session.up.is_some();
                 let stopped = stopped.get(&id).filter(|_| connected).cloned().unwrap_or_default();
                 PeerStatus {
@@ -188,7 +189,7 @@ impl Daemon {
                     address: session.up.map_or(first, |(_, address)| address.to_string()),
                     reason: session.reason.filter(|_| !connected),
                     in_sync: connected && lacking == 0 && stopped.is_empty(),
-                    behind: lacking,
+                    behind: connected.then_some(lacking),
                     stopped,
                 }
             })
@@ -344,6 +345,12 @@ fn problems(folders: &[FolderStatus], peers: &[PeerStatus]) -> Vec<String> {
                 let why = why.as_deref().unwrap_or("see the log");
                 problems.push(format!("folder {name:?} has stopped: {why}"));
             }
+            (FolderState::Paused, _) if folder.pending > 0 => {
+                let count = folder.pending;
+                let words =
+                    format!("folder {name:?} is paused with {count} change(s) to take over");
+                problems.push(words);
+            }
             (FolderState::Idle | FolderState::Paused, _) => {}
             (_, Some(why)) => problems.push(format!("folder {name:?} {why}")),
             (FolderState::Scanning, None) => {
@@ -368,8 +375,8 @@ fn problems(folders: &[FolderStatus], peers: &[PeerStatus]) -> Vec<String> {
         if !peer.connected {
             let why = peer.reason.as_deref().unwrap_or("no session yet");
             problems.push(format!("node {:?} is not connected: {why}", peer.name));
-        } else if peer.behind > 0 {
-            problems.push(format!("node {:?} is {} operation(s) behind", peer.name, peer.behind));
+        } else if let Some(behind) = peer.behind.filter(|behind| *behind > 0) {
+            problems.push(format!("node {:?} is {behind} operation(s) behind", peer.name));
         }
     }
     for peer in peers {

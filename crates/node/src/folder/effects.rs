@@ -122,7 +122,15 @@ impl Effects {
     fn send(&mut self, outgoing: Outgoing) {
         let Outgoing { peer, mut message, inline } = outgoing;
         if let Message::Want(wants) = &mut message {
-            self.wanted.ask(wants);
+            let refused = self.wanted.ask(wants);
+            refused.iter().for_each(|(_, error)| self.board.not_taken(error));
+            if !refused.is_empty() {
+                let refused = refused.into_iter().map(|(digest, _)| digest).collect();
+                self.own.push(Input::NotStaged(refused));
+            }
+            if wants.is_empty() {
+                return;
+            }
         }
         if let Message::Frame(frame) = &mut message {
             let with_bytes = inline.into_iter().filter_map(|d| Some((d, self.cache.get(&d)?)));

@@ -50,14 +50,26 @@ impl Wanted {
         self.asked.lock().expect("no code panics while it holds this lock")
     }
 
-    /// These are being asked for; what is here of them already need not come again.
-    pub fn ask(&self, wants: &mut [Want]) {
+    /// These are being asked for, but what there is no room for; that is told in the order of its
+    /// asking. What is here of them already need not come again.
+    pub fn ask(&self, wants: &mut Vec<Want>) -> Vec<(Digest, StageError)> {
+        let contents: Vec<_> = wants.iter().map(|want| (want.digest, want.size)).collect();
+        let mut rooms = self.stage.rooms(&contents).into_iter();
+        let mut refused = Vec::new();
+        wants.retain(|want| match rooms.next() {
+            Some(Err(error)) => {
+                refused.push((want.digest, error));
+                false
+            }
+            _ => true,
+        });
         for want in wants.iter_mut().filter(|want| want.size > PIECE_BYTES_MAX as u64) {
             // The last byte comes in any case: its arrival is what has the whole looked at.
             want.offset = self.stage.begun(&want.digest).min(want.size - 1);
             tracing::debug!(content = %want.digest, at = want.offset, "asking for a large one");
         }
         self.lock().extend(wants.iter().map(|want| (want.digest, want.size)));
+        refused
     }
 
     /// Nothing is waited for any more.

@@ -136,11 +136,13 @@ impl Notices {
         }
     }
 
-    /// A content could not be taken.
-    pub fn not_taken(&mut self, time_ms: u64, error: &StageError) {
+    /// A content could not be taken. Whether that is the first for want of room.
+    pub fn not_taken(&mut self, time_ms: u64, error: &StageError) -> bool {
         if !error.is_full() {
-            return self.put(time_ms, Cause::Arrival, &RelPath::root(), error.to_string());
+            self.put(time_ms, Cause::Arrival, &RelPath::root(), error.to_string());
+            return false;
         }
+        let is_first = self.full.contents.is_empty();
         let (digest, size) = match error {
             StageError::Full { digest, size, free } => {
                 self.full.free_bytes = Some(*free);
@@ -154,6 +156,7 @@ impl Notices {
             self.full.time_ms = time_ms;
             self.full.contents.insert(digest, size);
         }
+        is_first
     }
 
     /// Contents have arrived.

@@ -91,7 +91,9 @@ impl Board {
 
     /// A content could not be taken.
     pub fn not_taken(&self, error: &StageError) {
-        self.lock().notices.not_taken(now_unix_ms(), error);
+        if self.lock().notices.not_taken(now_unix_ms(), error) {
+            tracing::warn!(folder = %self.name, %error, "what other nodes have does not fit here");
+        }
     }
 
     /// So many bytes of contents have come.
