@@ -60,6 +60,8 @@ pub struct FolderEngine {
     scanning: bool,
     /// Another scan is due: what the one that runs has passed by may have changed unseen since.
     scan_again: bool,
+    /// Changes may have been missed since the last scan began.
+    overlooked: bool,
     /// The scan that runs began before a pause: what it passed by may have changed unseen since.
     is_stale: bool,
     /// A whole scan has ended since this run, or a pause, began.
@@ -113,6 +115,7 @@ impl FolderEngine {
             paused: false,
             scanning: false,
             scan_again: false,
+            overlooked: false,
             is_stale: false,
             has_scanned: false,
             epoch: FORMER + 1,
@@ -183,6 +186,7 @@ impl FolderEngine {
                 self.is_stale |= paused && self.scanning;
             }
             Input::Rescan => self.start_scan(),
+            Input::Overlooked => self.overlooked(),
             Input::Life(record) => self.begin_life(now, index, &record),
             Input::Tick => {}
         }
@@ -211,7 +215,7 @@ impl FolderEngine {
             self.effects.push(Effect::Send(Outgoing { peer, message, inline: Vec::new() }));
         }
         if self.traffic.take_lost() {
-            self.start_scan();
+            self.overlooked();
         }
         let again = self.traffic.take_deferred(now.mono_ms);
         if !again.is_empty() && !self.paused {
@@ -271,9 +275,9 @@ impl FolderEngine {
     }
 
     /// Whether looks at changed paths were put off because operations are at work there, or what
-    /// they showed is not believed yet.
+    /// they showed is not believed yet, or only a scan tells where to look.
     pub fn has_deferred_looks(&self) -> bool {
-        self.traffic.has_deferred() || self.doubts.deadline().is_some()
+        self.traffic.has_deferred() || self.doubts.deadline().is_some() || self.overlooked
     }
 
     /// Whether what changed while nobody watched has been found, before this run or in a pause.

@@ -69,6 +69,12 @@ pub const DOUBTS_MAX: usize = 16_384;
 /// to more asks for a scan.
 pub const FOLLOWED_MAX: usize = 1024;
 
+/// Steps that all looks together are followed, and looks that are owed for it, within a minute; more
+/// ask for a scan.
+pub const LED_MAX: usize = 8_192;
+/// See [`LED_MAX`].
+pub const OWED_MAX: usize = 16_384;
+
 /// A peer that claims to know more of this node's life than it has lived is believed, and a new
 /// life begins, no more often than this, in milliseconds: each stays in every index for ever.
 pub const LIFE_MS_MIN: u64 = 10 * 60 * 1000;

@@ -53,6 +53,8 @@ pub enum Input {
     Paused(bool),
     /// Look at everything again.
     Rescan,
+    /// Events were lost: the whole disk is to be looked at, and until then nothing is sure.
+    Overlooked,
     /// A life that was never used, signed: the answer to
     /// [`Effect::NewLife`](super::Effect::NewLife).
     Life(IncarnationRecord),

@@ -23,9 +23,16 @@ impl FolderEngine {
         self.effects.push(Effect::Scan);
     }
 
+    /// Changes may have been missed: nothing is sure before a scan has ended that began since.
+    pub(super) fn overlooked(&mut self) {
+        self.overlooked = true;
+        self.start_scan();
+    }
+
     pub(super) fn scanned(&mut self, index: &mut dyn Index, complete: bool) {
         self.scanning = false;
-        if std::mem::take(&mut self.scan_again) {
+        let again = std::mem::take(&mut self.scan_again);
+        if again {
             self.start_scan();
         }
         if std::mem::take(&mut self.is_stale) || !complete {
@@ -33,6 +40,7 @@ impl FolderEngine {
         }
         self.damaged_boot = false;
         self.has_scanned = true;
+        self.overlooked &= again;
         self.sure(index);
         if self.facts.meta.phase == Phase::Importing {
             self.facts.meta.phase = Phase::Member;

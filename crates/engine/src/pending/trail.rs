@@ -3,7 +3,7 @@
 //!
 //! Decides no look's meaning. Used by `pending::Traffic`, which has the looks made.
 
-use crate::limits::FOLLOWED_MAX;
+use crate::limits::{FOLLOWED_MAX, LED_MAX, OWED_MAX};
 use crate::path::RelPath;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +18,8 @@ pub(super) struct Trail {
     led: BTreeSet<(RelPath, u64)>,
     /// Paths that later moves lead on from: looks found nothing there, or are owed there.
     open: BTreeMap<RelPath, Open>,
+    /// Looks that were owed since this was last short.
+    owed: usize,
     /// More was to be followed than is remembered.
     lost: bool,
 }
@@ -40,6 +42,9 @@ impl Trail {
         now_ms: u64,
         deferred: &BTreeSet<RelPath>,
     ) -> Vec<RelPath> {
+        if self.lost {
+            return Vec::new();
+        }
         let below = deferred.iter().chain(self.open.keys()).filter(|path| path.is_within(&from));
         let below: BTreeSet<RelPath> = below.cloned().collect();
         let early = self.open.keys().filter(|path| path.is_within(&to) && **path != to);
@@ -47,23 +52,41 @@ impl Trail {
         let before = self.last_move;
         self.last_move += 1;
         self.moves.insert((from, self.last_move), (to, now_ms));
-        owed.extend(below.into_iter().flat_map(|path| self.lead(path, before, now_ms)));
+        for path in below {
+            owed.extend(self.lead(path, before, now_ms));
+        }
+        self.within_bounds(owed)
+    }
+
+    /// What is owed, if it is not too much by now.
+    fn within_bounds(&mut self, owed: Vec<RelPath>) -> Vec<RelPath> {
+        self.owed += owed.len();
+        if self.led.len() > LED_MAX || self.owed > OWED_MAX {
+            self.give_up();
+        }
+        if self.lost {
+            return Vec::new();
+        }
         owed
     }
 
     /// A look found nothing where nothing was known to be, or is to be repeated: what it was to see
     /// may have been moved with its directory, or will be before the next. Where else it is owed.
     pub fn open(&mut self, path: RelPath, now_ms: u64) -> Vec<RelPath> {
+        if self.lost {
+            return Vec::new();
+        }
         let after = self.open.get(&path).map_or(0, |open| open.after);
         self.open.insert(path.clone(), Open { since_ms: now_ms, after });
-        self.lead(path, after, now_ms)
+        let owed = self.lead(path, after, now_ms);
+        self.within_bounds(owed)
     }
 
     /// Where `path` leads by the renames of directories above it that came after `before`, from
     /// each such place by later ones.
     fn lead(&mut self, path: RelPath, before: u64, now_ms: u64) -> Vec<RelPath> {
         let mut led = Vec::new();
-        let mut next = vec![(path, before)];
+        let mut next = if self.lost { Vec::new() } else { vec![(path, before)] };
         while let Some((path, before)) = next.pop() {
             let mut above = path.parent();
             while let Some(here) = above {
@@ -83,11 +106,17 @@ impl Trail {
                 above = here.parent();
             }
             if led.len() > FOLLOWED_MAX {
-                self.lost = true;
+                self.give_up();
                 break;
             }
         }
         led
+    }
+
+    /// Directories are moved about so wildly that one name may be anywhere: a scan finds it sooner
+    /// than looks do, and it finds all that is to be found until it begins.
+    fn give_up(&mut self) {
+        *self = Trail { last_move: self.last_move, lost: true, ..Trail::default() };
     }
 
     /// Whether not everything was followed since this was asked last: only a scan can find it.
@@ -105,6 +134,7 @@ impl Trail {
         self.moves.retain(|_, (_, when)| *when >= horizon_ms);
         self.open.retain(|_, open| open.since_ms >= horizon_ms);
         let first = self.moves.keys().map(|(_, number)| *number).min();
+        self.owed = 0;
         self.led.retain(|(_, number)| first.is_some_and(|first| *number >= first));
     }
 }

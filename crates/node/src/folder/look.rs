@@ -218,7 +218,7 @@ fn drain(sight: &Sight, last: &Reader, settle: &mut Settle) {
         let elsewhere = known_names(sight, last, &hidden.left());
         busy.extend(names(sight, last, settle, &elsewhere, &mut |_| ()));
         if batch.lost {
-            sight.tell(Event::Inputs(vec![Input::Rescan]));
+            sight.tell(Event::Inputs(vec![Input::Overlooked]));
         } else {
             busy.extend(trees(sight, last, &batch.trees));
         }

@@ -250,7 +250,7 @@ impl World {
             });
             inputs.push(Input::Observed(began_ms, batch));
         }
-        inputs.extend(seen.lost.then_some(Input::Rescan));
+        inputs.extend(seen.lost.then_some(Input::Overlooked));
         if let Some(why) = seen.halt {
             self.tell(|| format!("{node} halts: {why}"));
             inputs.push(Input::Paused(true));
