@@ -330,6 +330,7 @@ impl FolderEngine {
                 let row = SeenRow { refused, dots: flight.dots.clone(), ..row };
                 self.update(index, row, &now[0]);
                 self.happened(path, Happening::Attributes, by);
+                self.look_at_other_names(index, id, &now[0]);
             }
             Act::Move { from, to, .. } => {
                 self.move_row(index, id, to, &now[0], Some(&flight.dots));
@@ -359,6 +360,15 @@ impl FolderEngine {
             }
             Act::Release { digest, .. } => index.remove_kept(id, digest),
         }
+    }
+
+    /// A file has its attributes under all its names: where others are known, they have changed, and
+    /// no event tells of what we do ourselves.
+    fn look_at_other_names(&mut self, index: &dyn Index, id: EntryId, now: &Present) {
+        let rows = index.seen_handle(&now.fingerprint.handle);
+        let others = rows.into_iter().filter(|row| row.entry != id);
+        let paths = others.filter_map(|row| observe::path_of(index, row.slot));
+        self.look_at(paths.collect::<Vec<_>>());
     }
 
     /// Something stands at a place where an operation put it.
