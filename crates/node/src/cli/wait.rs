@@ -6,7 +6,7 @@ use super::print::{self, Output};
 use super::progress::{words, Shower};
 use super::{parse_duration, Answer, Exit0, Globals};
 use crate::control::{Request, WaitProgress};
-use crate::view::Waited;
+use crate::view::{Progress, Waited};
 
 /// Arguments of `wait`.
 #[derive(Args, Clone, Debug)]
@@ -64,11 +64,13 @@ pub fn run(globals: &Globals, output: &Output, arguments: Arguments) -> Answer {
 
 /// What is lacking: somebody who is not there says more than a count.
 fn on_its_way(at: &WaitProgress) -> String {
-    let count = format!("on its way: {}", words(&at.progress));
-    match (at.absent.is_empty(), at.progress.total) {
+    // No time left: more may come to what is waited for, and who is away takes none.
+    let count = format!("on its way: {}", words(&Progress { elapsed_ms: 0, ..at.progress }));
+    let is_all_there = at.progress.total.is_none_or(|total| at.progress.done >= total);
+    match (at.absent.is_empty(), is_all_there) {
         (true, _) => count,
-        (false, None | Some(0)) => format!("waiting for {}", at.absent.join(", ")),
-        (false, Some(_)) => format!("{count}; waiting for {}", at.absent.join(", ")),
+        (false, true) => format!("waiting for {}", at.absent.join(", ")),
+        (false, false) => format!("{count}; waiting for {}", at.absent.join(", ")),
     }
 }
 

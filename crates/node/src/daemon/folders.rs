@@ -182,9 +182,7 @@ impl Daemon {
         let mut state = self.folders.lock();
         match opened {
             Ok(folder) => {
-                if state.stopped.remove(&id).is_some() {
-                    tracing::info!(folder = %config.name, "folder is at work again");
-                }
+                state.stopped.remove(&id);
                 state.open.insert(id, Arc::new(folder));
                 Ok(())
             }

@@ -157,6 +157,9 @@ impl Control {
             self.board.halt(format!("{error}; {cure}"));
             return false;
         }
+        if self.engine.has_scanned() {
+            self.board.works();
+        }
         let meta = self.engine.meta();
         self.witness.note(meta.incarnation, meta.counter);
         self.names.learn(self.store.incarnations());

@@ -33,6 +33,14 @@ impl Repeats {
         }
     }
 
+    /// Logs that a folder that had stopped is at work, and forgets why it had.
+    pub fn over(&self, id: FolderId, name: &str) {
+        let mut all = self.0.lock().expect("no code panics while it holds this lock");
+        if all.remove(&id).is_some() {
+            tracing::info!(folder = %name, "folder is at work again");
+        }
+    }
+
     fn is_news(&self, id: FolderId, why: &str, now: Instant) -> bool {
         let mut all = self.0.lock().expect("no code panics while it holds this lock");
         let fresh = Said { why: why.to_owned(), said: now, met: now };

@@ -32,6 +32,7 @@ pub struct Board {
 #[derive(Debug, Default)]
 struct State {
     halted: Option<String>,
+    works: bool,
     notices: Notices,
     rung: String,
     rung_reason: Option<String>,
@@ -123,6 +124,14 @@ impl Board {
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// The folder has been read, and that was written down: what had stopped it is over.
+    pub fn works(&self) {
+        let was = std::mem::replace(&mut self.lock().works, true);
+        if !was {
+            self.repeats.over(self.id, &self.name);
         }
     }
 

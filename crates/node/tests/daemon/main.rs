@@ -57,6 +57,15 @@ fn a_port_in_use_is_told_before_anything_is_written() {
     node.run(&["status"]).says(&["no node yet"]);
 }
 
+/// `up` on a directory that cannot be shared printed an error and went on, sharing nothing.
+#[test]
+fn up_ends_with_an_error_when_it_cannot_share() {
+    let node = Node::new("a");
+    let run = node.run(&["up", "/proc", "--listen", "127.0.0.1:0", "--http", "off"]);
+    assert_eq!(run.code, 1, "{}", run.stderr);
+    assert!(run.stderr.contains("/proc: no file can be made there"), "{}", run.stderr);
+}
+
 /// The line of `folder list` about one folder, as `path paused delay`.
 fn folder(node: &Node, name: &str) -> Option<String> {
     let folders = node.json(&["folder", "list"]);

@@ -4,6 +4,18 @@ use super::{Repeats, AGAIN_AFTER, OVER_AFTER};
 use engine::message::FolderId;
 use std::time::{Duration, Instant};
 
+/// A folder whose home was full was opened every five seconds, said that it was at work again, and
+/// stopped at its first commit: why was said once, that it worked twelve times a minute.
+#[test]
+fn what_had_stopped_a_folder_is_over_once_it_has_been_read() {
+    let repeats = Repeats::default();
+    let web = FolderId([1; 16]);
+    repeats.stopped(web, "web", "full");
+    assert!(!repeats.is_news(web, "full", Instant::now()));
+    repeats.over(web, "web");
+    assert!(repeats.is_news(web, "full", Instant::now()));
+}
+
 /// A folder whose disk was unmounted over night filled the journal: one ERROR every five seconds.
 #[test]
 fn the_same_reason_is_said_once_an_hour() {
