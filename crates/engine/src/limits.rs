@@ -69,8 +69,8 @@ pub const DOUBTS_MAX: usize = 16_384;
 /// to more asks for a scan.
 pub const FOLLOWED_MAX: usize = 1024;
 
-/// Steps that all looks together are followed, and looks that are owed for it, within a minute; more
-/// ask for a scan.
+/// Steps that all looks together are followed, and looks that are owed for it, within a minute;
+/// more ask for a scan.
 pub const LED_MAX: usize = 8_192;
 /// See [`LED_MAX`].
 pub const OWED_MAX: usize = 16_384;

@@ -151,8 +151,8 @@ fn content_found_in_a_local_file_is_copied_and_verified() {
     assert_eq!(stage.complete(), vec![digest_of(b"content")]);
 }
 
-// Story (found by a newcomer): what did not fit was asked for all the same, crossed the network, was
-// thrown away, and was asked for again: 1349 MiB in 20 seconds for a disk of 8.
+// Story (found by a newcomer): what did not fit was asked for all the same, crossed the network,
+// was thrown away, and was asked for again: 1349 MiB in 20 seconds for a disk of 8.
 #[test]
 fn what_will_not_find_room_together_is_known_before_it_is_asked_for() {
     let place = tempfile::tempdir().unwrap();

@@ -362,8 +362,8 @@ impl FolderEngine {
         }
     }
 
-    /// A file has its attributes under all its names: where others are known, they have changed, and
-    /// no event tells of what we do ourselves.
+    /// A file has its attributes under all its names: where others are known, they have changed,
+    /// and no event tells of what we do ourselves.
     fn look_at_other_names(&mut self, index: &dyn Index, id: EntryId, now: &Present) {
         let rows = index.seen_handle(&now.fingerprint.handle);
         let others = rows.into_iter().filter(|row| row.entry != id);

@@ -285,6 +285,12 @@ fn verify_says_what_it_could_not_read_and_compares_the_root() {
     let run = a.run(&["verify"]);
     assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
     assert!(run.stdout.contains("web: .: mode differs on b"), "{}", run.stdout);
+    fs::write(format!("{here}/later"), b"1").unwrap();
+    // It said "all is well".
+    until("b says that it is behind and why", || {
+        let run = b.run(&["status"]);
+        run.code == 3 && run.stdout.contains("is paused with")
+    });
 }
 
 /// The folder was announced before its directory was claimed: "nothing was changed", yet it stood
