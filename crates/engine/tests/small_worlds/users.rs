@@ -65,7 +65,13 @@ pub struct User<'a> {
 }
 
 /// A path as it was when the kernel told of it: what is there may have been moved since.
-pub type Hint = RelPath;
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Hint {
+    /// Something happened to it.
+    Name(RelPath),
+    /// A directory has arrived there: anything in it may have changed.
+    Tree(RelPath),
+}
 
 const NAMES: [&[u8]; 4] = [b"a", b"b", b"c", b"d.x"];
 
@@ -121,8 +127,8 @@ impl<'a> User<'a> {
 
     fn hint(&mut self, spot: &Spot) {
         let path = self.disk.path(spot.0).join(spot.1.clone());
-        self.hints.extend(path.parent());
-        self.hints.insert(path);
+        self.hints.extend(path.parent().map(Hint::Name));
+        self.hints.insert(Hint::Name(path));
     }
 
     fn changed_names(&mut self, spot: &Spot) {
@@ -244,10 +250,10 @@ impl<'a> User<'a> {
         self.say("to", inode);
     }
 
-    /// The kernel's word that a directory has arrived is a hint at all that is in it.
     fn arrived(&mut self, inode: Inode) {
-        let below = self.disk.below(inode).into_iter().map(|inode| self.disk.path(inode));
-        self.hints.extend(below);
+        if self.disk.things[&inode].kind == Kind::Dir {
+            self.hints.insert(Hint::Tree(self.disk.path(inode)));
+        }
     }
 
     /// A rename is one event, but the bound of what may be minted knows what is inside.

@@ -391,8 +391,8 @@ impl World {
                 self.look(node, &paths);
             }
             Event::Hints => {
-                let paths = std::mem::take(&mut self.nodes[node].hints);
-                self.look(node, &paths.into_iter().collect::<Vec<_>>());
+                let paths = self.hinted(node);
+                self.look(node, &paths);
             }
             Event::Scan => {
                 let here = &self.nodes[node];
@@ -520,6 +520,20 @@ impl World {
             format!("{node} {}: {done}", brief(&operation.act))
         });
         self.later(node, Event::Input(Input::Applied(vec![(operation.id, outcome)])));
+    }
+
+    /// All that the kernel's words since the last look mean.
+    fn hinted(&mut self, node: usize) -> Vec<RelPath> {
+        let here = &mut self.nodes[node];
+        let (mut paths, mut trees) = (Vec::new(), Vec::new());
+        for hint in std::mem::take(&mut here.hints) {
+            match hint {
+                Hint::Name(path) => paths.push(path),
+                Hint::Tree(path) => trees.push(path),
+            }
+        }
+        paths.extend(hands::inside(&here.disk, &here.index, &trees));
+        paths
     }
 
     /// A user does something; the kernel tells a running node of it.
