@@ -6,8 +6,9 @@
 //! installer's business (`apply`, one sync per batch).
 //! Called by the daemon's transfer workers, several at once, and by `apply`.
 
-use crate::fs::Fs;
+use crate::fs::{Fs, Volume};
 use engine::content::Digest;
+use engine::limits::PIECE_BYTES_MAX;
 use engine::path::Name;
 use std::collections::BTreeMap;
 use std::io;
@@ -411,10 +412,16 @@ impl<F: Fs> Stage<F> {
     /// Whether contents of these sizes will find room together; one answer each, in order. For who
     /// is about to ask for them: what is refused when it comes has crossed the network in vain.
     pub fn rooms(&self, contents: &[(Digest, u64)]) -> Vec<Result<(), StageError>> {
+        // What cannot be measured now is told when it comes.
+        let Ok(volume) = self.fs.volume(&self.dir) else {
+            return contents.iter().map(|_| Ok(())).collect();
+        };
         let mut taken = 0;
         let room = |&(digest, size): &(Digest, u64)| {
-            let missing = size.saturating_sub(self.begun(&digest));
-            let fits = self.measure(digest, size, missing.saturating_add(taken));
+            // A smaller one comes in one piece: no part of it is here.
+            let here = if size > PIECE_BYTES_MAX as u64 { self.begun(&digest) } else { 0 };
+            let missing = size.saturating_sub(here);
+            let fits = self.fits(&volume, digest, size, missing.saturating_add(taken));
             taken += if fits.is_ok() { missing } else { 0 };
             fits
         };
@@ -422,13 +429,19 @@ impl<F: Fs> Stage<F> {
     }
 
     fn make_room(&self, digest: Digest, size: u64) -> Result<(), StageError> {
-        self.measure(digest, size, size)
+        let volume = self.fs.volume(&self.dir);
+        let volume = volume.map_err(|source| StageError::Io { what: "measure", digest, source })?;
+        self.fits(&volume, digest, size, size)
     }
 
     /// Whether there are `more` bytes for a content of `size`.
-    fn measure(&self, digest: Digest, size: u64, more: u64) -> Result<(), StageError> {
-        let volume = self.fs.volume(&self.dir);
-        let volume = volume.map_err(|source| StageError::Io { what: "measure", digest, source })?;
+    fn fits(
+        &self,
+        volume: &Volume,
+        digest: Digest,
+        size: u64,
+        more: u64,
+    ) -> Result<(), StageError> {
         let reserve = RESERVE_BYTES.min(volume.total_bytes / RESERVE_SHARE);
         let needed = more.saturating_add(reserve);
         if needed > volume.free_bytes {
