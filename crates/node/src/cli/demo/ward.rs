@@ -141,7 +141,11 @@ impl State {
             drop(child.wait());
         }
         let Some(directory) = self.directory.take() else { return };
-        if let Err(error) = std::fs::remove_dir_all(&directory) {
+        // Whoever is still making the nodes finds nothing to make them in: what came to be while
+        // the directory was being emptied kept it from going.
+        let going = directory.with_extension("going");
+        let renamed = std::fs::rename(&directory, &going);
+        if let Err(error) = renamed.and_then(|()| std::fs::remove_dir_all(&going)) {
             let what = format!("syncline: cannot remove {}: {error}\n", directory.display());
             // A terminal that has been closed takes no words.
             drop(io::stderr().write_all(what.as_bytes()));
