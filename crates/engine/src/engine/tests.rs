@@ -467,6 +467,23 @@ fn what_is_lost_while_a_scan_runs_is_scanned_for_again() {
     assert_eq!(scans(side.turn([Input::Scanned(true)])), 0);
 }
 
+// Story (found by reading): events had been lost and a scan was to make that good; `wait` did not
+// wait for it.
+#[test]
+fn nothing_is_sure_before_the_scan_that_lost_events_ask_for() {
+    let mut side = Side::new(1);
+    side.turn([Input::Rescan]);
+    assert!(!side.engine.has_deferred_looks(), "an hourly scan holds nobody up");
+    side.turn([Input::Overlooked]);
+    assert!(side.engine.has_deferred_looks());
+    side.turn([Input::Scanned(true)]);
+    assert!(side.engine.has_deferred_looks(), "that one had begun before");
+    side.turn([Input::Scanned(true)]);
+    assert!(!side.engine.has_deferred_looks());
+    side.turn([Input::Overlooked, Input::Scanned(false)]);
+    assert!(side.engine.has_deferred_looks(), "not everything was looked at");
+}
+
 // Story (found by reading): until the scan after a power loss was over no sync was due, but its
 // time had come, so the loop woke up again and again.
 #[test]
