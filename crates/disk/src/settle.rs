@@ -253,9 +253,7 @@ impl Settle {
         }
         waiting.inodes.push(handle);
         if waiting.inodes.len() > INODES_MAX {
-            let rest = waiting.inodes.split_off(1);
-            let oldest = std::mem::replace(&mut waiting.inodes, rest);
-            self.inodes.extend(oldest);
+            self.inodes.insert(waiting.inodes.remove(0));
         }
         if self.inodes.len() > self.options.names_max {
             self.inodes.clear();

@@ -9,6 +9,12 @@ fn ends_well(seed: u64) {
     assert_eq!(run(seed, Wish::default()).failed, None);
 }
 
+#[track_caller]
+fn ends_well_with_power_losses(seed: u64) {
+    let wish = Wish { power: true, ..Wish::default() };
+    assert_eq!(run(seed, wish).failed, None, "seed {seed}");
+}
+
 /// An editor's temporary file was seen, and renamed before the index had heard of it. The next look
 /// found it gone and said nothing, because the index did not know it; then the first look arrived,
 /// and the file stayed in the folder for ever, everywhere but where it was made. (`disk::scan`,
@@ -57,10 +63,7 @@ fn what_is_deep_in_directories_that_part_goes_along() {
 /// `who_writes_after_a_power_loss_loses_nothing_and_takes_nothing_away`)
 #[test]
 fn what_a_power_loss_took_is_not_waited_for_and_what_it_left_is_not_spread() {
-    let wish = Wish { power: true, ..Wish::default() };
-    for seed in [16, 23, 100, 284] {
-        assert_eq!(run(seed, wish).failed, None, "seed {seed}");
-    }
+    [16, 23, 100, 284].into_iter().for_each(ends_well_with_power_losses);
 }
 
 /// In a chain of links the author of a version that is nowhere cannot ask all nodes, and all waited
@@ -69,10 +72,7 @@ fn what_a_power_loss_took_is_not_waited_for_and_what_it_left_is_not_spread() {
 #[test]
 fn what_nobody_has_is_taken_back_in_a_chain_too() {
     ends_well(2508);
-    let wish = Wish { power: true, ..Wish::default() };
-    for seed in [117, 122, 235, 372] {
-        assert_eq!(run(seed, wish).failed, None, "seed {seed}");
-    }
+    [117, 122, 235, 372].into_iter().for_each(ends_well_with_power_losses);
 }
 
 /// The row of a directory stayed in one that had none any more (5001199), and a file that got a

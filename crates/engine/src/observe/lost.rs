@@ -9,7 +9,6 @@ use crate::dot::Dot;
 use crate::entry::{Data, Entry, EntryId, Location, Presence, Rank, Sight, Stamp, DATA_BASE_MAX};
 use crate::index::{Index, SeenRow};
 use crate::ledger::{self, Author, Facts};
-use crate::view;
 
 /// What is shown in the place of a lost version.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,7 +45,10 @@ pub fn take_back(
     let origins = entry.data.versions().iter().map(|v| v.value.stamp.dot);
     let base: Vec<Dot> = origins.take(DATA_BASE_MAX).collect();
     entry.data.supersede(&mine);
-    let (instead, data) = match (view::winner(&entry.data).cloned(), row) {
+    // Not another's of the same bytes: those are as lost, and its own to take back.
+    let beside = entry.data.versions().iter().map(|v| &v.value).filter(|data| !is_lost(data));
+    let beside = beside.max_by_key(|data| data.stamp).cloned();
+    let (instead, data) = match (beside, row) {
         // Said again under the dot of the place: its author may be about to delete it, and what has
         // a place has to have a content.
         (Some(beside), _) => (Instead::Other, Some(beside)),

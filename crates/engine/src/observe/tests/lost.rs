@@ -72,3 +72,20 @@ fn what_stands_in_for_a_lost_version_does_not_go_with_its_author() {
     assert!(view::is_alive(&node.index.entry(entry.id).unwrap()));
     assert_eq!(view::desired(&entry).unwrap().content, Some(digest(b'x')));
 }
+
+// Story (found by reading): two nodes had written the same bytes, and both lost them. Each said the
+// other's version again under a dot of its own, which was then its own to take back, for ever.
+#[test]
+fn what_another_lost_as_well_is_not_said_again() {
+    let mut node = Node::new(Phase::Member);
+    node.look(Source::Live, &[("a", at_ms(file(1, b'y'), 900_000))]);
+    let mut entry = node.entry_at("a");
+    peer_write(&mut entry, 1, b'y');
+    node.arrives(entry.clone());
+    let (lost, mine) = (Digest([b'y'; 32]), node.facts.meta.incarnation);
+    let is_mine = |dot: Dot| dot.incarnation == mine;
+    let mut take = || take_back(&mut node.facts, &mut node.index, entry.id, &lost, &is_mine);
+    assert_eq!(take(), Some(Instead::Nothing));
+    assert_eq!(take(), None, "nothing is left that is its own");
+    assert!(!view::is_alive(&node.index.entry(entry.id).unwrap()), "and no place without content");
+}
