@@ -38,3 +38,5 @@ pub mod fetch;
 pub mod cluster_map;
 
 pub mod engine;
+
+pub mod proof;

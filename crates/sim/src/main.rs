@@ -78,7 +78,7 @@ fn main() -> ExitCode {
 /// Tells one story; how many failures there were.
 fn one(asked: &Asked) -> u64 {
     let wish = Wish { story: true, ..asked.wish() };
-    let Run { failed, story, between, kills, passed_ms, turns } = run(asked.seed, wish);
+    let Run { failed, story, between, kills, passed_ms, turns, .. } = run(asked.seed, wish);
     story.iter().for_each(|line| println!("{line}"));
     println!("seed {}: {passed_ms} ms, {kills} deaths, {between} interferences", asked.seed);
     println!("{} turns, at most {} in one millisecond", turns.0, turns.1);

@@ -6,49 +6,26 @@ use crate::node::ROOT_NAME;
 use disk::fs::{FileKind, Fs};
 use engine::path::Name;
 use engine::plan::{Act, Expected, Operation, Place};
+use engine::proof::{broken, Mutant};
 
-/// What is broken.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Mutant {
-    /// Operations expect whatever is there when they begin: no certification.
-    TakesWhatIsThere,
-    /// Effects are carried out before the commit they follow from.
-    AnnounceBeforeDurable,
-    /// A rename to a free name replaces what is there.
-    RenameReplaces,
-    /// Nobody ever seems to have a file open for writing.
-    NoWriters,
-    /// Changes that the kernel tells of are not heard.
-    DeafToTheKernel,
+/// What the disk of a broken machine lies about.
+pub fn lie() -> Lie {
+    if broken(Mutant::RenameReplaces) {
+        return Lie::RenameReplaces;
+    }
+    if broken(Mutant::NoWriters) {
+        return Lie::NoWriters;
+    }
+    Lie::None
 }
 
-impl Mutant {
-    /// All of them.
-    pub const ALL: [Mutant; 5] = [
-        Mutant::TakesWhatIsThere,
-        Mutant::AnnounceBeforeDurable,
-        Mutant::RenameReplaces,
-        Mutant::NoWriters,
-        Mutant::DeafToTheKernel,
-    ];
-
-    /// What its disk lies about.
-    pub fn lie(self) -> Lie {
-        match self {
-            Mutant::RenameReplaces => Lie::RenameReplaces,
-            Mutant::NoWriters => Lie::NoWriters,
-            _ => Lie::None,
+/// Makes an operation expect what is there now.
+pub fn expect_what_is_there(disk: &SimDisk, operation: &mut Operation) {
+    match &mut operation.act {
+        Act::Install { at, expected, .. } | Act::Remove { at, expected, .. } => {
+            look(disk, at, expected);
         }
-    }
-
-    /// Makes an operation expect what is there now.
-    pub fn expect_what_is_there(disk: &SimDisk, operation: &mut Operation) {
-        match &mut operation.act {
-            Act::Install { at, expected, .. } | Act::Remove { at, expected, .. } => {
-                look(disk, at, expected);
-            }
-            _ => {}
-        }
+        _ => {}
     }
 }
 

@@ -5,10 +5,11 @@
 //! the tests.
 
 use crate::checkers;
-use crate::mutants::Mutant;
 use crate::random::Random;
 use crate::world::{Options, World};
+use engine::proof::{self, Mutant};
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Once;
 
@@ -27,6 +28,8 @@ pub struct Run {
     pub passed_ms: u64,
     /// Turns of all programs, and the most in one millisecond.
     pub turns: (u64, u64),
+    /// Rare lines that it came by, and how often.
+    pub marks: BTreeMap<&'static str, u64>,
 }
 
 /// What a run is to hold besides what its seed says.
@@ -80,12 +83,13 @@ fn in_silence<T>(work: impl FnOnce() -> T) -> std::thread::Result<T> {
 
 /// Lives through the world of one seed.
 pub fn run(seed: u64, wish: Wish) -> Run {
+    proof::break_rule(wish.mutant);
+    proof::take_marks();
     let mut random = Random::new(seed, 0);
     let options = Options {
         nodes: 2 + random.below(3),
         delay_ms: random.pick(&[3, 12, 60]),
         coarse: random.chance(250),
-        mutant: wish.mutant,
     };
     let mut weather = Weather {
         cuts: random.pick(&[0, 0, 100, 300]),
@@ -120,7 +124,9 @@ pub fn run(seed: u64, wish: Wish) -> Run {
     let between = town.between;
     drop(town);
     let turns = (world.turns, world.turns_at_once);
-    Run { failed, story, between, kills: world.kills, passed_ms: world.now_ms, turns }
+    proof::break_rule(None);
+    let (kills, passed_ms, marks) = (world.kills, world.now_ms, proof::take_marks());
+    Run { failed, story, between, kills, passed_ms, turns, marks }
 }
 
 fn live(world: &mut World, random: &mut Random, weather: Weather) {

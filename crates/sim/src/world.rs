@@ -9,8 +9,8 @@ mod jobs;
 
 use crate::checkers;
 use crate::disk::model::{Inode, TOP};
-use crate::disk::{Killed, Lie, SimDisk};
-use crate::mutants::Mutant;
+use crate::disk::{Killed, SimDisk};
+use crate::mutants;
 use crate::net::{Lane, Net};
 use crate::node::{Machine, Program, ROOT_NAME, STATE_NAME};
 use crate::random::Random;
@@ -21,6 +21,7 @@ use engine::engine::{Boot, Effect, Input, Now};
 use engine::index::MemIndex;
 use engine::message::Message;
 use engine::path::{Name, RelPath};
+use engine::proof::{broken, Mutant};
 use jobs::Event;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
@@ -46,8 +47,6 @@ pub struct Options {
     pub delay_ms: usize,
     /// Timestamps are coarse, as before Linux 6.13.
     pub coarse: bool,
-    /// Who is broken on purpose.
-    pub mutant: Option<Mutant>,
 }
 
 /// A program's queues as the world sees them.
@@ -138,7 +137,7 @@ impl World {
     }
 
     fn add_machine(&mut self, node: usize) {
-        let lie = self.options.mutant.map_or(Lie::None, Mutant::lie);
+        let lie = mutants::lie();
         let disk = SimDisk::new(EPOCH_MS, lie);
         let machine = Machine::new(node, disk.clone()).expect("an empty disk");
         let (root, state) = disk.with(|model| {
@@ -427,7 +426,7 @@ impl World {
         };
         let dies = self.desks[node].dies_at_commit && effects.iter().any(announces);
         self.desks[node].dies_at_commit &= !dies;
-        let early = self.options.mutant == Some(Mutant::AnnounceBeforeDurable);
+        let early = broken(Mutant::AnnounceBeforeDurable);
         if dies && early {
             effects.into_iter().for_each(|effect| self.effect(node, effect));
             self.tell(|| format!("{node} dies before a commit"));

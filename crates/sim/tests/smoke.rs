@@ -2,7 +2,7 @@
 //!
 //! More seeds: `cargo sim --minutes 5`.
 
-use sim::mutants::Mutant;
+use engine::proof::Mutant;
 use sim::scenario::{run, Run, Wish};
 
 #[test]
@@ -18,7 +18,7 @@ fn clusters_agree_in_the_end_and_lose_nothing() {
 /// Caught means: fails where the same seed passes without the mutant.
 #[test]
 fn every_mutant_is_caught() {
-    for mutant in Mutant::ALL {
+    for &mutant in Mutant::ALL {
         let catches = |seed: &u64| {
             let mutated = run(*seed, Wish { mutant: Some(mutant), ..Wish::default() });
             mutated.failed.is_some() && run(*seed, Wish::default()).failed.is_none()

@@ -4,7 +4,7 @@
 //! Mirrors which worker of the daemon does what after what. Used by `world` only.
 
 use super::World;
-use crate::mutants::Mutant;
+use crate::mutants;
 use crate::net::Lane;
 use crate::node::eyes::Seen;
 use crate::node::{node_id, number, FOLDER};
@@ -15,6 +15,7 @@ use engine::index::SeenRow;
 use engine::message::{Message, Want};
 use engine::observe::{path_of, Stray};
 use engine::plan::{Act, Operation, Outcome};
+use engine::proof::{broken, Mutant};
 use engine::wire;
 
 /// How often what waits in staging for a writer is looked at again.
@@ -182,7 +183,7 @@ impl World {
         if !told || !self.is_running(node) {
             return;
         }
-        if self.options.mutant == Some(Mutant::DeafToTheKernel) {
+        if broken(Mutant::DeafToTheKernel) {
             return;
         }
         if !self.desks[node].is_told {
@@ -276,9 +277,9 @@ impl World {
 
     fn apply(&mut self, node: usize, mut operations: Vec<Operation>) {
         self.let_go_of_what_was_deleted(node);
-        if self.options.mutant == Some(Mutant::TakesWhatIsThere) {
+        if broken(Mutant::TakesWhatIsThere) {
             let disk = self.nodes[node].disk.clone();
-            let expect = |one| Mutant::expect_what_is_there(&disk, one);
+            let expect = |one| mutants::expect_what_is_there(&disk, one);
             self.work(node, |_, _| operations.iter_mut().for_each(expect));
         }
         let Some(outcomes) = self.work(node, |program, _| program.apply(&operations)) else {
