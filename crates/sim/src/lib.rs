@@ -6,6 +6,7 @@
 //! (`small_worlds`).
 
 pub mod random;
+pub mod swarm;
 
 pub mod disk;
 

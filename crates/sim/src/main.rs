@@ -1,21 +1,25 @@
 //! `cargo sim [SEED]`: prints the story of one run. `--seeds N` and `--minutes N` run many, and
 //! print those that fail. Starts the library, nothing else.
 
-use sim::scenario::{run, Run, Wish};
+use sim::scenario::{run, Run};
+use sim::swarm::{Counts, Plan};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-const USAGE: &str = "cargo sim [SEED] [--seeds N] [--minutes N] [--calm] [--spare] [--power]
-         [--rollback]
+const USAGE: &str = "cargo sim [SEED] [OPTION=VALUE]... [--seeds N] [--minutes N] [--nodes N]
+         [--calm] [--spare] [--power] [--rollback]
 
   cargo sim 7                tells the story of seed 7, and says how it ended
   cargo sim --seeds 1000     runs seeds 0 to 999 and names those that fail
   cargo sim 5000 --minutes 5 runs seeds from 5000 on for five minutes
 
-  --calm                     no user comes in between two calls of a program
-  --spare                    users do not do what is known to go wrong
-  --power                    machines lose their power, too
-  --rollback                 indices are put back to older copies, too";
+  OPTION=VALUE               instead of what the seed draws; each story begins with all options
+  skip=3,5-9                 leaves parts of the script out
+  --nodes N                  as nodes=N
+  --calm                     no user comes in between two calls of a program: between=0
+  --spare                    users do not do what is known to go wrong: spare=1
+  --power                    machines lose their power, too: power=60
+  --rollback                 indices are put back to older copies, too: rollback=80";
 
 /// What was asked for on the command line.
 #[derive(Default)]
@@ -23,17 +27,12 @@ struct Asked {
     seed: u64,
     seeds: Option<u64>,
     minutes: Option<u64>,
-    calm: bool,
-    spare: bool,
-    power: bool,
-    rollback: bool,
+    words: String,
 }
 
 impl Asked {
-    fn wish(&self) -> Wish {
-        let (calm, spares_known) = (self.calm, self.spare);
-        let (power, rollback) = (self.power, self.rollback);
-        Wish { calm, spares_known, power, rollback, ..Wish::default() }
+    fn plan(&self, seed: u64) -> Result<Plan, String> {
+        Plan::of(seed).with(&self.words)
     }
 }
 
@@ -41,15 +40,27 @@ fn parse(arguments: &[String]) -> Option<Asked> {
     let mut asked = Asked::default();
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
-        match argument.as_str() {
-            "--seeds" => asked.seeds = Some(rest.next()?.parse().ok()?),
-            "--power" => asked.power = true,
-            "--rollback" => asked.rollback = true,
-            "--spare" => asked.spare = true,
-            "--calm" => asked.calm = true,
-            "--minutes" => asked.minutes = Some(rest.next()?.parse().ok()?),
-            seed => asked.seed = seed.parse().ok()?,
-        }
+        let word = match argument.as_str() {
+            "--seeds" => {
+                asked.seeds = Some(rest.next()?.parse().ok()?);
+                continue;
+            }
+            "--minutes" => {
+                asked.minutes = Some(rest.next()?.parse().ok()?);
+                continue;
+            }
+            "--nodes" => format!("nodes={}", rest.next()?),
+            "--power" => "power=60".to_string(),
+            "--rollback" => "rollback=80".to_string(),
+            "--spare" => "spare=1".to_string(),
+            "--calm" => "between=0".to_string(),
+            option if option.contains('=') => option.to_string(),
+            seed => {
+                asked.seed = seed.parse().ok()?;
+                continue;
+            }
+        };
+        asked.words.extend([" ", &word]);
     }
     Some(asked)
 }
@@ -68,42 +79,47 @@ fn main() -> ExitCode {
         (None, None) => one(&asked),
         _ => many(&asked),
     };
-    if failures == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
+    match failures {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(word) => {
+            eprintln!("there is no such option, or no such value: {word}\n\n{USAGE}");
+            ExitCode::from(2)
+        }
     }
 }
 
 /// Tells one story; how many failures there were.
-fn one(asked: &Asked) -> u64 {
-    let wish = Wish { story: true, ..asked.wish() };
-    let Run { failed, story, between, kills, passed_ms, turns, .. } = run(asked.seed, wish);
+fn one(asked: &Asked) -> Result<u64, String> {
+    let plan = Plan { story: true, ..asked.plan(asked.seed)? };
+    println!("{plan}");
+    let Run { failed, story, operations, faults, passed_ms, turns, .. } = run(&plan);
     story.iter().for_each(|line| println!("{line}"));
-    println!("seed {}: {passed_ms} ms, {kills} deaths, {between} interferences", asked.seed);
+    println!("{passed_ms} ms, {operations} user operations, {faults}");
     println!("{} turns, at most {} in one millisecond", turns.0, turns.1);
     match failed {
         None => println!("all nodes agree and nothing is lost"),
         Some(why) => {
             println!("FAILED: {why}");
-            return 1;
+            return Ok(1);
         }
     }
-    0
+    Ok(0)
 }
 
 /// Runs seeds from the first on; how many failures there were.
-fn many(asked: &Asked) -> u64 {
+fn many(asked: &Asked) -> Result<u64, String> {
     let began = Instant::now();
     let until = asked.minutes.map(|minutes| Duration::from_secs(minutes * 60));
-    let (mut done, mut failures, mut between) = (0, 0, 0);
-    let mut most = (0, 0);
+    let (mut done, mut failures, mut operations) = (0, 0, 0);
+    let (mut faults, mut most) = (Counts::default(), (0, 0));
     while asked.seeds.is_none_or(|seeds| done < seeds)
         && until.is_none_or(|until| began.elapsed() < until)
     {
         let seed = asked.seed + done;
-        let run = run(seed, asked.wish());
-        between += run.between;
+        let run = run(&asked.plan(seed)?);
+        operations += run.operations;
+        faults.merge(&run.faults);
         if run.failed.is_none() {
             most = (run.turns.0.max(most.0), run.turns.1.max(most.1));
         }
@@ -116,6 +132,7 @@ fn many(asked: &Asked) -> u64 {
     let seconds = began.elapsed().as_secs();
     let (turns, at_once) = most;
     println!("at most {turns} turns in a run that ended well, {at_once} in one millisecond");
-    println!("{done} runs in {seconds} s, {between} interferences, {failures} failures");
-    failures
+    println!("{faults}");
+    println!("{done} runs in {seconds} s, {operations} user operations, {failures} failures");
+    Ok(failures)
 }

@@ -1,4 +1,4 @@
-//! One run from one seed: what kind of world it is, what happens in it, and how it must end.
+//! One run: what happens in a world of this kind, and how it must end.
 //!
 //! First safety (users, cuts, kills, checked all the time), then everything is healed and nobody
 //! touches anything, then liveness (it comes to rest, everywhere the same). Called by `main` and by
@@ -6,8 +6,9 @@
 
 use crate::checkers;
 use crate::random::Random;
-use crate::world::{Options, World};
-use engine::proof::{self, Mutant};
+use crate::swarm::{Counts, Options, Plan};
+use crate::world::World;
+use engine::proof;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -20,10 +21,10 @@ pub struct Run {
     pub failed: Option<String>,
     /// What happened, if it was asked for.
     pub story: Vec<String>,
-    /// User operations between two calls of a program.
-    pub between: u64,
-    /// Programs that died.
-    pub kills: u64,
+    /// What users did.
+    pub operations: u64,
+    /// What went wrong on purpose, by kind.
+    pub faults: Counts,
     /// Milliseconds that passed in it.
     pub passed_ms: u64,
     /// Turns of all programs, and the most in one millisecond.
@@ -32,32 +33,10 @@ pub struct Run {
     pub marks: BTreeMap<&'static str, u64>,
 }
 
-/// What a run is to hold besides what its seed says.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Wish {
-    /// Who is broken on purpose.
-    pub mutant: Option<Mutant>,
-    /// No user comes in between two calls of a program; the seed says the rest.
-    pub calm: bool,
-    /// Machines lose their power, too.
-    pub power: bool,
-    /// Indices are put back to older copies, too.
-    pub rollback: bool,
-    /// Users do not do what is known to go wrong; see [`crate::users::Town`].
-    pub spares_known: bool,
-    /// Whether the story is to be told.
-    pub story: bool,
-}
-
-/// What the seed says of disturbances, in permille a user's turn.
-#[derive(Clone, Copy, Debug)]
-struct Weather {
-    cuts: usize,
-    kills: usize,
-    power: usize,
-    rollback: usize,
-    users: usize,
-}
+/// Streams of chance from here on belong to the parts of the script, by their number.
+const PARTS: u64 = 1 << 32;
+/// What a step of the script has: a user, a pause, something that goes wrong.
+const PARTS_PER_STEP: usize = 3;
 
 thread_local! {
     /// A checker that finds something panics; what it found is told in another way.
@@ -81,35 +60,13 @@ fn in_silence<T>(work: impl FnOnce() -> T) -> std::thread::Result<T> {
     done
 }
 
-/// Lives through the world of one seed.
-pub fn run(seed: u64, wish: Wish) -> Run {
-    proof::break_rule(wish.mutant);
+/// Lives through one world.
+pub fn run(plan: &Plan) -> Run {
+    proof::break_rule(plan.mutant);
     proof::take_marks();
-    let mut random = Random::new(seed, 0);
-    let options = Options {
-        nodes: 2 + random.below(3),
-        delay_ms: random.pick(&[3, 12, 60]),
-        coarse: random.chance(250),
-    };
-    let mut weather = Weather {
-        cuts: random.pick(&[0, 0, 100, 300]),
-        kills: random.pick(&[0, 0, 80, 200]),
-        power: if wish.power { 60 } else { 0 },
-        rollback: if wish.rollback { 80 } else { 0 },
-        users: random.pick(&[0, 5, 20, 60]),
-    };
-    if wish.calm {
-        weather.users = 0;
-    }
-    let mut world = World::new(seed, options);
-    {
-        let mut town = world.town();
-        town.reuse = random.pick(&[0, 0, 40]);
-        town.spares_known = wish.spares_known;
-        town.story = wish.story.then(Vec::new);
-    }
-    world.tell(|| format!("{options:?} {weather:?}"));
-    let lived = in_silence(|| live(&mut world, &mut random, weather));
+    let mut world = World::new(plan.seed, plan.options);
+    world.town().story = plan.story.then(Vec::new);
+    let lived = in_silence(|| live(&mut world, plan));
     let failed = lived.err().map(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_string()));
@@ -117,35 +74,35 @@ pub fn run(seed: u64, wish: Wish) -> Run {
     });
     let mut town = world.town();
     let mut story = town.story.take().unwrap_or_default();
-    if failed.is_some() && wish.story {
+    if failed.is_some() && plan.story {
         let machines = world.nodes.iter().enumerate();
         story.extend(machines.flat_map(|(node, machine)| checkers::describe(node, machine)));
     }
-    let between = town.between;
+    let (operations, faults) = (town.operations, std::mem::take(&mut town.faults));
     drop(town);
     let turns = (world.turns, world.turns_at_once);
     proof::break_rule(None);
-    let (kills, passed_ms, marks) = (world.kills, world.now_ms, proof::take_marks());
-    Run { failed, story, between, kills, passed_ms, turns, marks }
+    let (passed_ms, marks) = (world.now_ms, proof::take_marks());
+    Run { failed, story, operations, faults, passed_ms, turns, marks }
 }
 
-fn live(world: &mut World, random: &mut Random, weather: Weather) {
-    begin(world, random);
-    let wanted: Vec<_> = world.linked().into_iter().collect();
-    if random.chance(500) {
+fn live(world: &mut World, plan: &Plan) {
+    begin(world, plan);
+    let links: Vec<_> = world.linked().into_iter().collect();
+    if plan.options.meets > 0 {
         world.run_for(200);
     }
-    world.town().permille = weather.users;
-    for _ in 0..5 + random.below(40) {
-        let node = random.below(world.nodes.len());
-        world.user(node);
-        check(world);
-        let pause_ms = random.pick(&[0, 1, 5, 20, 100]);
-        world.run_for(pause_ms);
-        check(world);
-        disturb(world, random, weather, &wanted);
+    world.town().permille = plan.options.between;
+    for step in 0..plan.options.steps {
+        for part in 0..PARTS_PER_STEP {
+            let number = step * PARTS_PER_STEP + part;
+            if !plan.skip.contains(&number) {
+                let mut chance = Random::new(plan.seed, PARTS + number as u64);
+                happen(world, part, &mut chance, &links);
+            }
+        }
     }
-    heal(world, &wanted);
+    heal(world, &links);
     world.run_to_rest();
     check(world);
     checkers::at_rest(world);
@@ -153,53 +110,70 @@ fn live(world: &mut World, random: &mut Random, weather: Weather) {
     checkers::at_rest(world);
 }
 
+/// One part of the script. Its chance is its own: leaving out another changes nothing in it.
+fn happen(world: &mut World, part: usize, chance: &mut Random, links: &[(usize, usize)]) {
+    match part {
+        0 => {
+            let node = chance.below(world.nodes.len());
+            world.town().random = chance.clone();
+            world.user(node);
+            check(world);
+        }
+        1 => {
+            let pause_ms = chance.pick(&[0, 1, 5, 20, 100]);
+            world.run_for(pause_ms);
+            check(world);
+        }
+        _ => disturb(world, chance, links),
+    }
+}
+
 /// Users may have been there before the program; nodes start in any order.
-fn begin(world: &mut World, random: &mut Random) {
-    let nodes = world.nodes.len();
-    if random.chance(250) {
-        for node in 0..nodes {
-            for _ in 0..random.below(8) {
-                world.user(node);
-            }
+fn begin(world: &mut World, plan: &Plan) {
+    let Options { nodes, before, chain, .. } = plan.options;
+    let mut chance = Random::new(plan.seed, 0);
+    for node in 0..nodes {
+        for _ in 0..chance.below(before.max(1)) {
+            world.user(node);
         }
     }
-    let is_chain = random.chance(200);
-    let first = random.below(nodes);
+    let first = chance.below(nodes);
     for place in 0..nodes {
         world.start((first + place) % nodes);
     }
     for a in 0..nodes {
         for b in a + 1..nodes {
-            world.set_link(a, b, !is_chain || b == a + 1);
+            world.set_link(a, b, chain == 0 || b == a + 1);
         }
     }
 }
 
-fn disturb(world: &mut World, random: &mut Random, weather: Weather, links: &[(usize, usize)]) {
-    if random.chance(weather.cuts) {
-        let (a, b) = random.pick(links);
-        let up = random.chance(500);
+fn disturb(world: &mut World, chance: &mut Random, links: &[(usize, usize)]) {
+    let Options { cuts, kills, power, rollback, .. } = world.options;
+    if chance.chance(cuts) {
+        let (a, b) = chance.pick(links);
+        let up = chance.chance(500);
         world.set_link(a, b, up);
     }
-    if weather.power > 0 && random.chance(weather.power) {
-        let node = random.below(world.nodes.len());
+    if chance.chance(power) {
+        let node = chance.below(world.nodes.len());
         world.lose_power(node);
     }
-    if weather.rollback > 0 && random.chance(weather.rollback) {
-        let node = random.below(world.nodes.len());
+    if chance.chance(rollback) {
+        let node = chance.below(world.nodes.len());
         world.put_back(node);
     }
-    if random.chance(weather.kills) {
-        let node = random.below(world.nodes.len());
+    if chance.chance(kills) {
+        let node = chance.below(world.nodes.len());
         if !world.is_running(node) {
             world.start(node);
             return;
         }
-        match random.below(5) {
+        match chance.below(5) {
             0 => world.kill(node),
             1 => world.stop(node),
             2 => world.doom_at_commit(node),
-            _ => world.doom(node, u32::try_from(1 + random.below(150)).expect("small")),
+            _ => world.doom(node, u32::try_from(1 + chance.below(150)).expect("small")),
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::checkers::Census;
 use crate::disk::model::{Inode, Model, Spot, Target};
 use crate::disk::{Fate, SimDisk};
 use crate::random::Random;
+use crate::swarm::{Counts, Options};
 use disk::fs::FileKind;
 use engine::content::Digest;
 use engine::entry::Timestamp;
@@ -66,13 +67,15 @@ pub struct Town {
     pub story: Option<Vec<String>>,
     /// The world's beginning, for the story.
     pub epoch_ms: u64,
-    /// Percent of writes that write what was written before.
-    pub reuse: usize,
-    /// What is known to go wrong is not done: directories are not moved (a child that is seen
-    /// before its directory's move is known is not looked at again) and not swapped with files (the
-    /// file counts as removed, and what had lost to it goes to the trash). Both are
-    /// `engine::observe`.
-    pub spares_known: bool,
+    /// What kind of world it is. With `spare` what is known to go wrong is not done: directories
+    /// are not moved (a child that is seen before its directory's move is known is not looked at
+    /// again) and not swapped with files (the file counts as removed, and what had lost to it goes
+    /// to the trash). Both are `engine::observe`.
+    pub options: Options,
+    /// What users did.
+    pub operations: u64,
+    /// What went wrong on purpose.
+    pub faults: Counts,
     /// Names that users touched: bounds what may be minted.
     pub touches: u64,
     /// User operations that came in between two calls of a program.
@@ -81,7 +84,7 @@ pub struct Town {
 
 impl Town {
     /// A town without users.
-    pub fn new(seed: u64, epoch_ms: u64) -> Town {
+    pub fn new(seed: u64, options: Options, epoch_ms: u64) -> Town {
         Town {
             random: Random::new(seed, 2),
             census: Census::default(),
@@ -90,8 +93,9 @@ impl Town {
             doom: None,
             story: None,
             epoch_ms,
-            reuse: 0,
-            spares_known: false,
+            options,
+            operations: 0,
+            faults: Counts::default(),
             touches: 0,
             between: 0,
         }
@@ -117,6 +121,7 @@ impl Town {
         let comes = self.between < BETWEEN_MAX && self.random.chance(self.permille);
         if comes {
             self.between += 1;
+            self.faults.add("user between two calls");
             disk.with(|model| {
                 self.tell(model, || format!("{node} before {call}:"));
                 self.act(node, model);
@@ -141,9 +146,7 @@ impl Town {
         } else {
             let mut user = User { town: self, node, model };
             let what = user.begin();
-            if !what.is_empty() {
-                self.tell(model, || format!("{node} USER {what}"));
-            }
+            self.has_done(node, model, &what);
         }
     }
 
@@ -176,7 +179,12 @@ impl Town {
         let Some(rest) = self.seats[node].rests.pop_front() else { return };
         let mut user = User { town: self, node, model };
         let what = user.go_on(rest);
+        self.has_done(node, model, &what);
+    }
+
+    fn has_done(&mut self, node: usize, model: &Model, what: &str) {
         if !what.is_empty() {
+            self.operations += 1;
             self.tell(model, || format!("{node} USER {what}"));
         }
     }

@@ -14,6 +14,7 @@ use crate::mutants;
 use crate::net::{Lane, Net};
 use crate::node::{Machine, Program, ROOT_NAME, STATE_NAME};
 use crate::random::Random;
+use crate::swarm::Options;
 use crate::users::{Town, ANCHOR};
 use disk::fs::FileKind;
 use engine::content::Digest;
@@ -37,17 +38,6 @@ const TURNS_AT_ONCE_MAX: u64 = 500;
 const GRAIN_MS: u64 = 4;
 /// What `disk::hash::racy_ms` says of such a disk.
 const RACY_MS: u64 = 30;
-
-/// What a world is made with.
-#[derive(Clone, Copy, Debug)]
-pub struct Options {
-    /// How many nodes.
-    pub nodes: usize,
-    /// The longest delay of anything, in milliseconds.
-    pub delay_ms: usize,
-    /// Timestamps are coarse, as before Linux 6.13.
-    pub coarse: bool,
-}
 
 /// A program's queues as the world sees them.
 #[derive(Clone, Debug, Default)]
@@ -102,8 +92,6 @@ pub struct World {
     pub turns_at_once: u64,
     /// Index messages with entries that were sent.
     pub frames: u64,
-    /// Programs that were killed.
-    pub kills: u64,
     /// Bytes that came to light outside of an operation.
     pub strays: BTreeSet<Digest>,
 }
@@ -111,7 +99,7 @@ pub struct World {
 impl World {
     /// Machines that are not running yet, with no links.
     pub fn new(seed: u64, options: Options) -> World {
-        let town = Arc::new(Mutex::new(Town::new(seed, EPOCH_MS)));
+        let town = Arc::new(Mutex::new(Town::new(seed, options, EPOCH_MS)));
         let mut world = World {
             options,
             nodes: Vec::new(),
@@ -127,7 +115,6 @@ impl World {
             at_once: (0, 0),
             turns_at_once: 0,
             frames: 0,
-            kills: 0,
             strays: BTreeSet::new(),
         };
         for node in 0..options.nodes {
@@ -148,7 +135,7 @@ impl World {
                 let made = model.make(&spot, FileKind::File, 0o644, b"do not sink");
                 made.expect("an empty directory");
             }
-            model.grain_ms = if self.options.coarse { GRAIN_MS } else { 0 };
+            model.grain_ms = if self.options.coarse > 0 { GRAIN_MS } else { 0 };
             model.told.clear();
             model.sync(None);
             found
@@ -173,6 +160,11 @@ impl World {
         if let Some(story) = &mut town.story {
             story.push(format!("{:>7} {}", self.now_ms, line()));
         }
+    }
+
+    /// Something goes wrong on purpose.
+    pub fn fault(&self, kind: &'static str) {
+        self.town().faults.add(kind);
     }
 
     fn clock(&self) -> Now {
@@ -232,6 +224,7 @@ impl World {
         match done {
             Ok(done) => Some(done),
             Err(why) if why.is::<Killed>() => {
+                self.fault("killed at a call");
                 self.fall(node);
                 None
             }
@@ -248,7 +241,7 @@ impl World {
         (desk.hands_free_ms, desk.eyes_free_ms) = (self.now_ms, self.now_ms);
         self.tell(|| format!("{node} starts"));
         self.nodes[node].disk.with(|model| model.told.clear());
-        let racy_ms = if self.options.coarse { RACY_MS } else { 0 };
+        let racy_ms = if self.options.coarse > 0 { RACY_MS } else { 0 };
         let machine = &mut self.nodes[node];
         let started = catch_unwind(AssertUnwindSafe(|| machine.start(boot, racy_ms)));
         self.after_work(node);
@@ -269,6 +262,7 @@ impl World {
     /// Ends a program at once.
     pub fn kill(&mut self, node: usize) {
         if self.is_running(node) {
+            self.fault("killed");
             self.tell(|| format!("{node} is killed"));
             self.fall(node);
         }
@@ -276,6 +270,7 @@ impl World {
 
     /// A machine loses its power; its program is to be started again.
     pub fn lose_power(&mut self, node: usize) {
+        self.fault("power loss");
         self.tell(|| format!("{node} loses its power"));
         if self.is_running(node) {
             self.fall(node);
@@ -303,6 +298,7 @@ impl World {
             return self.nodes[node].copy_index();
         }
         self.kill(node);
+        self.fault("index put back");
         self.tell(|| format!("the index of {node} is put back"));
         self.nodes[node].put_back();
         self.start(node);
@@ -311,18 +307,17 @@ impl World {
     /// Ends a program in order.
     pub fn stop(&mut self, node: usize) {
         if self.is_running(node) {
+            self.fault("stopped");
             self.tell(|| format!("{node} stops"));
             let now = self.clock();
             self.turn(node);
             self.nodes[node].stop(now);
             self.fall(node);
-            self.kills -= 1;
         }
     }
 
     /// The program is gone. What it had sent still arrives, then its peers see it gone.
     fn fall(&mut self, node: usize) {
-        self.kills += 1;
         self.nodes[node].fall();
         self.desks[node].run += 1;
         for other in 0..self.nodes.len() {
@@ -342,6 +337,7 @@ impl World {
         if up {
             self.connect(a, b);
         } else {
+            self.fault("cut");
             self.disconnect(a, b);
         }
     }
@@ -429,12 +425,14 @@ impl World {
         let early = broken(Mutant::AnnounceBeforeDurable);
         if dies && early {
             effects.into_iter().for_each(|effect| self.effect(node, effect));
+            self.fault("killed at a commit");
             self.tell(|| format!("{node} dies before a commit"));
             return self.fall(node);
         }
         self.nodes[node].commit();
         checkers::one_row_a_place(node, &self.nodes[node].index);
         if dies {
+            self.fault("killed at a commit");
             self.tell(|| format!("{node} dies after a commit"));
             return self.fall(node);
         }

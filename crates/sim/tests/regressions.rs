@@ -2,17 +2,18 @@
 //! the simulator or of what it runs, so each story has a test of its own at a lower layer, too; a
 //! seed here is one more run that must end well.
 
-use sim::scenario::{run, Wish};
+use sim::scenario::run;
+use sim::swarm::Plan;
 
 #[track_caller]
 fn ends_well(seed: u64) {
-    assert_eq!(run(seed, Wish::default()).failed, None);
+    assert_eq!(run(&Plan::of(seed)).failed, None);
 }
 
 #[track_caller]
 fn ends_well_with_power_losses(seed: u64) {
-    let wish = Wish { power: true, ..Wish::default() };
-    assert_eq!(run(seed, wish).failed, None, "seed {seed}");
+    let plan = Plan::of(seed).with("power=60").expect("an option");
+    assert_eq!(run(&plan).failed, None, "seed {seed}");
 }
 
 /// An editor's temporary file was seen, and renamed before the index had heard of it. The next look

@@ -3,15 +3,15 @@
 //! More seeds: `cargo sim --minutes 5`.
 
 use engine::proof::Mutant;
-use sim::scenario::{run, Run, Wish};
+use sim::scenario::{run, Run};
+use sim::swarm::Plan;
 
 #[test]
 fn clusters_agree_in_the_end_and_lose_nothing() {
-    let wish = Wish::default();
-    let failed = (0..60).find(|seed| run(*seed, wish).failed.is_some());
-    if let Some(seed) = failed {
-        let Run { story, failed, .. } = run(seed, Wish { story: true, ..wish });
-        panic!("seed {seed}:\n{}\n{}", story.join("\n"), failed.unwrap_or_default());
+    let failed = (0..60).map(Plan::of).find(|plan| run(plan).failed.is_some());
+    if let Some(plan) = failed {
+        let Run { story, failed, .. } = run(&Plan { story: true, ..plan.clone() });
+        panic!("{plan}:\n{}\n{}", story.join("\n"), failed.unwrap_or_default());
     }
 }
 
@@ -20,8 +20,10 @@ fn clusters_agree_in_the_end_and_lose_nothing() {
 fn every_mutant_is_caught() {
     for &mutant in Mutant::ALL {
         let catches = |seed: &u64| {
-            let mutated = run(*seed, Wish { mutant: Some(mutant), ..Wish::default() });
-            mutated.failed.is_some() && run(*seed, Wish::default()).failed.is_none()
+            // Some of them show only where programs die.
+            let plan = Plan::of(*seed).with("kills=200").expect("an option");
+            let mutated = run(&Plan { mutant: Some(mutant), ..plan.clone() });
+            mutated.failed.is_some() && run(&plan).failed.is_none()
         };
         let caught = (0..400).find(catches);
         assert!(caught.is_some(), "{mutant:?} goes unnoticed");
@@ -30,6 +32,6 @@ fn every_mutant_is_caught() {
 
 #[test]
 fn a_seed_tells_the_same_story_every_time() {
-    let wish = Wish { story: true, ..Wish::default() };
-    assert_eq!(run(3, wish).story, run(3, wish).story);
+    let plan = Plan { story: true, ..Plan::of(3) };
+    assert_eq!(run(&plan).story, run(&plan).story);
 }

@@ -56,7 +56,7 @@ impl User<'_> {
 
     /// Writes new bytes, at once or in pieces, and closes.
     fn start_writing(&mut self, inode: Inode, offset: usize) -> String {
-        let (reuse, random) = (self.town.reuse, &mut self.town.random);
+        let (reuse, random) = (self.town.options.reuse, &mut self.town.random);
         let (token, bytes) = self.town.census.bytes(random, reuse);
         let slow = random.chance(400);
         let cut = if slow { random.below(bytes.len() + 1) } else { bytes.len() };
@@ -181,7 +181,7 @@ impl User<'_> {
         if self.model.at(to.0, &to.1).is_ok() && self.town.random.chance(500) {
             return None;
         }
-        if self.town.spares_known && self.is_dir(inode) {
+        if self.town.options.spare > 0 && self.is_dir(inode) {
             return None;
         }
         self.town.touches += self.model.below(inode).len() as u64;
@@ -193,7 +193,7 @@ impl User<'_> {
         let ((a, first), (b, second)) = (self.pick(|_| true)?, self.pick(|_| true)?);
         self.town.touches += self.model.below(first).len() as u64 + 4;
         self.town.touches += self.model.below(second).len() as u64;
-        if self.town.spares_known && (self.is_dir(first) || self.is_dir(second)) {
+        if self.town.options.spare > 0 && (self.is_dir(first) || self.is_dir(second)) {
             return None;
         }
         let what = format!("swaps {} with {}", self.path(&a), self.path(&b));
@@ -233,7 +233,7 @@ impl User<'_> {
         }
         let inode = self.model.make(&from, FileKind::File, 0o644, b"").ok()?;
         self.model.open(inode, true).ok()?;
-        let (reuse, random) = (self.town.reuse, &mut self.town.random);
+        let (reuse, random) = (self.town.options.reuse, &mut self.town.random);
         let (token, bytes) = self.town.census.bytes(random, reuse);
         self.write_on(inode, 0, VecDeque::from([bytes]));
         let what = format!("saves {} <- {token}", self.path(&to));

@@ -1,0 +1,233 @@
+//! What kind of world a run is: its size, its users, and what goes wrong in it. Each seed switches
+//! a random part of all that on, and draws how often it happens, so that no kind of fault hides
+//! another for ever (swarm testing).
+//!
+//! Plain numbers; what they lead to is the business of those who read them. A seed and its options
+//! are a whole run: a `Plan` is written in one line, and read back from it. To add a kind of fault,
+//! add a line to the table of options, and ask for it where it is to happen. Used by all of the
+//! crate.
+
+use crate::random::Random;
+use engine::proof::Mutant;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{Display, Formatter, Result as Written};
+
+/// One line an option: what it is; its value in a world where nothing is wrong; how a seed draws
+/// it. Each option is drawn from a stream of its own: a new one leaves the others what they were.
+macro_rules! options {
+    ($($(#[$doc:meta])* $name:ident: $still:literal, $draw:expr;)*) => {
+        /// See the module's head.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub struct Options {
+            $($(#[$doc])* pub $name: usize,)*
+        }
+
+        impl Options {
+            /// The names of all options.
+            pub const NAMES: &'static [&'static str] = &[$(stringify!($name)),*];
+            /// A world where nothing is wrong.
+            pub const STILL: Options = Options { $($name: $still,)* };
+
+            /// What this seed draws.
+            pub fn of(seed: u64) -> Options {
+                Options { $($name: draw(seed, stringify!($name), $draw),)* }
+            }
+
+            /// The value of the option with this name.
+            pub fn value(&mut self, name: &str) -> Option<&mut usize> {
+                match name {
+                    $(stringify!($name) => Some(&mut self.$name),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+options! {
+    /// How many nodes.
+    nodes: 2, |chance| 2 + chance.below(3);
+    /// The longest delay of anything, in milliseconds.
+    delay_ms: 3, |chance| chance.pick(&[3, 12, 60]);
+    /// Steps of the script: in each a user does something, time passes, something goes wrong.
+    steps: 20, |chance| 5 + chance.below(40);
+    /// Whether each node is linked to the next only.
+    chain: 0, |chance| some(chance, 200, &[1]);
+    /// Before the programs first run, users of each node do fewer things than this.
+    before: 0, |chance| some(chance, 250, &[8]);
+    /// Whether users do nothing before the nodes have met.
+    meets: 1, |chance| some(chance, 500, &[1]);
+    /// Percent of writes that write what was written before.
+    reuse: 0, |chance| some(chance, 333, &[40]);
+    /// Whether users do not do what is known to go wrong; see [`crate::users::Town`].
+    spare: 0, |_| 0;
+    /// In so many of 1,000 calls of a program to its disk a user comes in between.
+    between: 0, |chance| some(chance, 750, &[5, 20, 60]);
+    /// Whether timestamps are coarse, as before Linux 6.13.
+    coarse: 0, |chance| some(chance, 250, &[1]);
+    /// In so many of 1,000 steps a link is cut or put up.
+    cuts: 0, |chance| some(chance, 500, &[100, 300]);
+    /// In so many of 1,000 steps a program ends, in one of many ways, or is started again.
+    kills: 0, |chance| some(chance, 500, &[80, 200]);
+    /// In so many of 1,000 steps a machine loses its power.
+    power: 0, |_| 0;
+    /// In so many of 1,000 steps an index is copied, or put back to its copy.
+    rollback: 0, |_| 0;
+}
+
+fn draw(seed: u64, name: &str, draw: fn(&mut Random) -> usize) -> usize {
+    // A name's own stream, far from those of the world (0 to 2) and of the steps.
+    let fold = |sum: u64, byte: u8| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    draw(&mut Random::new(seed, name.bytes().fold(0xcbf2_9ce4_8422_2325, fold)))
+}
+
+/// One of these values in `permille` of 1,000 seeds, else 0.
+fn some(chance: &mut Random, permille: usize, values: &[usize]) -> usize {
+    if chance.chance(permille) {
+        chance.pick(values)
+    } else {
+        0
+    }
+}
+
+impl Display for Options {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Written {
+        let mut all = *self;
+        for (place, name) in Options::NAMES.iter().enumerate() {
+            let value = all.value(name).map_or(0, |value| *value);
+            write!(f, "{}{name}={value}", if place > 0 { " " } else { "" })?;
+        }
+        Ok(())
+    }
+}
+
+/// A whole run, and what is wanted of it.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// All chance comes from this.
+    pub seed: u64,
+    /// What kind of world it is.
+    pub options: Options,
+    /// Parts of the script that are left out, by their number.
+    pub skip: BTreeSet<usize>,
+    /// Who is broken on purpose.
+    pub mutant: Option<Mutant>,
+    /// Whether the story is to be told.
+    pub story: bool,
+}
+
+impl Plan {
+    /// What this seed draws, and nothing else.
+    pub fn of(seed: u64) -> Plan {
+        let options = Options::of(seed);
+        Plan { seed, options, skip: BTreeSet::new(), mutant: None, story: false }
+    }
+
+    /// The same with some options set, in words: "nodes=3 skip=1,4-9".
+    ///
+    /// # Errors
+    /// The word that names no option, or no value of it.
+    pub fn with(mut self, words: &str) -> Result<Plan, String> {
+        for word in words.split_whitespace() {
+            self.set(word).ok_or_else(|| word.to_string())?;
+        }
+        Ok(self)
+    }
+
+    fn set(&mut self, word: &str) -> Option<()> {
+        let (name, value) = word.split_once('=')?;
+        if name == "skip" {
+            for part in value.split(',') {
+                let (first, last) = part.split_once('-').unwrap_or((part, part));
+                let (first, last): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
+                self.skip.extend(first..=last);
+            }
+            return Some(());
+        }
+        *self.options.value(name)? = value.parse().ok()?;
+        Some(())
+    }
+}
+
+impl Display for Plan {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Written {
+        write!(f, "{} {}", self.seed, self.options)?;
+        let mut rest = self.skip.iter().copied().peekable();
+        let mut sign = " skip=";
+        while let Some(first) = rest.next() {
+            let mut last = first;
+            while rest.next_if(|next| *next == last + 1).is_some() {
+                last += 1;
+            }
+            write!(f, "{sign}{first}")?;
+            if last > first {
+                write!(f, "-{last}")?;
+            }
+            sign = ",";
+        }
+        Ok(())
+    }
+}
+
+/// How often what happened, by its kind.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Counts(BTreeMap<&'static str, u64>);
+
+impl Counts {
+    /// It happened once more.
+    pub fn add(&mut self, kind: &'static str) {
+        *self.0.entry(kind).or_default() += 1;
+    }
+
+    /// Takes in what was counted elsewhere.
+    pub fn merge(&mut self, other: &Counts) {
+        for (kind, count) in &other.0 {
+            *self.0.entry(kind).or_default() += count;
+        }
+    }
+
+    /// How often this happened.
+    pub fn of(&self, kind: &str) -> u64 {
+        self.0.get(kind).copied().unwrap_or(0)
+    }
+}
+
+impl Display for Counts {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Written {
+        for (place, (kind, count)) in self.0.iter().enumerate() {
+            write!(f, "{}{kind}={count}", if place > 0 { " " } else { "" })?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Options, Plan};
+
+    #[test]
+    fn a_plan_is_read_back_from_its_line() {
+        let plan = Plan::of(77).with("skip=0,3-5,9 nodes=4").expect("all known");
+        let line = plan.to_string();
+        let (seed, words) = line.split_once(' ').expect("options");
+        let again = Plan::of(seed.parse().expect("a number")).with(words).expect("all known");
+        assert_eq!(again.to_string(), line);
+        assert_eq!((again.options, again.skip), (plan.options, plan.skip));
+    }
+
+    #[test]
+    fn what_is_no_option_is_refused() {
+        for word in ["node=3", "nodes", "nodes=x", "skip=4-"] {
+            assert_eq!(Plan::of(1).with(word).err().as_deref(), Some(word));
+        }
+    }
+
+    #[test]
+    fn each_option_is_drawn_in_some_seeds_only() {
+        let drawn: Vec<Options> = (0..100).map(Options::of).collect();
+        let with = drawn.iter().filter(|options| options.kills > 0).count();
+        assert!((20..80).contains(&with), "{with} of 100");
+        let both = drawn.iter().any(|options| options.kills > 0 && options.cuts == 0);
+        assert!(both, "one kind of fault never comes alone");
+    }
+}
