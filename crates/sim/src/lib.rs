@@ -18,6 +18,9 @@ pub mod checkers;
 pub mod users;
 
 pub mod mutants;
+pub mod trail;
 pub mod world;
 
 pub mod scenario;
+
+pub mod shrink;

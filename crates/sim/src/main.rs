@@ -2,24 +2,30 @@
 //! print those that fail. Starts the library, nothing else.
 
 use sim::scenario::{run, Run};
+use sim::shrink::{shrink, Shortest};
 use sim::swarm::{Counts, Plan};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 const USAGE: &str = "cargo sim [SEED] [OPTION=VALUE]... [--seeds N] [--minutes N] [--nodes N]
-         [--calm] [--spare] [--power] [--rollback]
+         [--calm] [--spare] [--power] [--rollback] [--whole]
 
-  cargo sim 7                tells the story of seed 7, and says how it ended
+  cargo sim 7                tells the story of seed 7, and says how it ended; if it failed, tells
+                             the shortest one, too, that fails in the same way
   cargo sim --seeds 1000     runs seeds 0 to 999 and names those that fail
   cargo sim 5000 --minutes 5 runs seeds from 5000 on for five minutes
 
   OPTION=VALUE               instead of what the seed draws; each story begins with all options
   skip=3,5-9                 leaves parts of the script out
   --nodes N                  as nodes=N
+  --whole                    no shorter story is searched
   --calm                     no user comes in between two calls of a program: between=0
   --spare                    users do not do what is known to go wrong: spare=1
   --power                    machines lose their power, too: power=60
   --rollback                 indices are put back to older copies, too: rollback=80";
+
+/// How long a shorter story is searched.
+const SEARCH_MAX: Duration = Duration::from_secs(60);
 
 /// What was asked for on the command line.
 #[derive(Default)]
@@ -28,6 +34,7 @@ struct Asked {
     seeds: Option<u64>,
     minutes: Option<u64>,
     words: String,
+    whole: bool,
 }
 
 impl Asked {
@@ -47,6 +54,10 @@ fn parse(arguments: &[String]) -> Option<Asked> {
             }
             "--minutes" => {
                 asked.minutes = Some(rest.next()?.parse().ok()?);
+                continue;
+            }
+            "--whole" => {
+                asked.whole = true;
                 continue;
             }
             "--nodes" => format!("nodes={}", rest.next()?),
@@ -89,22 +100,37 @@ fn main() -> ExitCode {
     }
 }
 
-/// Tells one story; how many failures there were.
+/// Tells one story, and if it fails the shortest one; how many failures there were.
 fn one(asked: &Asked) -> Result<u64, String> {
-    let plan = Plan { story: true, ..asked.plan(asked.seed)? };
-    println!("{plan}");
-    let Run { failed, story, operations, faults, passed_ms, turns, .. } = run(&plan);
+    let plan = asked.plan(asked.seed)?;
+    if tell(&plan) {
+        return Ok(0);
+    }
+    if asked.whole {
+        return Ok(1);
+    }
+    let began = Instant::now();
+    let found = shrink(&plan, &mut || began.elapsed() < SEARCH_MAX);
+    if let Some(Shortest { plan, tries }) = found {
+        println!("\nthe shortest of {tries} others that fails in the same way:\n");
+        tell(&plan);
+    }
+    Ok(1)
+}
+
+/// Tells the story of a plan; whether it ended well.
+fn tell(plan: &Plan) -> bool {
+    println!("cargo sim {plan}");
+    let run = run(&Plan { story: true, ..plan.clone() });
+    let Run { failed, story, operations, faults, passed_ms, turns, .. } = run;
     story.iter().for_each(|line| println!("{line}"));
     println!("{passed_ms} ms, {operations} user operations, {faults}");
     println!("{} turns, at most {} in one millisecond", turns.0, turns.1);
-    match failed {
+    match &failed {
         None => println!("all nodes agree and nothing is lost"),
-        Some(why) => {
-            println!("FAILED: {why}");
-            return Ok(1);
-        }
+        Some(why) => println!("FAILED: {why}"),
     }
-    Ok(0)
+    failed.is_none()
 }
 
 /// Runs seeds from the first on; how many failures there were.

@@ -7,6 +7,7 @@
 use crate::checkers;
 use crate::random::Random;
 use crate::swarm::{Counts, Options, Plan};
+use crate::trail::Trail;
 use crate::world::World;
 use engine::proof;
 use std::cell::Cell;
@@ -31,12 +32,18 @@ pub struct Run {
     pub turns: (u64, u64),
     /// Rare lines that it came by, and how often.
     pub marks: BTreeMap<&'static str, u64>,
+    /// A hash of each step, if it was asked for.
+    pub trail: Option<Trail>,
 }
 
 /// Streams of chance from here on belong to the parts of the script, by their number.
 const PARTS: u64 = 1 << 32;
 /// What a step of the script has: a user, a pause, something that goes wrong.
-const PARTS_PER_STEP: usize = 3;
+pub const PARTS_PER_STEP: usize = 3;
+/// Users who come in between two calls are numbered from here, as parts of the script.
+pub const INTERRUPTIONS: usize = 100_000;
+/// How many of them there are at most.
+pub const INTERRUPTIONS_MAX: usize = 200;
 
 thread_local! {
     /// A checker that finds something panics; what it found is told in another way.
@@ -66,6 +73,8 @@ pub fn run(plan: &Plan) -> Run {
     proof::take_marks();
     let mut world = World::new(plan.seed, plan.options);
     world.town().story = plan.story.then(Vec::new);
+    world.town().skip.clone_from(&plan.skip);
+    world.trail = plan.trail.then(Trail::default);
     let lived = in_silence(|| live(&mut world, plan));
     let failed = lived.err().map(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
@@ -83,7 +92,8 @@ pub fn run(plan: &Plan) -> Run {
     let turns = (world.turns, world.turns_at_once);
     proof::break_rule(None);
     let (passed_ms, marks) = (world.now_ms, proof::take_marks());
-    Run { failed, story, operations, faults, passed_ms, turns, marks }
+    let trail = world.trail.take();
+    Run { failed, story, operations, faults, passed_ms, turns, marks, trail }
 }
 
 fn live(world: &mut World, plan: &Plan) {
@@ -96,12 +106,14 @@ fn live(world: &mut World, plan: &Plan) {
     for step in 0..plan.options.steps {
         for part in 0..PARTS_PER_STEP {
             let number = step * PARTS_PER_STEP + part;
+            let chance = Random::new(plan.seed, PARTS + number as u64);
+            world.draw_from(&chance);
             if !plan.skip.contains(&number) {
-                let mut chance = Random::new(plan.seed, PARTS + number as u64);
-                happen(world, part, &mut chance, &links);
+                happen(world, part, chance, &links);
             }
         }
     }
+    world.draw_from(&Random::new(plan.seed, 1));
     heal(world, &links);
     world.run_to_rest();
     check(world);
@@ -111,11 +123,10 @@ fn live(world: &mut World, plan: &Plan) {
 }
 
 /// One part of the script. Its chance is its own: leaving out another changes nothing in it.
-fn happen(world: &mut World, part: usize, chance: &mut Random, links: &[(usize, usize)]) {
+fn happen(world: &mut World, part: usize, mut chance: Random, links: &[(usize, usize)]) {
     match part {
         0 => {
             let node = chance.below(world.nodes.len());
-            world.town().random = chance.clone();
             world.user(node);
             check(world);
         }
@@ -124,7 +135,7 @@ fn happen(world: &mut World, part: usize, chance: &mut Random, links: &[(usize, 
             world.run_for(pause_ms);
             check(world);
         }
-        _ => disturb(world, chance, links),
+        _ => disturb(world, &mut chance, links),
     }
 }
 

@@ -114,13 +114,16 @@ pub struct Plan {
     pub mutant: Option<Mutant>,
     /// Whether the story is to be told.
     pub story: bool,
+    /// Whether a hash of each step is to be kept.
+    pub trail: bool,
 }
 
 impl Plan {
     /// What this seed draws, and nothing else.
     pub fn of(seed: u64) -> Plan {
         let options = Options::of(seed);
-        Plan { seed, options, skip: BTreeSet::new(), mutant: None, story: false }
+        let (skip, mutant) = (BTreeSet::new(), None);
+        Plan { seed, options, skip, mutant, story: false, trail: false }
     }
 
     /// The same with some options set, in words: "nodes=3 skip=1,4-9".

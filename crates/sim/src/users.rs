@@ -8,6 +8,7 @@ use crate::checkers::Census;
 use crate::disk::model::{Inode, Model, Spot, Target};
 use crate::disk::{Fate, SimDisk};
 use crate::random::Random;
+use crate::scenario::{INTERRUPTIONS, INTERRUPTIONS_MAX};
 use crate::swarm::{Counts, Options};
 use disk::fs::FileKind;
 use engine::content::Digest;
@@ -21,8 +22,6 @@ mod acts;
 /// root either: an emptied root stops its folder at the next start, and that is not what is tried
 /// here.
 pub const ANCHOR: &[u8] = b"anchor";
-/// User operations between two calls of a program, in one world.
-const BETWEEN_MAX: u64 = 200;
 /// How deep users make directories.
 const DEPTH_MAX: usize = 3;
 /// The names that users give.
@@ -55,6 +54,10 @@ pub struct Seat {
 pub struct Town {
     /// The users' chance.
     pub random: Random,
+    /// Says before which calls of the program users come in between.
+    pub calls: Random,
+    /// Those who do not come, by number; see [`INTERRUPTIONS`].
+    pub skip: BTreeSet<usize>,
     /// What was written and given up.
     pub census: Census,
     /// By node.
@@ -79,7 +82,7 @@ pub struct Town {
     /// Names that users touched: bounds what may be minted.
     pub touches: u64,
     /// User operations that came in between two calls of a program.
-    pub between: u64,
+    pub between: usize,
 }
 
 impl Town {
@@ -87,6 +90,8 @@ impl Town {
     pub fn new(seed: u64, options: Options, epoch_ms: u64) -> Town {
         Town {
             random: Random::new(seed, 2),
+            calls: Random::new(seed, 3),
+            skip: BTreeSet::new(),
             census: Census::default(),
             seats: Vec::new(),
             permille: 0,
@@ -118,9 +123,16 @@ impl Town {
                 }
             }
         }
-        let comes = self.between < BETWEEN_MAX && self.random.chance(self.permille);
+        let comes = self.between < INTERRUPTIONS_MAX && self.calls.chance(self.permille);
         if comes {
+            let number = INTERRUPTIONS + self.between;
             self.between += 1;
+            // Each has a chance of its own: who does not come changes nothing in what others do.
+            let chance = Random::new(self.calls.bits(), 2);
+            if self.skip.contains(&number) {
+                return Fate::Go;
+            }
+            self.random = chance;
             self.faults.add("user between two calls");
             disk.with(|model| {
                 self.tell(model, || format!("{node} before {call}:"));

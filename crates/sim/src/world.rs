@@ -15,6 +15,7 @@ use crate::net::{Lane, Net};
 use crate::node::{Machine, Program, ROOT_NAME, STATE_NAME};
 use crate::random::Random;
 use crate::swarm::Options;
+use crate::trail::Trail;
 use crate::users::{Town, ANCHOR};
 use disk::fs::FileKind;
 use engine::content::Digest;
@@ -94,6 +95,8 @@ pub struct World {
     pub frames: u64,
     /// Bytes that came to light outside of an operation.
     pub strays: BTreeSet<Digest>,
+    /// A hash of each step, if somebody wants to compare.
+    pub trail: Option<Trail>,
 }
 
 impl World {
@@ -116,6 +119,7 @@ impl World {
             turns_at_once: 0,
             frames: 0,
             strays: BTreeSet::new(),
+            trail: None,
         };
         for node in 0..options.nodes {
             world.add_machine(node);
@@ -160,6 +164,16 @@ impl World {
         if let Some(story) = &mut town.story {
             story.push(format!("{:>7} {}", self.now_ms, line()));
         }
+    }
+
+    /// All chance is drawn from here on now: three streams that this one leads to.
+    pub fn draw_from(&mut self, chance: &Random) {
+        let mut chance = chance.clone();
+        let seed = chance.bits();
+        self.random = Random::new(seed, 1);
+        let mut town = self.town();
+        town.random = Random::new(seed, 2);
+        town.calls = Random::new(seed, 3);
     }
 
     /// Something goes wrong on purpose.
@@ -385,6 +399,9 @@ impl World {
         let Some((at_ms, connection)) = self.net.send((from, to), lane, self.now_ms, chance) else {
             return;
         };
+        if let Some(trail) = &mut self.trail {
+            trail.sent(from, to, &bytes);
+        }
         let run = self.desks[to].run;
         self.sequence += 1;
         let event = Event::Hear(from, connection, lane, bytes);
@@ -452,7 +469,11 @@ impl World {
         self.bound();
         self.set_clocks();
         if self.is_running(node) && self.desks[node].run == run {
+            let what = self.trail.as_ref().map(|_| event.name());
             self.happen(node, event);
+            if let (Some(trail), Some(what)) = (&mut self.trail, what) {
+                trail.step(self.now_ms, &what, (node, &self.nodes[node]), &self.random);
+            }
         }
         true
     }

@@ -22,6 +22,7 @@ use engine::wire;
 const REVISIT_MS: u64 = 5_000;
 
 /// Something that a program will have to do or to hear.
+#[derive(Debug)]
 pub(super) enum Event {
     /// For the engine.
     Inputs(Vec<Input>),
@@ -39,6 +40,14 @@ pub(super) enum Event {
     Serve(usize, Vec<(Want, Origin)>),
     Sync(u64),
     Tick,
+}
+
+impl Event {
+    /// What it is, in a word.
+    pub(super) fn name(&self) -> String {
+        let name = format!("{self:?}");
+        name.split(['(', ' ']).next().unwrap_or_default().to_string()
+    }
 }
 
 impl World {
