@@ -1,8 +1,9 @@
 //! `Fs` on a model of a disk. Between any two calls of the program something else may happen: a
 //! user changes the tree, or the program is killed.
 //!
-//! Held to the same suite as the real one (`disk::fs_suite`). What happens between calls is the
-//! world's business ([`Between`]). Used by `node`, which runs the program's own code over it.
+//! Held to the same suite as the real one (`disk::fs_suite`). What happens between calls, and which
+//! of them fail, is the world's business ([`Between`]). Used by `node`, which runs the program's own
+//! code over it.
 
 pub mod model;
 
@@ -10,7 +11,7 @@ use disk::fs::{FileKind, Fs, Lease, On, Stat, Volume, OWN_XATTR_PREFIX};
 use engine::entry::{Owner, Timestamp, Xattrs};
 use engine::index::Handle;
 use engine::path::{Name, RelPath};
-use model::{Inode, Model, Spot, Target, Thing, TOP};
+use model::{number_of, Inode, Model, Spot, Target, Thing, TOP};
 use rustix::io::Errno;
 use std::io;
 use std::panic::resume_unwind;
@@ -18,8 +19,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Bytes on the disk.
 const TOTAL_BYTES: u64 = 1 << 40;
-/// The one mount and device.
-const MOUNT: u64 = 7;
+/// The first device and mount; each further filesystem has the next.
+const DEVICE: u64 = 7;
 
 /// What becomes of the program at a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,6 +29,8 @@ pub enum Fate {
     Go,
     /// It is killed before the call.
     Kill,
+    /// The call fails.
+    Fail(Errno),
 }
 
 /// Called before each call of the program with the name of the call; may work on the disk.
@@ -49,10 +52,40 @@ pub enum Lie {
     NoWriters,
 }
 
+/// What this filesystem, or this kernel, cannot do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Lacks {
+    /// Names cannot be swapped.
+    pub exchange: bool,
+    /// A rename cannot be told to replace nothing.
+    pub noreplace: bool,
+    /// Files have one name only.
+    pub links: bool,
+    /// Leases do not tell of writers.
+    pub leases: bool,
+}
+
+/// What is at the path of the folder's root.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum AtRoot {
+    /// The root.
+    #[default]
+    Root,
+    /// Nothing.
+    Nothing,
+    /// Another directory: what the root was mounted on, or what is mounted over it.
+    Other(Inode),
+}
+
 struct State {
     model: Model,
     between: Option<Between>,
     lie: Lie,
+    lacks: Lacks,
+    at_root: AtRoot,
+    /// Counts mounts: a filesystem that is mounted again is another mount.
+    mounts: u64,
+    free_bytes: u64,
 }
 
 /// One machine's disk; clones are the same disk.
@@ -64,6 +97,13 @@ pub struct Open {
     disk: SimDisk,
     inode: Inode,
     writes: bool,
+}
+
+impl Open {
+    /// Which inode it is.
+    pub fn inode(&self) -> Inode {
+        self.inode
+    }
 }
 
 impl Drop for Open {
@@ -79,7 +119,15 @@ impl SimDisk {
     /// An empty disk.
     pub fn new(wall_ms: u64, lie: Lie) -> SimDisk {
         let model = Model::new(wall_ms);
-        SimDisk(Arc::new(Mutex::new(State { model, between: None, lie })))
+        SimDisk(Arc::new(Mutex::new(State {
+            model,
+            between: None,
+            lie,
+            lacks: Lacks::default(),
+            at_root: AtRoot::default(),
+            mounts: 0,
+            free_bytes: TOTAL_BYTES / 2,
+        })))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -100,6 +148,39 @@ impl SimDisk {
         self.lock().between = between;
     }
 
+    /// Sets what it cannot do.
+    pub fn set_lacks(&self, lacks: Lacks) {
+        self.lock().lacks = lacks;
+    }
+
+    /// Leaves room for so much.
+    pub fn set_free(&self, bytes: Option<u64>) {
+        self.lock().free_bytes = bytes.unwrap_or(TOTAL_BYTES / 2);
+    }
+
+    /// Puts something at the path of the folder's root; the root itself comes back as a new mount.
+    pub fn set_at_root(&self, at_root: AtRoot) {
+        let mut state = self.lock();
+        state.at_root = at_root;
+        state.mounts += u64::from(at_root == AtRoot::Root);
+    }
+
+    /// What is at the path of the folder's root.
+    pub fn at_root(&self) -> AtRoot {
+        self.lock().at_root
+    }
+
+    /// Opens the folder's root by its path, as its operator wrote it: mounts are followed.
+    pub fn open_root(&self, name: &Name) -> io::Result<Arc<Open>> {
+        let mut state = self.enter("open_root")?;
+        let inode = match state.at_root {
+            AtRoot::Root => state.model.at(TOP, name)?,
+            AtRoot::Nothing => return Err(Errno::NOENT.into()),
+            AtRoot::Other(inode) => inode,
+        };
+        self.open(&mut state.model, inode, false).map(Arc::new)
+    }
+
     /// The top directory.
     pub fn top(&self) -> Arc<Open> {
         let mut state = self.lock();
@@ -109,21 +190,35 @@ impl SimDisk {
     }
 
     /// Begins a call of the program.
-    fn enter(&self, call: &'static str) -> MutexGuard<'_, State> {
+    fn enter(&self, call: &'static str) -> io::Result<MutexGuard<'_, State>> {
+        match self.begin(call) {
+            (state, None) => Ok(state),
+            (_, Some(errno)) => Err(errno.into()),
+        }
+    }
+
+    /// Begins a call of the program; with what it is to fail, if it is.
+    fn begin(&self, call: &'static str) -> (MutexGuard<'_, State>, Option<Errno>) {
         let mut state = self.lock();
-        let Some(mut between) = state.between.take() else { return state };
+        let Some(mut between) = state.between.take() else { return (state, None) };
         drop(state);
         let fate = between(self, call);
         state = self.lock();
         state.between = Some(between);
-        if fate == Fate::Kill {
-            drop(state);
-            resume_unwind(Box::new(Killed));
+        match fate {
+            Fate::Go => (state, None),
+            Fate::Fail(errno) => (state, Some(errno)),
+            Fate::Kill => {
+                drop(state);
+                resume_unwind(Box::new(Killed));
+            }
         }
-        state
     }
 
     fn open(&self, model: &mut Model, inode: Inode, writes: bool) -> io::Result<Open> {
+        if model.thing(inode)?.locked {
+            return Err(Errno::ACCESS.into());
+        }
         model.open(inode, writes)?;
         Ok(Open { disk: self.clone(), inode, writes })
     }
@@ -133,7 +228,8 @@ fn spot((dir, name): (&Arc<Open>, &Name)) -> Spot {
     (dir.inode, name.clone())
 }
 
-fn stat_of(inode: Inode, thing: &Thing) -> Stat {
+fn stat_of(inode: Inode, thing: &Thing, mounts: u64) -> Stat {
+    let device = DEVICE + u64::from(thing.volume);
     Stat {
         kind: thing.kind,
         handle: Handle(inode.to_be_bytes().into()),
@@ -143,14 +239,23 @@ fn stat_of(inode: Inode, thing: &Thing) -> Stat {
         mode: if thing.kind == FileKind::Symlink { 0o777 } else { thing.mode },
         owner: thing.owner,
         links: thing.links,
-        inode,
-        device: MOUNT,
-        mount: MOUNT,
+        inode: number_of(inode),
+        device,
+        mount: device + 100 * mounts,
     }
 }
 
-fn looked(model: &Model, inode: Inode) -> io::Result<Stat> {
-    Ok(stat_of(inode, model.thing(inode)?))
+fn looked(state: &State, inode: Inode) -> io::Result<Stat> {
+    Ok(stat_of(inode, state.model.thing(inode)?, state.mounts))
+}
+
+/// What a filesystem answers that cannot do it.
+fn unless(lacks: bool, errno: Errno) -> Result<(), Errno> {
+    if lacks {
+        Err(errno)
+    } else {
+        Ok(())
+    }
 }
 
 /// The inode that an attribute call is about, and whether it can bear such attributes.
@@ -170,12 +275,15 @@ impl Fs for SimDisk {
     type File = Open;
 
     fn open_dir(&self, base: &Arc<Open>, path: &RelPath) -> io::Result<Arc<Open>> {
-        let mut state = self.enter("open_dir");
+        let mut state = self.enter("open_dir")?;
         let mut inode = base.inode;
+        let volume = state.model.thing(inode)?.volume;
         for name in path.names() {
             inode = state.model.at(inode, name)?;
-            match state.model.thing(inode)?.kind {
-                FileKind::Dir => {}
+            let thing = state.model.thing(inode)?;
+            match thing.kind {
+                FileKind::Dir if thing.volume == volume => {}
+                FileKind::Dir => return Err(Errno::XDEV.into()),
                 FileKind::Symlink => return Err(Errno::LOOP.into()),
                 _ => return Err(Errno::NOTDIR.into()),
             }
@@ -192,8 +300,11 @@ impl Fs for SimDisk {
         dir: &Arc<Open>,
         each: &mut dyn FnMut(Name, Option<FileKind>),
     ) -> io::Result<u64> {
-        let state = self.enter("list");
-        let names = state.model.dir(dir.inode)?.children.clone();
+        let state = self.enter("list")?;
+        let dir = state.model.dir(dir.inode)?;
+        unless(dir.locked, Errno::ACCESS)?;
+        unless(dir.links == 0, Errno::NOENT)?;
+        let names = dir.children.clone();
         let kinds: Vec<_> = names
             .into_iter()
             .map(|(name, inode)| (name, state.model.thing(inode).ok().map(|thing| thing.kind)))
@@ -204,21 +315,21 @@ impl Fs for SimDisk {
     }
 
     fn stat(&self, dir: &Arc<Open>, name: &Name) -> io::Result<Stat> {
-        let state = self.enter("stat");
+        let state = self.enter("stat")?;
         let inode = state.model.at(dir.inode, name)?;
-        looked(&state.model, inode)
+        looked(&state, inode)
     }
 
     fn stat_file(&self, file: &Open) -> io::Result<Stat> {
-        looked(&self.enter("stat_file").model, file.inode)
+        looked(&*self.enter("stat_file")?, file.inode)
     }
 
     fn stat_dir(&self, dir: &Arc<Open>) -> io::Result<Stat> {
-        looked(&self.enter("stat_dir").model, dir.inode)
+        looked(&*self.enter("stat_dir")?, dir.inode)
     }
 
     fn open_file(&self, dir: &Arc<Open>, name: &Name) -> io::Result<Open> {
-        let mut state = self.enter("open_file");
+        let mut state = self.enter("open_file")?;
         let inode = state.model.at(dir.inode, name)?;
         match state.model.thing(inode)?.kind {
             FileKind::File => self.open(&mut state.model, inode, false),
@@ -229,13 +340,13 @@ impl Fs for SimDisk {
     }
 
     fn create(&self, dir: &Arc<Open>, name: &Name) -> io::Result<Open> {
-        let mut state = self.enter("create");
+        let mut state = self.enter("create")?;
         let inode = state.model.make(&spot((dir, name)), FileKind::File, 0o600, b"")?;
         self.open(&mut state.model, inode, true)
     }
 
     fn open_own(&self, dir: &Arc<Open>, name: &Name) -> io::Result<Open> {
-        let mut state = self.enter("open_own");
+        let mut state = self.enter("open_own")?;
         let inode = state.model.at(dir.inode, name)?;
         if state.model.thing(inode)?.kind != FileKind::File {
             return Err(Errno::LOOP.into());
@@ -244,7 +355,7 @@ impl Fs for SimDisk {
     }
 
     fn read_at(&self, file: &Open, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let state = self.enter("read_at");
+        let state = self.enter("read_at")?;
         let bytes = &state.model.thing(file.inode)?.bytes;
         let from = usize::try_from(offset).map_or(bytes.len(), |at| at.min(bytes.len()));
         let count = buffer.len().min(bytes.len() - from);
@@ -254,83 +365,97 @@ impl Fs for SimDisk {
 
     fn write_at(&self, file: &Open, bytes: &[u8], offset: u64) -> io::Result<()> {
         let offset = usize::try_from(offset).map_err(|_| Errno::FBIG)?;
-        Ok(self.enter("write_at").model.write(file.inode, bytes, offset)?)
+        let (mut state, fails) = self.begin("write_at");
+        // What there was room for is written.
+        let written = if fails.is_some() { bytes.len() / 2 } else { bytes.len() };
+        state.model.write(file.inode, &bytes[..written], offset)?;
+        fails.map_or(Ok(()), |errno| Err(errno.into()))
     }
 
     fn preallocate(&self, _: &Open, _: u64) -> io::Result<()> {
-        drop(self.enter("preallocate"));
+        drop(self.enter("preallocate")?);
         Ok(())
     }
 
     fn copy(&self, from: &Open, to: &Open, size: u64) -> io::Result<u64> {
-        let mut state = self.enter("copy");
+        let (mut state, fails) = self.begin("copy");
         let bytes = state.model.thing(from.inode)?.bytes.clone();
         let count = usize::try_from(size).map_or(bytes.len(), |size| size.min(bytes.len()));
-        state.model.write(to.inode, &bytes[..count], 0)?;
-        Ok(count as u64)
+        let written = if fails.is_some() { count / 2 } else { count };
+        state.model.write(to.inode, &bytes[..written], 0)?;
+        fails.map_or(Ok(count as u64), |errno| Err(errno.into()))
     }
 
     fn start_write_back(&self, _: &Open, _: u64, _: u64) {}
 
     fn sync_file(&self, file: &Open) -> io::Result<()> {
-        self.enter("sync_file").model.sync(Some(file.inode));
-        Ok(())
+        let (mut state, fails) = self.begin("sync_file");
+        let Some(errno) = fails else {
+            state.model.sync(Some(file.inode));
+            return Ok(());
+        };
+        state.model.fail_sync(file.inode);
+        Err(errno.into())
     }
 
     fn sync_dir(&self, dir: &Arc<Open>) -> io::Result<()> {
-        self.enter("sync_dir").model.sync(Some(dir.inode));
+        self.enter("sync_dir")?.model.sync(Some(dir.inode));
         Ok(())
     }
 
     fn sync_volume(&self, _: &Arc<Open>) -> io::Result<()> {
-        self.enter("sync_volume").model.sync(None);
+        self.enter("sync_volume")?.model.sync(None);
         Ok(())
     }
 
     fn rename_new(&self, from: (&Arc<Open>, &Name), to: (&Arc<Open>, &Name)) -> io::Result<()> {
-        let mut state = self.enter("rename_new");
+        let mut state = self.enter("rename_new")?;
+        unless(state.lacks.noreplace, Errno::INVAL)?;
         let lies = state.lie == Lie::RenameReplaces;
         let target = if lies { Target::Replaced } else { Target::Free };
         Ok(state.model.rename(&spot(from), &spot(to), target)?)
     }
 
     fn exchange(&self, a: (&Arc<Open>, &Name), b: (&Arc<Open>, &Name)) -> io::Result<()> {
-        Ok(self.enter("exchange").model.exchange(&spot(a), &spot(b))?)
+        let mut state = self.enter("exchange")?;
+        unless(state.lacks.exchange, Errno::INVAL)?;
+        Ok(state.model.exchange(&spot(a), &spot(b))?)
     }
 
     fn rename_over(&self, from: (&Arc<Open>, &Name), to: (&Arc<Open>, &Name)) -> io::Result<()> {
-        let mut state = self.enter("rename_over");
+        let mut state = self.enter("rename_over")?;
         Ok(state.model.rename(&spot(from), &spot(to), Target::Replaced)?)
     }
 
     fn link(&self, from: (&Arc<Open>, &Name), to: (&Arc<Open>, &Name)) -> io::Result<()> {
-        let mut state = self.enter("link");
+        let mut state = self.enter("link")?;
+        unless(state.lacks.links, Errno::PERM)?;
         let inode = state.model.at(from.0.inode, from.1)?;
         Ok(state.model.link(inode, &spot(to))?)
     }
 
     fn make_dir(&self, dir: &Arc<Open>, name: &Name) -> io::Result<()> {
-        let mut state = self.enter("make_dir");
+        let mut state = self.enter("make_dir")?;
         state.model.make(&spot((dir, name)), FileKind::Dir, 0o700, b"")?;
         Ok(())
     }
 
     fn remove_dir(&self, dir: &Arc<Open>, name: &Name) -> io::Result<()> {
-        Ok(self.enter("remove_dir").model.remove_dir(&spot((dir, name)))?)
+        Ok(self.enter("remove_dir")?.model.remove_dir(&spot((dir, name)))?)
     }
 
     fn remove_own(&self, dir: &Arc<Open>, name: &Name) -> io::Result<()> {
-        Ok(self.enter("remove_own").model.unlink(&spot((dir, name)))?)
+        Ok(self.enter("remove_own")?.model.unlink(&spot((dir, name)))?)
     }
 
     fn make_link(&self, dir: &Arc<Open>, name: &Name, target: &[u8]) -> io::Result<()> {
-        let mut state = self.enter("make_link");
+        let mut state = self.enter("make_link")?;
         state.model.make(&spot((dir, name)), FileKind::Symlink, 0o777, target)?;
         Ok(())
     }
 
     fn read_link(&self, dir: &Arc<Open>, name: &Name) -> io::Result<Vec<u8>> {
-        let state = self.enter("read_link");
+        let state = self.enter("read_link")?;
         let thing = state.model.thing(state.model.at(dir.inode, name)?)?;
         if thing.kind != FileKind::Symlink {
             return Err(Errno::INVAL.into());
@@ -339,7 +464,7 @@ impl Fs for SimDisk {
     }
 
     fn set_owner(&self, on: On<'_, Self>, owner: Owner) -> io::Result<()> {
-        let mut state = self.enter("set_owner");
+        let mut state = self.enter("set_owner")?;
         let (inode, is_no_link) = subject(&state.model, on)?;
         Ok(state.model.change(inode, |thing| {
             thing.owner = owner;
@@ -350,7 +475,7 @@ impl Fs for SimDisk {
     }
 
     fn set_mode(&self, on: On<'_, Self>, mode: u16) -> io::Result<()> {
-        let mut state = self.enter("set_mode");
+        let mut state = self.enter("set_mode")?;
         match subject(&state.model, on)? {
             (inode, true) => Ok(state.model.change(inode, |thing| thing.mode = mode)?),
             (_, false) => Ok(()),
@@ -358,13 +483,13 @@ impl Fs for SimDisk {
     }
 
     fn set_mtime(&self, on: On<'_, Self>, mtime: Timestamp) -> io::Result<()> {
-        let mut state = self.enter("set_mtime");
+        let mut state = self.enter("set_mtime")?;
         let (inode, _) = subject(&state.model, on)?;
         Ok(state.model.change(inode, |thing| thing.mtime = mtime)?)
     }
 
     fn xattrs(&self, on: On<'_, Self>) -> io::Result<Xattrs> {
-        let state = self.enter("xattrs");
+        let state = self.enter("xattrs")?;
         let (inode, _) = subject(&state.model, on)?;
         let all = &state.model.thing(inode)?.xattrs;
         let listed = all.iter().filter(|(name, _)| !name.starts_with(OWN_XATTR_PREFIX));
@@ -372,13 +497,13 @@ impl Fs for SimDisk {
     }
 
     fn xattr(&self, on: On<'_, Self>, name: &[u8]) -> io::Result<Option<Vec<u8>>> {
-        let state = self.enter("xattr");
+        let state = self.enter("xattr")?;
         let (inode, _) = subject(&state.model, on)?;
         Ok(state.model.thing(inode)?.xattrs.get(name).cloned())
     }
 
     fn set_xattr(&self, on: On<'_, Self>, name: &[u8], value: &[u8]) -> io::Result<()> {
-        let mut state = self.enter("set_xattr");
+        let mut state = self.enter("set_xattr")?;
         let (inode, is_no_link) = subject(&state.model, on)?;
         if !is_no_link {
             return Err(Errno::PERM.into());
@@ -389,13 +514,16 @@ impl Fs for SimDisk {
     }
 
     fn remove_xattr(&self, on: On<'_, Self>, name: &[u8]) -> io::Result<()> {
-        let mut state = self.enter("remove_xattr");
+        let mut state = self.enter("remove_xattr")?;
         let (inode, _) = subject(&state.model, on)?;
         Ok(state.model.change(inode, |thing| drop(thing.xattrs.remove(name)))?)
     }
 
     fn probe(&self, file: &Open) -> Lease {
-        let state = self.enter("probe");
+        let (state, _) = self.begin("probe");
+        if state.lacks.leases {
+            return Lease::Unsupported;
+        }
         let writers = state.model.thing(file.inode).map_or(0, |thing| thing.writers);
         if writers > 0 && state.lie != Lie::NoWriters {
             Lease::Held
@@ -408,10 +536,12 @@ impl Fs for SimDisk {
         None
     }
 
-    fn volume(&self, _: &Arc<Open>) -> io::Result<Volume> {
-        drop(self.enter("volume"));
-        let (magic, id) = (0xef53, *b"simdisk ");
-        Ok(Volume { magic, id, free_bytes: TOTAL_BYTES / 2, total_bytes: TOTAL_BYTES })
+    fn volume(&self, dir: &Arc<Open>) -> io::Result<Volume> {
+        let state = self.enter("volume")?;
+        let volume = state.model.dir(dir.inode)?.volume;
+        let (magic, mut id) = (0xef53, *b"simdisk ");
+        id[7] = b'0' + volume;
+        Ok(Volume { magic, id, free_bytes: state.free_bytes, total_bytes: TOTAL_BYTES })
     }
 
     fn unix_ms(&self) -> u64 {
@@ -419,7 +549,7 @@ impl Fs for SimDisk {
     }
 
     fn pause(&self, ms: u64) {
-        let mut state = self.enter("pause");
+        let (mut state, _) = self.begin("pause");
         state.model.wall_ms += ms;
     }
 }

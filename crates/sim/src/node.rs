@@ -289,7 +289,7 @@ impl Program {
 
 fn door(disk: &SimDisk) -> Door<SimDisk> {
     let disk = disk.clone();
-    Box::new(move || disk.open_child(&disk.top(), &name(ROOT_NAME)))
+    Box::new(move || disk.open_root(&name(ROOT_NAME)))
 }
 
 fn look_at(disk: &SimDisk, dir: &Arc<Open>) -> io::Result<Present> {

@@ -1,11 +1,13 @@
-//! The suite on what this machine has, and what only Linux shows: mappings, mounts, old kernels.
+//! The suite on what this machine has, and what only Linux shows: mounts, old kernels.
 
+pub(crate) mod programs;
 pub(crate) mod without;
 
 use super::{ignore_sigio, walk, Linux};
 use crate::fs::{FileKind, Fs, Lease};
 use crate::fs_suite::{run, Abilities};
 use engine::path::{Name, RelPath};
+use programs::Programs;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use without::{without, Call};
@@ -14,7 +16,18 @@ fn suite_in(place: &Path, linux: &Linux) {
     ignore_sigio();
     let directory = tempfile::tempdir_in(place).unwrap();
     let base = linux.open_root(directory.path()).unwrap();
-    run(linux, &base, Abilities { leases: true, xattrs: true });
+    run(linux, &base, &Programs, abilities(linux, &base));
+}
+
+fn abilities(linux: &Linux, base: &<Linux as Fs>::Dir) -> Abilities {
+    // ext4, xfs and btrfs; a tmpfs never writes back, an overlay hides that it does.
+    let magic = linux.volume(base).unwrap().magic;
+    let writes_back = [0xef53, 0x5846_5342, 0x9123_683e].contains(&magic);
+    let immutable = programs::can_be_immutable(linux, base);
+    if !immutable {
+        eprintln!("SKIPPED: nothing can be made immutable here (filesystem or rights)");
+    }
+    Abilities { leases: true, xattrs: true, writes_back, immutable }
 }
 
 #[test]
@@ -53,7 +66,7 @@ fn a_machine_without_leases_says_so() {
         let directory = tempfile::tempdir().unwrap();
         let linux = Linux::new();
         let base = linux.open_root(directory.path()).unwrap();
-        run(&linux, &base, Abilities { leases: false, xattrs: true });
+        run(&linux, &base, &Programs, Abilities { leases: false, ..abilities(&linux, &base) });
         let file = linux.create(&base, &Name::new(b"f").unwrap()).unwrap();
         assert_eq!(linux.probe(&file), Lease::Unsupported);
     });

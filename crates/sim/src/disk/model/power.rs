@@ -1,0 +1,238 @@
+//! What a power loss takes. Names and attributes are journalled: they come back as they were after
+//! one of the operations since the last sync, in order. Bytes are written back when the kernel
+//! likes: each block of a file is there, or is what it was, or zeros, or the file is short.
+//!
+//! As ext4 (data=ordered), xfs and btrfs behave, taken together. A part of `model`.
+
+use super::{Inode, Model, Spot, Thing};
+use crate::random::Random;
+use disk::fs::FileKind;
+use engine::entry::{Owner, Timestamp};
+use rustix::io::Errno;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Bytes that reach the disk together.
+const BLOCK_BYTES: usize = 4096;
+
+/// What takes back one thing that one operation did.
+#[derive(Clone, Debug)]
+enum Undo {
+    /// A name stood for this, or for nothing.
+    Name(Spot, Option<Inode>),
+    Attributes(Inode, Box<Attributes>),
+    /// It was not there.
+    Born(Inode),
+    /// It was there.
+    Gone(Inode, Box<Thing>),
+}
+
+#[derive(Clone, Debug)]
+struct Attributes {
+    mtime: Timestamp,
+    ctime: Timestamp,
+    mode: u16,
+    owner: Owner,
+    xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
+    immutable: bool,
+}
+
+impl Attributes {
+    fn of(thing: &Thing) -> Attributes {
+        Attributes {
+            mtime: thing.mtime,
+            ctime: thing.ctime,
+            mode: thing.mode,
+            owner: thing.owner,
+            xattrs: thing.xattrs.clone(),
+            immutable: thing.immutable,
+        }
+    }
+
+    fn put_back(self, thing: &mut Thing) {
+        let Attributes { mtime, ctime, mode, owner, xattrs, immutable } = self;
+        (thing.mtime, thing.ctime, thing.mode, thing.owner) = (mtime, ctime, mode, owner);
+        (thing.xattrs, thing.immutable) = (xattrs, immutable);
+    }
+}
+
+/// What is not durable.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Journal {
+    /// Since the last sync, oldest first, each with the number of its operation.
+    undo: Vec<(u64, Undo)>,
+    operation: u64,
+    /// Files whose bytes are not durable, with those that are.
+    bytes: BTreeMap<Inode, Arc<Vec<u8>>>,
+    /// Files among them that a failed sync has marked clean: no later sync writes them, until
+    /// somebody writes to them again.
+    forgotten: BTreeSet<Inode>,
+}
+
+impl Journal {
+    /// Another operation begins: it is there as a whole, or not.
+    pub(super) fn begin(&mut self) {
+        self.operation += 1;
+    }
+
+    fn note(&mut self, undo: Undo) {
+        self.undo.push((self.operation, undo));
+    }
+}
+
+impl Model {
+    pub(super) fn note_name(&mut self, spot: &Spot) {
+        let was = self.at(spot.0, &spot.1).ok();
+        self.journal.note(Undo::Name(spot.clone(), was));
+    }
+
+    pub(super) fn note_attributes(&mut self, inode: Inode) {
+        if let Some(thing) = self.things.get(&inode) {
+            let were = Box::new(Attributes::of(thing));
+            self.journal.note(Undo::Attributes(inode, were));
+        }
+    }
+
+    pub(super) fn note_born(&mut self, inode: Inode) {
+        self.journal.note(Undo::Born(inode));
+        self.journal.bytes.insert(inode, Arc::default());
+    }
+
+    pub(super) fn note_gone(&mut self, inode: Inode, thing: Thing) {
+        self.stored.remove(&inode);
+        self.free.insert(u32::try_from(super::number_of(inode)).expect("32 bits"));
+        self.journal.note(Undo::Gone(inode, Box::new(thing)));
+    }
+
+    /// The bytes of a file are about to change.
+    pub(super) fn note_bytes(&mut self, inode: Inode) -> Result<(), Errno> {
+        let durable = self.thing(inode)?.bytes.clone();
+        self.journal.bytes.entry(inode).or_insert(durable);
+        self.journal.forgotten.remove(&inode);
+        Ok(())
+    }
+
+    /// Makes everything durable; or, as fsync(2) does on a journalling filesystem, all names and
+    /// attributes, and the bytes of one file. Stores through mappings show in times again.
+    pub fn sync(&mut self, only: Option<Inode>) {
+        let journal = &mut self.journal;
+        journal.undo.clear();
+        let things = &self.things;
+        match only {
+            Some(only) => {
+                self.stored.remove(&only);
+                let forgotten = &journal.forgotten;
+                journal.bytes.retain(|inode, _| {
+                    things.contains_key(inode) && (*inode != only || forgotten.contains(inode))
+                });
+            }
+            None => {
+                self.stored.clear();
+                let forgotten = &journal.forgotten;
+                journal
+                    .bytes
+                    .retain(|inode, _| things.contains_key(inode) && forgotten.contains(inode));
+            }
+        }
+        journal.forgotten.retain(|inode| journal.bytes.contains_key(inode));
+    }
+
+    /// A sync of one file fails: its bytes are not on the disk, and no later sync will know.
+    pub fn fail_sync(&mut self, only: Inode) {
+        self.stored.remove(&only);
+        if self.journal.bytes.contains_key(&only) {
+            self.journal.forgotten.insert(only);
+        }
+    }
+
+    /// The power fails and comes back; nobody has anything open. Returns the time.
+    pub fn lose_power(&mut self, random: &mut Random) -> Timestamp {
+        let journal = std::mem::take(&mut self.journal);
+        self.journal.operation = journal.operation;
+        let first = journal.undo.first().map_or(journal.operation, |(first, _)| first - 1);
+        let span = usize::try_from(journal.operation - first).expect("few operations");
+        // As often as not all or nothing of it is there.
+        let last = match random.below(4) {
+            0 => first,
+            1 => journal.operation,
+            _ => first + random.below(span + 1) as u64,
+        };
+        for (_, undo) in journal.undo.into_iter().rev().take_while(|(at, _)| *at > last) {
+            self.undo(undo);
+        }
+        for (inode, durable) in journal.bytes {
+            let Some(thing) = self.things.get_mut(&inode) else { continue };
+            if thing.kind == FileKind::File {
+                let is_forgotten = journal.forgotten.contains(&inode);
+                thing.bytes = if is_forgotten && random.chance(500) {
+                    durable
+                } else {
+                    left_of(&thing.bytes, &durable, random)
+                };
+            }
+        }
+        self.stored.clear();
+        let nameless: Vec<Inode> = self
+            .things
+            .iter_mut()
+            .filter_map(|(inode, thing)| {
+                (thing.opens, thing.writers) = (0, 0);
+                (thing.links == 0).then_some(*inode)
+            })
+            .collect();
+        nameless.into_iter().for_each(|inode| self.reap(inode));
+        self.told.clear();
+        self.journal = Journal { operation: self.journal.operation, ..Journal::default() };
+        self.tick()
+    }
+
+    fn undo(&mut self, undo: Undo) {
+        match undo {
+            Undo::Name(spot, was) => {
+                self.set_name(&spot, was);
+            }
+            Undo::Attributes(inode, were) => {
+                if let Some(thing) = self.things.get_mut(&inode) {
+                    were.put_back(thing);
+                }
+            }
+            Undo::Born(inode) => {
+                self.things.remove(&inode);
+                self.free.insert(u32::try_from(super::number_of(inode)).expect("32 bits"));
+            }
+            Undo::Gone(inode, thing) => {
+                self.free.remove(&u32::try_from(super::number_of(inode)).expect("32 bits"));
+                self.things.insert(inode, *thing);
+            }
+        }
+    }
+}
+
+/// What is left of bytes that were not durable: all, those from before, zeros, a part, or of each
+/// block one or the other.
+fn left_of(last: &Arc<Vec<u8>>, durable: &Arc<Vec<u8>>, random: &mut Random) -> Arc<Vec<u8>> {
+    let length = last.len();
+    match random.below(8) {
+        0..3 => last.clone(),
+        3 => durable.clone(),
+        4 => Arc::new(vec![0; length]),
+        5 => {
+            let blocks = length.div_ceil(BLOCK_BYTES);
+            let cut = (random.below(blocks + 1) * BLOCK_BYTES).min(length);
+            Arc::new(last[..cut].to_vec())
+        }
+        _ => {
+            let mut torn = last.to_vec();
+            for (at, block) in torn.chunks_mut(BLOCK_BYTES).enumerate() {
+                if random.chance(500) {
+                    continue;
+                }
+                let old = durable.get(at * BLOCK_BYTES..).unwrap_or_default();
+                let old = &old[..old.len().min(block.len())];
+                block.fill(0);
+                block[..old.len()].copy_from_slice(old);
+            }
+            Arc::new(torn)
+        }
+    }
+}
