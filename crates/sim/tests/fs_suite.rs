@@ -16,7 +16,7 @@ struct Map(SimDisk, Inode);
 
 impl Mapping for Map {
     fn store(&mut self, offset: usize, bytes: &[u8]) {
-        self.0.with(|model| model.store(self.1, bytes, offset)).unwrap();
+        self.0.with(|model| model.store(self.1, bytes, offset)).expect("within the file");
     }
 }
 
@@ -29,16 +29,16 @@ impl Drop for Map {
 impl Others<SimDisk> for Programs {
     fn map(&self, dir: &Arc<Open>, name: &Name) -> Box<dyn Mapping> {
         let inode = self.0.with(|model| {
-            let inode = model.at(dir.inode(), name).unwrap();
+            let inode = model.at(dir.inode(), name).expect("a file");
             model.open(inode, true).map(|()| inode)
         });
-        Box::new(Map(self.0.clone(), inode.unwrap()))
+        Box::new(Map(self.0.clone(), inode.expect("not immutable")))
     }
 
     fn set_immutable(&self, dir: &Arc<Open>, name: &Name, immutable: bool) {
         self.0.with(|model| {
-            let inode = model.at(dir.inode(), name).unwrap();
-            model.set_immutable(inode, immutable).unwrap();
+            let inode = model.at(dir.inode(), name).expect("a file");
+            model.set_immutable(inode, immutable).expect("a file");
         });
     }
 }
