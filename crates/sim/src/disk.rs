@@ -2,8 +2,8 @@
 //! user changes the tree, or the program is killed.
 //!
 //! Held to the same suite as the real one (`disk::fs_suite`). What happens between calls, and which
-//! of them fail, is the world's business ([`Between`]). Used by `node`, which runs the program's own
-//! code over it.
+//! of them fail, is the world's business ([`Between`]). Used by `node`, which runs the program's
+//! own code over it.
 
 pub mod model;
 

@@ -46,8 +46,8 @@ impl Model {
         self.content_changed(inode)
     }
 
-    /// Stores through a shared writable mapping. The first store after a write-back faults and moves
-    /// the times; those after it show in nothing. Beyond the end is nothing mapped.
+    /// Stores through a shared writable mapping. The first store after a write-back faults and
+    /// moves the times; those after it show in nothing. Beyond the end is nothing mapped.
     pub fn store(&mut self, inode: Inode, bytes: &[u8], offset: usize) -> Result<(), Errno> {
         let end = offset + bytes.len();
         if self.thing(inode)?.bytes.len() < end {
