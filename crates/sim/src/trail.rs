@@ -97,6 +97,7 @@ impl Trail {
 #[cfg(test)]
 mod tests {
     use super::Trail;
+    use crate::disk::model::{Model, TOP};
     use crate::disk::{Lie, SimDisk};
     use crate::node::Machine;
     use crate::random::Random;
@@ -108,8 +109,11 @@ mod tests {
         let mut trail = Trail::default();
         trail.step(1, "Tick", (0, &machine), &Random::new(1, 1));
         trail.sent(0, 1, sends);
-        let inode = crate::disk::model::TOP + 1;
-        disk.with(|model| model.change(inode, |thing| thing.mode = mode)).expect("the root");
+        let change = |model: &mut Model| {
+            let (_, inode) = model.below(TOP)[0];
+            model.change(inode, |thing| thing.mode = mode)
+        };
+        disk.with(change).expect("the root");
         trail.step(2, "Look", (0, &machine), &Random::new(1, 1));
         trail
     }
