@@ -8,6 +8,7 @@
 
 use crate::fs::{Fs, Lease, Stat};
 use engine::content::{Content, Digest};
+use engine::proof::reached;
 use std::io;
 
 /// Contents up to this long are handed back as bytes too, so that they can be sent at once.
@@ -118,6 +119,7 @@ impl Reader {
                 return busy(fs, file);
             }
             if first.fingerprint() != second.fingerprint() || pass.length != first.size {
+                reached("a file changed while it was read");
                 continue;
             }
             let proven = before == Lease::Free && after == Lease::Free;
@@ -177,6 +179,7 @@ impl Reader {
 
 /// Somebody writes or has a writable mapping: written back, a later store shows in mtime again.
 fn busy<F: Fs>(fs: &F, file: &F::File) -> io::Result<Hashing> {
+    reached("a file with a writer is not read");
     fs.sync_file(file)?;
     Ok(Hashing::Busy(fs.writer(file)))
 }

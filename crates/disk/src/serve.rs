@@ -14,6 +14,7 @@ use engine::content::Digest;
 use engine::engine::Origin;
 use engine::index::Fingerprint;
 use engine::path::RelPath;
+use engine::proof::reached;
 use std::io;
 use std::sync::Arc;
 
@@ -97,17 +98,17 @@ impl<F: Fs> Serve<F> {
         length: u64,
     ) -> io::Result<Served> {
         let file = match self.open(digest, whereabouts) {
-            Err(error) if is_gone(&error) => return Ok(Served::Gone),
+            Err(error) if is_gone(&error) => return Ok(gone()),
             other => other?,
         };
         let before = self.fs.stat_file(&file)?;
         if before.size != size || !is_as_seen(&before, whereabouts) {
-            return Ok(Served::Gone);
+            return Ok(gone());
         }
         if size <= WHOLE_BYTES_MAX {
             let bytes = self.read_range(&file, 0, size)?;
             if digest_of(&bytes) != *digest {
-                return Ok(Served::Gone);
+                return Ok(gone());
             }
             let from = usize::try_from(offset.min(size)).expect("at most WHOLE_BYTES_MAX");
             let to = usize::try_from(offset.saturating_add(length).min(size)).expect("as above");
@@ -116,7 +117,7 @@ impl<F: Fs> Serve<F> {
         let length = length.min(WHOLE_BYTES_MAX).min(size.saturating_sub(offset));
         let bytes = self.read_range(&file, offset, length)?;
         if self.fs.stat_file(&file)? != before {
-            return Ok(Served::Gone);
+            return Ok(gone());
         }
         Ok(Served::Bytes(bytes))
     }
@@ -177,6 +178,11 @@ fn is_gone(error: &io::Error) -> bool {
         libc::EXDEV,
     ];
     error.raw_os_error().is_some_and(|code| gone.contains(&code))
+}
+
+fn gone() -> Served {
+    reached("what is asked for is not there any more");
+    Served::Gone
 }
 
 #[cfg(test)]

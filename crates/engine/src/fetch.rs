@@ -49,6 +49,9 @@ struct Rare {
     refused: BTreeSet<NodeId>,
     /// This node's trash was looked through in this round.
     searched: bool,
+    /// It was to be copied from a file on this disk that had just been replaced: most often it lies
+    /// in the trash now (a rotation).
+    displaced: bool,
     /// Everybody has been asked before.
     deep: bool,
     /// Somebody broke off or was silent in this round, which says nothing of what they have.
@@ -93,7 +96,8 @@ impl Fetch {
         let willing = holders.iter().filter(|peer| rare.is_none_or(|r| !r.refused.contains(peer)));
         let willing: Vec<NodeId> = willing.copied().collect();
         let deep = rare.is_some_and(|rare| rare.deep);
-        if willing.is_empty() {
+        let is_near = rare.is_some_and(|rare| rare.displaced && !rare.searched);
+        if willing.is_empty() || is_near {
             return self.search(digest, size);
         }
         let from = willing[usize::from(digest.0[0]) % willing.len()];
@@ -230,10 +234,13 @@ impl Fetch {
     fn over(&mut self, digest: &Digest, unclear: bool) -> bool {
         let Some(request) = self.end(digest) else { return false };
         self.clean = false;
-        if let Some(from) = request.from {
-            let rare = self.rare.entry(*digest).or_default();
-            rare.refused.insert(from);
-            rare.unclear |= unclear;
+        let rare = self.rare.entry(*digest).or_default();
+        match request.from {
+            Some(from) => {
+                rare.refused.insert(from);
+                rare.unclear |= unclear;
+            }
+            None => rare.displaced = true,
         }
         true
     }

@@ -12,6 +12,7 @@ use crate::entry::{
 use crate::index::{Attributes, Index, Settled, Stored};
 use crate::limits::DEPTH_MAX;
 use crate::path::{Name, RelPath};
+use crate::proof::reached;
 use crate::register::Register;
 use std::collections::BTreeSet;
 
@@ -52,7 +53,21 @@ pub fn settle(entry: &Entry, live_children: u32) -> Option<Settled> {
     let settled =
         |loc: &Location, alive| Settled { parent: loc.parent, name: loc.name.clone(), alive };
     let needed = entry.kind == Kind::Dir && live_children > 0;
+    mark_settled(entry, needed);
     best(false).map(|loc| settled(loc, true)).or_else(|| best(true).map(|l| settled(l, needed)))
+}
+
+/// For the simulator: which of the places this is that only concurrent operations make.
+fn mark_settled(entry: &Entry, needed: bool) {
+    let versions = entry.loc.versions().iter().map(|version| &version.value);
+    let mut alive = versions.filter(|loc| matches!(loc.state, Presence::At(_)));
+    match (alive.next(), alive.next()) {
+        (None, _) if needed => reached("a deleted directory lives on for what is in it"),
+        (Some(a), Some(b)) if (a.parent, &a.name) != (b.parent, &b.name) => {
+            reached("one entry was put at two places");
+        }
+        _ => {}
+    }
 }
 
 /// Whether the entry is part of the tree at all.
@@ -161,7 +176,10 @@ fn location(index: &dyn Index, id: EntryId, kind: Kind, at: Settled) -> Option<L
         Climb::Missing => None,
         Climb::Cycle(members) if !members.contains(&id) => Some(plain),
         Climb::Cycle(members) if latest(index, &members) != id => Some(plain),
-        Climb::Cycle(_) => Some(put_back(index, &index.entry(id)?)),
+        Climb::Cycle(_) => {
+            reached("a circle of directories is opened");
+            Some(put_back(index, &index.entry(id)?))
+        }
     }
 }
 

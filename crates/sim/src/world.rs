@@ -8,7 +8,7 @@
 mod jobs;
 
 use crate::checkers;
-use crate::disk::model::{Inode, TOP};
+use crate::disk::model::{Inode, Model, TOP};
 use crate::disk::{Killed, SimDisk};
 use crate::mutants;
 use crate::net::{Lane, Net};
@@ -18,6 +18,7 @@ use crate::swarm::Options;
 use crate::trail::Trail;
 use crate::users::{Town, ANCHOR};
 use disk::fs::FileKind;
+use disk::watch::Hint;
 use engine::content::Digest;
 use engine::engine::{Boot, Effect, Input, Now};
 use engine::index::MemIndex;
@@ -93,6 +94,8 @@ pub struct World {
     pub turns_at_once: u64,
     /// Index messages with entries that were sent.
     pub frames: u64,
+    /// Data messages with contents that were sent.
+    pub contents: u64,
     /// Bytes that came to light outside of an operation.
     pub strays: BTreeSet<Digest>,
     /// A hash of each step, if somebody wants to compare.
@@ -118,6 +121,7 @@ impl World {
             at_once: (0, 0),
             turns_at_once: 0,
             frames: 0,
+            contents: 0,
             strays: BTreeSet::new(),
             trail: None,
         };
@@ -513,6 +517,25 @@ impl World {
         let disk = self.nodes[node].disk.clone();
         disk.with(|model| self.town().act(node, model));
         self.hear_kernel_later(node);
+    }
+
+    /// Somebody works by hand in the folder's root on the disk of this node; the kernel tells of it.
+    pub fn by_hand<T>(&mut self, node: usize, work: impl FnOnce(&mut Model, Inode) -> T) -> T {
+        let root = self.roots[node];
+        let done = self.nodes[node].disk.with(|model| work(model, root));
+        self.town().touches += 4;
+        self.hear_kernel_later(node);
+        done
+    }
+
+    /// What the kernel had to tell this node is lost, and it says so.
+    pub fn lose_events(&mut self, node: usize) {
+        self.nodes[node].disk.with(|model| model.told.clear());
+        let now_ms = self.now_ms;
+        if let Some(program) = &mut self.nodes[node].program {
+            program.settle.push(now_ms, Hint::Lost);
+            self.look_at(node, now_ms);
+        }
     }
 
     /// Users end what they have begun.

@@ -12,6 +12,7 @@ use engine::index::Attributes;
 use engine::observe::Present;
 use engine::path::RelPath;
 use engine::plan::{Act, Expected, Outcome, Place, Retire};
+use engine::proof::reached;
 use std::io;
 
 /// Up to this size a file whose times were set is read again, so that a write in that very instant
@@ -139,7 +140,11 @@ impl<F: Fs> Apply<F> {
         let failed = |error: io::Error| stop("remove", &spot.path, &error);
         self.step(Step::Checked);
         if was.kind == Kind::Dir {
-            self.fs.remove_dir(&spot.dir, &spot.name).map_err(failed)?;
+            let removed = self.fs.remove_dir(&spot.dir, &spot.name);
+            if matches!(&removed, Err(error) if error.raw_os_error() == Some(libc::ENOTEMPTY)) {
+                reached("a directory to be removed is not empty");
+            }
+            removed.map_err(failed)?;
             self.step(Step::Swapped);
             return Ok(done(Vec::new()));
         }

@@ -11,6 +11,7 @@ use engine::index::Fingerprint;
 use engine::observe::Present;
 use engine::path::Name;
 use engine::plan::Expected;
+use engine::proof::reached;
 use std::io;
 
 /// Pauses between lease probes of a displaced file, in milliseconds: 31 together. A program that is
@@ -48,6 +49,7 @@ impl<F: Fs> Apply<F> {
                 return Err(Stop::NotAsExpected);
             }
             if self.fs.probe(&file) == Lease::Held {
+                reached("a writer has what is to be replaced");
                 return Err(Stop::Busy(self.fs.writer(&file)));
             }
             was.file = Some(file);
@@ -72,6 +74,7 @@ impl<F: Fs> Apply<F> {
         }
         let stat = self.fs.stat(self.stage.dir(), name)?;
         if stat.handle != was.fingerprint.handle {
+            reached("what was displaced is another file");
             return Ok(Verdict::Differs);
         }
         let Some(file) = &was.file else {
@@ -83,6 +86,7 @@ impl<F: Fs> Apply<F> {
         // Only now, after the probe: a writer may have closed since the first look.
         let stat = self.fs.stat_file(file)?;
         if !is_same_content(&stat.fingerprint(), was.fingerprint) {
+            reached("what was displaced had been written to");
             return Ok(Verdict::Differs);
         }
         if !was.soft {

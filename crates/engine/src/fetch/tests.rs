@@ -179,6 +179,17 @@ fn what_is_copied_here_is_asked_of_nobody() {
     assert_eq!(fetch.copying(content(1), 5), Asked::UnderWay);
     assert_eq!(fetch.copying(content(1), 5), Asked::UnderWay);
     assert_eq!((asked(&mut fetch), fetch.under_way()), (vec![], (1, 5)));
+}
+
+// Story (a rotation, simulator): a content was to be copied from a file on this disk. By then the
+// file had been replaced for a peer, and the bytes, in the trash by then, were sent all the same.
+#[test]
+fn what_cannot_be_copied_from_the_tree_is_looked_for_in_the_trash_before_anybody_is_asked() {
+    let mut fetch = Fetch::default();
+    assert_eq!(fetch.copying(content(1), 10), Asked::UnderWay);
     assert!(fetch.failed(&content(1)));
-    assert_eq!(fetch.ask(content(1), 5, &[A]), Asked::UnderWay, "a failed copy blames no peer");
+    assert_eq!(fetch.ask(content(1), 10, &[A]), Asked::Search);
+    assert!(fetch.failed(&content(1)));
+    assert_eq!(fetch.ask(content(1), 10, &[A]), Asked::UnderWay, "it blames no peer");
+    assert_eq!(asked(&mut fetch), [A]);
 }

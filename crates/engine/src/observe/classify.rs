@@ -9,6 +9,7 @@ use crate::entry::{EntryId, Kind, Rank, Timestamp};
 use crate::index::{Handle, Index, Phase, SeenRow, Slot, FORMER, ROOT_SLOT, UNDONE};
 use crate::ledger::{self, Facts};
 use crate::path::{Name, RelPath};
+use crate::proof::reached;
 use crate::view::{self, Shown};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -304,6 +305,7 @@ impl Desk<'_> {
 
     fn change(&mut self, path: &RelPath, row: &SeenRow, found: &Present) {
         let what = if is_edit(row, found) { Change::Edited } else { Change::Attributes };
+        mark_edit(row, found);
         self.watched(what, path, |pen| pen.change(row, found));
     }
 
@@ -379,6 +381,7 @@ impl Desk<'_> {
 
     fn vanish(&mut self, path: &RelPath) {
         let Some(row) = row_at(&*self.pen.index, path).filter(|_| !path.is_root()) else {
+            reached("a name that came and went is no operation");
             self.seen.unknown.push(path.clone());
             return;
         };
@@ -497,6 +500,16 @@ fn replaced_dir(row: &SeenRow, found: &Present) -> bool {
 
 fn is_edit(row: &SeenRow, found: &Present) -> bool {
     found.content.is_some() && found.content != row.content
+}
+
+/// For the simulator: which of the edits this is that are easily missed.
+fn mark_edit(row: &SeenRow, found: &Present) {
+    let (was, now) = (&row.fingerprint, &found.fingerprint);
+    if is_edit(row, found) && was.handle != now.handle {
+        reached("an edit of the path though the inode is new");
+    } else if is_edit(row, found) && (was.size, was.mtime) == (now.size, now.mtime) {
+        reached("nothing but the change time tells of an edit");
+    }
 }
 
 /// Whether the attributes that were announced were lost. Whoever changes what is in a directory

@@ -203,7 +203,7 @@ impl World {
     }
 
     /// The eyes look when they have time, but not before this.
-    fn look_at(&mut self, node: usize, at_ms: u64) {
+    pub(super) fn look_at(&mut self, node: usize, at_ms: u64) {
         let desk = &mut self.desks[node];
         let at_ms = at_ms.max(desk.eyes_free_ms);
         if desk.look_at_ms.is_none_or(|old| old > at_ms) {
@@ -353,6 +353,7 @@ impl World {
         if !doubted.is_empty() {
             self.answer(node, vec![Input::Doubted(doubted)]);
         }
+        self.contents += messages.len() as u64;
         for message in messages {
             let bytes = wire::encode(FOLDER, &message);
             self.put_on_wire(node, peer, Lane::Data, bytes);
