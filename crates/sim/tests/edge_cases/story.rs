@@ -9,8 +9,9 @@ use sim::checkers;
 use sim::disk::model::{Inode, Model, Spot, Target, TOP};
 use sim::disk::Fate;
 use sim::node::STATE_NAME;
+use sim::swarm::Options;
 use sim::users::ANCHOR;
-use sim::world::{Options, World};
+use sim::world::World;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What tells backup programs that a directory of ours need not be kept.
@@ -21,6 +22,9 @@ pub struct Story {
     pub world: World,
     marks: BTreeMap<&'static str, u64>,
 }
+
+/// What somebody does on a machine, given the folder's root.
+pub type Act = dyn Fn(&mut Model, Inode);
 
 /// A path in words: names with slashes between them.
 pub fn path(text: &str) -> RelPath {
@@ -75,7 +79,7 @@ pub fn remove(model: &mut Model, root: Inode, at: &str) {
 impl Story {
     /// So many nodes, all linked with each other, that have met and are at rest.
     pub fn of(nodes: usize) -> Story {
-        Story::told_with(Options { nodes, delay_ms: 3, coarse: false })
+        Story::told_with(Options { nodes, ..Options::STILL })
     }
 
     /// The same in a world of this kind.
@@ -137,7 +141,7 @@ impl Story {
     }
 
     /// Every machine does one of these while nobody hears of the others; then they meet.
-    pub fn apart(&mut self, acts: &[&dyn Fn(&mut Model, Inode)]) {
+    pub fn apart(&mut self, acts: &[&Act]) {
         self.part();
         for (node, act) in acts.iter().enumerate() {
             self.world.by_hand(node, |model, root| act(model, root));
