@@ -519,7 +519,7 @@ impl World {
         self.hear_kernel_later(node);
     }
 
-    /// Somebody works by hand in the folder's root on the disk of this node; the kernel tells of it.
+    /// Somebody works by hand in the folder's root on the disk of this node, and the kernel tells.
     pub fn by_hand<T>(&mut self, node: usize, work: impl FnOnce(&mut Model, Inode) -> T) -> T {
         let root = self.roots[node];
         let done = self.nodes[node].disk.with(|model| work(model, root));

@@ -29,8 +29,8 @@ fn case_07_an_edit_outlives_a_deletion() {
     assert!(story.is_in_trash(1, "gone"));
 }
 
-/// Case 8. One removes a directory with all that is in it, one makes a new file there: the directory
-/// lives with the new file alone.
+/// Case 8. One removes a directory with all that is in it, one makes a new file there: the
+/// directory lives with the new file alone.
 #[test]
 fn case_08_a_new_file_keeps_its_directory() {
     let mut story = Story::of(2);
