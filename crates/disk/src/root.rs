@@ -16,6 +16,7 @@ use crate::ignore::Ignore;
 use crate::store::LastSeen;
 use engine::index::{Handle, IndexError, SeenRow, Volatile, FORMER, ROOT_SLOT};
 use engine::path::RelPath;
+use engine::proof::reached;
 use mark::{Mark, Place};
 use rustix::io::Errno;
 use std::io;
@@ -384,6 +385,9 @@ fn unopened(error: &io::Error) -> RootState {
 
 /// What mark and inode say; `Good` where no mark is and the inode is the same.
 fn judge(found: Option<&Mark>, wanted: &Mark, same: bool) -> RootState {
+    if !same || found.is_some_and(|found| found != wanted) {
+        reached("a root that is not what was added");
+    }
     match found {
         Some(found) if found != wanted => {
             RootState::Foreign { why: format!("it belongs to {}", found.words(wanted)) }

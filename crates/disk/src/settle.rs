@@ -92,7 +92,7 @@ struct Waiting {
 impl Waiting {
     /// Whether a look at the name may show another file than the one that was changed through it.
     fn is_another(&self) -> bool {
-        went(self.what) || self.what.contains(Touched::MOVED_TO) || self.inodes.len() > 1
+        is_end(self.what) || self.inodes.len() > 1
     }
 }
 
@@ -228,9 +228,10 @@ impl Settle {
         let held_back = self.drop_name(&path);
         // A tree that waits covers it, unless it was held back since before that tree was hinted,
         // or it went: a walk misses only names that the index knows, and the look that saw this one
-        // may still be on its way there.
+        // may still be on its way there. Nor where it came by a rename: the two ends of one are
+        // looked at together, or it is a deletion and a creation.
         let covered = || path.parent().is_some_and(|parent| self.tree_over(&parent));
-        if held_back.is_none() && !went(what) && covered() {
+        if held_back.is_none() && !is_end(what) && covered() {
             return;
         }
         // Held back until now: it has waited enough.
@@ -263,9 +264,9 @@ impl Settle {
     }
 
     /// A tree takes the place of the names below it, but not of its own: how the entry itself was
-    /// touched (a delete seen live) is more than its tree. Nor of what went, see `push_name`.
+    /// touched (a delete seen live) is more than its tree. Nor of what went or came, see `push_name`.
     fn push_tree(&mut self, now_ms: u64, path: RelPath) {
-        self.cover(now_ms, path, |what| !went(what));
+        self.cover(now_ms, path, |what| !is_end(what));
     }
 
     /// A tree takes the place of all names below it: there is no room for them.
@@ -414,8 +415,9 @@ impl Settle {
     }
 }
 
-fn went(what: Touched) -> bool {
-    what.intersects(Touched::DELETED | Touched::MOVED_FROM)
+/// Whether a name went, or something came to it by a rename.
+fn is_end(what: Touched) -> bool {
+    what.intersects(Touched::DELETED | Touched::MOVED_FROM | Touched::MOVED_TO)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 use crate::content::Content;
 use crate::dot::{Dot, Incarnation, Knowledge, NodeId};
 use crate::path::Name;
+use crate::proof::reached;
 use crate::register::Register;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -85,6 +86,7 @@ impl Hlc {
     /// What our clock becomes when it meets `remote`: clocks far ahead do not pull us along.
     pub fn met(self, remote: Hlc, wall_ms: u64) -> Hlc {
         if remote.unix_ms() > wall_ms.saturating_add(HLC_SKEW_MS_MAX) {
+            reached("a clock far ahead is not followed");
             return self;
         }
         self.max(remote)

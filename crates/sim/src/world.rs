@@ -522,8 +522,9 @@ impl World {
     /// Somebody works by hand in the folder's root on the disk of this node, and the kernel tells.
     pub fn by_hand<T>(&mut self, node: usize, work: impl FnOnce(&mut Model, Inode) -> T) -> T {
         let root = self.roots[node];
-        let done = self.nodes[node].disk.with(|model| work(model, root));
-        self.town().touches += 4;
+        let disk = self.nodes[node].disk.clone();
+        let done = disk.with(|model| work(model, root));
+        self.town().touches += 4 + disk.with(|model| model.told.len() as u64);
         self.hear_kernel_later(node);
         done
     }

@@ -107,7 +107,11 @@ impl<F: Fs> Apply<F> {
         let spot = self.spot(at).map_err(|stop| (stop, true))?;
         let Some(was) = self.check(&spot, expected).map_err(|stop| (stop, true))? else {
             self.step(Step::Checked);
-            self.put_new(&self.staged(dressed), &spot).map_err(|stop| (stop, true))?;
+            let put = self.put_new(&self.staged(dressed), &spot);
+            if matches!(put, Err(Stop::NotAsExpected)) {
+                reached("somebody was faster at a free name");
+            }
+            put.map_err(|stop| (stop, true))?;
             self.step(Step::Swapped);
             return Ok(None);
         };

@@ -153,6 +153,24 @@ fn a_tree_takes_the_names_below_it_but_not_its_own() {
     assert_eq!(names(&settle.take_due(0, 10)), ["d/later"], "a tree that was taken covers no more");
 }
 
+// Story (simulator, moves): a directory was renamed, and a file in it. The tree took the file's new
+// name, its old one was looked at alone: it counted as deleted, and was made anew under the new one.
+// Who had edited it elsewhere then had two files.
+#[test]
+fn a_tree_takes_neither_end_of_a_rename() {
+    let mut settle = settle(0, 100);
+    let moved = |text: &str, what| Hint::Name {
+        dir: path(text).parent().unwrap(),
+        name: path(text).name().unwrap().clone(),
+        what,
+    };
+    settle.push(0, moved("d/early", Touched::MOVED_TO));
+    settle.push(0, Hint::Tree(path("d")));
+    settle.push(0, moved("d/old", Touched::MOVED_FROM));
+    settle.push(0, moved("d/new", Touched::MOVED_TO));
+    assert_eq!(names(&settle.take_due(0, 10)), ["d/early", "d/new", "d/old"]);
+}
+
 #[test]
 fn lost_events_make_the_whole_root_due_and_say_so_once() {
     let mut settle = settle(0, 100);

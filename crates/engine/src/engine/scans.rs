@@ -4,6 +4,7 @@
 
 use super::{Effect, FolderEngine};
 use crate::index::{Index, Phase};
+use crate::proof::reached;
 
 impl FolderEngine {
     /// Whether a scan is running or due.
@@ -25,6 +26,7 @@ impl FolderEngine {
 
     /// Changes may have been missed: nothing is sure before a scan has ended that began since.
     pub(super) fn overlooked(&mut self) {
+        reached("events were lost");
         self.overlooked = true;
         self.start_scan();
     }

@@ -182,6 +182,7 @@ impl Desk<'_> {
             };
             if left {
                 if row.kind == Kind::Dir {
+                    reached("a directory was renamed");
                     from.push((old.clone(), path.clone()));
                     if self.under.judge.contains(path) {
                         let handle = row.fingerprint.handle.clone();
@@ -261,6 +262,12 @@ impl Desk<'_> {
         };
         if let Some(other) = self.pen.index.seen_named(parent.slot, &name) {
             self.delete_tree(&other);
+        }
+        if self.pen.source == Source::Scan {
+            match row.kind {
+                Kind::Dir => reached("a scan found a directory by its handle"),
+                _ => reached("a scan found a file by its handle"),
+            }
         }
         self.pen.relocate(row, &parent, &name);
         self.seen.done.push((Change::Moved, path.clone(), Some(old)));
@@ -562,6 +569,7 @@ fn aftermath(power_back: Option<Timestamp>, row: &SeenRow, found: Option<&Presen
     let shorter = now.size < was.size && torn;
     let earlier = found.attributes.mtime < row.attributes.mtime;
     let old = found.attributes.mtime <= power_back;
+    reached("after a power loss it is not what was announced");
     match old && (found.zeros || older || shorter || earlier) {
         true => Aftermath::Damage,
         false => Aftermath::Edit,

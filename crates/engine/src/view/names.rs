@@ -5,6 +5,7 @@ use crate::content::Content;
 use crate::entry::{Entry, EntryId, Kind};
 use crate::index::{Index, Stored};
 use crate::path::{Name, NAME_BYTES_MAX};
+use crate::proof::reached;
 
 /// Of more entries whose ids begin alike the rest is passed over: the shortest tag has 16 bits.
 const TAGGED_MAX: usize = 1024;
@@ -21,6 +22,7 @@ pub(super) fn among(index: &dyn Index, stored: &Stored, parents: &[EntryId], nam
         return at(name.clone());
     }
     if first.kind == Kind::Dir && stored.entry.kind == Kind::Dir {
+        reached("directories of two ids are shown as one");
         return Shown::As(first.id);
     }
     let mine = content(&stored.entry);
@@ -29,6 +31,7 @@ pub(super) fn among(index: &dyn Index, stored: &Stored, parents: &[EntryId], nam
     if let Some(equal) = equal {
         return Shown::As(equal.id);
     }
+    reached("one name is claimed by several");
     at(free_name(index, parents, &stored.entry, name))
 }
 

@@ -6,6 +6,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod deletes;
+mod machines;
+mod moves;
 mod places;
 mod story;
 mod writers;

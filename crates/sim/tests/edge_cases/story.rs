@@ -79,13 +79,17 @@ pub fn remove(model: &mut Model, root: Inode, at: &str) {
 impl Story {
     /// So many nodes, all linked with each other, that have met and are at rest.
     pub fn of(nodes: usize) -> Story {
-        Story::told_with(Options { nodes, ..Options::STILL })
+        Story::told_with(1, Options { nodes, ..Options::STILL })
     }
 
-    /// The same in a world of this kind.
-    pub fn told_with(options: Options) -> Story {
+    /// Two of them, with this seed for all that is left to chance.
+    pub fn seeded(seed: u64) -> Story {
+        Story::told_with(seed, Options::STILL)
+    }
+
+    fn told_with(seed: u64, options: Options) -> Story {
         proof::take_marks();
-        let mut world = World::new(1, options);
+        let mut world = World::new(seed, options);
         for node in 0..options.nodes {
             world.start(node);
             (0..node).for_each(|other| world.set_link(other, node, true));
@@ -161,10 +165,30 @@ impl Story {
         nth: u32,
         act: impl FnOnce(&mut Model, Inode) + Send + 'static,
     ) {
+        self.interfere(node, move |made| made == call, nth, act);
+    }
+
+    /// The same before its `nth` call of any name.
+    pub fn before_any(
+        &mut self,
+        node: usize,
+        nth: u32,
+        act: impl FnOnce(&mut Model, Inode) + Send + 'static,
+    ) {
+        self.interfere(node, |_| true, nth, act);
+    }
+
+    fn interfere(
+        &mut self,
+        node: usize,
+        fits: impl Fn(&str) -> bool + Send + 'static,
+        nth: u32,
+        act: impl FnOnce(&mut Model, Inode) + Send + 'static,
+    ) {
         let root = self.world.by_hand(node, |_, root| root);
         let (mut act, mut left) = (Some(act), nth);
         let between = move |disk: &sim::disk::SimDisk, made: &'static str| {
-            if made == call && left > 0 {
+            if left > 0 && fits(made) {
                 left -= 1;
                 if let Some(act) = (left == 0).then(|| act.take()).flatten() {
                     disk.with(|model| act(model, root));
@@ -247,10 +271,16 @@ impl Story {
     /// The line that the story is about was come by.
     #[track_caller]
     pub fn came_by(&mut self, mark: &str) {
+        let reached = self.has_come_by(mark);
+        assert!(reached, "{mark:?} was not reached, but {:?}", self.marks);
+    }
+
+    /// Whether the line was come by.
+    pub fn has_come_by(&mut self, mark: &str) -> bool {
         for (mark, times) in proof::take_marks() {
             *self.marks.entry(mark).or_default() += times;
         }
-        assert!(self.marks.contains_key(mark), "{mark:?} was not reached, but {:?}", self.marks);
+        self.marks.contains_key(mark)
     }
 
     /// How many operations this node has minted in all its lives.
