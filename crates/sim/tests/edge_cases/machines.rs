@@ -219,7 +219,7 @@ fn case_25_a_tree_has_one_owner() {
     let door_disk = disk.clone();
     let door =
         Box::new(move || door_disk.open_child(&door_disk.top(), &Name::new(ROOT_NAME).unwrap()));
-    let claimed = Root::claim(&disk, Path::new("/root"), door, mark.clone(), false);
+    let claimed = Root::claim(&disk, Path::new("/root"), door, mark, false);
     assert!(matches!(claimed, Err(RootError::Owned { .. })));
     // The other node had its way all the same.
     mark::write(&disk, &root, &mark).unwrap();
