@@ -264,7 +264,8 @@ impl Settle {
     }
 
     /// A tree takes the place of the names below it, but not of its own: how the entry itself was
-    /// touched (a delete seen live) is more than its tree. Nor of what went or came, see `push_name`.
+    /// touched (a delete seen live) is more than its tree. Nor of what went or came: see
+    /// `push_name`.
     fn push_tree(&mut self, now_ms: u64, path: RelPath) {
         self.cover(now_ms, path, |what| !is_end(what));
     }

@@ -153,9 +153,9 @@ fn a_tree_takes_the_names_below_it_but_not_its_own() {
     assert_eq!(names(&settle.take_due(0, 10)), ["d/later"], "a tree that was taken covers no more");
 }
 
-// Story (simulator, moves): a directory was renamed, and a file in it. The tree took the file's new
-// name, its old one was looked at alone: it counted as deleted, and was made anew under the new one.
-// Who had edited it elsewhere then had two files.
+// Story (simulator, moves): a directory was renamed, and a file in it. The tree took the file's
+// new name, its old one was looked at alone: it counted as deleted, and was made anew under the new
+// one. Who had edited it elsewhere then had two files.
 #[test]
 fn a_tree_takes_neither_end_of_a_rename() {
     let mut settle = settle(0, 100);

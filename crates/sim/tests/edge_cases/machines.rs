@@ -80,8 +80,8 @@ fn case_06_what_was_renamed_while_nobody_watched_is_found_by_its_handle() {
     assert!(story.is_in_trash(1, "first"));
 }
 
-/// Case 15. The root is not mounted when our program starts, or an empty directory is there instead:
-/// nothing starts, nothing is deleted; when it is back all goes on.
+/// Case 15. The root is not mounted when our program starts, or an empty directory is there
+/// instead: nothing starts, nothing is deleted; when it is back all goes on.
 #[test]
 fn case_15_a_root_that_is_not_there_deletes_nothing() {
     let mut story = Story::of(2);
@@ -116,8 +116,8 @@ fn case_15_a_root_that_is_not_there_deletes_nothing() {
     story.ends(&[("f", "first"), ("g", "meanwhile")], &[]);
 }
 
-/// Case 15, while our program runs: another filesystem is mounted over the root. The folder stops at
-/// the next look, and takes nothing for deleted.
+/// Case 15, while our program runs: another filesystem is mounted over the root. The folder stops
+/// at the next look, and takes nothing for deleted.
 #[test]
 fn case_15_another_root_stops_the_folder() {
     let mut story = Story::of(2);
