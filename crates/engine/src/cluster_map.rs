@@ -16,7 +16,7 @@
 mod record;
 
 pub use record::{
-    is_label, Draft, Fact, Profile, Record, RecordError, ADDRESSES_MAX, ADDRESS_BYTES_MAX,
+    is_label, Draft, Fact, Policy, Profile, Record, RecordError, ADDRESSES_MAX, ADDRESS_BYTES_MAX,
     LABEL_BYTES_MAX, RECORD_BYTES_MAX,
 };
 
@@ -148,6 +148,7 @@ struct Standing {
     removed: BTreeSet<NodeId>,
     folders: BTreeMap<FolderId, Folder>,
     holders: BTreeMap<FolderId, BTreeSet<NodeId>>,
+    policies: BTreeMap<FolderId, Policy>,
 }
 
 /// The facts of one cluster.
@@ -251,6 +252,7 @@ impl ClusterMap {
         let Some(signer) = self.standing.members.get(&record.signer()) else { return false };
         match record.fact() {
             Fact::Cluster { .. } | Fact::Profile(_) | Fact::Holder { .. } => true,
+            Fact::Policy { .. } => true,
             Fact::Member { .. } | Fact::Folder { .. } | Fact::Other { .. } => signer.admin,
             Fact::Removal { node } => self.standing.removed.contains(node) && signer.admin,
         }
@@ -330,6 +332,7 @@ impl ClusterMap {
 
     fn work_out_folders(&self, standing: &mut Standing) {
         let mut newest: BTreeMap<FolderId, (Hlc, NodeId)> = BTreeMap::new();
+        let mut policies: BTreeMap<FolderId, (Hlc, NodeId)> = BTreeMap::new();
         for record in self.records.values() {
             let Some(member) = standing.members.get(&record.signer()) else { continue };
             match record.fact() {
@@ -351,6 +354,13 @@ impl ClusterMap {
                 }
                 Fact::Holder { folder, holds: true } => {
                     standing.holders.entry(*folder).or_default().insert(record.signer());
+                }
+                Fact::Policy { folder, policy } => {
+                    let stamp = (record.hlc(), record.signer());
+                    if policies.get(folder).is_none_or(|have| *have < stamp) {
+                        policies.insert(*folder, stamp);
+                        standing.policies.insert(*folder, *policy);
+                    }
                 }
                 _ => {}
             }
@@ -383,6 +393,11 @@ impl ClusterMap {
         self.standing.holders.get(&folder).cloned().unwrap_or_default()
     }
 
+    /// What becomes of conflicts in `folder`.
+    pub fn policy(&self, folder: FolderId) -> Policy {
+        self.standing.policies.get(&folder).copied().unwrap_or_default()
+    }
+
     /// The bytes of every record that counts, in a fixed order.
     pub fn record_bytes(&self) -> impl Iterator<Item = &[u8]> {
         self.records.values().filter(|record| self.counts(record)).map(Record::bytes)
@@ -413,8 +428,10 @@ impl ClusterMap {
         let mut facts: Vec<Fact> = signed_by_it
             .filter(|record| self.counts(record))
             .map(Record::fact)
-            .filter(|fact| {
-                matches!(fact, Fact::Member { .. } | Fact::Folder { .. } | Fact::Other { .. })
+            .filter(|fact| match fact {
+                Fact::Member { .. } | Fact::Folder { .. } | Fact::Other { .. } => true,
+                Fact::Policy { folder, policy } => self.policy(*folder) == *policy,
+                _ => false,
             })
             .cloned()
             .collect();

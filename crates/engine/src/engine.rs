@@ -19,6 +19,7 @@ use crate::observe::{self, Present, Stray};
 use crate::path::RelPath;
 use crate::pending::{Pending, Traffic, Wake};
 
+mod beside;
 mod cause;
 mod durable;
 mod effect;
@@ -28,9 +29,11 @@ mod looks;
 mod lost;
 mod scans;
 mod strays;
+mod verdicts;
 mod waits;
 mod work;
 
+use beside::Beside;
 use lives::{Course, Renewal};
 use looks::Doubts;
 
@@ -46,6 +49,7 @@ pub struct FolderEngine {
     fetch: Fetch,
     pending: Pending,
     traffic: Traffic,
+    beside: Beside,
     doubts: Doubts,
     effects: Vec<Effect>,
     now: Now,
@@ -105,6 +109,7 @@ impl FolderEngine {
             fetch: Fetch::default(),
             pending: Pending::default(),
             traffic: Traffic::default(),
+            beside: Beside::default(),
             doubts: Doubts::default(),
             effects: Vec::new(),
             now: Now::default(),
@@ -188,6 +193,8 @@ impl FolderEngine {
             Input::Rescan => self.start_scan(),
             Input::Overlooked => self.overlooked(),
             Input::Life(record) => self.begin_life(now, index, &record),
+            Input::Ways(ways) => self.take_ways(index, ways),
+            Input::Verdict(verdict) => self.decree(index, &verdict),
             Input::Tick => {}
         }
         self.woken = true;
@@ -203,6 +210,7 @@ impl FolderEngine {
         self.traffic.forget(now.mono_ms);
         self.pending.expire(index, now.mono_ms);
         self.publish_strays(index);
+        self.publish_due(index);
         self.work(index);
         self.unstage(&*index);
         let written = std::mem::take(&mut self.facts.written);
@@ -244,7 +252,8 @@ impl FolderEngine {
         let sync = self.sync_due_ms();
         let doubt = self.doubts.deadline().filter(|_| !self.paused);
         let stall = self.fetch.deadline();
-        let due = [self.pending.deadline(), self.exchange.deadline(), stall, sync, doubt];
+        let beside = self.beside.deadline().filter(|_| self.takes_verdicts());
+        let due = [self.pending.deadline(), self.exchange.deadline(), stall, sync, doubt, beside];
         due.into_iter().flatten().min()
     }
 

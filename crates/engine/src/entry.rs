@@ -45,6 +45,24 @@ impl EntryId {
         hasher.finalize_xof().fill(&mut id);
         EntryId(id)
     }
+
+    /// The id of the file that a loser of `of` becomes beside the winner: equal on all nodes. `again`
+    /// is the loser's origin where that id has become something else.
+    pub fn of_copy(of: EntryId, content: &Content, again: Option<Dot>) -> EntryId {
+        let mut hasher = blake3::Hasher::new_derive_key("syncline conflict copy id v1");
+        hasher.update(&of.0);
+        match content {
+            Content::File(digest, _) => hasher.update(&digest.0),
+            Content::Link(target) => hasher.update(blake3::hash(target).as_bytes()),
+        };
+        if let Some(dot) = again {
+            hasher.update(&dot.incarnation.0);
+            hasher.update(&dot.counter.to_le_bytes());
+        }
+        let mut id = [0; 16];
+        hasher.finalize_xof().fill(&mut id);
+        EntryId(id)
+    }
 }
 
 /// What kind of thing an entry is, for ever; a type change is another entry at the same name.
@@ -100,6 +118,8 @@ pub enum Rank {
     Import = 0,
     /// Written while this node was a member.
     Write = 1,
+    /// Content written by a node that is to win (decisions A17).
+    Preferred = 2,
 }
 
 /// The total order among concurrent values: rank, then clock, then dot.

@@ -24,6 +24,8 @@ pub struct Facts {
     pub contexts: BTreeMap<u64, Knowledge>,
     /// The wall clock of this turn, unix milliseconds.
     pub wall_ms: u64,
+    /// What the folder's policy asks of this node.
+    pub ways: Ways,
     /// When the last run stopped in good order, unix milliseconds; what the first scan finds was
     /// done since. Forgotten when that scan is over.
     pub stopped_ms: Option<u64>,
@@ -37,6 +39,15 @@ pub struct Facts {
     saved: Option<(Meta, Knowledge)>,
 }
 
+/// What becomes of concurrent edits, as this node is to see to it (decisions A17).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Ways {
+    /// Losers are published as files beside the winners.
+    pub beside: bool,
+    /// What this node writes wins.
+    pub preferred: bool,
+}
+
 impl Facts {
     /// Reads the facts out of an index. From now on this run counts as one that crashed.
     pub fn load(index: &dyn Index) -> Facts {
@@ -47,6 +58,7 @@ impl Facts {
             knowledge: index.knowledge(),
             contexts: index.contexts().into_iter().collect(),
             wall_ms: 0,
+            ways: Ways::default(),
             marked: Vec::new(),
             unsure: unsure(index),
             written: Vec::new(),

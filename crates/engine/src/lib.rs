@@ -11,6 +11,8 @@ pub mod register;
 
 pub mod content;
 
+pub mod calendar;
+
 pub mod entry;
 
 pub mod index;

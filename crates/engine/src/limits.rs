@@ -99,6 +99,12 @@ pub const LOST_ROUNDS_MIN: u32 = 3;
 /// Nodes in one message about a content that is nowhere.
 pub const DENIERS_MAX: usize = 1_024;
 
+/// A loser that its author does not publish beside the winner is published by others after as long
+/// at least, and at most, in milliseconds.
+pub const BESIDE_MS_MIN: u64 = 30_000;
+/// See [`BESIDE_MS_MIN`].
+pub const BESIDE_MS_MAX: u64 = 90_000;
+
 /// First and last pause before a failed step is tried again, in milliseconds.
 pub const RETRY_MS_MIN: u64 = 50;
 
@@ -120,6 +126,7 @@ const _: () = {
         XATTR_BYTES_MAX + LINK_BYTES_MAX + NAME_BYTES_MAX * 2 + DATA_BASE_MAX * 32
             < ENTRY_BYTES_MAX
     );
+    assert!(BESIDE_MS_MIN < BESIDE_MS_MAX);
     assert!(INLINE_BYTES_MAX <= FRAME_INLINE_BYTES);
     assert!(PIECE_BYTES_MAX < MESSAGE_BYTES_MAX);
     assert!(KNOWLEDGE_RANGES_MAX * 40 < MESSAGE_BYTES_MAX);

@@ -84,12 +84,16 @@ pub enum Change {
 mod classify;
 mod lost;
 mod mint;
+mod split;
 mod stray;
+mod verdict;
 
 pub use classify::{classify, handles, path_of, row_at, Circumstances, Seen};
 pub use lost::{take_back, Instead};
 pub use mint::publish_beside;
+pub use split::publish_copy;
 pub use stray::{publish, Published, Stray};
+pub use verdict::{decree, Verdict};
 
 #[cfg(test)]
 mod tests;

@@ -18,8 +18,8 @@ use std::collections::BTreeSet;
 
 mod names;
 
-pub(crate) use names::suffix_of;
 pub use names::suffixed;
+pub(crate) use names::{beside, suffix_of};
 
 /// Where the tree shows an entry.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -296,9 +296,12 @@ fn newest<T: Clone>(register: &Register<Stamped<T>>) -> Option<T> {
     versions.max_by_key(|stamped| stamped.stamp).map(|stamped| stamped.value.clone())
 }
 
-/// The content that keeps the name: the latest stamp. A total order that does not ask who is alive.
+/// The content that keeps the name: the latest stamp of those that no sibling names as replaced. A
+/// total order that does not ask who is alive.
 pub fn winner(data: &Register<Data>) -> Option<&Data> {
-    data.versions().iter().map(|version| &version.value).max_by_key(|data| data.stamp)
+    let all = || data.versions().iter().map(|version| &version.value);
+    let stands = |one: &&Data| !all().any(|other| other.base.contains(&one.stamp.dot));
+    all().filter(stands).max_by_key(|data| data.stamp)
 }
 
 /// Contents that lost to the winner and nobody has replaced: what the conflict store keeps. Equal
@@ -313,6 +316,13 @@ pub fn losers(data: &Register<Data>) -> Vec<&Data> {
     let mut seen = BTreeSet::new();
     losers.retain(|data| seen.insert(data.content.clone()));
     losers
+}
+
+/// The write that a loser lost to: of those that led to the winner, the first that the loser's
+/// author had not seen.
+pub fn lost_to(winner: &Data, loser: &Data) -> Dot {
+    let led = std::iter::once(winner.stamp.dot).chain(winner.base.iter().copied());
+    led.take_while(|dot| !loser.base.contains(dot)).last().unwrap_or(winner.stamp.dot)
 }
 
 #[cfg(test)]

@@ -103,7 +103,7 @@ enum Command {
     Verify(verify::Arguments),
     /// What happened to which path, when, from whom
     Log(log::Arguments),
-    /// List (that is the default) and show what lost against a concurrent edit
+    /// List (that is the default), show, keep and drop what lost against a concurrent edit
     Conflicts(conflicts::Arguments),
     /// Check the configuration file
     #[command(subcommand)]

@@ -122,6 +122,16 @@ pub enum Request {
         /// From the list.
         id: String,
     },
+    /// Makes a loser the file again: [`crate::view::Done`].
+    ConflictsKeep {
+        /// From the list.
+        id: String,
+    },
+    /// Ends a conflict without its loser: [`crate::view::Done`].
+    ConflictsDrop {
+        /// From the list.
+        id: String,
+    },
     /// Items of [`crate::view::Event`], until the client goes.
     Events {},
     /// Reads the config again, as SIGHUP does: [`crate::view::Done`].

@@ -29,6 +29,7 @@ use crate::net::{
 use crate::payload::{self, Payload};
 
 mod api;
+mod conflicts;
 mod folders;
 mod reload;
 mod show;

@@ -339,7 +339,7 @@ pub enum LogEvent {
 /// One conflict: the loser of two concurrent edits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Conflict {
-    /// Names it for `conflicts show`.
+    /// Names it for `conflicts show`, `keep` and `drop`.
     pub id: String,
     /// The folder's name.
     pub folder: String,
@@ -356,7 +356,7 @@ pub struct Conflict {
     /// A symlink's target: such a loser lies in no file.
     #[serde(default)]
     pub link: Option<String>,
-    /// The node that wrote the winner.
+    /// The node that wrote what it lost to, whoever has edited that since.
     pub winner_node: String,
     /// Whether the bytes are in this node's conflict store already.
     pub available: bool,

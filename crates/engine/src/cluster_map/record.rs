@@ -26,6 +26,7 @@ const REMOVAL: u32 = 3;
 const PROFILE: u32 = 4;
 const FOLDER: u32 = 5;
 const HOLDER: u32 = 6;
+const POLICY: u32 = 7;
 
 /// Where and under which name a member is found.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
@@ -34,6 +35,15 @@ pub struct Profile {
     pub name: String,
     /// `host:port`, best first.
     pub addresses: Vec<String>,
+}
+
+/// What becomes of concurrent edits of one file in a folder (decisions A17).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub struct Policy {
+    /// The loser is published as a file beside the winner; else it stays in the conflict store.
+    pub beside: bool,
+    /// What this node writes wins.
+    pub prefer: Option<NodeId>,
 }
 
 /// What a record says. Who says it is the record's signer.
@@ -77,6 +87,13 @@ pub enum Fact {
         folder: FolderId,
         /// Holds it, or does so no longer.
         holds: bool,
+    },
+    /// What becomes of conflicts in a folder. Any member may say it; the newest word counts.
+    Policy {
+        /// Which folder.
+        folder: FolderId,
+        /// What becomes of them.
+        policy: Policy,
     },
     /// A fact of a newer program: kept and passed on, understood by nobody here.
     Other {
@@ -168,6 +185,15 @@ struct WireFolder {
     label: String,
     #[prost(bool, tag = "4")]
     removed: bool,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct WirePolicy {
+    #[prost(bool, tag = "1")]
+    beside: bool,
+    /// Nobody, or a key.
+    #[prost(bytes = "vec", tag = "2")]
+    prefer: Vec<u8>,
 }
 
 /// A fact that waits for its signature.
@@ -327,6 +353,7 @@ pub(super) fn key_of(cluster: ClusterId, fact: &Fact) -> Key {
             (FOLDER, FolderId::derive(cluster, first_name, *epoch).0.to_vec())
         }
         Fact::Holder { folder, .. } => (HOLDER, folder.0.to_vec()),
+        Fact::Policy { folder, .. } => (POLICY, folder.0.to_vec()),
         Fact::Other { kind, key, .. } => (*kind, key.clone()),
     }
 }
@@ -351,6 +378,10 @@ fn value_of(fact: &Fact) -> Vec<u8> {
         }
         .encode_to_vec(),
         Fact::Holder { holds, .. } => vec![u8::from(*holds)],
+        Fact::Policy { policy, .. } => {
+            let prefer = policy.prefer.map(|node| node.0.to_vec()).unwrap_or_default();
+            WirePolicy { beside: policy.beside, prefer }.encode_to_vec()
+        }
         Fact::Other { value, .. } => value.clone(),
     }
 }
@@ -386,6 +417,15 @@ fn fact_of(body: &WireBody) -> Result<Fact, RecordError> {
             }
             _ => return Err(RecordError::Malformed),
         },
+        POLICY => {
+            let wire = WirePolicy::decode(value).map_err(malformed)?;
+            let prefer = match wire.prefer.as_slice() {
+                [] => None,
+                key => Some(NodeId(sized(key)?)),
+            };
+            let policy = Policy { beside: wire.beside, prefer };
+            Fact::Policy { folder: FolderId(sized(&body.key)?), policy }
+        }
         kind => Fact::Other { kind, key: body.key.clone(), value: body.value.clone() },
     })
 }
@@ -398,9 +438,8 @@ fn check_texts(fact: &Fact) -> Result<(), RecordError> {
                 && profile.addresses.iter().all(|address| is_text(address, ADDRESS_BYTES_MAX))
         }
         Fact::Folder { first_name, label, .. } => is_label(first_name) && is_label(label),
-        Fact::Cluster { .. } | Fact::Removal { .. } | Fact::Holder { .. } | Fact::Other { .. } => {
-            true
-        }
+        Fact::Cluster { .. } | Fact::Removal { .. } | Fact::Holder { .. } => true,
+        Fact::Policy { .. } | Fact::Other { .. } => true,
     };
     if right {
         Ok(())

@@ -1,7 +1,7 @@
 //! Who counts, whatever the order of arrival; and that bad bytes are refused.
 
 use super::{
-    ClusterId, ClusterMap, Draft, Fact, Hlc, MapError, NodeId, Outcome, Profile, Record,
+    ClusterId, ClusterMap, Draft, Fact, Hlc, MapError, NodeId, Outcome, Policy, Profile, Record,
     RecordError, Refused, Verify, RECORD_BYTES_MAX, VOID_RECORDS_MAX,
 };
 use crate::message::FolderId;
@@ -264,4 +264,22 @@ proptest! {
         let _ = Record::decode(cluster(), &bytes);
         let _ = ClusterMap::decode(cluster(), &bytes, &Toy);
     }
+}
+
+#[test]
+fn what_becomes_of_conflicts_is_what_any_member_said_last() {
+    let (beside, store) = (Policy { beside: true, prefer: Some(node(1)) }, Policy::default());
+    let says =
+        |signer, hlc, policy| record(signer, hlc, Fact::Policy { folder: id("web"), policy });
+    let records = [founder(), record(0, 2, admit(1, false)), says(0, 5, store), says(1, 9, beside)];
+    let mut map = map(&records);
+    assert_eq!((map.policy(id("web")), map.policy(id("db"))), (beside, store));
+    assert_eq!(map.apply(says(1, 7, store), &Toy), Outcome::Stale);
+    assert_eq!(map.apply(says(2, 20, store), &Toy), Outcome::Void, "2 is no member");
+    let again = ClusterMap::decode(cluster(), &map.encode(), &Toy).expect("its own bytes");
+    assert_eq!(again.policy(id("web")), beside);
+    let left = map.removal(node(0), node(1)).expect("the founder may");
+    assert!(left.contains(&Fact::Policy { folder: id("web"), policy: beside }), "it stands");
+    assert_eq!(map.apply(says(0, 21, store), &Toy), Outcome::Applied);
+    assert_eq!(map.policy(id("web")), store);
 }

@@ -4,8 +4,9 @@
 use crate::content::Digest;
 use crate::dot::{Incarnation, NodeId};
 use crate::entry::{IncarnationRecord, Timestamp};
+use crate::ledger::Ways;
 use crate::message::Message;
-use crate::observe::{Batch, Present, Stray};
+use crate::observe::{Batch, Present, Stray, Verdict};
 use crate::path::RelPath;
 use crate::plan::{OpId, Outcome};
 
@@ -58,6 +59,10 @@ pub enum Input {
     /// A life that was never used, signed: the answer to
     /// [`Effect::NewLife`](super::Effect::NewLife).
     Life(IncarnationRecord),
+    /// What the folder's policy asks of this node, first or anew. Without it: the default.
+    Ways(Ways),
+    /// A person says what becomes of a version that lost.
+    Verdict(Verdict),
     /// A deadline has come.
     Tick,
 }

@@ -123,6 +123,7 @@ impl FolderEngine {
             return;
         }
         let paths: Vec<RelPath> = batch.looks.iter().map(|look| look.path.clone()).collect();
+        self.publish_touched(index, &paths);
         let under = self.circumstances(index, began_ms, &batch);
         let source = batch.source;
         let mut seen = observe::classify(&mut self.facts, index, batch, &under);

@@ -138,6 +138,7 @@ impl FolderEngine {
 
     /// Whoever waited for this entry may go on.
     fn in_place(&mut self, index: &mut dyn Index, id: EntryId) {
+        self.note_contest(index, id);
         self.pending.wake(index, Wake::Entry(id));
         for incarnation in self.pending.barriers() {
             self.pending.wake(index, Wake::Barrier(incarnation));

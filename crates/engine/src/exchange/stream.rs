@@ -177,7 +177,7 @@ impl Peer {
 
 /// The content that a user has just written. What an import found may well be at the peer too.
 fn just_written(entry: &Entry) -> Option<(Digest, u64)> {
-    let newest = view::winner(&entry.data).filter(|data| data.stamp.rank == Rank::Write)?;
+    let newest = view::winner(&entry.data).filter(|data| data.stamp.rank >= Rank::Write)?;
     match newest.content {
         Content::File(digest, size) => Some((digest, size)),
         Content::Link(_) => None,

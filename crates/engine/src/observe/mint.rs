@@ -51,6 +51,12 @@ impl Pen<'_> {
         }
     }
 
+    /// The stamp of content: of a node that is to win it is the strongest.
+    fn weighed(&self, stamp: Stamp) -> Stamp {
+        let preferred = self.facts.ways.preferred && stamp.rank == Rank::Write;
+        Stamp { rank: if preferred { Rank::Preferred } else { stamp.rank }, ..stamp }
+    }
+
     fn stamp(&self, hlc: Hlc, dot: Dot) -> Stamp {
         Stamp { rank: self.rank, hlc, dot }
     }
@@ -70,7 +76,8 @@ impl Pen<'_> {
         entry.loc.write(version(dot, location), &seen);
         let mut dots = bury(&mut entry);
         dots.loc = vec![dot];
-        write_data(&mut entry, &mut dots, found.content.clone(), None, stamp, dot);
+        let weighed = self.weighed(stamp);
+        write_data(&mut entry, &mut dots, found.content.clone(), &[], weighed, dot);
         write_attributes(&mut entry, &mut dots, None, &found.attributes, stamp);
         let slot = self.facts.slot();
         let row = self.row(slot, parent.slot, Some(name.clone()), &entry, found, dots, None);
@@ -121,7 +128,8 @@ impl Pen<'_> {
         let dot = self.facts.mint();
         let stamp = self.stamp(hlc, dot);
         self.reassert(&mut entry, &mut dots, dot);
-        write_data(&mut entry, &mut dots, found.content.clone(), None, stamp, dot);
+        let weighed = self.weighed(stamp);
+        write_data(&mut entry, &mut dots, found.content.clone(), &[], weighed, dot);
         write_attributes(&mut entry, &mut dots, None, &found.attributes, stamp);
         let row = self.row(slot, parent.slot, Some(name.clone()), &entry, found, dots, None);
         self.index.put_seen(&row);
@@ -151,8 +159,10 @@ impl Pen<'_> {
             if edited {
                 previous = row.content.clone();
                 self.reassert(&mut entry, &mut dots, dot);
-                let over = Some(row).filter(|row| !self.may_stand_on_another(row, found));
-                write_data(&mut entry, &mut dots, content.clone(), over, stamp, dot);
+                let is_sure = !self.may_stand_on_another(row, found);
+                let over = if is_sure { &row.dots.shown[..] } else { &[] };
+                let weighed = self.weighed(stamp);
+                write_data(&mut entry, &mut dots, content.clone(), over, weighed, dot);
             }
             write_attributes(&mut entry, &mut dots, Some(row), &found.attributes, stamp);
             self.put(entry.clone(), context, dot);
@@ -259,7 +269,7 @@ impl Pen<'_> {
         next.dots.loc = vec![dot];
         if !reassert_data(&mut entry, &mut next.dots, dot) {
             // Somebody deleted it meanwhile, and its bytes with it: who moves it wants it to be.
-            write_data(&mut entry, &mut next.dots, row.content.clone(), None, stamp, dot);
+            write_data(&mut entry, &mut next.dots, row.content.clone(), &[], stamp, dot);
         }
         self.index.put_seen(&next);
         self.put(entry, stored.context, dot);
@@ -298,7 +308,7 @@ impl Pen<'_> {
     }
 
     /// Writes the place that this disk shows once more under the new dot, its stamp as it was.
-    fn reassert(&mut self, entry: &mut Entry, dots: &mut SeenDots, dot: Dot) {
+    pub(super) fn reassert(&mut self, entry: &mut Entry, dots: &mut SeenDots, dot: Dot) {
         let seen = std::mem::take(&mut dots.loc);
         let shown = entry.loc.versions().iter().filter(|v| seen.contains(&v.dot));
         let present = shown.filter(|v| matches!(v.value.state, Presence::At(_)));
@@ -308,7 +318,7 @@ impl Pen<'_> {
         dots.loc = vec![dot];
     }
 
-    fn put(&mut self, entry: Entry, context: Option<u64>, dot: Dot) {
+    pub(super) fn put(&mut self, entry: Entry, context: Option<u64>, dot: Dot) {
         ledger::put(self.facts, self.index, entry, context, Author::Here, &[dot]);
     }
 
@@ -358,7 +368,7 @@ pub fn publish_beside(
     let mut pen = Pen { facts, index, source: Source::Live, rank: Rank::Write, epoch };
     let mut dots = before.dots.clone();
     pen.reassert(&mut entry, &mut dots, dot);
-    write_data(&mut entry, &mut dots, Some(content), Some(before), stamp, dot);
+    write_data(&mut entry, &mut dots, Some(content), &before.dots.shown, stamp, dot);
     pen.put(entry, stored.context, dot);
     ledger::mark(pen.facts, pen.index, before.entry, &[dot]);
 }
@@ -407,22 +417,22 @@ pub(super) fn any_place(entry: &Entry) -> Option<Location> {
     Some(Location { state: Presence::At(None), ..last.value.clone() })
 }
 
-fn shown_dots(entry: &Entry, content: Option<&Content>) -> Vec<Dot> {
+/// The versions with this content.
+pub(super) fn shown_dots(entry: &Entry, content: Option<&Content>) -> Vec<Dot> {
     let versions = entry.data.versions().iter();
     versions.filter(|v| Some(&v.value.content) == content).map(|v| v.dot).collect()
 }
 
-/// Writes content over what the file showed; siblings in the conflict store stay.
-fn write_data(
+/// Writes content over versions that its author has seen; other siblings stay.
+pub(super) fn write_data(
     entry: &mut Entry,
     dots: &mut SeenDots,
     content: Option<Content>,
-    over: Option<&SeenRow>,
+    replaced: &[Dot],
     stamp: Stamp,
     dot: Dot,
 ) {
     let Some(content) = content else { return };
-    let replaced = over.map_or(&[][..], |row| &row.dots.shown);
     let origins = entry.data.versions().iter().filter(|v| replaced.contains(&v.dot));
     let origins: Vec<&Data> = origins.map(|version| &version.value).collect();
     let mut base: Vec<Dot> = Vec::new();

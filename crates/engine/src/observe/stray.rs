@@ -85,7 +85,7 @@ fn nameless(facts: &mut Facts, index: &mut dyn Index, digest: &Digest) -> Publis
 }
 
 /// The conflict store has a content of this entry, which lets go of it if it is no loser's.
-fn held(facts: &mut Facts, index: &mut dyn Index, id: EntryId, digest: &Digest) {
+pub(super) fn held(facts: &mut Facts, index: &mut dyn Index, id: EntryId, digest: &Digest) {
     index.put_kept(id, digest);
     ledger::mark(facts, index, id, &[]);
 }

@@ -91,15 +91,34 @@ fn unclaimed(
     free.unwrap_or_else(|| name(lengths[3]))
 }
 
+/// `stem.<tag>-<digits>.ext`: what a loser is called beside the winner; more digits where somebody
+/// has that name.
+pub(crate) fn beside(
+    index: &dyn Index,
+    parent: EntryId,
+    name: &Name,
+    tag: &str,
+    digits: &[u8; 32],
+) -> Name {
+    let parents = super::united(index, parent).unwrap_or_else(|| vec![parent]);
+    unclaimed(index, &parents, [2, 4, 8, 16], |n| {
+        marked(name, b".", &format!("{tag}-{}", hex(&digits[..n])))
+    })
+}
+
 /// The name with `~tag` before its extension, its stem cut so that it still fits.
 pub fn suffixed(name: &Name, tag: &str) -> Name {
+    marked(name, b"~", tag)
+}
+
+fn marked(name: &Name, mark: &[u8], tag: &str) -> Name {
     let bytes = name.as_bytes();
     let dot = bytes.iter().rposition(|&b| b == b'.').filter(|&at| at > 0);
     let (stem, extension) = bytes.split_at(dot.unwrap_or(bytes.len()));
     let extension = if extension.len() > 32 { &[][..] } else { extension };
     let room = NAME_BYTES_MAX - extension.len() - tag.len() - 1;
     let cut = stem.len().min(room);
-    let whole = [&stem[..cut], b"~", tag.as_bytes(), extension].concat();
+    let whole = [&stem[..cut], mark, tag.as_bytes(), extension].concat();
     Name::new(&whole).expect("cut to fit, and of a name's bytes")
 }
 

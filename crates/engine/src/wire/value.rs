@@ -111,6 +111,7 @@ fn read_stamp(stamp: Option<&WireStamp>) -> Result<Stamp, WireError> {
     let rank = match stamp.rank {
         0 => Rank::Import,
         1 => Rank::Write,
+        2 => Rank::Preferred,
         _ => return Err(WireError("an unknown rank")),
     };
     let dot = stamp.dot.as_ref().ok_or(WireError("a stamp without a dot"))?;

@@ -1,4 +1,5 @@
-//! `syncline conflicts`: what lost against a concurrent edit, and where its bytes are.
+//! `syncline conflicts`: what lost against a concurrent edit, where its bytes are, and what is to
+//! become of it.
 
 use std::path::Path;
 
@@ -7,7 +8,7 @@ use clap::Subcommand;
 use super::print::{self, Output};
 use super::{Answer, CliError, Exit0, Globals};
 use crate::control::Request;
-use crate::view::{Conflict, ConflictShown};
+use crate::view::{Conflict, ConflictShown, Done};
 
 /// Arguments of `conflicts`.
 #[derive(clap::Args, Clone, Debug)]
@@ -31,17 +32,45 @@ pub enum Command {
         /// From the list
         id: String,
     },
+    /// Make the losing version the file again, on every node; what is there now goes to the trash
+    Keep {
+        /// From the list
+        id: String,
+    },
+    /// End conflicts for good: the losing versions go to the trash of every node
+    Drop {
+        /// From the list
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
 }
 
 /// Does it.
 ///
 /// # Errors
-/// No daemon, no such conflict, or its bytes are not here yet.
+/// No daemon, no such conflict, its bytes are not here yet, or the folder is not at work.
 pub fn run(globals: &Globals, output: &Output, arguments: Arguments) -> Answer {
     match arguments.command.unwrap_or(Command::List { folder: None }) {
         Command::List { folder } => list(globals, output, folder),
         Command::Show { id } => show(globals, output, id),
+        Command::Keep { id } => say(globals, output, &[Request::ConflictsKeep { id }]),
+        Command::Drop { ids } => {
+            let all = ids.into_iter().map(|id| Request::ConflictsDrop { id });
+            say(globals, output, &all.collect::<Vec<_>>())
+        }
     }
+}
+
+/// Hands a person's words on, one after another; the first that is not taken ends it.
+fn say(globals: &Globals, output: &Output, words: &[Request]) -> Answer {
+    for request in words {
+        let done: Done = globals.ask(request)?;
+        if output.is_json() {
+            output.json(&done)?;
+        }
+        output.note(&done.message);
+    }
+    Ok(Exit0::Done)
 }
 
 fn list(globals: &Globals, output: &Output, folder: Option<String>) -> Answer {

@@ -9,6 +9,7 @@ use engine::message::FolderId;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::conflicts::Word;
 use super::Daemon;
 use crate::address;
 use crate::config::{check_place, ConfigFile, Delay, FolderConfig};
@@ -100,6 +101,8 @@ impl Api for Control {
                 listed(daemon.conflicts(folder).await?, &items).await
             }
             Request::ConflictsShow { id } => value(&daemon.conflict(&id).await?),
+            Request::ConflictsKeep { id } => value(&daemon.decree(&id, Word::Keep).await?),
+            Request::ConflictsDrop { id } => value(&daemon.decree(&id, Word::Drop).await?),
             Request::Events {} => {
                 daemon.events(&items).await;
                 done(String::new())

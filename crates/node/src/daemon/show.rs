@@ -1,38 +1,34 @@
 //! What people and programs are shown, put together from folders, sessions and the cluster's facts.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use disk::store::Store;
-use engine::content::{Content, Digest};
 use engine::dot::NodeId;
 use engine::engine::FolderEngine;
-use engine::entry::EntryId;
 use engine::index::Index;
 use engine::message::FolderId;
-use engine::view as tree;
 
 use super::standing::Stopped;
 use super::Daemon;
-use crate::control::{Exit, Failure, Items};
+use crate::control::Items;
 use crate::folder::Folder as Held;
 use crate::membership::now_unix_ms;
 use crate::view::{
-    Conflict, ConflictShown, Event, Folder, FolderState, FolderStatus, Node, NodeStatus,
-    PeerStatus, Progress, Status, StoppedThere, Waiting,
+    Event, Folder, FolderState, FolderStatus, Node, NodeStatus, PeerStatus, Progress, Status,
+    StoppedThere, Waiting,
 };
 
 /// Things not yet applied that status shows.
 const WAITING_MAX: usize = 10;
 /// Conflicts shown at once.
-const CONFLICTS_MAX: usize = 10_000;
+pub(super) const CONFLICTS_MAX: usize = 10_000;
 /// How often the event stream looks for changes.
 const EVENTS_EVERY: Duration = Duration::from_millis(250);
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -248,50 +244,6 @@ impl Daemon {
         known.into_iter().chain(unknown).map(show).collect()
     }
 
-    pub(super) async fn conflicts(&self, name: Option<String>) -> Result<Vec<Conflict>, Failure> {
-        let mut all = Vec::new();
-        for (id, held) in self.meant(name)? {
-            let folder = self.folder_name(id);
-            let (kept, losers) = (held.kept.clone(), held.losers.clone());
-            let inside = tokio::task::spawn_blocking(move || losers.list()).await;
-            let inside = inside.ok().and_then(Result::ok).unwrap_or_default();
-            let list = move |_: &FolderEngine, store: &Store| {
-                let mut all = list_conflicts(store, &folder);
-                let is_known = |digest: &Digest| store.is_kept(digest);
-                all.extend(unnamed(&all, &inside, is_known, &folder, &kept));
-                all
-            };
-            let found = held.ask(list).await;
-            for mut conflict in found.unwrap_or_default() {
-                for node in [&mut conflict.node, &mut conflict.winner_node] {
-                    *node = self.name_of_hex(node);
-                }
-                all.push(conflict);
-            }
-        }
-        Ok(all)
-    }
-
-    /// The name of the node whose key is given in hex; what is no key stays.
-    fn name_of_hex(&self, key: &str) -> String {
-        let all = self.members.with(|map| map.members().keys().copied().collect::<Vec<_>>());
-        let found = all.into_iter().find(|id| hex(&id.0) == key);
-        found.map_or_else(|| key.to_owned(), |id| self.node_name(id))
-    }
-
-    pub(super) async fn conflict(&self, id: &str) -> Result<ConflictShown, Failure> {
-        let all = self.conflicts(None).await?;
-        let Some(conflict) = all.into_iter().find(|conflict| conflict.id == id) else {
-            let words = format!("no conflict {id:?} (see `syncline conflicts list`)");
-            return Err(Failure::new(Exit::Usage, words));
-        };
-        let (_, held) = self.open_one(&conflict.folder)?;
-        let path = held.kept.join(&conflict.hash);
-        let in_store = conflict.available && conflict.link.is_none();
-        let stored_at = in_store.then(|| path.display().to_string());
-        Ok(ConflictShown { conflict, stored_at })
-    }
-
     /// Tells of folders and peers whenever something about them has changed, until the client goes.
     pub(super) async fn events(&self, items: &Items) {
         let (mut folders, mut peers) = (Vec::new(), Vec::new());
@@ -386,83 +338,4 @@ fn problems(folders: &[FolderStatus], peers: &[PeerStatus]) -> Vec<String> {
         }));
     }
     problems
-}
-
-fn list_conflicts(store: &Store, folder: &str) -> Vec<Conflict> {
-    let lives = store.incarnations();
-    let owner = |dot: engine::dot::Dot| {
-        let life = lives.iter().find(|life| life.incarnation == dot.incarnation);
-        life.map_or_else(|| format!("{:?}", dot.incarnation), |life| hex(&life.node.0))
-    };
-    let mut all = Vec::new();
-    for id in store.conflicts(None, CONFLICTS_MAX) {
-        let Some(stored) = store.entry(id) else { continue };
-        let Some(winner) = tree::winner(&stored.entry.data) else { continue };
-        let path = path_of(store, id);
-        for loser in tree::losers(&stored.entry.data) {
-            let (mark, bytes, hash, link, available) = match &loser.content {
-                Content::File(digest, size) => {
-                    let kept = store.is_kept(digest);
-                    (hex(&digest.0[..4]), *size, digest.to_string(), None, kept)
-                }
-                Content::Link(target) => {
-                    let mark = format!("link{}", loser.stamp.dot.counter);
-                    let text = String::from_utf8_lossy(target).into_owned();
-                    (mark, target.len() as u64, String::new(), Some(text), true)
-                }
-            };
-            all.push(Conflict {
-                id: format!("{}-{mark}", hex(&id.0[..4])),
-                folder: folder.to_owned(),
-                path: path.clone(),
-                node: owner(loser.stamp.dot),
-                time_ms: loser.stamp.hlc.unix_ms(),
-                bytes,
-                hash,
-                link,
-                winner_node: owner(winner.stamp.dot),
-                available,
-            });
-        }
-    }
-    all
-}
-
-/// Contents in the conflict store that no version of any entry names: put there by an operation
-/// that a kill cut off before it was written down. Nothing deletes them, so they are listed.
-fn unnamed(
-    listed: &[Conflict],
-    inside: &[Digest],
-    is_known: impl Fn(&Digest) -> bool,
-    folder: &str,
-    kept: &Path,
-) -> Vec<Conflict> {
-    let mut all = Vec::new();
-    for digest in inside.iter().filter(|digest| !is_known(digest)) {
-        let hash = digest.to_string();
-        let Ok(stat) = std::fs::symlink_metadata(kept.join(&hash)) else { continue };
-        if listed.iter().any(|conflict| conflict.hash == hash) {
-            continue;
-        }
-        let written = stat.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
-        all.push(Conflict {
-            id: format!("unnamed-{}", hex(&digest.0[..4])),
-            folder: folder.to_owned(),
-            path: "(kept when an operation was cut off)".to_owned(),
-            node: "-".to_owned(),
-            time_ms: written.map_or(0, |at| u64::try_from(at.as_millis()).unwrap_or(0)),
-            bytes: stat.len(),
-            hash,
-            link: None,
-            winner_node: "-".to_owned(),
-            available: true,
-        });
-    }
-    all
-}
-
-fn path_of(store: &Store, id: EntryId) -> String {
-    let row = store.seen_of(id);
-    let path = row.and_then(|row| engine::observe::path_of(store, row.slot));
-    path.map_or_else(|| "(not in place here)".to_owned(), |path| path.to_string())
 }

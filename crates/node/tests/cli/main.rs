@@ -41,7 +41,7 @@ fn flags_of_the_contract_that_are_not_built_are_not_parsed() {
         &["folder", "add", "web", "/x", "--exclude", "a"],
         &["folder", "approve", "web"],
         &["node", "remove", "a"],
-        &["conflicts", "drop", "1"],
+        &["trash", "list"],
         &["doctor"],
         &["sync", "a", "b"],
     ] {
@@ -73,6 +73,8 @@ fn without_a_daemon_every_command_says_how_to_start_it() {
         &["node", "list"],
         &["conflicts", "list"],
         &["conflicts", "show", "1"],
+        &["conflicts", "keep", "1"],
+        &["conflicts", "drop", "1", "2"],
         &["folder", "pause", "web"],
         &["folder", "remove", "web"],
     ] {

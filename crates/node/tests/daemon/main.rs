@@ -588,8 +588,75 @@ fn a_content_that_no_version_names_is_listed_and_readable() {
     node.start();
     let listed = node.json(&["conflicts"]);
     assert_eq!((listed[0]["hash"].as_str(), &listed[0]["bytes"]), (Some(&*digest), &8.into()));
-    let shown = node.run(&["conflicts", "show", listed[0]["id"].as_str().unwrap()]);
+    let id = listed[0]["id"].as_str().unwrap();
+    let shown = node.run(&["conflicts", "show", id]);
     assert_eq!((shown.code, shown.stdout.as_str()), (0, "precious"));
+    until("the folder was read", || node.run(&["status", "--check"]).code == 0);
+    let kept = node.run(&["conflicts", "keep", id]);
+    assert_eq!(kept.code, 1, "nobody knows where it belongs: {}", kept.stderr);
+    assert_eq!(node.run(&["conflicts", "drop", id]).code, 0);
+    until("its bytes are in the trash", || {
+        let mut trash = fs::read_dir(folder.join("trash")).unwrap().map(|entry| entry.unwrap());
+        trash.any(|entry| fs::read(entry.path()).is_ok_and(|bytes| bytes == b"precious"))
+    });
+    assert_eq!(node.json(&["conflicts"]), Value::Array(Vec::new()));
+}
+
+/// Two that write to the same file while they do not hear of one another; what the second lists.
+fn contested(nodes: [(&Node, &str, &str); 2], path: &str) -> Vec<Value> {
+    for (node, tree, text) in nodes {
+        assert_eq!(node.run(&["folder", "pause", "web"]).code, 0);
+        fs::write(format!("{tree}/{path}"), text).unwrap();
+    }
+    for (node, ..) in nodes {
+        assert_eq!(node.run(&["folder", "resume", "web"]).code, 0);
+    }
+    let mut listed = Vec::new();
+    for (node, ..) in nodes {
+        until("the loser is listed, and kept", || {
+            listed = node.json(&["conflicts"]).as_array().unwrap().clone();
+            listed.len() == 1 && listed[0]["available"] == true
+        });
+    }
+    listed
+}
+
+/// A conflict could be ended only by writing both versions over one another. And after the winner
+/// was edited, `conflicts` named the editor as the one that the loser had lost to.
+#[test]
+fn a_loser_is_kept_or_dropped_by_command_on_every_node() {
+    let (mut a, mut b) = (Node::founded("a"), Node::new("b"));
+    a.start();
+    let (here, there) = (a.tree("web"), b.tree("web"));
+    fs::write(format!("{here}/page"), b"before").unwrap();
+    assert_eq!(a.run(&["folder", "add", "web", &here]).code, 0);
+    b.join(&a, &there);
+    until("it is everywhere", || a.run(&["wait", "--timeout", "20s"]).code == 0);
+    let reads = |text: &str| {
+        let path = |tree: &str| fs::read_to_string(format!("{tree}/page")).unwrap();
+        path(&here) == text && path(&there) == text
+    };
+    let none = |node: &Node| node.json(&["conflicts"]) == Value::Array(Vec::new());
+    let listed = contested([(&a, &here, "one of a"), (&b, &there, "one of b")], "page");
+    let (lost, won) = (listed[0]["node"].clone(), listed[0]["winner_node"].clone());
+    assert!(lost != won, "{listed:?}");
+    // Whoever wrote the loser edits the winner.
+    let tree = if lost == "a" { &here } else { &there };
+    until("the winner is everywhere", || reads(&format!("one of {}", won.as_str().unwrap())));
+    fs::write(format!("{tree}/page"), "the winner, edited").unwrap();
+    until("the edit is everywhere", || reads("the winner, edited"));
+    assert_eq!(b.json(&["conflicts"])[0]["winner_node"], won, "it lost to who wrote first");
+    let id = listed[0]["id"].as_str().unwrap();
+    assert_eq!(b.run(&["conflicts", "keep", id]).code, 0);
+    until("the loser is the file", || reads(&format!("one of {}", lost.as_str().unwrap())));
+    until("the conflict is over", || none(&a) && none(&b));
+    let listed = contested([(&a, &here, "two of a"), (&b, &there, "two of b")], "page");
+    let id = listed[0]["id"].as_str().unwrap();
+    let winner = format!("two of {}", listed[0]["winner_node"].as_str().unwrap());
+    assert_eq!(a.run(&["conflicts", "drop", id]).code, 0);
+    until("the conflict is over", || none(&a) && none(&b));
+    until("the winner is the file", || reads(&winner));
+    assert_eq!(a.run(&["conflicts", "drop", id]).code, 2, "there is no such conflict");
 }
 
 /// A symlink's loser was counted as a conflict, and no command listed it.

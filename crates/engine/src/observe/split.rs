@@ -1,0 +1,234 @@
+//! A loser becomes a file of its own: beside the winner, or where a person says.
+//!
+//! One operation on two entries, under one dot: the new file gets the content, and the old one loses
+//! the version. Whoever hears of one half hears of the other (`exchange`), so the bytes are never
+//! nowhere. Beside the winner everything about the new file follows from the loser alone: however
+//! many nodes publish it, it is one file. Called by `verdict`, and by the engine for folders whose
+//! policy wants it.
+
+use super::mint::{shown_dots, version};
+use super::row_at;
+use crate::calendar::utc;
+use crate::content::{Content, Digest};
+use crate::dot::Dot;
+use crate::entry::{
+    Data, Entry, EntryId, Kind, Location, Owner, Presence, Rank, Stamp, Stamped, Timestamp,
+    DATA_BASE_MAX,
+};
+use crate::index::{Attributes, Index, Stored};
+use crate::ledger::{self, Author, Facts};
+use crate::path::{Name, RelPath};
+use crate::register::Version;
+use crate::view;
+
+/// What nobody but its owner may read before a person has looked at it: bytes of no known file.
+const MODE: u16 = 0o600;
+
+/// The entry, if this content has lost in it; and the version that did, the latest.
+pub(super) fn contested(
+    index: &dyn Index,
+    id: EntryId,
+    content: &Content,
+) -> Option<(Stored, Data)> {
+    let stored = index.entry(id).filter(view::is_alive)?;
+    let lost = view::losers(&stored.entry.data).into_iter().find(|data| data.content == *content);
+    let lost = lost?.clone();
+    Some((stored, lost))
+}
+
+/// Takes a loser out of its file, under a dot that has to stand somewhere: the permission bits are
+/// said again, as they were. The place is not, for who deletes the file meanwhile means the file.
+pub(super) fn take_out(entry: &mut Entry, content: &Content, dot: Dot) {
+    let lost = shown_dots(entry, Some(content));
+    entry.data.supersede(&lost);
+    let newest = entry.mode.versions().iter().max_by_key(|version| version.value.stamp).cloned();
+    if let Some(mode) = newest {
+        entry.mode.write(Version { dot, ..mode.clone() }, &[mode.dot]);
+    } else {
+        let value = view::attributes(entry, &unwritten(entry.kind)).mode;
+        let stamp = Stamp { rank: Rank::Import, hlc: crate::entry::Hlc::default(), dot };
+        entry.mode.write(version(dot, Stamped { stamp, value }), &[]);
+    }
+}
+
+fn unwritten(kind: Kind) -> Attributes {
+    let mode = if kind == Kind::Symlink { 0o777 } else { 0o644 };
+    Attributes { mode, ..Attributes::default() }
+}
+
+/// Publishes a loser as a file beside the winner. `None`: there is no such loser (any more).
+pub fn publish_copy(
+    facts: &mut Facts,
+    index: &mut dyn Index,
+    id: EntryId,
+    content: &Content,
+) -> Option<RelPath> {
+    let (stored, lost) = contested(index, id, content)?;
+    let at = stored.settled.clone()?;
+    let derived = EntryId::of_copy(id, content, None);
+    let there = index.entry(derived).filter(view::is_alive);
+    let holds = |there: &Stored| {
+        view::winner(&there.entry.data).is_some_and(|data| data.content == *content)
+    };
+    let is_published = there.as_ref().is_some_and(holds);
+    let dot = facts.mint();
+    if !is_published {
+        // Somebody has made something else of an earlier copy of the same bytes.
+        let again = there.map(|_| EntryId::of_copy(id, content, Some(lost.stamp.dot)));
+        let copy = Copy {
+            id: again.unwrap_or(derived),
+            kind: stored.entry.kind,
+            parent: at.parent,
+            name: name_beside(index, &lost, at.parent, &at.name),
+            stamp: lost.stamp,
+            base: lost.base.clone(),
+            content: content.clone(),
+            attributes: attributes_of(&stored.entry, &lost),
+        };
+        copy.write(facts, index, dot);
+    }
+    without(facts, index, stored, content, dot);
+    Some(view::settled_path(index, id))
+}
+
+/// Writes a loser, or bytes that no version names, as a file of its own at a path that nobody has.
+/// `false`: there is no such loser, the path is taken, or its directory is not there.
+pub(super) fn write_at(
+    facts: &mut Facts,
+    index: &mut dyn Index,
+    of: Option<EntryId>,
+    content: &Content,
+    path: &RelPath,
+) -> bool {
+    let Some(at) = free_place(index, path) else { return false };
+    let lost = match of.map(|id| contested(index, id, content)) {
+        Some(None) => return false,
+        Some(Some(lost)) => Some(lost),
+        None => None,
+    };
+    let (hlc, dot) = (facts.tick(), facts.mint());
+    let stamp = Stamp { rank: Rank::Write, hlc, dot };
+    let kind = match content {
+        Content::File(..) => Kind::File,
+        Content::Link(_) => Kind::Symlink,
+    };
+    let derived = EntryId::derive(at.parent, kind, &at.name, None);
+    let is_free = index.entry(derived).is_none_or(|stored| !view::is_alive(&stored))
+        && index.pending(derived).is_none()
+        && index.seen_of(derived).is_none();
+    let again = || EntryId::derive(at.parent, kind, &at.name, Some(dot));
+    let id = if is_free { derived } else { again() };
+    let (mut base, attributes) = match &lost {
+        Some((stored, data)) => {
+            let base = std::iter::once(data.stamp.dot).chain(data.base.iter().copied());
+            (base.collect(), attributes_of(&stored.entry, data))
+        }
+        None => (Vec::new(), Attributes { mode: MODE, owner: at.owner, ..Attributes::default() }),
+    };
+    base.truncate(DATA_BASE_MAX);
+    let (parent, name, content) = (at.parent, at.name, content.clone());
+    let copy = Copy { id, kind, parent, name, stamp, base, content: content.clone(), attributes };
+    copy.write(facts, index, dot);
+    if let Some((stored, _)) = lost {
+        without(facts, index, stored, &content, dot);
+    }
+    true
+}
+
+struct Free {
+    parent: EntryId,
+    name: Name,
+    owner: Owner,
+}
+
+/// A path whose directory this disk shows, and that nothing has, here or elsewhere.
+fn free_place(index: &dyn Index, path: &RelPath) -> Option<Free> {
+    let dir = row_at(index, &path.parent()?).filter(|row| row.kind == Kind::Dir)?;
+    let name = path.name()?.clone();
+    let parents = view::united(index, dir.entry)?;
+    let claims = parents.iter().flat_map(|&parent| index.named(parent, &name));
+    let is_claimed = claims.filter_map(|id| index.entry(id)).any(|stored| view::is_alive(&stored));
+    let is_free = !is_claimed && index.seen_named(dir.slot, &name).is_none();
+    is_free.then_some(Free { parent: dir.entry, name, owner: dir.attributes.owner })
+}
+
+/// The old file without the loser.
+fn without(facts: &mut Facts, index: &mut dyn Index, stored: Stored, content: &Content, dot: Dot) {
+    let Stored { mut entry, context, .. } = stored;
+    let id = entry.id;
+    take_out(&mut entry, content, dot);
+    ledger::put(facts, index, entry, context, Author::Here, &[dot]);
+    ledger::mark(facts, index, id, &[dot]);
+}
+
+/// Those of the file, and the time at which the loser was written.
+fn attributes_of(entry: &Entry, lost: &Data) -> Attributes {
+    let ms = lost.stamp.hlc.unix_ms();
+    let seconds = i64::try_from(ms / 1000).unwrap_or(i64::MAX);
+    let nanos = u32::try_from(ms % 1000).unwrap_or(0) * 1_000_000;
+    let mtime = Timestamp { seconds, nanos };
+    Attributes { mtime, ..view::attributes(entry, &unwritten(entry.kind)) }
+}
+
+/// `stem.conflict-<when>-<node>-<digits>.ext`.
+fn name_beside(index: &dyn Index, lost: &Data, parent: EntryId, name: &Name) -> Name {
+    let at = utc(lost.stamp.hlc.unix_ms());
+    let life = lost.stamp.dot.incarnation;
+    let owner = index.incarnations().into_iter().find(|record| record.incarnation == life);
+    let node = owner.map_or_else(|| view::hex(&life.0[..4]), |o| view::hex(&o.node.0[..4]));
+    let tag = format!(
+        "conflict-{:04}{:02}{:02}-{:02}{:02}{:02}-{node}",
+        at.year, at.month, at.day, at.hour, at.minute, at.second
+    );
+    let digits = match &lost.content {
+        Content::File(Digest(bytes), _) => *bytes,
+        Content::Link(target) => *blake3::hash(target).as_bytes(),
+    };
+    view::beside(index, parent, name, &tag, &digits)
+}
+
+/// A file that a loser becomes.
+struct Copy {
+    id: EntryId,
+    kind: Kind,
+    parent: EntryId,
+    name: Name,
+    stamp: Stamp,
+    base: Vec<Dot>,
+    content: Content,
+    attributes: Attributes,
+}
+
+impl Copy {
+    /// Its bytes are here, and stay until it is in place.
+    fn write(self, facts: &mut Facts, index: &mut dyn Index, dot: Dot) {
+        let Copy { id, kind, parent, name, stamp, base, content, attributes } = self;
+        let before = index.entry(id);
+        let context = before.as_ref().and_then(|stored| stored.context);
+        let old = before.map_or_else(|| Entry::new(id, kind), |stored| stored.entry);
+        let seen = old.dots();
+        let mut entry = old;
+        let location = Location { parent, name, stamp: placed(stamp), state: Presence::At(None) };
+        entry.loc.write(version(dot, location), &seen);
+        if let Content::File(digest, _) = &content {
+            index.put_kept(id, digest);
+        }
+        entry.data.supersede(&seen);
+        entry.data.write(version(dot, Data { content, stamp, base }), &seen);
+        let stamp = placed(stamp);
+        entry.times.write(version(dot, Stamped { stamp, value: attributes.mtime }), &seen);
+        entry.mode.write(version(dot, Stamped { stamp, value: attributes.mode }), &seen);
+        entry.owner.write(version(dot, Stamped { stamp, value: attributes.owner }), &seen);
+        entry.xattr.write(version(dot, Stamped { stamp, value: attributes.xattrs }), &seen);
+        ledger::put(facts, index, entry, context, Author::Here, &[dot]);
+        ledger::mark(facts, index, id, &[dot]);
+    }
+}
+
+/// Nobody's places or attributes are stronger than others'.
+fn placed(stamp: Stamp) -> Stamp {
+    Stamp { rank: stamp.rank.min(Rank::Write), ..stamp }
+}
+
+#[cfg(test)]
+mod tests;

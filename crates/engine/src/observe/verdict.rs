@@ -1,0 +1,89 @@
+//! What a person says of a version that lost: it is the file again, a file of its own, or not needed.
+//!
+//! All are operations like any other, so that whatever others do meanwhile stays right: to keep a
+//! loser is an edit of what this disk shows, and replaces that and the loser; to drop one replaces
+//! the loser and nothing else. What was replaced goes to the trash of every node. Called by
+//! `engine`, for the commands of `conflicts`.
+
+use super::mint::{shown_dots, version, write_data, Pen};
+use super::split::{contested, take_out, write_at};
+use super::{stray, Source};
+use crate::content::{Content, Digest};
+use crate::entry::{EntryId, Rank, Stamp, Stamped, Timestamp, ROOT};
+use crate::index::{Index, Stored};
+use crate::ledger::{self, Author, Facts};
+use crate::path::RelPath;
+use crate::view;
+
+/// See the module's head.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// This loser is the content of its file again.
+    Keep(EntryId, Content),
+    /// This loser is a file of its own at this path. Without an entry: bytes of the conflict store
+    /// that no version of any file names.
+    KeepAs(Option<EntryId>, Content, RelPath),
+    /// This loser is not needed.
+    Drop(EntryId, Content),
+    /// Bytes of the conflict store that no version of any file names are not needed.
+    DropUnnamed(Digest),
+}
+
+/// Makes it an operation. `false`: there is no such loser (any more), or no place for it; nothing
+/// was done.
+pub fn decree(facts: &mut Facts, index: &mut dyn Index, verdict: &Verdict) -> bool {
+    match verdict {
+        Verdict::Keep(id, content) => keep(facts, index, *id, content).is_some(),
+        Verdict::KeepAs(of, content, path) => write_at(facts, index, *of, content, path),
+        Verdict::Drop(id, content) => drop_loser(facts, index, *id, content).is_some(),
+        Verdict::DropUnnamed(digest) if index.is_kept(digest) => false,
+        Verdict::DropUnnamed(digest) => {
+            // Whoever is named as the holder of what it does not need lets go of it.
+            stray::held(facts, index, ROOT, digest);
+            true
+        }
+    }
+}
+
+/// An edit of what this disk shows: what it does not show yet stays beside it.
+fn keep(facts: &mut Facts, index: &mut dyn Index, id: EntryId, content: &Content) -> Option<()> {
+    let (Stored { mut entry, context, .. }, _) = contested(index, id, content)?;
+    let mut dots = index.seen_of(id).map(|row| row.dots).unwrap_or_default();
+    let lost = shown_dots(&entry, Some(content));
+    let replaced: Vec<_> = dots.shown.iter().chain(&lost).copied().collect();
+    // It is no weaker than what it is to win over.
+    let rank = view::winner(&entry.data).map_or(Rank::Write, |data| data.stamp.rank);
+    let (hlc, dot) = (facts.tick(), facts.mint());
+    let stamp = Stamp { rank: rank.max(Rank::Write), hlc, dot };
+    let now = Stamped { stamp: Stamp { rank: Rank::Write, hlc, dot }, value: now(facts) };
+    let (source, rank, epoch) = (Source::Live, Rank::Write, 0);
+    let mut pen = Pen { facts, index, source, rank, epoch };
+    pen.reassert(&mut entry, &mut dots, dot);
+    write_data(&mut entry, &mut dots, Some(content.clone()), &replaced, stamp, dot);
+    entry.times.write(version(dot, now), &dots.times);
+    pen.put(entry, context, dot);
+    ledger::mark(pen.facts, pen.index, id, &[dot]);
+    Some(())
+}
+
+fn now(facts: &Facts) -> Timestamp {
+    let seconds = i64::try_from(facts.wall_ms / 1000).unwrap_or(i64::MAX);
+    Timestamp { seconds, nanos: u32::try_from(facts.wall_ms % 1000).unwrap_or(0) * 1_000_000 }
+}
+
+fn drop_loser(
+    facts: &mut Facts,
+    index: &mut dyn Index,
+    id: EntryId,
+    content: &Content,
+) -> Option<()> {
+    let (Stored { mut entry, context, .. }, _) = contested(index, id, content)?;
+    let dot = facts.mint();
+    take_out(&mut entry, content, dot);
+    ledger::put(facts, index, entry, context, Author::Here, &[dot]);
+    ledger::mark(facts, index, id, &[dot]);
+    Some(())
+}
+
+#[cfg(test)]
+mod tests;

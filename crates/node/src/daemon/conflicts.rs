@@ -1,0 +1,233 @@
+//! What lost against a concurrent edit: found in the index and in the conflict store, shown, and
+//! handed to the engine with a person's word on it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use disk::store::Store;
+use engine::content::{Content, Digest};
+use engine::dot::Dot;
+use engine::engine::{FolderEngine, Input};
+use engine::entry::EntryId;
+use engine::index::Index;
+use engine::observe::Verdict;
+use engine::view as tree;
+
+use super::show::{hex, CONFLICTS_MAX};
+use super::Daemon;
+use crate::control::{Exit, Failure};
+use crate::folder::Folder;
+use crate::view::{Conflict, ConflictShown, Done};
+
+/// A conflict as it is shown, and what it is for the engine.
+struct Lost {
+    shown: Conflict,
+    is: Loser,
+}
+
+enum Loser {
+    /// A content of this entry.
+    Version(EntryId, Content),
+    /// Bytes in the conflict store.
+    Unnamed(Digest),
+}
+
+/// A person's word on a loser.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Word {
+    /// It is the file again.
+    Keep,
+    /// It is not needed.
+    Drop,
+}
+
+impl Daemon {
+    /// All that is listed.
+    pub(super) async fn conflicts(&self, name: Option<String>) -> Result<Vec<Conflict>, Failure> {
+        Ok(self.lost(name).await?.into_iter().map(|lost| lost.shown).collect())
+    }
+
+    async fn lost(&self, name: Option<String>) -> Result<Vec<Lost>, Failure> {
+        let mut all = Vec::new();
+        for (id, held) in self.meant(name)? {
+            let folder = self.folder_name(id);
+            let (kept, losers) = (held.kept.clone(), held.losers.clone());
+            let inside = tokio::task::spawn_blocking(move || losers.list()).await;
+            let inside = inside.ok().and_then(Result::ok).unwrap_or_default();
+            let list = move |_: &FolderEngine, store: &Store| {
+                let mut all = versions(store, &folder);
+                let is_known = |digest: &Digest| store.is_kept(digest);
+                all.extend(unnamed(&all, &inside, is_known, &folder, &kept));
+                all
+            };
+            for mut lost in held.ask(list).await.unwrap_or_default() {
+                for node in [&mut lost.shown.node, &mut lost.shown.winner_node] {
+                    *node = self.name_of_hex(node);
+                }
+                all.push(lost);
+            }
+        }
+        Ok(all)
+    }
+
+    /// The name of the node whose key is given in hex; what is no key stays.
+    fn name_of_hex(&self, key: &str) -> String {
+        let all = self.members.with(|map| map.members().keys().copied().collect::<Vec<_>>());
+        let found = all.into_iter().find(|id| hex(&id.0) == key);
+        found.map_or_else(|| key.to_owned(), |id| self.node_name(id))
+    }
+
+    async fn lost_called(&self, id: &str) -> Result<(Lost, Arc<Folder>), Failure> {
+        let all = self.lost(None).await?;
+        let Some(lost) = all.into_iter().find(|lost| lost.shown.id == id) else {
+            let words =
+                format!("no conflict {id:?} (see `syncline conflicts list`); nothing was changed");
+            return Err(Failure::new(Exit::Usage, words));
+        };
+        let (_, held) = self.open_one(&lost.shown.folder)?;
+        Ok((lost, held))
+    }
+
+    /// One of them, and where its bytes lie.
+    pub(super) async fn conflict(&self, id: &str) -> Result<ConflictShown, Failure> {
+        let (Lost { shown: conflict, .. }, held) = self.lost_called(id).await?;
+        let path = held.kept.join(&conflict.hash);
+        let in_store = conflict.available && conflict.link.is_none();
+        let stored_at = in_store.then(|| path.display().to_string());
+        Ok(ConflictShown { conflict, stored_at })
+    }
+
+    /// Hands a person's word to the engine, and sees whether it was taken.
+    pub(super) async fn decree(&self, id: &str, word: Word) -> Result<Done, Failure> {
+        let (lost, held) = self.lost_called(id).await?;
+        let failed = |words: String| {
+            Err(Failure::new(Exit::Failed, format!("conflict {id}: {words}; nothing was changed")))
+        };
+        let verdict = match (lost.is, word) {
+            (Loser::Version(..), Word::Keep) if !lost.shown.available => {
+                return failed(
+                    "its bytes are not on this node yet; they come when a node that has them is \
+                     connected (`syncline node list`)"
+                        .to_owned(),
+                );
+            }
+            (Loser::Version(entry, content), Word::Keep) => Verdict::Keep(entry, content),
+            (Loser::Version(entry, content), Word::Drop) => Verdict::Drop(entry, content),
+            (Loser::Unnamed(digest), Word::Drop) => Verdict::DropUnnamed(digest),
+            (Loser::Unnamed(_), Word::Keep) => {
+                return failed(format!(
+                    "nobody knows which file these bytes were; copy them to where they belong \
+                     (`syncline conflicts show {id} > FILE`), then `syncline conflicts drop {id}`"
+                ));
+            }
+        };
+        let ready = held.ask(|engine, _| engine.takes_verdicts()).await;
+        if ready != Some(true) {
+            return failed(format!(
+                "folder {:?} is paused, stopped, or still being read (`syncline status`)",
+                lost.shown.folder
+            ));
+        }
+        held.input(Input::Verdict(verdict));
+        let left = self.lost(Some(lost.shown.folder.clone())).await?;
+        if left.iter().any(|lost| lost.shown.id == id) {
+            return failed("it has just changed; look at it again, and repeat".to_owned());
+        }
+        Ok(Done { message: done(&lost.shown, word) })
+    }
+}
+
+fn done(conflict: &Conflict, word: Word) -> String {
+    let Conflict { path, node, .. } = conflict;
+    match word {
+        Word::Keep => format!(
+            "{path} is the version of {node} again, soon on every node; what was there goes to \
+             the trash"
+        ),
+        Word::Drop => {
+            format!("the version of {node} of {path} is dropped; its bytes go to the trash")
+        }
+    }
+}
+
+fn versions(store: &Store, folder: &str) -> Vec<Lost> {
+    let lives = store.incarnations();
+    let owner = |dot: Dot| {
+        let life = lives.iter().find(|life| life.incarnation == dot.incarnation);
+        life.map_or_else(|| format!("{:?}", dot.incarnation), |life| hex(&life.node.0))
+    };
+    let mut all = Vec::new();
+    for id in store.conflicts(None, CONFLICTS_MAX) {
+        let Some(stored) = store.entry(id) else { continue };
+        let Some(winner) = tree::winner(&stored.entry.data) else { continue };
+        let path = path_of(store, id);
+        for loser in tree::losers(&stored.entry.data) {
+            let (mark, bytes, hash, link, available) = match &loser.content {
+                Content::File(digest, size) => {
+                    let kept = store.is_kept(digest);
+                    (hex(&digest.0[..4]), *size, digest.to_string(), None, kept)
+                }
+                Content::Link(target) => {
+                    let mark = format!("link{}", loser.stamp.dot.counter);
+                    let text = String::from_utf8_lossy(target).into_owned();
+                    (mark, target.len() as u64, String::new(), Some(text), true)
+                }
+            };
+            let shown = Conflict {
+                id: format!("{}-{mark}", hex(&id.0[..4])),
+                folder: folder.to_owned(),
+                path: path.clone(),
+                node: owner(loser.stamp.dot),
+                time_ms: loser.stamp.hlc.unix_ms(),
+                bytes,
+                hash,
+                link,
+                winner_node: owner(tree::lost_to(winner, loser)),
+                available,
+            };
+            all.push(Lost { shown, is: Loser::Version(id, loser.content.clone()) });
+        }
+    }
+    all
+}
+
+/// Contents in the conflict store that no version of any entry names: put there by an operation
+/// that a kill cut off before it was written down. Nothing deletes them, so they are listed.
+fn unnamed(
+    listed: &[Lost],
+    inside: &[Digest],
+    is_known: impl Fn(&Digest) -> bool,
+    folder: &str,
+    kept: &Path,
+) -> Vec<Lost> {
+    let mut all = Vec::new();
+    for digest in inside.iter().filter(|digest| !is_known(digest)) {
+        let hash = digest.to_string();
+        let Ok(stat) = std::fs::symlink_metadata(kept.join(&hash)) else { continue };
+        if listed.iter().any(|lost| lost.shown.hash == hash) {
+            continue;
+        }
+        let written = stat.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+        let shown = Conflict {
+            id: format!("unnamed-{}", hex(&digest.0[..4])),
+            folder: folder.to_owned(),
+            path: "(kept when an operation was cut off)".to_owned(),
+            node: "-".to_owned(),
+            time_ms: written.map_or(0, |at| u64::try_from(at.as_millis()).unwrap_or(0)),
+            bytes: stat.len(),
+            hash,
+            link: None,
+            winner_node: "-".to_owned(),
+            available: true,
+        };
+        all.push(Lost { shown, is: Loser::Unnamed(*digest) });
+    }
+    all
+}
+
+fn path_of(store: &Store, id: EntryId) -> String {
+    let row = store.seen_of(id);
+    let path = row.and_then(|row| engine::observe::path_of(store, row.slot));
+    path.map_or_else(|| "(not in place here)".to_owned(), |path| path.to_string())
+}
