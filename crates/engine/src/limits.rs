@@ -15,6 +15,9 @@ pub const ENTRY_BYTES_MAX: usize = 384 << 10;
 /// Entries in one frame.
 pub const FRAME_ENTRIES_MAX: usize = 4096;
 
+/// Entries that one operation writes (decisions A10).
+pub const DOT_ENTRIES_MAX: usize = 16;
+
 /// Concurrent versions in one register that a node accepts from another.
 pub const SIBLINGS_MAX: usize = 1024;
 

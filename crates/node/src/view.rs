@@ -5,6 +5,7 @@
 //! times unix milliseconds, sizes bytes, durations milliseconds. A name or path is text with what
 //! is not UTF-8, and control characters, escaped.
 
+use engine::calendar::{utc, Utc};
 use serde::{Deserialize, Serialize};
 
 /// The answer to `status`.
@@ -392,25 +393,9 @@ pub struct Done {
 
 /// A point in time in UTC, as RFC 3339 with milliseconds.
 pub fn time(unix_ms: u64) -> String {
-    let (days, ms) = (unix_ms / 86_400_000, unix_ms % 86_400_000);
-    let (year, month, day) = date(days);
-    let (hour, minute) = (ms / 3_600_000, ms / 60_000 % 60);
-    let (second, ms) = (ms / 1000 % 60, ms % 1000);
+    let Utc { year, month, day, hour, minute, second } = utc(unix_ms);
+    let ms = unix_ms % 1000;
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
-}
-
-/// Days since 1970 to a Gregorian date, by the era arithmetic of Howard Hinnant's
-/// "chrono-Compatible Low-Level Date Algorithms".
-fn date(days: u64) -> (u64, u64, u64) {
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]

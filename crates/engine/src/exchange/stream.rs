@@ -6,14 +6,16 @@
 use super::Peer;
 use crate::content::{Content, Digest};
 use crate::dot::{Dot, Incarnation, Knowledge};
-use crate::entry::{Entry, Rank};
+use crate::entry::{Entry, EntryId, Kind, Rank};
 use crate::index::{Index, Phase, Stored};
 use crate::ledger::Facts;
-use crate::limits::{FRAME_ENTRIES_MAX, FRAME_ENTRY_BYTES, FRAME_INLINE_BYTES, INLINE_BYTES_MAX};
+use crate::limits::{
+    DOT_ENTRIES_MAX, FRAME_ENTRIES_MAX, FRAME_ENTRY_BYTES, FRAME_INLINE_BYTES, INLINE_BYTES_MAX,
+};
 use crate::message::{Ack, DeltaEnd, Frame, Message};
 use crate::view;
 use crate::wire::entry_bytes;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Over the dots that the peer lacked when it asked.
 #[derive(Clone, Debug)]
@@ -21,6 +23,8 @@ pub(super) struct Walk {
     target: Knowledge,
     lacking: Knowledge,
     rest: VecDeque<(Incarnation, u64, u64)>,
+    /// Entries that went with others before their own first dot came.
+    early: BTreeSet<EntryId>,
 }
 
 impl Walk {
@@ -34,7 +38,7 @@ impl Walk {
             .iter()
             .flat_map(|(i, seen)| seen.ranges().iter().map(move |&(from, to)| (i, from, to)));
         let rest = rest.collect();
-        Walk { target, lacking, rest }
+        Walk { target, lacking, rest, early: BTreeSet::new() }
     }
 }
 
@@ -99,7 +103,8 @@ impl Peer {
         Frame { context, entries, beyond, contents: Vec::new(), incarnations }
     }
 
-    /// The next entries of the walk. An entry that holds several lacking dots goes with the first.
+    /// The next entries of the walk. An entry that holds several lacking dots goes with the first,
+    /// or with another that shares one of them.
     fn next_of_walk(&mut self, index: &dyn Index) -> Vec<Stored> {
         const PAGE: usize = 256;
         let walk = self.walk.as_mut().expect("a walk is under way");
@@ -107,18 +112,29 @@ impl Peer {
         while let Some((life, from, to)) = walk.rest.pop_front() {
             let page = index.dots(life, from, to, PAGE);
             let full = page.len() == PAGE;
-            let mut next = page.last().map_or(to, |&(counter, _)| counter) + 1;
-            for (counter, id) in page {
+            // Of the last dot there may be more entries than the page holds.
+            let end = page.last().filter(|_| full).map(|&(last, _)| last);
+            let mut next = end.unwrap_or(to.saturating_add(1));
+            for (counter, id) in page.into_iter().filter(|(counter, _)| Some(*counter) != end) {
                 if bytes >= FRAME_ENTRY_BYTES || entries.len() >= FRAME_ENTRIES_MAX {
                     next = counter;
                     break;
+                }
+                if walk.early.remove(&id) {
+                    continue;
                 }
                 let Some(stored) = index.entry(id) else { continue };
                 let dot = Dot { incarnation: life, counter };
                 let first = stored.entry.dots().into_iter().find(|d| walk.lacking.contains(*d));
                 if first == Some(dot) {
-                    bytes += entry_bytes(&stored.entry);
-                    entries.push(stored);
+                    let lacks = |dot: Dot| walk.lacking.contains(dot);
+                    for one in together(index, stored, &lacks) {
+                        if one.entry.id != id {
+                            walk.early.insert(one.entry.id);
+                        }
+                        bytes += entry_bytes(&one.entry);
+                        entries.push(one);
+                    }
                 }
             }
             let stopped = bytes >= FRAME_ENTRY_BYTES || entries.len() >= FRAME_ENTRIES_MAX;
@@ -137,13 +153,19 @@ impl Peer {
     fn next_of_tail(&mut self, index: &dyn Index) -> (Vec<Stored>, Vec<Digest>) {
         let (mut entries, mut bytes) = (Vec::new(), 0);
         let (mut inline, mut room) = (Vec::new(), FRAME_INLINE_BYTES as u64);
-        while bytes < FRAME_ENTRY_BYTES && entries.len() < FRAME_ENTRIES_MAX {
-            let Some(id) = self.tail.pop_front() else { break };
-            self.in_tail.remove(&id);
-            let Some(stored) = index.entry(id) else { continue };
-            if stored.entry.dots().iter().all(|dot| self.knows.contains(*dot)) {
-                continue;
+        let mut met = BTreeSet::new();
+        let mut rest: Vec<Stored> = Vec::new();
+        while !rest.is_empty() || (bytes < FRAME_ENTRY_BYTES && entries.len() < FRAME_ENTRIES_MAX) {
+            if rest.is_empty() {
+                let Some(id) = self.tail.pop_front() else { break };
+                self.in_tail.remove(&id);
+                let Some(stored) = index.entry(id).filter(|_| !met.contains(&id)) else { continue };
+                if stored.entry.dots().iter().all(|dot| self.knows.contains(*dot)) {
+                    continue;
+                }
+                rest = together(index, stored, &|dot| !self.knows.contains(dot));
             }
+            let Some(stored) = rest.pop().filter(|one| met.insert(one.entry.id)) else { continue };
             let live = self.walk.is_none();
             if let (true, Some((digest, size))) = (live, just_written(&stored.entry)) {
                 if size <= room.min(INLINE_BYTES_MAX as u64) {
@@ -173,6 +195,34 @@ impl Peer {
         self.said_applied.extend(unsaid.iter().copied());
         say(Message::Ack(Ack { knowledge, applied: unsaid }), Vec::new());
     }
+}
+
+/// The entry, and all that share a dot with it that the peer lacks, or with one of those: who hears
+/// of a dot must hear of all that it wrote (decisions A10). Directories share none.
+fn together(index: &dyn Index, stored: Stored, lacks: &dyn Fn(Dot) -> bool) -> Vec<Stored> {
+    let mut all = vec![stored];
+    let mut met: BTreeSet<EntryId> = all.iter().map(|one| one.entry.id).collect();
+    let mut asked: BTreeSet<Dot> = BTreeSet::new();
+    let mut next = 0;
+    while let Some(one) = all.get(next) {
+        next += 1;
+        if one.entry.kind == Kind::Dir {
+            continue;
+        }
+        for dot in one.entry.dots() {
+            if !lacks(dot) || !asked.insert(dot) {
+                continue;
+            }
+            let sharing = index.dots(dot.incarnation, dot.counter, dot.counter, DOT_ENTRIES_MAX);
+            for (_, id) in sharing {
+                if met.insert(id) {
+                    all.extend(index.entry(id));
+                }
+            }
+        }
+    }
+    all.reverse();
+    all
 }
 
 /// The content that a user has just written. What an import found may well be at the peer too.

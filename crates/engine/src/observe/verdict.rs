@@ -86,4 +86,4 @@ fn drop_loser(
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -3,6 +3,7 @@
 
 use super::node::{dir, file, with_mode, Look, Node};
 use engine::observe::Verdict;
+use engine::path::RelPath;
 
 /// What a user does at one node.
 #[derive(Clone)]
@@ -12,9 +13,13 @@ enum Does {
     /// `conflicts keep` and `drop`, of the loser with these bytes at this path.
     Keeps(&'static str, u8),
     Drops(&'static str, u8),
+    /// `conflicts keep --as`.
+    KeepsAs(&'static str, u8, &'static str),
+    /// In a folder with `conflicts=beside` it publishes the loser.
+    Publishes(&'static str, u8),
 }
 
-use Does::{Drops, Keeps, Sees};
+use Does::{Drops, Keeps, KeepsAs, Publishes, Sees};
 
 /// What both had before.
 enum Before {
@@ -67,6 +72,11 @@ impl Does {
             Sees(looks) => node.sees(ms, looks),
             Keeps(path, letter) => node.decrees(ms, path, Verdict::Keep, *letter),
             Drops(path, letter) => node.decrees(ms, path, Verdict::Drop, *letter),
+            KeepsAs(path, letter, to) => {
+                let to = RelPath::parse(to.as_bytes()).expect("clean");
+                node.decrees(ms, path, |id, c| Verdict::KeepAs(Some(id), c, to), *letter);
+            }
+            Publishes(path, letter) => node.publishes(ms, path, *letter),
         }
     }
 }
@@ -297,9 +307,80 @@ fn verdicts() -> Vec<Row> {
     ]
 }
 
+fn copies() -> Vec<Row> {
+    let edit = || Sees(vec![("f", file(1, b'e'))]);
+    let gone = || Sees(vec![("f", None)]);
+    let (keep, drop) = (|| Keeps("f", b'l'), || Drops("f", b'l'));
+    let publish = || Publishes("f", b'l');
+    let keep_as = |to| KeepsAs("f", b'l', to);
+    let copy = "f.conflict-*=l";
+    vec![
+        Row {
+            one: "publishes the loser beside the winner",
+            other: "publishes it, too",
+            result: "one file beside the winner",
+            cases: vec![contested(publish(), publish(), &[copy, "f=w"])],
+        },
+        Row {
+            one: "publishes the loser",
+            other: "edits the winner",
+            result: "the edit, and the loser beside it",
+            cases: vec![
+                contested(publish(), edit(), &[copy, "f=e"]),
+                contested(edit(), publish(), &[copy, "f=e"]),
+            ],
+        },
+        Row {
+            one: "publishes the loser",
+            other: "deletes the winner",
+            result: "the loser alone",
+            cases: vec![
+                contested(publish(), gone(), &[copy]),
+                contested(gone(), publish(), &[copy]),
+            ],
+        },
+        Row {
+            one: "publishes the loser",
+            other: "keeps it",
+            result: "the loser, twice",
+            cases: vec![
+                contested(publish(), keep(), &[copy, "f=l"]),
+                contested(keep(), publish(), &[copy, "f=l"]),
+            ],
+        },
+        Row {
+            one: "publishes the loser",
+            other: "drops it",
+            result: "the winner, and the loser beside it",
+            cases: vec![
+                contested(publish(), drop(), &[copy, "f=w"]),
+                contested(drop(), publish(), &[copy, "f=w"]),
+            ],
+        },
+        Row {
+            one: "keeps the loser under another name",
+            other: "does so, too",
+            result: "one file, or two if the names differ",
+            cases: vec![
+                contested(keep_as("g"), keep_as("g"), &["f=w", "g=l"]),
+                contested(keep_as("g"), keep_as("h"), &["f=w", "g=l", "h=l"]),
+            ],
+        },
+        Row {
+            one: "keeps the loser under another name",
+            other: "edits the winner",
+            result: "the edit, and the loser under that name",
+            cases: vec![
+                contested(keep_as("g"), edit(), &["f=e", "g=l"]),
+                contested(edit(), keep_as("g"), &["f=e", "g=l"]),
+            ],
+        },
+    ]
+}
+
 /// The tables by the marks at which the guide shows them.
-fn tables() -> [(&'static str, Vec<Row>); 3] {
-    [("contents", contents()), ("places", places()), ("verdicts", verdicts())]
+fn tables() -> [(&'static str, Vec<Row>); 4] {
+    [("contents", contents()), ("places", places()), ("verdicts", verdicts()), ("copies", copies())]
 }
 
 #[test]

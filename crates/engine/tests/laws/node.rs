@@ -9,7 +9,8 @@ use engine::index::{
 };
 use engine::ledger::{self, Author, Facts};
 use engine::observe::{
-    classify, decree, row_at, Batch, Circumstances, Found, Observation, Present, Source, Verdict,
+    classify, decree, publish_copy, row_at, Batch, Circumstances, Found, Observation, Present,
+    Source, Verdict,
 };
 use engine::path::RelPath;
 use engine::view::{self, Shown};
@@ -108,7 +109,7 @@ impl Node {
         &mut self,
         ms: u64,
         path: &str,
-        verdict: fn(EntryId, Content) -> Verdict,
+        verdict: impl FnOnce(EntryId, Content) -> Verdict,
         letter: u8,
     ) {
         self.facts.wall_ms = ms;
@@ -116,6 +117,16 @@ impl Node {
         let id = row_at(&self.index, &path).expect("it is there").entry;
         let verdict = verdict(id, Content::File(Digest([letter; 32]), 1));
         assert!(decree(&mut self.facts, &mut self.index, &verdict), "{path} has no such loser");
+    }
+
+    /// The loser of this letter becomes a file beside the winner.
+    pub fn publishes(&mut self, ms: u64, path: &str, letter: u8) {
+        self.facts.wall_ms = ms;
+        let path = RelPath::parse(path.as_bytes()).expect("clean");
+        let id = row_at(&self.index, &path).expect("it is there").entry;
+        let content = Content::File(Digest([letter; 32]), 1);
+        let published = publish_copy(&mut self.facts, &mut self.index, id, &content);
+        assert!(published.is_some(), "{path} has no such loser");
     }
 
     /// The disk shows what is to be shown at the names that it has, and keeps what lost.

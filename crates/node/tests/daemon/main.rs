@@ -606,7 +606,7 @@ fn a_content_that_no_version_names_is_listed_and_readable() {
 fn contested(nodes: [(&Node, &str, &str); 2], path: &str) -> Vec<Value> {
     for (node, tree, text) in nodes {
         assert_eq!(node.run(&["folder", "pause", "web"]).code, 0);
-        fs::write(format!("{tree}/{path}"), text).unwrap();
+        fs::write(format!("{tree}/{path}"), text).expect("a tree");
     }
     for (node, ..) in nodes {
         assert_eq!(node.run(&["folder", "resume", "web"]).code, 0);
@@ -614,7 +614,7 @@ fn contested(nodes: [(&Node, &str, &str); 2], path: &str) -> Vec<Value> {
     let mut listed = Vec::new();
     for (node, ..) in nodes {
         until("the loser is listed, and kept", || {
-            listed = node.json(&["conflicts"]).as_array().unwrap().clone();
+            listed = node.json(&["conflicts"]).as_array().expect("a list").clone();
             listed.len() == 1 && listed[0]["available"] == true
         });
     }

@@ -1,1 +1,90 @@
-//! x
+//! What a loser becomes as a file of its own, on one node. What comes of it when others do something
+//! meanwhile is in the table of conflicts, `tests/laws`.
+
+use super::publish_copy;
+use crate::content::{Content, Digest};
+use crate::entry::{EntryId, ROOT};
+use crate::index::{Index, MemIndex};
+use crate::observe::verdict::tests::{content, folder, shows};
+use crate::observe::{decree, Verdict};
+use crate::path::{Name, RelPath};
+use crate::view::{self, Shown};
+
+fn name(index: &MemIndex, id: EntryId) -> String {
+    match view::place(index, id) {
+        Shown::At { name, .. } => name.to_string(),
+        other => format!("{other:?}"),
+    }
+}
+
+fn copy_of(id: EntryId, letter: u8) -> EntryId {
+    EntryId::of_copy(id, &content(letter), None)
+}
+
+#[test]
+fn a_copy_is_named_after_the_time_the_node_and_the_bytes_of_the_loser() {
+    let (mut facts, mut index, id) = folder(b"lw", b'w');
+    assert!(publish_copy(&mut facts, &mut index, id, &content(b'l')).is_some());
+    let copy = copy_of(id, b'l');
+    assert_eq!(name(&index, copy), "f.conflict-19700101-000000-6c6c6c6c-6c6c");
+    assert_eq!((shows(&index, id), shows(&index, copy)), ("w()".into(), "l()".into()));
+    assert_eq!(index.kept_of(copy), [Digest([b'l'; 32])], "its bytes stay until it is in place");
+    assert_eq!(facts.meta.counter, 1, "one operation");
+    let dots = |id| index.entry(id).expect("there").entry.dots();
+    let shared: Vec<_> = dots(copy).into_iter().filter(|dot| dots(id).contains(dot)).collect();
+    assert_eq!(shared.len(), 1, "both halves have its dot");
+    assert!(publish_copy(&mut facts, &mut index, id, &content(b'l')).is_none(), "it is no loser");
+    assert!(publish_copy(&mut facts, &mut index, id, &content(b'w')).is_none(), "nor is this");
+}
+
+#[test]
+fn a_copy_whose_name_is_taken_has_more_digits() {
+    let (mut facts, mut index, id) = folder(b"lw", b'w');
+    assert!(publish_copy(&mut facts, &mut index, id, &content(b'l')).is_some());
+    let (mut facts, mut other, id) = folder(b"lw", b'w');
+    // Somebody made a file of that very name.
+    let mut taken = index.entry(copy_of(id, b'l')).expect("there");
+    taken.entry.id = EntryId([9; 16]);
+    other.put_entry(&taken);
+    assert!(publish_copy(&mut facts, &mut other, id, &content(b'l')).is_some());
+    assert_eq!(name(&other, copy_of(id, b'l')), "f.conflict-19700101-000000-6c6c6c6c-6c6c6c6c");
+}
+
+#[test]
+fn a_loser_is_kept_at_a_path_that_nobody_has() {
+    let (mut facts, mut index, id) = folder(b"lw", b'w');
+    let keep = |path: &str| {
+        let path = RelPath::parse(path.as_bytes()).expect("a path");
+        Verdict::KeepAs(Some(id), content(b'l'), path)
+    };
+    for refused in ["f", "no/g"] {
+        assert!(!decree(&mut facts, &mut index, &keep(refused)), "{refused}");
+    }
+    assert_eq!(facts.meta.counter, 0, "nothing was done");
+    assert!(decree(&mut facts, &mut index, &keep("g")));
+    let made = index.named(ROOT, &Name::new(b"g").expect("a name"))[0];
+    assert_eq!((shows(&index, id), shows(&index, made)), ("w()".into(), "l()".into()));
+}
+
+// Story: bytes of no known file could only be copied out by hand.
+#[test]
+fn bytes_that_no_version_names_become_a_file_that_its_owner_alone_reads() {
+    let (mut facts, mut index, _) = folder(b"w", b'w');
+    let path = RelPath::parse(b"found").expect("a path");
+    let verdict = Verdict::KeepAs(None, content(b'u'), path);
+    assert!(decree(&mut facts, &mut index, &verdict));
+    let made = index.named(ROOT, &Name::new(b"found").expect("a name"))[0];
+    let desired = view::desired(&index.entry(made).expect("there").entry).expect("a content");
+    assert_eq!((desired.content, desired.attributes.mode), (Some(content(b'u')), 0o600));
+    assert_eq!(index.kept_of(made), [Digest([b'u'; 32])]);
+}
+
+#[test]
+fn copies_of_one_loser_have_one_id_and_of_others_another() {
+    let of = |n: u8| EntryId([n; 16]);
+    let link = Content::Link(b"l"[..].into());
+    let all = [copy_of(of(b'f'), b'l'), copy_of(of(b'f'), b'k'), copy_of(of(b'g'), b'l')];
+    assert_eq!(all[0], copy_of(of(b'f'), b'l'));
+    assert!(all[0] != all[1] && all[0] != all[2] && all[1] != all[2]);
+    assert!(EntryId::of_copy(of(b'f'), &link, None) != all[0]);
+}

@@ -16,13 +16,13 @@ use crate::observe::mint::version;
 use crate::path::Name;
 use crate::view;
 
-fn content(letter: u8) -> Content {
+pub(in crate::observe) fn content(letter: u8) -> Content {
     Content::File(Digest([letter; 32]), 1)
 }
 
 /// The file `f` with these versions, each its author's own, the later ones stronger. The disk shows
 /// the one of the letter `shown`.
-fn folder(letters: &[u8], shown: u8) -> (Facts, MemIndex, EntryId) {
+pub(in crate::observe) fn folder(letters: &[u8], shown: u8) -> (Facts, MemIndex, EntryId) {
     let mut index = MemIndex::new(Meta::new(Incarnation([7; 16]), Phase::Member, [0; 16]));
     let mut facts = Facts::load(&index);
     facts.wall_ms = 9_000;
@@ -44,27 +44,38 @@ fn folder(letters: &[u8], shown: u8) -> (Facts, MemIndex, EntryId) {
     let (loc, data, times) = (seen.clone(), seen.clone(), seen.clone());
     let dots = SeenDots { loc, data, times, shown: seen, ..SeenDots::default() };
     let time = Timestamp::default();
-    let handle = Handle([1].as_slice().into());
+    let handle = |n: u8| Handle([n].as_slice().into());
+    let root = SeenRow {
+        slot: ROOT_SLOT,
+        parent: ROOT_SLOT,
+        name: None,
+        entry: ROOT,
+        kind: Kind::Dir,
+        fingerprint: Fingerprint { handle: handle(0), size: 0, mtime: time, ctime: time },
+        content: None,
+        attributes: Attributes::default(),
+        refused: None,
+        dots: SeenDots::default(),
+        soft: false,
+        volatile: None,
+    };
+    index.put_seen(&root);
     index.put_seen(&SeenRow {
         slot: Slot(2),
-        parent: ROOT_SLOT,
         name: Some(name),
         entry: id,
         kind: Kind::File,
-        fingerprint: Fingerprint { handle, size: 1, mtime: time, ctime: time },
+        fingerprint: Fingerprint { handle: handle(1), size: 1, mtime: time, ctime: time },
         content: Some(content(shown)),
-        attributes: Attributes::default(),
-        refused: None,
         dots,
-        soft: false,
-        volatile: None,
+        ..root
     });
     ledger::put(&mut facts, &mut index, entry, None, Author::Elsewhere, &[]);
     (facts, index, id)
 }
 
 /// `winner(losers)`.
-fn shows(index: &MemIndex, id: EntryId) -> String {
+pub(in crate::observe) fn shows(index: &MemIndex, id: EntryId) -> String {
     let data = index.entry(id).expect("it is there").entry.data;
     let letter = |data: &Data| match data.content {
         Content::File(digest, _) => char::from(digest.0[0]),
