@@ -46,8 +46,8 @@ impl EntryId {
         EntryId(id)
     }
 
-    /// The id of the file that a loser of `of` becomes beside the winner: equal on all nodes. `again`
-    /// is the loser's origin where that id has become something else.
+    /// The id of the file that a loser of `of` becomes beside the winner: equal on all nodes.
+    /// `again` is the loser's origin where that id has become something else.
     pub fn of_copy(of: EntryId, content: &Content, again: Option<Dot>) -> EntryId {
         let mut hasher = blake3::Hasher::new_derive_key("syncline conflict copy id v1");
         hasher.update(&of.0);

@@ -1,10 +1,10 @@
 //! A loser becomes a file of its own: beside the winner, or where a person says.
 //!
-//! One operation on two entries, under one dot: the new file gets the content, and the old one loses
-//! the version. Whoever hears of one half hears of the other (`exchange`), so the bytes are never
-//! nowhere. Beside the winner everything about the new file follows from the loser alone: however
-//! many nodes publish it, it is one file. Called by `verdict`, and by the engine for folders whose
-//! policy wants it.
+//! One operation on two entries, under one dot: the new file gets the content, and the old one
+//! loses the version. Whoever hears of one half hears of the other (`exchange`), so the bytes are
+//! never nowhere. Beside the winner everything about the new file follows from the loser alone:
+//! however many nodes publish it, it is one file. Called by `verdict`, and by the engine for
+//! folders whose policy wants it.
 
 use super::mint::{shown_dots, version};
 use super::row_at;

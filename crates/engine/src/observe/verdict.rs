@@ -1,4 +1,5 @@
-//! What a person says of a version that lost: it is the file again, a file of its own, or not needed.
+//! What a person says of a version that lost: it is the file again, or a file of its own, or not
+//! needed.
 //!
 //! All are operations like any other, so that whatever others do meanwhile stays right: to keep a
 //! loser is an edit of what this disk shows, and replaces that and the loser; to drop one replaces

@@ -1,5 +1,5 @@
-//! What a loser becomes as a file of its own, on one node. What comes of it when others do something
-//! meanwhile is in the table of conflicts, `tests/laws`.
+//! What a loser becomes as a file of its own, on one node. What comes of it when others do
+//! something meanwhile is in the table of conflicts, `tests/laws`.
 
 use super::publish_copy;
 use crate::content::{Content, Digest};
