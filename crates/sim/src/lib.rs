@@ -12,6 +12,7 @@ pub mod disk;
 
 pub mod net;
 
+pub mod kernel;
 pub mod node;
 
 pub mod checkers;

@@ -8,6 +8,7 @@ mod contents;
 pub mod eyes;
 
 use crate::disk::{Open, SimDisk};
+use crate::kernel::Queue;
 use disk::apply::Apply;
 use disk::fs::{Fs, On};
 use disk::ignore::Ignore;
@@ -86,6 +87,7 @@ pub struct Program {
     stage: Arc<Stage<SimDisk>>,
     serve: Serve<SimDisk>,
     ignore: Ignore,
+    events: Queue,
     /// Hints that wait to be looked at.
     pub settle: Settle,
     racy_ms: u64,
@@ -172,6 +174,7 @@ impl Machine {
             stage,
             serve,
             ignore: Ignore::default(),
+            events: Queue::default(),
             settle: Settle::new(Options::default()),
             racy_ms,
             cache: BTreeMap::new(),

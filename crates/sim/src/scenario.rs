@@ -116,6 +116,10 @@ fn live(world: &mut World, plan: &Plan) {
     world.draw_from(&Random::new(plan.seed, 1));
     heal(world, &links);
     world.run_to_rest();
+    if plan.options.misses > 0 {
+        world.pass_an_hour();
+        world.run_to_rest();
+    }
     check(world);
     checkers::at_rest(world);
     checkers::no_echo(world);

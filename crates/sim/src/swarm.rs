@@ -65,6 +65,16 @@ options! {
     between: 0, |chance| some(chance, 750, &[5, 20, 60]);
     /// Whether timestamps are coarse, as before Linux 6.13.
     coarse: 0, |chance| some(chance, 250, &[1]);
+    /// Of 1,000 times that the kernel's events are read, so many show an overflow.
+    overflows: 0, |chance| some(chance, 150, &[20, 100]);
+    /// Of 1,000 events so many never come, and nobody says so.
+    misses: 0, |chance| some(chance, 150, &[20, 200]);
+    /// Of 1,000 events so many are merged with an earlier one of the same name, or come twice.
+    merges: 0, |chance| some(chance, 300, &[100, 500]);
+    /// Of 1,000 times that events are read, in so many the order holds in each directory only.
+    shuffles: 0, |chance| some(chance, 300, &[100, 500]);
+    /// Of 1,000 times that events are read, so many are late.
+    lags: 0, |chance| some(chance, 250, &[50, 300]);
     /// In so many of 1,000 steps a link is cut or put up.
     cuts: 0, |chance| some(chance, 500, &[100, 300]);
     /// In so many of 1,000 steps a program ends, in one of many ways, or is started again.

@@ -36,6 +36,9 @@ pub const EPOCH_MS: u64 = 1_800_000_000_000;
 const TURNS_MAX: u64 = 10_000;
 /// More turns than any world needs in one millisecond.
 const TURNS_AT_ONCE_MAX: u64 = 500;
+/// Where the kernel tells of changes, everything is looked at this often all the same; see
+/// `node::folder::look::rounds`.
+const HOUR_MS: u64 = 3_600_000;
 /// A disk whose timestamps are coarse moves them in such steps.
 const GRAIN_MS: u64 = 4;
 /// What `disk::hash::racy_ms` says of such a disk.
@@ -562,6 +565,12 @@ impl World {
     pub fn pardon(&mut self) {
         self.town().doom = None;
         self.desks.iter_mut().for_each(|desk| desk.dies_at_commit = false);
+    }
+
+    /// What no event told of is found when everybody looks at everything, as they do each hour.
+    pub fn pass_an_hour(&mut self) {
+        self.run_for(HOUR_MS);
+        self.rescan();
     }
 
     /// Everybody looks at everything again.

@@ -4,6 +4,7 @@
 use super::Program;
 use crate::disk::model::{Inode, Model, Told};
 use crate::disk::SimDisk;
+use crate::kernel::Chance;
 use disk::scan::{self, Eyes, Progress, Report, Why};
 use disk::watch::{Hint, Touched};
 use engine::index::MemIndex;
@@ -66,13 +67,21 @@ impl Program {
         }
     }
 
-    /// Reads what the kernel has told since the last time.
-    pub fn hear_kernel(&mut self, now_ms: u64, root: Inode) {
-        let hints: Vec<Hint> = self.disk.with(|model| {
-            let told = std::mem::take(&mut model.told);
-            told.iter().flat_map(|one| hints(model, root, one)).collect()
-        });
+    /// Reads what the kernel has told since the last time; when there is more, if there is.
+    pub fn hear_kernel(
+        &mut self,
+        now_ms: u64,
+        root: Inode,
+        chance: &mut Chance<'_>,
+    ) -> Option<u64> {
+        let told = self.disk.with(|model| std::mem::take(&mut model.told));
+        let heard = self.events.read(now_ms, told, chance);
+        let mut hints: Vec<Hint> = self
+            .disk
+            .with(|model| heard.told.iter().flat_map(|one| hints(model, root, one)).collect());
+        hints.extend(heard.lost.then_some(Hint::Lost));
         hints.into_iter().for_each(|hint| self.settle.push(now_ms, hint));
+        heard.next_ms
     }
 
     /// Looks at all names that are due. Trees that are due are to be walked once what was seen is

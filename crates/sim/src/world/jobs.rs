@@ -4,10 +4,13 @@
 //! Mirrors which worker of the daemon does what after what. Used by `world` only.
 
 use super::World;
+use crate::kernel::Chance;
 use crate::mutants;
 use crate::net::Lane;
 use crate::node::eyes::Seen;
 use crate::node::{node_id, number, FOLDER};
+use crate::random::Random;
+use crate::swarm::Counts;
 use engine::content::Digest;
 use engine::engine::{Effect, Input, Origin};
 use engine::exchange::Outgoing;
@@ -222,13 +225,19 @@ impl World {
         let asked = std::mem::take(&mut self.desks[node].asked);
         let trees = std::mem::take(&mut self.desks[node].trees);
         let mut later = std::mem::take(&mut self.desks[node].inside);
+        let options = self.options;
+        let mut random = Random::new(self.random.bits(), 0);
+        let mut faults = Counts::default();
+        let mut told_ms = None;
         let seen = self.work(node, |program, index| {
             let mut seen = program.inside(index, &trees);
-            program.hear_kernel(now_ms, root);
+            let mut chance = Chance { options, random: &mut random, faults: &mut faults };
+            told_ms = program.hear_kernel(now_ms, root, &mut chance);
             seen.add(program.look(now_ms, index, &asked));
             seen.add(program.drain(now_ms, index, &mut later));
             seen
         });
+        self.town().faults.merge(&faults);
         self.seen(node, now_ms, seen);
         if !self.is_running(node) {
             return;
@@ -240,7 +249,7 @@ impl World {
             self.look_at(node, self.now_ms);
         }
         let due = self.nodes[node].program.as_ref().and_then(|program| program.settle.deadline());
-        if let Some(due_ms) = due {
+        if let Some(due_ms) = due.into_iter().chain(told_ms).min() {
             self.look_at(node, due_ms.max(self.now_ms));
         }
     }
