@@ -132,6 +132,11 @@ impl Fetch {
         said.flatten().copied()
     }
 
+    /// Whether it could not be copied from the tree in this round: it is to be asked for.
+    pub fn is_displaced(&self, digest: &Digest) -> bool {
+        self.rare.get(digest).is_some_and(|rare| rare.displaced)
+    }
+
     /// The content is being copied on this disk.
     pub fn copying(&mut self, digest: Digest, size: u64) -> Asked {
         if self.under_way.contains_key(&digest) {

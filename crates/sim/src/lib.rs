@@ -10,6 +10,7 @@ pub mod swarm;
 
 pub mod disk;
 
+pub mod lies;
 pub mod net;
 
 pub mod kernel;

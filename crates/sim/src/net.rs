@@ -22,6 +22,10 @@ struct Link {
     epoch: u64,
     /// When the last thing arrives, by sender and lane.
     last_ms: BTreeMap<(usize, bool), u64>,
+    /// It is down, but what is under way arrives.
+    lingers: bool,
+    /// Bytes of the control lane under way, by sender, and whether the sender was told to wait.
+    queued: BTreeMap<usize, (usize, bool)>,
 }
 
 /// All links.
@@ -53,9 +57,10 @@ impl Net {
     pub fn next_connection(&mut self, a: usize, b: usize, from_ms: u64) -> u64 {
         let link = self.link(a, b);
         link.epoch += 1;
+        link.lingers = false;
+        link.queued.clear();
         for (sender, data) in [(a, false), (a, true), (b, false), (b, true)] {
-            let last = link.last_ms.entry((sender, data)).or_default();
-            *last = (*last).max(from_ms);
+            link.last_ms.insert((sender, data), from_ms);
         }
         link.epoch
     }
@@ -63,7 +68,42 @@ impl Net {
     /// Whether a connection still stands.
     pub fn is_current(&mut self, a: usize, b: usize, connection: u64) -> bool {
         let link = self.link(a, b);
-        link.up && link.epoch == connection
+        (link.up || link.lingers) && link.epoch == connection
+    }
+
+    /// Cuts a link that lets arrive what is under way.
+    pub fn linger(&mut self, a: usize, b: usize) {
+        let link = self.link(a, b);
+        (link.up, link.lingers) = (false, true);
+    }
+
+    /// Nothing from `from` to `to` arrives before this, in one lane or in both.
+    pub fn stall(&mut self, (from, to): (usize, usize), lane: Option<Lane>, until_ms: u64) {
+        let link = self.link(from, to);
+        for one in [Lane::Control, Lane::Data] {
+            if lane.is_none_or(|lane| lane == one) {
+                let last = link.last_ms.entry((from, one == Lane::Data)).or_default();
+                *last = (*last).max(until_ms);
+            }
+        }
+    }
+
+    /// More goes into the control lane; true if with that it is full, and was not before.
+    pub fn fill(&mut self, (from, to): (usize, usize), bytes: usize, room: usize) -> bool {
+        let (queued, full) = self.link(from, to).queued.entry(from).or_default();
+        *queued += bytes;
+        let fills = room > 0 && *queued >= room && !*full;
+        *full |= fills;
+        fills
+    }
+
+    /// Something has come out of the control lane; true if it was full, and has room again.
+    pub fn drain(&mut self, (from, to): (usize, usize), bytes: usize, room: usize) -> bool {
+        let (queued, full) = self.link(from, to).queued.entry(from).or_default();
+        *queued = queued.saturating_sub(bytes);
+        let drains = *full && *queued < room.div_ceil(2);
+        *full &= !drains;
+        drains
     }
 
     /// When something sent now arrives, and over which connection; `None` if there is none.

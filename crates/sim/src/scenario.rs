@@ -5,6 +5,7 @@
 //! the tests.
 
 use crate::checkers;
+use crate::net::Lane;
 use crate::random::Random;
 use crate::swarm::{Counts, Options, Plan};
 use crate::trail::Trail;
@@ -45,6 +46,9 @@ pub const INTERRUPTIONS: usize = 100_000;
 /// How many of them there are at most.
 pub const INTERRUPTIONS_MAX: usize = 200;
 
+/// How long a world goes on in which somebody lies.
+const HEARS_LIES_MS: u64 = 60_000;
+
 thread_local! {
     /// A checker that finds something panics; what it found is told in another way.
     static IS_QUIET: Cell<bool> = const { Cell::new(false) };
@@ -83,7 +87,8 @@ pub fn run(plan: &Plan) -> Run {
     });
     let mut town = world.town();
     let mut story = town.story.take().unwrap_or_default();
-    if failed.is_some() && plan.story {
+    // What somebody lied about has no place that could be described.
+    if failed.is_some() && plan.story && plan.options.lies == 0 {
         let machines = world.nodes.iter().enumerate();
         story.extend(machines.flat_map(|(node, machine)| checkers::describe(node, machine)));
     }
@@ -115,6 +120,11 @@ fn live(world: &mut World, plan: &Plan) {
     }
     world.draw_from(&Random::new(plan.seed, 1));
     heal(world, &links);
+    if plan.options.lies > 0 {
+        // What a member may say is believed, so that nobody has to agree in the end.
+        world.run_for(HEARS_LIES_MS);
+        return check(world);
+    }
     world.run_to_rest();
     if plan.options.misses > 0 {
         world.pass_an_hour();
@@ -164,12 +174,8 @@ fn begin(world: &mut World, plan: &Plan) {
 }
 
 fn disturb(world: &mut World, chance: &mut Random, links: &[(usize, usize)]) {
-    let Options { cuts, kills, power, rollback, .. } = world.options;
-    if chance.chance(cuts) {
-        let (a, b) = chance.pick(links);
-        let up = chance.chance(500);
-        world.set_link(a, b, up);
-    }
+    let Options { kills, power, rollback, .. } = world.options;
+    disturb_links(world, chance, links);
     if chance.chance(power) {
         let node = chance.below(world.nodes.len());
         world.lose_power(node);
@@ -193,12 +199,32 @@ fn disturb(world: &mut World, chance: &mut Random, links: &[(usize, usize)]) {
     }
 }
 
-/// Users end what they have begun, everybody runs, all links are up.
+fn disturb_links(world: &mut World, chance: &mut Random, links: &[(usize, usize)]) {
+    let Options { cuts, late_cuts, stalls, one_way, .. } = world.options;
+    if chance.chance(cuts) {
+        let (a, b) = chance.pick(links);
+        match (chance.chance(500), chance.chance(late_cuts)) {
+            (false, true) => world.cut_late(a, b),
+            (up, _) => world.set_link(a, b, up),
+        }
+    }
+    for (permille, is_whole) in [(stalls, false), (one_way, true)] {
+        if chance.chance(permille) {
+            let (a, b) = chance.pick(links);
+            let (from, to) = if chance.chance(500) { (a, b) } else { (b, a) };
+            let lane = if chance.chance(500) { Lane::Control } else { Lane::Data };
+            world.stall(from, to, (!is_whole).then_some(lane), chance);
+        }
+    }
+}
+
+/// Users end what they have begun, operators do what they are told, everybody runs, all links are up.
 fn heal(world: &mut World, links: &[(usize, usize)]) {
     world.town().permille = 0;
     world.pardon();
     world.users_finish();
     for node in 0..world.nodes.len() {
+        world.mend_root(node);
         if !world.is_running(node) {
             world.start(node);
         }

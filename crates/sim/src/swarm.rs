@@ -77,6 +77,16 @@ options! {
     lags: 0, |chance| some(chance, 250, &[50, 300]);
     /// In so many of 1,000 steps a link is cut or put up.
     cuts: 0, |chance| some(chance, 500, &[100, 300]);
+    /// Of 1,000 cuts so many let arrive what is under way.
+    late_cuts: 0, |chance| some(chance, 500, &[300, 700]);
+    /// In so many of 1,000 steps one lane of a link stands still for a while, in one direction.
+    stalls: 0, |chance| some(chance, 250, &[50, 200]);
+    /// In so many of 1,000 steps a link carries nothing in one direction for a while.
+    one_way: 0, |chance| some(chance, 250, &[50, 200]);
+    /// A control lane with so many bytes in it takes no more entries; 0 has room for all.
+    narrow: 0, |chance| some(chance, 250, &[300, 3_000]);
+    /// Of 1,000 messages of the last node so many are not what it means to say.
+    lies: 0, |_| 0;
     /// In so many of 1,000 steps a program ends, in one of many ways, or is started again.
     kills: 0, |chance| some(chance, 500, &[80, 200]);
     /// In so many of 1,000 steps a machine loses its power.

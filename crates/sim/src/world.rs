@@ -6,12 +6,13 @@
 //! Driven by `scenario`.
 
 mod jobs;
+mod links;
 
 use crate::checkers;
 use crate::disk::model::{Inode, Model, TOP};
 use crate::disk::{Killed, SimDisk};
 use crate::mutants;
-use crate::net::{Lane, Net};
+use crate::net::Net;
 use crate::node::{Machine, Program, ROOT_NAME, STATE_NAME};
 use crate::random::Random;
 use crate::swarm::Options;
@@ -36,6 +37,8 @@ pub const EPOCH_MS: u64 = 1_800_000_000_000;
 const TURNS_MAX: u64 = 10_000;
 /// More turns than any world needs in one millisecond.
 const TURNS_AT_ONCE_MAX: u64 = 500;
+/// What is put into a root that was empty.
+const MENDED: &[u8] = b"mended";
 /// Where the kernel tells of changes, everything is looked at this often all the same; see
 /// `node::folder::look::rounds`.
 const HOUR_MS: u64 = 3_600_000;
@@ -71,6 +74,8 @@ struct Desk {
     turn_is_due: bool,
     /// Whom the program was told to be connected with, and over which connection.
     connected: BTreeMap<usize, u64>,
+    /// What carrying out effects led to: inputs of the next turn.
+    own: Vec<Input>,
 }
 
 /// See the module's head.
@@ -101,6 +106,8 @@ pub struct World {
     pub contents: u64,
     /// Bytes that came to light outside of an operation.
     pub strays: BTreeSet<Digest>,
+    /// What was sent, if somebody is to say it again.
+    past: Vec<Vec<u8>>,
     /// A hash of each step, if somebody wants to compare.
     pub trail: Option<Trail>,
 }
@@ -126,6 +133,7 @@ impl World {
             frames: 0,
             contents: 0,
             strays: BTreeSet::new(),
+            past: Vec::new(),
             trail: None,
         };
         for node in 0..options.nodes {
@@ -349,72 +357,6 @@ impl World {
         }
     }
 
-    /// Puts up or cuts the link between two nodes.
-    pub fn set_link(&mut self, a: usize, b: usize, up: bool) {
-        if !self.net.set(a, b, up) {
-            return;
-        }
-        self.tell(|| format!("link {a}-{b} is {}", if up { "up" } else { "cut" }));
-        if up {
-            self.connect(a, b);
-        } else {
-            self.fault("cut");
-            self.disconnect(a, b);
-        }
-    }
-
-    /// Which nodes are linked.
-    pub fn linked(&self) -> BTreeSet<(usize, usize)> {
-        self.net.linked()
-    }
-
-    /// Both sides are told, each when it pleases; then things may arrive.
-    fn connect(&mut self, a: usize, b: usize) {
-        if !self.is_running(a) || !self.is_running(b) {
-            return;
-        }
-        let told = [self.now_ms + self.delay(), self.now_ms + self.delay()];
-        let connection = self.net.next_connection(a, b, told[0].max(told[1]));
-        self.post(told[0], a, Event::Up(b, connection));
-        self.post(told[1], b, Event::Up(a, connection));
-    }
-
-    fn disconnect(&mut self, a: usize, b: usize) {
-        self.net.next_connection(a, b, self.now_ms);
-        for (here, there) in [(a, b), (b, a)] {
-            if let Some(&connection) = self.desks[here].connected.get(&there) {
-                self.later(here, Event::Down(there, connection));
-            }
-        }
-    }
-
-    /// One side ends a session, and both connect again.
-    fn restart_session(&mut self, a: usize, b: usize) {
-        self.disconnect(a, b);
-        if self.net.is_up(a, b) {
-            self.connect(a, b);
-        }
-    }
-
-    /// Sends bytes to a connected peer.
-    fn put_on_wire(&mut self, from: usize, to: usize, lane: Lane, bytes: Vec<u8>) {
-        let Some(&connection) = self.desks[from].connected.get(&to) else { return };
-        if !self.net.is_current(from, to, connection) {
-            return;
-        }
-        let chance = (&mut self.random, self.options.delay_ms);
-        let Some((at_ms, connection)) = self.net.send((from, to), lane, self.now_ms, chance) else {
-            return;
-        };
-        if let Some(trail) = &mut self.trail {
-            trail.sent(from, to, &bytes);
-        }
-        let run = self.desks[to].run;
-        self.sequence += 1;
-        let event = Event::Hear(from, connection, lane, bytes);
-        self.events.insert((at_ms, self.sequence), (to, run, event));
-    }
-
     /// Hands inputs in; sometimes the turn waits for more.
     fn inputs(&mut self, node: usize, inputs: Vec<Input>) {
         let now = self.clock();
@@ -462,8 +404,19 @@ impl World {
         }
         let run = self.desks[node].run;
         effects.into_iter().for_each(|effect| self.effect(node, effect));
+        self.take_own(node);
         if let Some(at_ms) = deadline.filter(|_| self.desks[node].run == run) {
             self.tick_at(node, at_ms.max(self.now_ms));
+        }
+    }
+
+    fn take_own(&mut self, node: usize) {
+        let own = std::mem::take(&mut self.desks[node].own);
+        if !own.is_empty() {
+            let now = self.clock();
+            self.nodes[node].handle(now, own);
+            self.desks[node].turn_is_due = true;
+            self.tick_at(node, self.now_ms);
         }
     }
 
@@ -539,6 +492,24 @@ impl World {
         if let Some(program) = &mut self.nodes[node].program {
             program.settle.push(now_ms, Hint::Lost);
             self.look_at(node, now_ms);
+        }
+    }
+
+    /// A folder that has stopped because its root is empty is given something, and its program is
+    /// started again. A root may be empty without a user's doing: the program removes what peers
+    /// removed, too.
+    pub fn mend_root(&mut self, node: usize) {
+        let halted = self.nodes[node].program.as_ref().is_some_and(|p| p.halted.is_some());
+        let (root, disk) = (self.roots[node], self.nodes[node].disk.clone());
+        let empty = disk.with(|model| model.dir(root).is_ok_and(|dir| dir.children.is_empty()));
+        if empty && (halted || !self.is_running(node)) {
+            let spot = (root, Name::new(MENDED).expect("a literal name"));
+            let made = disk.with(|model| model.make(&spot, FileKind::File, 0o644, b"mended"));
+            made.expect("an empty directory");
+            self.town().touches += 1;
+        }
+        if halted {
+            self.stop(node);
         }
     }
 

@@ -170,7 +170,8 @@ impl FolderEngine {
     /// Content comes from this disk if it is here under any name, else from a peer that knows of
     /// it.
     fn need(&mut self, index: &mut dyn Index, id: EntryId, digest: Digest, size: u64) {
-        let asked = match self.origin(index, &digest) {
+        let here = self.origin(index, &digest).filter(|_| !self.fetch.is_displaced(&digest));
+        let asked = match here {
             Some(origin) => {
                 let under_way = self.fetch.is_under_way(&digest);
                 let asked = self.fetch.copying(digest, size);

@@ -35,6 +35,23 @@ fn a_content_is_asked_for_once_until_it_comes_and_is_used() {
     assert!(!fetch.has(&content(1)));
 }
 
+// Story (simulator, events that never come): a file was removed, and nobody had said so. Its content
+// was to be copied from where it had been, again and again, as fast as the machine could.
+#[test]
+fn what_cannot_be_copied_here_is_asked_of_peers_before_it_is_tried_again() {
+    let mut fetch = Fetch::default();
+    assert_eq!(fetch.copying(content(1), 10), Asked::UnderWay);
+    assert!(!fetch.is_displaced(&content(1)));
+    assert!(fetch.failed(&content(1)) && fetch.is_displaced(&content(1)));
+    assert_eq!(fetch.ask(content(1), 10, &[A]), Asked::Search);
+    assert!(fetch.failed(&content(1)) && fetch.is_displaced(&content(1)));
+    assert_eq!(fetch.ask(content(1), 10, &[A]), Asked::UnderWay);
+    assert!(fetch.denied(&content(1)) && fetch.is_displaced(&content(1)));
+    // The round is over: who asks pauses, and then it is tried here once more.
+    assert_eq!(fetch.ask(content(1), 10, &[A]), Asked::Nobody);
+    assert!(!fetch.is_displaced(&content(1)));
+}
+
 // Story (simulator, --power, most seeds that failed): a version was announced and lost with the
 // power before its sync. All asked one another for it, for ever.
 #[test]

@@ -206,7 +206,8 @@ fn place(whereabouts: &Whereabouts) -> Option<RelPath> {
     }
 }
 
-/// Copies contents into the stage until nobody can ask any more.
+/// Copies contents into the stage until nobody can ask any more. What is not where it was seen is to
+/// be looked at again.
 pub fn copies(
     serve: &Serve<Linux>,
     stage: &Stage<Linux>,
@@ -214,12 +215,15 @@ pub fn copies(
     control: &SyncSender<Event>,
 ) {
     while let Ok((digest, size, origin)) = asked.recv() {
-        let staged = serve.stage_from(stage, &digest, size, &origin.into());
-        let input = match staged {
-            Ok(Staged::Complete) => Input::Staged(vec![digest]),
-            _ => Input::NotStaged(vec![digest]),
+        let whereabouts = Whereabouts::from(origin);
+        let inputs = match serve.stage_from(stage, &digest, size, &whereabouts) {
+            Ok(Staged::Complete) => vec![Input::Staged(vec![digest])],
+            _ => {
+                let doubted = place(&whereabouts).map(|path| Input::Doubted(vec![path]));
+                [Input::NotStaged(vec![digest])].into_iter().chain(doubted).collect()
+            }
         };
-        if control.send(Event::Inputs(vec![input])).is_err() {
+        if control.send(Event::Inputs(inputs)).is_err() {
             return;
         }
     }

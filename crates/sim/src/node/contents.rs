@@ -106,11 +106,18 @@ impl Program {
         (messages, gone, doubted)
     }
 
-    /// Stages content that lies elsewhere on this disk.
-    pub fn copy(&self, digest: Digest, size: u64, origin: Origin) -> Input {
-        match self.serve.stage_from(&self.stage, &digest, size, &origin.into()) {
-            Ok(Staged::Complete) => Input::Staged(vec![digest]),
-            _ => Input::NotStaged(vec![digest]),
+    /// Stages content that lies elsewhere on this disk; what is not there is to be looked at again.
+    pub fn copy(&self, digest: Digest, size: u64, origin: Origin) -> Vec<Input> {
+        let whereabouts = Whereabouts::from(origin);
+        if let Ok(Staged::Complete) =
+            self.serve.stage_from(&self.stage, &digest, size, &whereabouts)
+        {
+            return vec![Input::Staged(vec![digest])];
         }
+        let doubted = match whereabouts {
+            Whereabouts::Tree { path, .. } => Some(Input::Doubted(vec![path])),
+            _ => None,
+        };
+        [Input::NotStaged(vec![digest])].into_iter().chain(doubted).collect()
     }
 }

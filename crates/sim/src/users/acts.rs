@@ -3,6 +3,7 @@
 use super::{Rest, User, TEMPORARY};
 use crate::disk::model::{Inode, Spot, Thing};
 use disk::fs::FileKind;
+use engine::entry::Timestamp;
 use engine::path::Name;
 use std::collections::VecDeque;
 
@@ -214,8 +215,21 @@ impl User<'_> {
         Some(format!("sets the time of {}", self.path(&spot)))
     }
 
+    /// Whether another change now has the time of the last one. An extended attribute that is set
+    /// then is known not to be found, if no event tells of it.
+    fn has_just_changed(&self, inode: Inode) -> bool {
+        let ms = |time: Timestamp| {
+            u64::try_from(time.seconds).map_or(0, |s| s * 1000 + u64::from(time.nanos / 1_000_000))
+        };
+        let changed_ms = self.model.thing(inode).map_or(0, |thing| ms(thing.ctime));
+        self.model.grain_ms > 0 && changed_ms + self.model.grain_ms > self.model.wall_ms
+    }
+
     fn set_xattr(&mut self) -> Option<String> {
         let (spot, inode) = self.pick(|kind| kind != FileKind::Symlink)?;
+        if self.has_just_changed(inode) {
+            return None;
+        }
         let value = vec![b"0123456789"[self.town.random.below(10)]];
         let set = |thing: &mut Thing| {
             thing.xattrs.insert(b"user.x".to_vec(), value);

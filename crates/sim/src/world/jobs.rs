@@ -8,12 +8,11 @@ use crate::kernel::Chance;
 use crate::mutants;
 use crate::net::Lane;
 use crate::node::eyes::Seen;
-use crate::node::{node_id, number, FOLDER};
+use crate::node::{number, FOLDER};
 use crate::random::Random;
 use crate::swarm::Counts;
 use engine::content::Digest;
 use engine::engine::{Effect, Input, Origin};
-use engine::exchange::Outgoing;
 use engine::index::SeenRow;
 use engine::message::{Message, Want};
 use engine::observe::{path_of, Stray};
@@ -34,6 +33,10 @@ pub(super) enum Event {
     Down(usize, u64),
     /// Bytes from a peer, over the connection of this number.
     Hear(usize, u64, Lane, Vec<u8>),
+    /// The lane to a peer has room again.
+    Drained(usize, u64),
+    /// Nothing has come over this connection for too long.
+    GiveUp(usize, u64),
     /// The eyes have something to look at: hints, what was put off, what the engine asks for.
     Look,
     Scan,
@@ -83,7 +86,7 @@ impl World {
             }
             Effect::Scan => self.later(node, Event::Scan),
             Effect::Sync(epoch) => self.later(node, Event::Sync(epoch)),
-            Effect::Refuse(peer, why) => panic!("{node} refuses {}: {why}", number(peer)),
+            Effect::Refuse(peer, why) => self.refuse(node, number(peer), why),
             Effect::Restart(peer) => self.restart_session(node, number(peer)),
             Effect::NewLife => {
                 let life = self.nodes[node].next_life();
@@ -96,15 +99,6 @@ impl World {
         }
     }
 
-    fn send(&mut self, from: usize, outgoing: Outgoing) {
-        let Outgoing { peer, mut message, inline } = outgoing;
-        let Some(program) = &mut self.nodes[from].program else { return };
-        program.pack(&mut message, &inline);
-        self.frames += u64::from(matches!(message, Message::Frame(_)));
-        let bytes = wire::encode(FOLDER, &message);
-        self.put_on_wire(from, number(peer), Lane::Control, bytes);
-    }
-
     /// Something happens at a running program.
     pub(super) fn happen(&mut self, node: usize, event: Event) {
         match event {
@@ -112,12 +106,10 @@ impl World {
             Event::Up(peer, connection) => self.up(node, peer, connection),
             Event::Down(peer, connection) => self.down(node, peer, connection),
             Event::Hear(from, connection, lane, bytes) => {
-                if self.desks[node].connected.get(&from) == Some(&connection)
-                    && self.net.is_current(node, from, connection)
-                {
-                    self.hear(node, from, lane, &bytes);
-                }
+                self.arrive(node, (from, connection), lane, &bytes);
             }
+            Event::Drained(peer, connection) => self.drained(node, peer, connection),
+            Event::GiveUp(peer, connection) => self.give_up(node, peer, connection),
             Event::Look => {
                 if self.desks[node].look_at_ms.is_some_and(|at_ms| at_ms <= self.now_ms) {
                     self.desks[node].look_at_ms = None;
@@ -128,8 +120,8 @@ impl World {
             Event::Apply(operations) => self.apply(node, operations),
             Event::Revisit => self.revisit(node),
             Event::Copy(digest, size, origin) => {
-                let input = self.work(node, |program, _| program.copy(digest, size, origin));
-                self.answer(node, input.into_iter().collect());
+                let inputs = self.work(node, |program, _| program.copy(digest, size, origin));
+                self.answer(node, inputs.unwrap_or_default());
             }
             Event::Serve(peer, wants) => self.serve(node, peer, wants),
             Event::Sync(epoch) => {
@@ -139,39 +131,11 @@ impl World {
             Event::Tick => {
                 if self.desks[node].tick_at_ms.is_some_and(|at_ms| at_ms <= self.now_ms) {
                     self.desks[node].tick_at_ms = None;
+                    let now = self.clock();
+                    self.nodes[node].handle(now, vec![Input::Tick]);
                     self.turn(node);
                 }
             }
-        }
-    }
-
-    fn up(&mut self, node: usize, peer: usize, connection: u64) {
-        if !self.net.is_current(node, peer, connection) {
-            return;
-        }
-        let before = self.desks[node].connected.insert(peer, connection);
-        let gone = before.map(|_| Input::PeerDown(node_id(peer)));
-        let inputs = gone.into_iter().chain([Input::PeerUp(node_id(peer))]).collect();
-        self.inputs(node, inputs);
-    }
-
-    fn down(&mut self, node: usize, peer: usize, connection: u64) {
-        if self.desks[node].connected.get(&peer) == Some(&connection) {
-            self.desks[node].connected.remove(&peer);
-            self.inputs(node, vec![Input::PeerDown(node_id(peer))]);
-        }
-    }
-
-    fn hear(&mut self, node: usize, from: usize, lane: Lane, bytes: &[u8]) {
-        let (_, message) = wire::decode(bytes).expect("what was encoded can be decoded");
-        let inputs = match (lane, message) {
-            (Lane::Data, Message::Data(pieces)) => {
-                self.work(node, |program, _| program.receive(pieces))
-            }
-            (_, message) => self.work(node, |program, _| program.unpack(node_id(from), message)),
-        };
-        if let Some(inputs) = inputs {
-            self.inputs(node, inputs);
         }
     }
 

@@ -1,0 +1,227 @@
+//! What goes over the links: connections that begin and end, bytes on their way, lanes that fill up
+//! and stand still, and a member that lies.
+//!
+//! Mirrors what the daemon makes of its network. When something arrives is `net`'s to say. Used by
+//! `world` only.
+
+use super::jobs::Event;
+use super::World;
+use crate::lies;
+use crate::net::Lane;
+use crate::node::{node_id, number, FOLDER};
+use crate::random::Random;
+use engine::engine::Input;
+use engine::exchange::Outgoing;
+use engine::message::Message;
+use engine::wire;
+use std::collections::BTreeSet;
+
+/// How long a lane stands still, in milliseconds.
+const STALL_MS: [u64; 3] = [300, 3_000, 30_000];
+
+impl World {
+    /// Puts up or cuts the link between two nodes.
+    pub fn set_link(&mut self, a: usize, b: usize, up: bool) {
+        if !self.net.set(a, b, up) {
+            return;
+        }
+        self.tell(|| format!("link {a}-{b} is {}", if up { "up" } else { "cut" }));
+        if up {
+            self.connect(a, b);
+        } else {
+            self.fault("cut");
+            self.disconnect(a, b);
+        }
+    }
+
+    /// Cuts a link, but what is under way arrives: each side sends what the other has again.
+    pub fn cut_late(&mut self, a: usize, b: usize) {
+        if self.net.is_up(a, b) {
+            self.fault("cut late");
+            self.tell(|| format!("link {a}-{b} takes no more"));
+            self.net.linger(a, b);
+            self.down_later(a, b);
+        }
+    }
+
+    /// Nothing that `from` sends reaches `to` for a while, in one lane or in both; some connections
+    /// do not survive that.
+    pub fn stall(&mut self, from: usize, to: usize, lane: Option<Lane>, chance: &mut Random) {
+        let ms = chance.pick(&STALL_MS);
+        let what = lane.map_or("everything".to_string(), |lane| format!("{lane:?}"));
+        self.tell(|| format!("{what} from {from} to {to} stands still for {ms} ms"));
+        self.fault(if lane.is_some() { "lane stalled" } else { "one-way partition" });
+        let until_ms = self.now_ms + ms;
+        self.net.stall((from, to), lane, until_ms);
+        let connection = self.desks[to].connected.get(&from).copied();
+        if let Some(connection) = connection.filter(|_| chance.chance(500)) {
+            self.post(self.now_ms + ms / 2, to, Event::GiveUp(from, connection));
+        }
+    }
+
+    /// Which nodes are linked.
+    pub fn linked(&self) -> BTreeSet<(usize, usize)> {
+        self.net.linked()
+    }
+
+    /// Both sides are told, each when it pleases; then things may arrive.
+    pub(super) fn connect(&mut self, a: usize, b: usize) {
+        if !self.is_running(a) || !self.is_running(b) {
+            return;
+        }
+        let told = [self.now_ms + self.delay(), self.now_ms + self.delay()];
+        let connection = self.net.next_connection(a, b, told[0].max(told[1]));
+        self.post(told[0], a, Event::Up(b, connection));
+        self.post(told[1], b, Event::Up(a, connection));
+    }
+
+    fn disconnect(&mut self, a: usize, b: usize) {
+        self.net.next_connection(a, b, self.now_ms);
+        self.down_later(a, b);
+    }
+
+    /// Both sides will notice that the connection is gone, after what still arrives.
+    fn down_later(&mut self, a: usize, b: usize) {
+        for (here, there) in [(a, b), (b, a)] {
+            if let Some(&connection) = self.desks[here].connected.get(&there) {
+                let after = self.net.is_current(here, there, connection);
+                let last_ms = if after { self.net.last_ms(there, here) } else { 0 };
+                let at_ms = last_ms.max(self.now_ms + self.delay());
+                self.post(at_ms, here, Event::Down(there, connection));
+            }
+        }
+    }
+
+    /// One side ends a session, and both connect again.
+    pub(super) fn restart_session(&mut self, a: usize, b: usize) {
+        self.disconnect(a, b);
+        if self.net.is_up(a, b) {
+            self.connect(a, b);
+        }
+    }
+
+    /// Nothing has come over a connection for too long.
+    pub(super) fn give_up(&mut self, node: usize, peer: usize, connection: u64) {
+        if self.desks[node].connected.get(&peer) == Some(&connection) {
+            self.restart_session(node, peer);
+        }
+    }
+
+    /// The engine breaks off with a peer: only with one that lies.
+    pub(super) fn refuse(&mut self, node: usize, peer: usize, why: &str) {
+        assert!(self.is_liar(peer), "{node} refuses {peer}: {why}");
+        self.tell(|| format!("{node} refuses {peer}: {why}"));
+        self.fault("lie refused");
+        self.restart_session(node, peer);
+    }
+
+    fn is_liar(&self, node: usize) -> bool {
+        self.options.lies > 0 && node + 1 == self.nodes.len()
+    }
+
+    /// What the engine wants to say.
+    pub(super) fn send(&mut self, from: usize, outgoing: Outgoing) {
+        let Outgoing { peer, mut message, inline } = outgoing;
+        let Some(program) = &mut self.nodes[from].program else { return };
+        program.pack(&mut message, &inline);
+        self.frames += u64::from(matches!(message, Message::Frame(_)));
+        let bytes = wire::encode(FOLDER, &message);
+        self.put_on_wire(from, number(peer), Lane::Control, bytes);
+    }
+
+    /// Sends bytes to a connected peer.
+    pub(super) fn put_on_wire(&mut self, from: usize, to: usize, lane: Lane, bytes: Vec<u8>) {
+        let Some(&connection) = self.desks[from].connected.get(&to) else { return };
+        if !self.net.is_current(from, to, connection) {
+            return;
+        }
+        let chance = (&mut self.random, self.options.delay_ms);
+        let Some((at_ms, connection)) = self.net.send((from, to), lane, self.now_ms, chance) else {
+            return;
+        };
+        let bytes = self.said(from, bytes);
+        if lane == Lane::Control && self.net.fill((from, to), bytes.len(), self.options.narrow) {
+            self.fault("lane full");
+            self.desks[from].own.push(Input::Congested(node_id(to), true));
+        }
+        if let Some(trail) = &mut self.trail {
+            trail.sent(from, to, &bytes);
+        }
+        let run = self.desks[to].run;
+        self.sequence += 1;
+        let event = Event::Hear(from, connection, lane, bytes);
+        self.events.insert((at_ms, self.sequence), (to, run, event));
+    }
+
+    /// What really goes out: of a liar sometimes something else.
+    fn said(&mut self, from: usize, bytes: Vec<u8>) -> Vec<u8> {
+        if self.options.lies == 0 {
+            return bytes;
+        }
+        self.past.push(bytes.clone());
+        if !self.is_liar(from) || !self.random.chance(self.options.lies) {
+            return bytes;
+        }
+        self.fault("lie");
+        lies::instead(&bytes, &self.past, &mut self.random)
+    }
+
+    pub(super) fn up(&mut self, node: usize, peer: usize, connection: u64) {
+        if !self.net.is_current(node, peer, connection) {
+            return;
+        }
+        let before = self.desks[node].connected.insert(peer, connection);
+        let gone = before.map(|_| Input::PeerDown(node_id(peer)));
+        let inputs = gone.into_iter().chain([Input::PeerUp(node_id(peer))]).collect();
+        self.inputs(node, inputs);
+    }
+
+    pub(super) fn down(&mut self, node: usize, peer: usize, connection: u64) {
+        if self.desks[node].connected.get(&peer) == Some(&connection) {
+            self.desks[node].connected.remove(&peer);
+            self.inputs(node, vec![Input::PeerDown(node_id(peer))]);
+        }
+    }
+
+    /// Bytes have come, if the connection that they were sent over still stands.
+    pub(super) fn arrive(
+        &mut self,
+        node: usize,
+        (from, connection): (usize, u64),
+        lane: Lane,
+        bytes: &[u8],
+    ) {
+        if !self.net.is_current(node, from, connection) {
+            return;
+        }
+        if lane == Lane::Control && self.net.drain((from, node), bytes.len(), self.options.narrow) {
+            self.post(self.now_ms, from, Event::Drained(node, connection));
+        }
+        if self.desks[node].connected.get(&from) == Some(&connection) {
+            self.hear(node, from, lane, bytes);
+        }
+    }
+
+    /// There is room again for what a peer is to be told.
+    pub(super) fn drained(&mut self, node: usize, peer: usize, connection: u64) {
+        if self.desks[node].connected.get(&peer) == Some(&connection) {
+            self.inputs(node, vec![Input::Congested(node_id(peer), false)]);
+        }
+    }
+
+    fn hear(&mut self, node: usize, from: usize, lane: Lane, bytes: &[u8]) {
+        let message = match wire::decode(bytes) {
+            Ok((_, message)) => message,
+            Err(why) => return self.refuse(node, from, why.0),
+        };
+        let inputs = match (lane, message) {
+            (Lane::Data, Message::Data(pieces)) => {
+                self.work(node, |program, _| program.receive(pieces))
+            }
+            (_, message) => self.work(node, |program, _| program.unpack(node_id(from), message)),
+        };
+        if let Some(inputs) = inputs {
+            self.inputs(node, inputs);
+        }
+    }
+}
