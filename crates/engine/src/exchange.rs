@@ -11,7 +11,7 @@
 
 use crate::content::Digest;
 use crate::dot::{Dot, Incarnation, Knowledge, NodeId};
-use crate::entry::{Entry, EntryId, Hlc, IncarnationRecord};
+use crate::entry::{Entry, EntryId, Hlc, IncarnationRecord, ROOT};
 use crate::index::{Index, Phase};
 use crate::ledger::{self, Author, Facts};
 use crate::limits::TAIL_MAX;
@@ -377,7 +377,10 @@ fn join(
     for version in theirs.data.versions() {
         meet(facts, version.value.stamp.hlc);
     }
-    if entry.is_blank() {
+    // Who says that it knows our place and has none, and gives one that we know to be over, lies:
+    // what is nowhere would be passed on, and refused by all who hear of it.
+    let is_nowhere = entry.id != ROOT && entry.loc.is_empty();
+    if is_nowhere || entry.is_blank() {
         return;
     }
     if changed || context != old_context {

@@ -95,7 +95,7 @@ fn merge(told: &mut Vec<Told>, permille: usize, chance: &mut Chance<'_>) {
         let earlier = merged.iter_mut().rev().find(same);
         match earlier {
             Some(earlier) if chance.strikes(permille, "events merged") => {
-                earlier.what = earlier.what | one.what;
+                earlier.what |= one.what;
             }
             _ => {
                 let twice = chance.strikes(permille, "event twice").then(|| one.clone());

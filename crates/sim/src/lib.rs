@@ -26,3 +26,4 @@ pub mod world;
 pub mod scenario;
 
 pub mod shrink;
+pub mod soak;

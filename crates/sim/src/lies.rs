@@ -1,7 +1,7 @@
 //! What a member that lies says instead of what it should: bytes that are not quite a message, or a
 //! message that somebody has said at another time.
 //!
-//! Only bytes; who lies, when, and what is expected then is the business of others. Used by `world`.
+//! Only bytes; who lies, when, and what is expected then is others' business. Used by `world`.
 
 use crate::random::Random;
 

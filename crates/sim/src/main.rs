@@ -3,8 +3,11 @@
 
 use sim::scenario::{run, Run};
 use sim::shrink::{shrink, Shortest};
+use sim::soak::{soak, Soak, RANGE};
 use sim::swarm::{Counts, Plan};
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::slice::Iter;
 use std::time::{Duration, Instant};
 
 const USAGE: &str = "cargo sim [SEED] [OPTION=VALUE]... [--seeds N] [--minutes N] [--nodes N]
@@ -14,6 +17,9 @@ const USAGE: &str = "cargo sim [SEED] [OPTION=VALUE]... [--seeds N] [--minutes N
                              the shortest one, too, that fails in the same way
   cargo sim --seeds 1000     runs seeds 0 to 999 and names those that fail
   cargo sim 5000 --minutes 5 runs seeds from 5000 on for five minutes
+  cargo sim --soak FILE --seeds N [--from SEED] [--jobs 2]
+                             a long run: a line in the file for each 500 seeds; what the file has
+                             of the same program is not run again
 
   OPTION=VALUE               instead of what the seed draws; each story begins with all options
   skip=3,5-9                 leaves parts of the script out
@@ -35,11 +41,38 @@ struct Asked {
     minutes: Option<u64>,
     words: String,
     whole: bool,
+    soak: Option<PathBuf>,
+    jobs: Option<usize>,
 }
 
 impl Asked {
     fn plan(&self, seed: u64) -> Result<Plan, String> {
-        Plan::of(seed).with(&self.words)
+        let refused = |word| format!("there is no such option, or no such value: {word}");
+        Plan::of(seed).with(&self.words).map_err(refused)
+    }
+
+    fn word(&mut self, word: &str) {
+        self.words.extend([" ", word]);
+    }
+
+    /// Takes an argument, with its value if it has one.
+    fn take(&mut self, argument: &str, rest: &mut Iter<'_, String>) -> Option<()> {
+        match argument {
+            "--seeds" => self.seeds = Some(rest.next()?.parse().ok()?),
+            "--minutes" => self.minutes = Some(rest.next()?.parse().ok()?),
+            "--jobs" => self.jobs = Some(rest.next()?.parse().ok()?),
+            "--from" => self.seed = rest.next()?.parse().ok()?,
+            "--soak" => self.soak = Some(rest.next()?.into()),
+            "--whole" => self.whole = true,
+            "--nodes" => self.word(&format!("nodes={}", rest.next()?)),
+            "--power" => self.word("power=60"),
+            "--rollback" => self.word("rollback=80"),
+            "--spare" => self.word("spare=1"),
+            "--calm" => self.word("between=0"),
+            option if option.contains('=') => self.word(option),
+            seed => self.seed = seed.parse().ok()?,
+        }
+        Some(())
     }
 }
 
@@ -47,31 +80,7 @@ fn parse(arguments: &[String]) -> Option<Asked> {
     let mut asked = Asked::default();
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
-        let word = match argument.as_str() {
-            "--seeds" => {
-                asked.seeds = Some(rest.next()?.parse().ok()?);
-                continue;
-            }
-            "--minutes" => {
-                asked.minutes = Some(rest.next()?.parse().ok()?);
-                continue;
-            }
-            "--whole" => {
-                asked.whole = true;
-                continue;
-            }
-            "--nodes" => format!("nodes={}", rest.next()?),
-            "--power" => "power=60".to_string(),
-            "--rollback" => "rollback=80".to_string(),
-            "--spare" => "spare=1".to_string(),
-            "--calm" => "between=0".to_string(),
-            option if option.contains('=') => option.to_string(),
-            seed => {
-                asked.seed = seed.parse().ok()?;
-                continue;
-            }
-        };
-        asked.words.extend([" ", &word]);
+        asked.take(argument, &mut rest)?;
     }
     Some(asked)
 }
@@ -86,18 +95,29 @@ fn main() -> ExitCode {
         eprintln!("{USAGE}");
         return ExitCode::from(2);
     };
-    let failures = match (asked.seeds, asked.minutes) {
-        (None, None) => one(&asked),
+    let failures = match (&asked.soak, asked.seeds, asked.minutes) {
+        (Some(file), seeds, _) => long(&asked, file.clone(), seeds.unwrap_or(RANGE)),
+        (None, None, None) => one(&asked),
         _ => many(&asked),
     };
     match failures {
         Ok(0) => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
-        Err(word) => {
-            eprintln!("there is no such option, or no such value: {word}\n\n{USAGE}");
+        Err(why) => {
+            eprintln!("{why}\n\n{USAGE}");
             ExitCode::from(2)
         }
     }
+}
+
+/// A long run; how many failures there were.
+fn long(asked: &Asked, file: PathBuf, seeds: u64) -> Result<u64, String> {
+    let (from, words) = (asked.seed, asked.words.clone());
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let jobs = asked.jobs.unwrap_or(cores);
+    let sum = soak(&Soak { file, from, seeds, jobs, words }).map_err(|error| error.to_string())?;
+    println!("{sum}");
+    Ok(sum.violations.len() as u64)
 }
 
 /// Tells one story, and if it fails the shortest one; how many failures there were.

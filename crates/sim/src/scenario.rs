@@ -218,7 +218,7 @@ fn disturb_links(world: &mut World, chance: &mut Random, links: &[(usize, usize)
     }
 }
 
-/// Users end what they have begun, operators do what they are told, everybody runs, all links are up.
+/// Users end what they have begun, operators mend what has stopped, everybody runs, links are up.
 fn heal(world: &mut World, links: &[(usize, usize)]) {
     world.town().permille = 0;
     world.pardon();

@@ -209,6 +209,11 @@ impl Counts {
         }
     }
 
+    /// All kinds, and how often each.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        self.0.iter().map(|(kind, count)| (*kind, *count))
+    }
+
     /// How often this happened.
     pub fn of(&self, kind: &str) -> u64 {
         self.0.get(kind).copied().unwrap_or(0)
@@ -218,7 +223,7 @@ impl Counts {
 impl Display for Counts {
     fn fmt(&self, f: &mut Formatter<'_>) -> Written {
         for (place, (kind, count)) in self.0.iter().enumerate() {
-            write!(f, "{}{kind}={count}", if place > 0 { " " } else { "" })?;
+            write!(f, "{}{kind}={count}", if place > 0 { ", " } else { "" })?;
         }
         Ok(())
     }

@@ -618,3 +618,23 @@ fn offences_are_refused_and_leave_nothing() {
     let mut stranger = Node::new(1);
     assert!(stranger.hear(2, frame(&[], vec![])).is_err(), "before it is connected");
 }
+
+// Story (simulator, a member that lies): a frame that was sent a second time, with another entry's
+// register in it, left an entry without a place. It was passed on, and whoever heard of it broke
+// off with an honest node.
+#[test]
+fn a_lie_leaves_no_entry_without_a_place() {
+    let mut net = Net::new(&[(1, 2)]);
+    net.node(1).write(1, b'a');
+    net.settle();
+    let theirs = |counter| Dot { incarnation: life(2), counter };
+    let node = net.node(1);
+    node.hear(2, frame(&[theirs(1)], vec![])).expect("an honest word");
+    let mut lie = foreign_entry(1, Kind::File, theirs(1));
+    let stamp = Stamp { rank: Rank::Write, hlc: Hlc(1), dot: theirs(2) };
+    lie.data.insert(versions(stamp, 1, b'y').1);
+    let known = [theirs(1), theirs(2), Dot { incarnation: life(1), counter: 1 }];
+    node.hear(2, frame(&known, vec![lie])).expect("nothing that could be refused");
+    let stored = node.index.entry(file_id(1)).expect("it was written");
+    assert!(!stored.entry.loc.is_empty(), "an entry that is nowhere");
+}

@@ -35,8 +35,8 @@ fn a_content_is_asked_for_once_until_it_comes_and_is_used() {
     assert!(!fetch.has(&content(1)));
 }
 
-// Story (simulator, events that never come): a file was removed, and nobody had said so. Its content
-// was to be copied from where it had been, again and again, as fast as the machine could.
+// Story (simulator, events that never come): a file was removed, and nobody had said so. Its
+// content was to be copied from where it had been, again and again, as fast as the machine could.
 #[test]
 fn what_cannot_be_copied_here_is_asked_of_peers_before_it_is_tried_again() {
     let mut fetch = Fetch::default();

@@ -206,8 +206,8 @@ fn place(whereabouts: &Whereabouts) -> Option<RelPath> {
     }
 }
 
-/// Copies contents into the stage until nobody can ask any more. What is not where it was seen is to
-/// be looked at again.
+/// Copies contents into the stage until nobody can ask any more. What is not where it was seen is
+/// to be looked at again.
 pub fn copies(
     serve: &Serve<Linux>,
     stage: &Stage<Linux>,
