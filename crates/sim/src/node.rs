@@ -26,7 +26,7 @@ use engine::message::FolderId;
 use engine::observe::Present;
 use engine::path::Name;
 use engine::plan::{OpId, Operation, Outcome};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -94,7 +94,8 @@ pub struct Program {
     /// A scan is to read again what a power loss may have undone.
     rereads: bool,
     cache: BTreeMap<Digest, Vec<u8>>,
-    wanted: BTreeSet<Digest>,
+    /// Contents that were asked for, and their sizes.
+    wanted: BTreeMap<Digest, u64>,
     /// Why the folder is stopped, if it is.
     pub halted: Option<String>,
 }
@@ -178,7 +179,7 @@ impl Machine {
             settle: Settle::new(Options::default()),
             racy_ms,
             cache: BTreeMap::new(),
-            wanted: BTreeSet::new(),
+            wanted: BTreeMap::new(),
             halted: None,
         });
         Ok(())
@@ -313,5 +314,17 @@ fn life(node: usize, life: u8) -> IncarnationRecord {
     let mut bytes = [0; 16];
     bytes[0] = node_id(node).0[0];
     bytes[1] = life;
-    IncarnationRecord { incarnation: Incarnation(bytes), node: node_id(node), signature: vec![1] }
+    let mut record = IncarnationRecord {
+        incarnation: Incarnation(bytes),
+        node: node_id(node),
+        signature: vec![],
+    };
+    record.signature = signature(&record);
+    record
+}
+
+/// What stands for a signature: nobody here forges one, but a lie may have changed what is signed.
+fn signature(record: &IncarnationRecord) -> Vec<u8> {
+    let words = [&record.incarnation.0[..], &record.node.0[..]].concat();
+    blake3::hash(&words).as_bytes()[..8].to_vec()
 }

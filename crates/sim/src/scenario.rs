@@ -39,8 +39,10 @@ pub struct Run {
 
 /// Streams of chance from here on belong to the parts of the script, by their number.
 const PARTS: u64 = 1 << 32;
-/// What a step of the script has: a user, a pause, something that goes wrong.
-pub const PARTS_PER_STEP: usize = 3;
+/// How many users can do something in one step of the script.
+pub const CROWD_MAX: usize = 8;
+/// What a step of the script has: users, then a pause, then something that goes wrong.
+pub const PARTS_PER_STEP: usize = CROWD_MAX + 2;
 /// Users who come in between two calls are numbered from here, as parts of the script.
 pub const INTERRUPTIONS: usize = 100_000;
 /// How many of them there are at most.
@@ -139,12 +141,13 @@ fn live(world: &mut World, plan: &Plan) {
 /// One part of the script. Its chance is its own: leaving out another changes nothing in it.
 fn happen(world: &mut World, part: usize, mut chance: Random, links: &[(usize, usize)]) {
     match part {
-        0 => {
+        0..CROWD_MAX if part < world.options.crowd => {
             let node = chance.below(world.nodes.len());
             world.user(node);
             check(world);
         }
-        1 => {
+        0..CROWD_MAX => {}
+        CROWD_MAX => {
             let pause_ms = chance.pick(&[0, 1, 5, 20, 100]);
             world.run_for(pause_ms);
             check(world);
@@ -155,7 +158,7 @@ fn happen(world: &mut World, part: usize, mut chance: Random, links: &[(usize, u
 
 /// Users may have been there before the program; nodes start in any order.
 fn begin(world: &mut World, plan: &Plan) {
-    let Options { nodes, before, chain, .. } = plan.options;
+    let Options { nodes, before, chain, late, .. } = plan.options;
     let mut chance = Random::new(plan.seed, 0);
     for node in 0..nodes {
         for _ in 0..chance.below(before.max(1)) {
@@ -163,8 +166,12 @@ fn begin(world: &mut World, plan: &Plan) {
         }
     }
     let first = chance.below(nodes);
-    for place in 0..nodes {
-        world.start((first + place) % nodes);
+    for node in (0..nodes).map(|place| (first + place) % nodes) {
+        if late > 0 && node == nodes - 1 {
+            world.fault("joins late");
+        } else {
+            world.start(node);
+        }
     }
     for a in 0..nodes {
         for b in a + 1..nodes {
@@ -174,8 +181,17 @@ fn begin(world: &mut World, plan: &Plan) {
 }
 
 fn disturb(world: &mut World, chance: &mut Random, links: &[(usize, usize)]) {
-    let Options { kills, power, rollback, .. } = world.options;
+    let Options { kills, power, rollback, away, late, .. } = world.options;
     disturb_links(world, chance, links);
+    world.disturb_clocks(chance);
+    if chance.chance(away) {
+        let node = chance.below(world.nodes.len());
+        world.be_away(node, chance);
+    }
+    let last = world.nodes.len() - 1;
+    if late > 0 && !world.is_running(last) && chance.chance(100) {
+        world.start(last);
+    }
     if chance.chance(power) {
         let node = chance.below(world.nodes.len());
         world.lose_power(node);

@@ -128,7 +128,7 @@ impl Search<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{kind, shortest};
+    use super::{kind, shortest, PARTS_PER_STEP};
     use crate::swarm::{Options, Plan};
 
     #[test]
@@ -137,13 +137,16 @@ mod tests {
         // It takes three nodes, cuts, and the parts 7 and 20.
         let mut fails = |plan: &Plan| {
             let Options { nodes, cuts, steps, .. } = plan.options;
-            let needs = [7, 20].iter().all(|part| !plan.skip.contains(part) && steps * 3 > *part);
+            let needs = [7, 20]
+                .iter()
+                .all(|part| !plan.skip.contains(part) && steps * PARTS_PER_STEP > *part);
             (nodes >= 3 && cuts > 0 && needs).then(|| "0 has lost 4f".to_string())
         };
         let found = shortest(&plan, &mut fails, &mut || true).expect("it fails").plan;
         let Options { nodes, cuts, steps, kills, chain, .. } = found.options;
-        assert_eq!((nodes, cuts, steps, kills, chain), (3, 1, 7, 0, 0));
-        let left: Vec<usize> = (0..21).filter(|part| !found.skip.contains(part)).collect();
+        assert_eq!((nodes, cuts, steps, kills, chain), (3, 1, 3, 0, 0));
+        let left: Vec<usize> =
+            (0..3 * PARTS_PER_STEP).filter(|part| !found.skip.contains(part)).collect();
         assert_eq!(left, [7, 20]);
     }
 

@@ -49,7 +49,9 @@ options! {
     nodes: 2, |chance| 2 + chance.below(3);
     /// The longest delay of anything, in milliseconds.
     delay_ms: 3, |chance| chance.pick(&[3, 12, 60]);
-    /// Steps of the script: in each a user does something, time passes, something goes wrong.
+    /// How many users do something in a step, at most [`crate::scenario::CROWD_MAX`].
+    crowd: 1, |chance| chance.pick(&[1, 1, 3, 8]);
+    /// Steps of the script: in each users do something, time passes, something goes wrong.
     steps: 20, |chance| 5 + chance.below(40);
     /// Whether each node is linked to the next only.
     chain: 0, |chance| some(chance, 200, &[1]);
@@ -86,9 +88,19 @@ options! {
     /// A control lane with so many bytes in it takes no more entries; 0 has room for all.
     narrow: 0, |chance| some(chance, 250, &[300, 3_000]);
     /// Of 1,000 messages of the last node so many are not what it means to say.
-    lies: 0, |_| 0;
+    lies: 0, |chance| some(chance, 60, &[30, 100]);
     /// In so many of 1,000 steps a program ends, in one of many ways, or is started again.
     kills: 0, |chance| some(chance, 500, &[80, 200]);
+    /// Whether the last node joins later, with what its users have made until then.
+    late: 0, |chance| some(chance, 150, &[1]);
+    /// In so many of 1,000 steps a node goes away for days or years.
+    away: 0, |chance| some(chance, 150, &[20, 60]);
+    /// Wall clocks are wrong by so many days at most.
+    skew: 0, |chance| some(chance, 300, &[1, 400, 4_000]);
+    /// In so many of 1,000 steps a wall clock jumps.
+    jumps: 0, |chance| some(chance, 150, &[30, 150]);
+    /// In so many of 1,000 steps a wall clock stops, or goes on.
+    stops: 0, |chance| some(chance, 150, &[30, 150]);
     /// In so many of 1,000 steps a machine loses its power.
     power: 0, |_| 0;
     /// In so many of 1,000 steps an index is copied, or put back to its copy.

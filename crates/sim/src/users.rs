@@ -22,6 +22,9 @@ mod acts;
 /// root either: an emptied root stops its folder at the next start, and that is not what is tried
 /// here.
 pub const ANCHOR: &[u8] = b"anchor";
+/// What a program makes and removes to see what a new root can do. Who takes it away in between
+/// keeps the program from starting, and is told so.
+const PROBE: &[u8] = b".syncline-probe";
 /// How deep users make directories.
 const DEPTH_MAX: usize = 3;
 /// The names that users give.
@@ -68,8 +71,8 @@ pub struct Town {
     pub doom: Option<(usize, u32)>,
     /// What happened, if somebody wants to read it.
     pub story: Option<Vec<String>>,
-    /// The world's beginning, for the story.
-    pub epoch_ms: u64,
+    /// Milliseconds since the world's beginning, for the story.
+    pub now_ms: u64,
     /// What kind of world it is. With `spare` what is known to go wrong is not done: directories
     /// are not moved (a child that is seen before its directory's move is known is not looked at
     /// again) and not swapped with files (the file counts as removed, and what had lost to it goes
@@ -87,7 +90,7 @@ pub struct Town {
 
 impl Town {
     /// A town without users.
-    pub fn new(seed: u64, options: Options, epoch_ms: u64) -> Town {
+    pub fn new(seed: u64, options: Options) -> Town {
         Town {
             random: Random::new(seed, 2),
             calls: Random::new(seed, 3),
@@ -97,7 +100,7 @@ impl Town {
             permille: 0,
             doom: None,
             story: None,
-            epoch_ms,
+            now_ms: 0,
             options,
             operations: 0,
             faults: Counts::default(),
@@ -118,7 +121,7 @@ impl Town {
                 *left = left.saturating_sub(1);
                 if *left == 0 {
                     self.doom = None;
-                    disk.with(|model| self.tell(model, || format!("{node} dies before {call}")));
+                    self.tell(|| format!("{node} dies before {call}"));
                     return Fate::Kill;
                 }
             }
@@ -135,7 +138,7 @@ impl Town {
             self.random = chance;
             self.faults.add("user between two calls");
             disk.with(|model| {
-                self.tell(model, || format!("{node} before {call}:"));
+                self.tell(|| format!("{node} before {call}:"));
                 self.act(node, model);
             });
         }
@@ -143,8 +146,8 @@ impl Town {
     }
 
     /// Adds a line to the story.
-    pub fn tell(&mut self, model: &Model, line: impl FnOnce() -> String) {
-        let ms = model.wall_ms.saturating_sub(self.epoch_ms);
+    pub fn tell(&mut self, line: impl FnOnce() -> String) {
+        let ms = self.now_ms;
         if let Some(story) = &mut self.story {
             story.push(format!("{ms:>7} {}", line()));
         }
@@ -158,7 +161,7 @@ impl Town {
         } else {
             let mut user = User { town: self, node, model };
             let what = user.begin();
-            self.has_done(node, model, &what);
+            self.has_done(node, &what);
         }
     }
 
@@ -191,13 +194,13 @@ impl Town {
         let Some(rest) = self.seats[node].rests.pop_front() else { return };
         let mut user = User { town: self, node, model };
         let what = user.go_on(rest);
-        self.has_done(node, model, &what);
+        self.has_done(node, &what);
     }
 
-    fn has_done(&mut self, node: usize, model: &Model, what: &str) {
+    fn has_done(&mut self, node: usize, what: &str) {
         if !what.is_empty() {
             self.operations += 1;
-            self.tell(model, || format!("{node} USER {what}"));
+            self.tell(|| format!("{node} USER {what}"));
         }
     }
 }
@@ -217,7 +220,8 @@ impl User<'_> {
     /// Everything that users may touch.
     fn all(&self) -> Vec<(Spot, Inode)> {
         let all = self.model.below(self.root());
-        all.into_iter().filter(|((_, name), _)| name.as_bytes() != ANCHOR).collect()
+        let is_theirs = |name: &[u8]| name != ANCHOR && !name.starts_with(PROBE);
+        all.into_iter().filter(|((_, name), _)| is_theirs(name.as_bytes())).collect()
     }
 
     fn pick(&mut self, fits: impl Fn(FileKind) -> bool) -> Option<(Spot, Inode)> {

@@ -5,6 +5,7 @@
 //! but between any two of its calls to the disk users may come in, or the program may be killed.
 //! Driven by `scenario`.
 
+mod clocks;
 mod jobs;
 mod links;
 
@@ -18,10 +19,11 @@ use crate::random::Random;
 use crate::swarm::Options;
 use crate::trail::Trail;
 use crate::users::{Town, ANCHOR};
+use clocks::Clock;
 use disk::fs::FileKind;
 use disk::watch::Hint;
 use engine::content::Digest;
-use engine::engine::{Boot, Effect, Input, Now};
+use engine::engine::{Boot, Effect, Input};
 use engine::index::MemIndex;
 use engine::message::Message;
 use engine::path::{Name, RelPath};
@@ -34,7 +36,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// The wall clock when a world begins.
 pub const EPOCH_MS: u64 = 1_800_000_000_000;
 /// More turns than any world needs.
-const TURNS_MAX: u64 = 10_000;
+const TURNS_MAX: u64 = 20_000;
 /// More turns than any world needs in one millisecond.
 const TURNS_AT_ONCE_MAX: u64 = 500;
 /// What is put into a root that was empty.
@@ -85,6 +87,7 @@ pub struct World {
     /// The machines.
     pub nodes: Vec<Machine>,
     roots: Vec<Inode>,
+    clocks: Vec<Clock>,
     desks: Vec<Desk>,
     net: Net,
     events: BTreeMap<(u64, u64), (usize, u32, Event)>,
@@ -115,11 +118,13 @@ pub struct World {
 impl World {
     /// Machines that are not running yet, with no links.
     pub fn new(seed: u64, options: Options) -> World {
-        let town = Arc::new(Mutex::new(Town::new(seed, options, EPOCH_MS)));
+        let town = Arc::new(Mutex::new(Town::new(seed, options)));
+        let mut clocks = Random::new(seed, 4);
         let mut world = World {
             options,
             nodes: Vec::new(),
             roots: Vec::new(),
+            clocks: (0..options.nodes).map(|_| Clock::new(options.skew, &mut clocks)).collect(),
             desks: vec![Desk::default(); options.nodes],
             net: Net::default(),
             events: BTreeMap::new(),
@@ -144,7 +149,7 @@ impl World {
 
     fn add_machine(&mut self, node: usize) {
         let lie = mutants::lie();
-        let disk = SimDisk::new(EPOCH_MS, lie);
+        let disk = SimDisk::new(self.clocks[node].wall_ms(0), lie);
         let machine = Machine::new(node, disk.clone()).expect("an empty disk");
         let (root, state) = disk.with(|model| {
             let dir = |bytes: &[u8]| model.at(TOP, &Name::new(bytes).expect("a literal name"));
@@ -196,10 +201,6 @@ impl World {
         self.town().faults.add(kind);
     }
 
-    fn clock(&self) -> Now {
-        Now { mono_ms: self.now_ms, wall_ms: EPOCH_MS + self.now_ms }
-    }
-
     fn delay(&mut self) -> u64 {
         self.random.below(self.options.delay_ms) as u64
     }
@@ -220,14 +221,6 @@ impl World {
         self.nodes[node].program.is_some()
     }
 
-    /// Brings all machines' clocks to the world's.
-    fn set_clocks(&mut self) {
-        let wall_ms = EPOCH_MS + self.now_ms;
-        for machine in &self.nodes {
-            machine.disk.with(|model| model.wall_ms = model.wall_ms.max(wall_ms));
-        }
-    }
-
     /// A program at work: what it waited for has passed when it is done, and it may be dead.
     fn work<T>(
         &mut self,
@@ -243,9 +236,7 @@ impl World {
     }
 
     fn after_work(&mut self, node: usize) {
-        let wall_ms = self.nodes[node].disk.with(|model| model.wall_ms);
-        self.now_ms = self.now_ms.max(wall_ms - EPOCH_MS);
-        self.set_clocks();
+        self.pass_work(node);
         self.hear_kernel_later(node);
     }
 
@@ -338,7 +329,7 @@ impl World {
         if self.is_running(node) {
             self.fault("stopped");
             self.tell(|| format!("{node} stops"));
-            let now = self.clock();
+            let now = self.clock(node);
             self.turn(node);
             self.nodes[node].stop(now);
             self.fall(node);
@@ -359,7 +350,7 @@ impl World {
 
     /// Hands inputs in; sometimes the turn waits for more.
     fn inputs(&mut self, node: usize, inputs: Vec<Input>) {
-        let now = self.clock();
+        let now = self.clock(node);
         self.nodes[node].handle(now, inputs);
         self.desks[node].turn_is_due = true;
         if self.random.chance(800) {
@@ -379,7 +370,7 @@ impl World {
     /// Ends a turn: commit, and only then the effects.
     fn turn(&mut self, node: usize) {
         self.turns += 1;
-        let now = self.clock();
+        let now = self.clock(node);
         self.desks[node].turn_is_due = false;
         let (effects, deadline) = self.nodes[node].turn(now);
         let announces = |effect: &Effect| match effect {
@@ -413,7 +404,7 @@ impl World {
     fn take_own(&mut self, node: usize) {
         let own = std::mem::take(&mut self.desks[node].own);
         if !own.is_empty() {
-            let now = self.clock();
+            let now = self.clock(node);
             self.nodes[node].handle(now, own);
             self.desks[node].turn_is_due = true;
             self.tick_at(node, self.now_ms);

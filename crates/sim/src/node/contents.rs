@@ -1,14 +1,15 @@
 //! Contents on their way: what peers send is staged, what they ask for is read. Mirrors
 //! `node::folder::{intake, serving, effects}`. Used by `world`.
 
-use super::Program;
+use super::{signature, Program};
 use disk::serve::{Served, Whereabouts};
 use disk::stage::Staged;
-use engine::content::Digest;
+use engine::content::{Content, Digest};
 use engine::dot::NodeId;
 use engine::engine::{Input, Origin};
+use engine::entry::Entry;
 use engine::limits::PIECE_BYTES_MAX;
-use engine::message::{Message, Piece, Want};
+use engine::message::{Frame, Message, Piece, Share, Want};
 use engine::path::RelPath;
 
 /// One data message is closed at this many bytes of content.
@@ -18,7 +19,12 @@ impl Program {
     /// Makes a message ready to be sent: wants are noted, small contents go with their entries.
     pub fn pack(&mut self, message: &mut Message, inline: &[Digest]) {
         match message {
-            Message::Want(wants) => self.wanted.extend(wants.iter().map(|want| want.digest)),
+            Message::Want(wants) => {
+                for want in wants.iter_mut().filter(|want| want.size > PIECE_BYTES_MAX as u64) {
+                    want.offset = self.stage.begun(&want.digest).min(want.size - 1);
+                }
+                self.wanted.extend(wants.iter().map(|want| (want.digest, want.size)));
+            }
             Message::Frame(frame) => {
                 let cache = &self.cache;
                 let with_bytes = inline.iter().filter_map(|d| Some((*d, cache.get(d)?.clone())));
@@ -32,8 +38,15 @@ impl Program {
     /// staged before the engine hears of their entries.
     pub fn unpack(&mut self, peer: NodeId, mut message: Message) -> Vec<Input> {
         let mut staged = Vec::new();
+        if let Message::Share(Share { incarnations, .. })
+        | Message::Frame(Frame { incarnations, .. }) = &mut message
+        {
+            incarnations.retain(|life| life.signature == signature(life));
+        }
         if let Message::Frame(frame) = &mut message {
-            for (digest, bytes) in std::mem::take(&mut frame.contents) {
+            let mut contents = std::mem::take(&mut frame.contents);
+            contents.retain(|(digest, _)| frame.entries.iter().any(|entry| has(entry, digest)));
+            for (digest, bytes) in contents {
                 if matches!(self.stage.put_whole(digest, &bytes), Ok(Staged::Complete)) {
                     staged.push(digest);
                 }
@@ -51,7 +64,7 @@ impl Program {
     pub fn receive(&mut self, pieces: Vec<Piece>) -> Vec<Input> {
         let (mut whole, mut begun, mut failed) = (Vec::new(), Vec::new(), Vec::new());
         for piece in pieces {
-            if !self.wanted.contains(&piece.digest) {
+            if self.wanted.get(&piece.digest) != Some(&piece.size) {
                 continue;
             }
             let Piece { digest, size, offset, bytes } = piece;
@@ -120,4 +133,10 @@ impl Program {
         };
         [Input::NotStaged(vec![digest])].into_iter().chain(doubted).collect()
     }
+}
+
+/// Whether a version of the entry has this content.
+fn has(entry: &Entry, digest: &Digest) -> bool {
+    let mut versions = entry.data.versions().iter();
+    versions.any(|v| matches!(v.value.content, Content::File(of, _) if of == *digest))
 }

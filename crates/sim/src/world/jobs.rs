@@ -131,7 +131,7 @@ impl World {
             Event::Tick => {
                 if self.desks[node].tick_at_ms.is_some_and(|at_ms| at_ms <= self.now_ms) {
                     self.desks[node].tick_at_ms = None;
-                    let now = self.clock();
+                    let now = self.clock(node);
                     self.nodes[node].handle(now, vec![Input::Tick]);
                     self.turn(node);
                 }
