@@ -96,6 +96,8 @@ pub struct World {
     pub now_ms: u64,
     /// The world's chance.
     pub random: Random,
+    /// The chance of what becomes of events.
+    kernels: Random,
     town: Arc<Mutex<Town>>,
     /// How many turns there were.
     pub turns: u64,
@@ -131,6 +133,7 @@ impl World {
             sequence: 0,
             now_ms: 1,
             random: Random::new(seed, 1),
+            kernels: Random::new(seed, 5),
             town,
             turns: 0,
             at_once: (0, 0),
@@ -186,11 +189,12 @@ impl World {
         }
     }
 
-    /// All chance is drawn from here on now: three streams that this one leads to.
+    /// All chance is drawn from here on now: four streams that this one leads to.
     pub fn draw_from(&mut self, chance: &Random) {
         let mut chance = chance.clone();
         let seed = chance.bits();
         self.random = Random::new(seed, 1);
+        self.kernels = Random::new(seed, 5);
         let mut town = self.town();
         town.random = Random::new(seed, 2);
         town.calls = Random::new(seed, 3);

@@ -9,7 +9,6 @@ use crate::mutants;
 use crate::net::Lane;
 use crate::node::eyes::Seen;
 use crate::node::{number, FOLDER};
-use crate::random::Random;
 use crate::swarm::Counts;
 use engine::content::Digest;
 use engine::engine::{Effect, Input, Origin};
@@ -190,8 +189,7 @@ impl World {
         let trees = std::mem::take(&mut self.desks[node].trees);
         let mut later = std::mem::take(&mut self.desks[node].inside);
         let options = self.options;
-        let mut random = Random::new(self.random.bits(), 0);
-        let mut faults = Counts::default();
+        let (mut random, mut faults) = (self.kernels.clone(), Counts::default());
         let mut told_ms = None;
         let seen = self.work(node, |program, index| {
             let mut seen = program.inside(index, &trees);
@@ -201,6 +199,7 @@ impl World {
             seen.add(program.drain(now_ms, index, &mut later));
             seen
         });
+        self.kernels = random;
         self.town().faults.merge(&faults);
         self.seen(node, now_ms, seen);
         if !self.is_running(node) {
