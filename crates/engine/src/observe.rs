@@ -91,7 +91,7 @@ mod verdict;
 pub use classify::{classify, handles, path_of, row_at, Circumstances, Seen};
 pub use lost::{take_back, Instead};
 pub use mint::publish_beside;
-pub use split::publish_copy;
+pub use split::{is_free, publish_copy};
 pub use stray::{publish, Published, Stray};
 pub use verdict::{decree, Verdict};
 

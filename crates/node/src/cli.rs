@@ -89,7 +89,7 @@ enum Command {
     Init(init::Arguments),
     /// Print a join code
     Invite(invite::Arguments),
-    /// Add, list, remove, pause, resume, rescan folders
+    /// Add, list, set, remove, pause, resume, rescan folders
     #[command(subcommand)]
     Folder(folder::Command),
     /// List the nodes of the cluster

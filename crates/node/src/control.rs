@@ -75,6 +75,13 @@ pub enum Request {
         /// Its name.
         name: String,
     },
+    /// Says for the whole cluster how a folder is to be treated: [`crate::view::Done`].
+    FolderSet {
+        /// Its name.
+        name: String,
+        /// As `KEY=VALUE`.
+        settings: Vec<String>,
+    },
     /// Neither sends nor applies until resumed: [`crate::view::Done`].
     FolderPause {
         /// Its name.
@@ -126,6 +133,8 @@ pub enum Request {
     ConflictsKeep {
         /// From the list.
         id: String,
+        /// Not as the file that it was, but as one of its own: a path in the folder.
+        as_path: Option<String>,
     },
     /// Ends a conflict without its loser: [`crate::view::Done`].
     ConflictsDrop {

@@ -31,6 +31,7 @@ use crate::payload::{self, Payload};
 mod api;
 mod conflicts;
 mod folders;
+mod policy;
 mod reload;
 mod show;
 mod standing;
@@ -385,6 +386,7 @@ impl Daemon {
     /// Members or holders may be others now.
     async fn members_changed(&self) {
         self.dial();
+        self.tell_ways();
         self.connect_folders().await;
     }
 

@@ -386,7 +386,8 @@ impl Members {
     }
 
     fn may_say_in(&self, state: &State, fact: &Fact) -> Result<(), MembershipError> {
-        let open_to_all = matches!(fact, Fact::Profile(_) | Fact::Holder { .. });
+        let open_to_all =
+            matches!(fact, Fact::Profile(_) | Fact::Holder { .. } | Fact::Policy { .. });
         let me = state.map.members().get(&self.identity.node_id());
         match me.is_some_and(|me| me.admin || open_to_all) {
             true => Ok(()),

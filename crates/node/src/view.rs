@@ -89,6 +89,12 @@ pub struct FolderStatus {
     pub backlog: u64,
     /// Conflicts whose losers wait in the store.
     pub conflicts: u64,
+    /// Where losers go.
+    #[serde(default)]
+    pub conflict_mode: ConflictMode,
+    /// The node whose writes win against concurrent ones; without: the later write.
+    #[serde(default)]
+    pub prefer: Option<String>,
     /// The scan that is running.
     pub scan: Option<Progress>,
     /// The taking over of other nodes' changes that is going on: operations carried out, and
@@ -105,6 +111,17 @@ pub struct FolderStatus {
     /// on no other node.
     #[serde(default)]
     pub unread: u64,
+}
+
+/// Where the loser of two concurrent edits goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConflictMode {
+    /// To the conflict store of every node.
+    #[default]
+    Store,
+    /// Beside the winner, as a file of its own.
+    Beside,
 }
 
 /// Something that is not yet applied.
@@ -208,6 +225,12 @@ pub struct Folder {
     pub delay_ms: u64,
     /// Names of the nodes that hold it.
     pub holders: Vec<String>,
+    /// Where losers of conflicts go; `None` while no daemon runs.
+    #[serde(default)]
+    pub conflict_mode: Option<ConflictMode>,
+    /// The node whose writes win against concurrent ones; without: the later write.
+    #[serde(default)]
+    pub prefer: Option<String>,
 }
 
 /// The answer to `invite`.

@@ -135,6 +135,11 @@ pub(super) fn write_at(
     true
 }
 
+/// Whether something new can be made at a path: its directory is there, and nothing has the name.
+pub fn is_free(index: &dyn Index, path: &RelPath) -> bool {
+    free_place(index, path).is_some()
+}
+
 struct Free {
     parent: EntryId,
     name: Name,

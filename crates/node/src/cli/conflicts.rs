@@ -36,6 +36,9 @@ pub enum Command {
     Keep {
         /// From the list
         id: String,
+        /// Make it a file of its own instead, at this path in the folder, which must be free
+        #[arg(long = "as", value_name = "PATH")]
+        as_path: Option<String>,
     },
     /// End conflicts for good: the losing versions go to the trash of every node
     Drop {
@@ -53,7 +56,9 @@ pub fn run(globals: &Globals, output: &Output, arguments: Arguments) -> Answer {
     match arguments.command.unwrap_or(Command::List { folder: None }) {
         Command::List { folder } => list(globals, output, folder),
         Command::Show { id } => show(globals, output, id),
-        Command::Keep { id } => say(globals, output, &[Request::ConflictsKeep { id }]),
+        Command::Keep { id, as_path } => {
+            say(globals, output, &[Request::ConflictsKeep { id, as_path }])
+        }
         Command::Drop { ids } => {
             let all = ids.into_iter().map(|id| Request::ConflictsDrop { id });
             say(globals, output, &all.collect::<Vec<_>>())

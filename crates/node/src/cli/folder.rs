@@ -8,7 +8,7 @@ use super::print::{self, Output};
 use super::{parse_duration, Answer, CliError, Exit0, Globals};
 use crate::config::{check_place, Config, DELAY_MS_MAX};
 use crate::control::{ControlError, Request};
-use crate::view::{Done, Folder};
+use crate::view::{ConflictMode, Done, Folder};
 
 /// What can be done with folders.
 #[derive(Subcommand, Clone, Debug)]
@@ -22,6 +22,21 @@ pub enum Command {
         /// How long a change rests before it is sent
         #[arg(long, default_value = "0s", value_parser = parse_duration)]
         delay: u64,
+        /// Where losers of concurrent edits go, on all nodes [default: as it is in the cluster, or
+        /// store]
+        #[arg(long, value_name = "store|beside", value_parser = ["store", "beside"])]
+        conflicts: Option<String>,
+        /// The node whose writes win against concurrent ones
+        #[arg(long, value_name = "NODE")]
+        prefer: Option<String>,
+    },
+    /// Set for the whole cluster what becomes of concurrent edits
+    Set {
+        /// The folder
+        name: String,
+        /// conflicts=store, conflicts=beside, prefer=NODE or prefer=none
+        #[arg(required = true, value_name = "KEY=VALUE")]
+        settings: Vec<String>,
     },
     /// List the folders (also without a daemon)
     List,
@@ -52,9 +67,10 @@ pub enum Command {
 /// # Errors
 /// A wrong place, no such folder, no daemon.
 pub fn run(globals: &Globals, output: &Output, command: Command) -> Answer {
+    let mut then = None;
     let request = match command {
         Command::List => return list(globals, output),
-        Command::Add { name, path, delay } => {
+        Command::Add { name, path, delay, conflicts, prefer } => {
             if !engine::cluster_map::is_label(&name) {
                 return Err(CliError::Usage(format!(
                     "{name:?} cannot name a folder: 1 to 255 bytes, no control characters; nothing \
@@ -67,18 +83,27 @@ pub fn run(globals: &Globals, output: &Output, command: Command) -> Answer {
             }
             let home = globals.home()?;
             let path = check_place(home.path(), &Config::read(&home.config())?, &name, &path)?;
+            let settings = [("conflicts", conflicts), ("prefer", prefer)];
+            let settings =
+                settings.into_iter().filter_map(|(key, v)| Some(format!("{key}={}", v?)));
+            let settings: Vec<String> = settings.collect();
+            let set = Request::FolderSet { name: name.clone(), settings: settings.clone() };
+            then = (!settings.is_empty()).then_some(set);
             Request::FolderAdd { name, path, delay_ms: delay }
         }
         Command::Remove { name } => Request::FolderRemove { name },
+        Command::Set { name, settings } => Request::FolderSet { name, settings },
         Command::Pause { name } => Request::FolderPause { name },
         Command::Resume { name } => Request::FolderResume { name },
         Command::Rescan { name } => Request::FolderRescan { name },
     };
-    let done: Done = globals.ask(&request)?;
-    if output.is_json() {
-        output.json(&done)?;
+    for request in std::iter::once(request).chain(then) {
+        let done: Done = globals.ask(&request)?;
+        if output.is_json() {
+            output.json(&done)?;
+        }
+        output.note(&done.message);
     }
-    output.note(&done.message);
     Ok(Exit0::Done)
 }
 
@@ -96,7 +121,7 @@ fn list(globals: &Globals, output: &Output) -> Answer {
     }
     let rows: Vec<Vec<String>> = folders.iter().map(row).collect();
     let empty = "no folders; share one with `syncline folder add NAME PATH`";
-    output.table(&["name", "path", "state", "delay", "held by"], &rows, empty)?;
+    output.table(&["name", "path", "state", "delay", "held by", "conflicts"], &rows, empty)?;
     Ok(Exit0::Done)
 }
 
@@ -114,7 +139,18 @@ fn row(folder: &Folder) -> Vec<String> {
         state.to_owned(),
         print::span(folder.delay_ms),
         holders,
+        policy(folder),
     ]
+}
+
+fn policy(folder: &Folder) -> String {
+    let mode = match folder.conflict_mode {
+        None => "-",
+        Some(ConflictMode::Store) => "store",
+        Some(ConflictMode::Beside) => "beside",
+    };
+    let prefer = folder.prefer.as_ref().map(|node| format!(", prefer {node}"));
+    mode.to_owned() + &prefer.unwrap_or_default()
 }
 
 fn configured(globals: &Globals) -> Result<Vec<Folder>, CliError> {
@@ -126,6 +162,8 @@ fn configured(globals: &Globals) -> Result<Vec<Folder>, CliError> {
         paused: folder.paused,
         delay_ms: folder.delay.0,
         holders: Vec::new(),
+        conflict_mode: None,
+        prefer: None,
     });
     Ok(folders.collect())
 }

@@ -78,6 +78,9 @@ impl Api for Control {
                 let (id, _) = daemon.find(&name)?;
                 done(beside(daemon, move |daemon| daemon.folder_remove(id, &name)).await?)
             }
+            Request::FolderSet { name, settings } => {
+                done(beside(daemon, move |daemon| daemon.folder_set(&name, &settings)).await?)
+            }
             Request::FolderPause { name } => {
                 done(beside(daemon, move |daemon| daemon.pause(&name, true)).await?)
             }
@@ -101,7 +104,12 @@ impl Api for Control {
                 listed(daemon.conflicts(folder).await?, &items).await
             }
             Request::ConflictsShow { id } => value(&daemon.conflict(&id).await?),
-            Request::ConflictsKeep { id } => value(&daemon.decree(&id, Word::Keep).await?),
+            Request::ConflictsKeep { id, as_path: None } => {
+                value(&daemon.decree(&id, Word::Keep).await?)
+            }
+            Request::ConflictsKeep { id, as_path: Some(path) } => {
+                value(&daemon.decree(&id, Word::KeepAs(path)).await?)
+            }
             Request::ConflictsDrop { id } => value(&daemon.decree(&id, Word::Drop).await?),
             Request::Events {} => {
                 daemon.events(&items).await;

@@ -12,6 +12,7 @@ use engine::engine::{FolderEngine, Input};
 use engine::entry::EntryId;
 use engine::index::Index;
 use engine::observe::Verdict;
+use engine::path::{Name, RelPath};
 use engine::view as tree;
 
 use super::show::{hex, CONFLICTS_MAX};
@@ -34,10 +35,12 @@ enum Loser {
 }
 
 /// A person's word on a loser.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Word {
     /// It is the file again.
     Keep,
+    /// It is a file of its own, at this path.
+    KeepAs(String),
     /// It is not needed.
     Drop,
 }
@@ -104,8 +107,9 @@ impl Daemon {
         let failed = |words: String| {
             Err(Failure::new(Exit::Failed, format!("conflict {id}: {words}; nothing was changed")))
         };
+        let message = done(&lost.shown, &word);
         let verdict = match (lost.is, word) {
-            (Loser::Version(..), Word::Keep) if !lost.shown.available => {
+            (Loser::Version(..), Word::Keep | Word::KeepAs(_)) if !lost.shown.available => {
                 return failed(
                     "its bytes are not on this node yet; they come when a node that has them is \
                      connected (`syncline node list`)"
@@ -117,9 +121,23 @@ impl Daemon {
             (Loser::Unnamed(digest), Word::Drop) => Verdict::DropUnnamed(digest),
             (Loser::Unnamed(_), Word::Keep) => {
                 return failed(format!(
-                    "nobody knows which file these bytes were; copy them to where they belong \
-                     (`syncline conflicts show {id} > FILE`), then `syncline conflicts drop {id}`"
+                    "nobody knows which file these bytes were; say where they belong \
+                     (`syncline conflicts keep {id} --as PATH`)"
                 ));
+            }
+            (is, Word::KeepAs(path)) => {
+                let Some(to) = free_path(&held, &path).await? else {
+                    return failed(format!(
+                        "{path:?} is taken, or its directory is not there; name another path"
+                    ));
+                };
+                match is {
+                    Loser::Version(entry, content) => Verdict::KeepAs(Some(entry), content, to),
+                    Loser::Unnamed(digest) => {
+                        let content = Content::File(digest, lost.shown.bytes);
+                        Verdict::KeepAs(None, content, to)
+                    }
+                }
             }
         };
         let ready = held.ask(|engine, _| engine.takes_verdicts()).await;
@@ -134,17 +152,39 @@ impl Daemon {
         if left.iter().any(|lost| lost.shown.id == id) {
             return failed("it has just changed; look at it again, and repeat".to_owned());
         }
-        Ok(Done { message: done(&lost.shown, word) })
+        Ok(Done { message })
     }
 }
 
-fn done(conflict: &Conflict, word: Word) -> String {
+/// A path in the folder at which nothing is, here or in what all nodes show.
+async fn free_path(held: &Folder, path: &str) -> Result<Option<RelPath>, Failure> {
+    let wrong = || {
+        let words = format!("{path:?} is no path in the folder; nothing was changed");
+        Failure::new(Exit::Usage, words)
+    };
+    let to = RelPath::parse(path.as_bytes()).map_err(|_| wrong())?;
+    let is_ours = |name: &Name| name.as_bytes().starts_with(b".syncline");
+    if to.is_root() || to.names().first().is_some_and(is_ours) {
+        return Err(wrong());
+    }
+    let on_disk = held.path.join(path);
+    let there = tokio::task::spawn_blocking(move || std::fs::symlink_metadata(on_disk).is_ok());
+    if there.await.unwrap_or(true) {
+        return Ok(None);
+    }
+    let asked = to.clone();
+    let free = held.ask(move |_, store| engine::observe::is_free(store, &asked)).await;
+    Ok((free == Some(true)).then_some(to))
+}
+
+fn done(conflict: &Conflict, word: &Word) -> String {
     let Conflict { path, node, .. } = conflict;
     match word {
         Word::Keep => format!(
             "{path} is the version of {node} again, soon on every node; what was there goes to \
              the trash"
         ),
+        Word::KeepAs(to) => format!("the version of {node} of {path} is {to}, soon on every node"),
         Word::Drop => {
             format!("the version of {node} of {path} is dropped; its bytes go to the trash")
         }

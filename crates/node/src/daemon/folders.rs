@@ -224,6 +224,7 @@ impl Daemon {
             repeats: self.folders.logged.clone(),
             net: self.net.clone(),
         })?;
+        folder.set_ways(self.ways(id));
         // Said only now: a folder that could not be held anywhere would stand in everybody's list.
         for fact in facts {
             if let Err(error) = self.members.say(fact) {

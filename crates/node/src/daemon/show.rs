@@ -17,8 +17,8 @@ use crate::control::Items;
 use crate::folder::Folder as Held;
 use crate::membership::now_unix_ms;
 use crate::view::{
-    Event, Folder, FolderState, FolderStatus, Node, NodeStatus, PeerStatus, Progress, Status,
-    StoppedThere, Waiting,
+    ConflictMode, Event, Folder, FolderState, FolderStatus, Node, NodeStatus, PeerStatus, Progress,
+    Status, StoppedThere, Waiting,
 };
 
 /// Things not yet applied that status shows.
@@ -141,6 +141,7 @@ impl Daemon {
             Some(_) => FolderState::Idle,
             None => FolderState::Stopped,
         };
+        let (conflict_mode, prefer) = self.shown_policy(id);
         let waits = "waits until a member has told it what the cluster holds".to_owned();
         FolderStatus {
             name,
@@ -155,6 +156,8 @@ impl Daemon {
             pending_bytes: figures.as_ref().map_or(0, |f| f.pending_bytes),
             backlog: board.backlog.load(Ordering::Relaxed),
             conflicts: figures.as_ref().map_or(0, |f| f.conflicts),
+            conflict_mode,
+            prefer,
             scan,
             sync: board.bout(),
             lag_ms: board.lag_ms(),
@@ -226,12 +229,15 @@ impl Daemon {
         });
         let show = |(id, name, holders): (FolderId, String, BTreeSet<NodeId>)| {
             let here = config.folder(&name);
+            let (mode, prefer) = self.shown_policy(id);
             Folder {
                 id: Some(id.to_string()),
                 path: here.map(|folder| folder.path.display().to_string()),
                 paused: here.is_some_and(|folder| folder.paused),
                 delay_ms: here.map_or(0, |folder| folder.delay.0),
                 holders: holders.into_iter().map(|node| self.node_name(node)).collect(),
+                conflict_mode: Some(mode),
+                prefer,
                 name,
             }
         };
@@ -279,6 +285,8 @@ fn stopped(id: FolderId, name: String, path: String, why: String) -> FolderStatu
         pending_bytes: 0,
         backlog: 0,
         conflicts: 0,
+        conflict_mode: ConflictMode::default(),
+        prefer: None,
         scan: None,
         sync: None,
         lag_ms: 0,

@@ -76,6 +76,7 @@ fn without_a_daemon_every_command_says_how_to_start_it() {
         &["conflicts", "keep", "1"],
         &["conflicts", "drop", "1", "2"],
         &["folder", "pause", "web"],
+        &["folder", "set", "web", "conflicts=beside"],
         &["folder", "remove", "web"],
     ] {
         let run = home.run(arguments);

@@ -4,6 +4,7 @@
 
 mod node;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -657,6 +658,71 @@ fn a_loser_is_kept_or_dropped_by_command_on_every_node() {
     until("the conflict is over", || none(&a) && none(&b));
     until("the winner is the file", || reads(&winner));
     assert_eq!(a.run(&["conflicts", "drop", id]).code, 2, "there is no such conflict");
+}
+
+/// The names of a tree's files with their bytes.
+fn files(tree: &str) -> BTreeMap<String, String> {
+    let all = fs::read_dir(tree).expect("a tree").map(|entry| entry.expect("an entry"));
+    let read = |entry: fs::DirEntry| {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        Some((name, fs::read_to_string(entry.path()).ok()?))
+    };
+    all.filter_map(read).collect()
+}
+
+#[test]
+fn what_becomes_of_conflicts_is_set_on_any_node_for_all() {
+    let (mut a, mut b) = (Node::founded("a"), Node::new("b"));
+    a.start();
+    let (here, there) = (a.tree("web"), b.tree("web"));
+    fs::write(format!("{here}/page.txt"), b"before").expect("a tree");
+    assert_eq!(a.run(&["folder", "add", "web", &here]).code, 0);
+    b.join(&a, &there);
+    until("it is everywhere", || a.run(&["wait", "--timeout", "20s"]).code == 0);
+    for wrong in ["conflicts=nowhere", "prefer=nobody", "delay=1s"] {
+        assert_eq!(b.run(&["folder", "set", "web", wrong]).code, 2, "{wrong}");
+    }
+    // Not only who may admit others.
+    assert_eq!(b.run(&["folder", "set", "web", "conflicts=beside"]).code, 0);
+    until("a has heard of it", || a.json(&["folder", "list"])[0]["conflict_mode"] == "beside");
+    let meet = |texts: [&str; 2]| {
+        for (node, tree, text) in [(&a, &here, texts[0]), (&b, &there, texts[1])] {
+            assert_eq!(node.run(&["folder", "pause", "web"]).code, 0);
+            fs::write(format!("{tree}/page.txt"), text).expect("a tree");
+        }
+        for node in [&a, &b] {
+            assert_eq!(node.run(&["folder", "resume", "web"]).code, 0);
+        }
+    };
+    meet(["one of a", "one of b"]);
+    until("the loser is beside the winner, on both", || {
+        let (one, other) = (files(&here), files(&there));
+        let texts: BTreeSet<&str> = one.values().map(String::as_str).collect();
+        one == other && texts == BTreeSet::from(["one of a", "one of b"])
+    });
+    let copy = files(&here).into_keys().find(|name| name != "page.txt").expect("a copy");
+    assert!(copy.starts_with("page.conflict-20") && copy.ends_with(".txt"), "{copy}");
+    assert_eq!(a.json(&["conflicts"]), Value::Array(Vec::new()), "it is over");
+    assert_eq!(a.run(&["folder", "set", "web", "conflicts=store", "prefer=a"]).code, 0);
+    until("b has heard of it", || b.json(&["folder", "list"])[0]["prefer"] == "a");
+    meet(["two of a", "two of b, later"]);
+    let mut listed = Value::Null;
+    until("the loser is in the store, and a has won", || {
+        listed = b.json(&["conflicts"]);
+        listed[0]["winner_node"] == "a" && listed[0]["available"] == true
+    });
+    let id = listed[0]["id"].as_str().expect("an id");
+    assert_eq!(b.run(&["conflicts", "keep", id, "--as", "page.txt"]).code, 1, "it is taken");
+    assert_eq!(b.run(&["conflicts", "keep", id, "--as", "../page"]).code, 2);
+    assert_eq!(b.run(&["conflicts", "keep", id, "--as", "other.txt"]).code, 0);
+    until("the loser is a file of its own, on both", || {
+        let read = |tree: &str, name: &str| files(tree).get(name).cloned().unwrap_or_default();
+        let is_there = |tree: &str| {
+            read(tree, "other.txt") == "two of b, later" && read(tree, "page.txt") == "two of a"
+        };
+        is_there(&here) && is_there(&there)
+    });
+    assert_eq!(b.json(&["conflicts"]), Value::Array(Vec::new()));
 }
 
 /// A symlink's loser was counted as a conflict, and no command listed it.

@@ -1,0 +1,99 @@
+//! What becomes of conflicts in a folder: said to the cluster by any node, and told to the engines of
+//! the folders held here.
+
+use std::sync::Arc;
+
+use engine::cluster_map::{Fact, Policy};
+use engine::dot::NodeId;
+use engine::ledger::Ways;
+use engine::message::FolderId;
+
+use super::show::hex;
+use super::Daemon;
+use crate::control::{Exit, Failure};
+use crate::folder::Folder;
+use crate::view::ConflictMode;
+
+/// The fewest digits by which a node can be named instead of by its name.
+const ID_DIGITS_MIN: usize = 8;
+
+impl Daemon {
+    /// Sets what is asked for in words, `KEY=VALUE`, for the whole cluster.
+    pub(super) fn folder_set(&self, name: &str, settings: &[String]) -> Result<String, Failure> {
+        let usage = |words: String| Failure::new(Exit::Usage, words + "; nothing was changed");
+        let known = self.members.with(|map| map.folder_called(name).map(|(id, _)| id));
+        let id = known.ok_or_else(|| {
+            usage(format!("the cluster has no folder {name:?} (see `syncline folder list`)"))
+        })?;
+        let mut policy = self.members.with(|map| map.policy(id));
+        for setting in settings {
+            match setting.split_once('=') {
+                Some(("conflicts", "store")) => policy.beside = false,
+                Some(("conflicts", "beside")) => policy.beside = true,
+                Some(("prefer", "none")) => policy.prefer = None,
+                Some(("prefer", node)) => policy.prefer = Some(self.member(node).map_err(usage)?),
+                _ => {
+                    return Err(usage(format!(
+                        "{setting:?} is none of conflicts=store, conflicts=beside, prefer=NODE, \
+                         prefer=none"
+                    )));
+                }
+            }
+        }
+        let fact = Fact::Policy { folder: id, policy };
+        let failed = |error: &dyn std::fmt::Display| Failure::new(Exit::Failed, error.to_string());
+        self.members.say(fact).map_err(|error| failed(&error))?;
+        self.spread();
+        self.tell_ways();
+        let (mode, prefer) = self.shown_policy(id);
+        let prefer = prefer.map_or("the later edit".to_owned(), |node| format!("node {node:?}"));
+        let loser = match mode {
+            ConflictMode::Store => "the conflict store",
+            ConflictMode::Beside => "a file beside the winner",
+        };
+        Ok(format!("folder {name:?}: of concurrent edits {prefer} wins; the loser goes to {loser}"))
+    }
+
+    /// The member of this name, or whose id begins so.
+    fn member(&self, text: &str) -> Result<NodeId, String> {
+        let digits = text.to_lowercase();
+        let is_meant = |id: &NodeId, name: &str| {
+            name == text || (digits.len() >= ID_DIGITS_MIN && hex(&id.0).starts_with(&digits))
+        };
+        let found: Vec<NodeId> = self.members.with(|map| {
+            let all = map.members().iter();
+            all.filter(|(id, member)| is_meant(id, &member.profile.name))
+                .map(|(id, _)| *id)
+                .collect()
+        });
+        match found[..] {
+            [one] => Ok(one),
+            [] => Err(format!("no member is called {text:?} (see `syncline node list`)")),
+            _ => Err(format!(
+                "several members are called {text:?}; name one by its id (`syncline node list \
+                 --json`)"
+            )),
+        }
+    }
+
+    /// What a folder's policy asks of this node.
+    pub(super) fn ways(&self, id: FolderId) -> Ways {
+        let Policy { beside, prefer } = self.members.with(|map| map.policy(id));
+        Ways { beside, preferred: prefer == Some(self.me()) }
+    }
+
+    /// Tells the folders held here, where something has changed.
+    pub(super) fn tell_ways(&self) {
+        let all: Vec<(FolderId, Arc<Folder>)> = self.folders.all();
+        for (id, folder) in all {
+            folder.set_ways(self.ways(id));
+        }
+    }
+
+    /// For people and programs.
+    pub(super) fn shown_policy(&self, id: FolderId) -> (ConflictMode, Option<String>) {
+        let Policy { beside, prefer } = self.members.with(|map| map.policy(id));
+        let mode = if beside { ConflictMode::Beside } else { ConflictMode::Store };
+        (mode, prefer.map(|node| self.node_name(node)))
+    }
+}
