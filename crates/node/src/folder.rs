@@ -25,7 +25,6 @@ use engine::content::Digest;
 use engine::engine::{Event as Happened, FolderEngine, Input, Opening};
 use engine::entry::IncarnationRecord;
 use engine::index::{Handle, Index, Meta, Phase};
-use engine::ledger::Ways;
 use engine::message::{FolderId, Piece};
 use engine::path::RelPath;
 use engine::plan::Operation;
@@ -152,8 +151,6 @@ pub struct Folder {
     pub own: PathBuf,
     /// Its files.
     pub tree: Tree,
-    /// What the engine was told of the folder's policy.
-    ways: Mutex<Ways>,
 }
 
 /// The root, and what ends its guard when it goes.
@@ -215,14 +212,6 @@ impl Folder {
     /// Gives the engine an input.
     pub fn input(&self, input: Input) -> bool {
         self.tell(Event::Inputs(vec![input]))
-    }
-
-    /// Tells the engine what the folder's policy asks of it, unless it knows.
-    pub fn set_ways(&self, ways: Ways) {
-        let mut told = self.ways.lock().expect("no code panics while it holds this lock");
-        if std::mem::replace(&mut *told, ways) != ways {
-            self.input(Input::Ways(ways));
-        }
     }
 
     /// Pauses, or goes on: then everything is read, for what changed meanwhile was not.
@@ -414,7 +403,6 @@ fn start(wish: Wish<'_>, parts: Parts) -> Result<Folder, FolderError> {
         thread,
         own,
         tree,
-        ways: Mutex::default(),
     })
 }
 

@@ -7,13 +7,16 @@
 use crate::disk::model::{Inode, Model, TOP};
 use crate::node::{Machine, ROOT_NAME};
 use crate::random::Random;
+use crate::swarm::Options;
 use crate::world::World;
 use disk::fs::{FileKind, OWN_XATTR_PREFIX};
 use engine::content::{Content, Digest};
+use engine::dot::Dot;
 use engine::entry::{Entry, EntryId, Kind};
 use engine::index::{Attributes, Index, MemIndex};
 use engine::observe::path_of;
 use engine::path::{Name, RelPath};
+use engine::proof;
 use engine::view::{self, Shown};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -72,6 +75,11 @@ impl Census {
     /// These bytes may go from the conflict stores: what they lost to was deleted.
     pub fn let_go(&mut self, bytes: &[u8]) {
         self.let_go.insert(digest_of(bytes));
+    }
+
+    /// The same, by their digest.
+    pub fn let_go_of(&mut self, digest: Digest) {
+        self.let_go.insert(digest);
     }
 
     /// A power loss took what was not synced from a machine: what is no longer `here` is not owed
@@ -296,9 +304,46 @@ pub fn at_rest(world: &World) {
             assert!(there || stray, "{number} neither shows nor keeps {wanted:?}");
         }
     }
+    copies(world, first);
     let minted = minted(first);
-    let bound = world.town().touches * 2 + 20;
+    let decided = world.options.beside + world.options.policies + world.options.verdicts;
+    let bound = world.town().touches * if decided > 0 { 4 } else { 2 } + 20;
     assert!(minted <= bound, "{minted} dots for {} touched names", world.town().touches);
+}
+
+/// Losers that are to be beside their winners are, each once; what node 0 shows all show.
+fn copies(world: &World, first: &Machine) {
+    let index = &first.index;
+    let left = index.conflicts(None, 10);
+    assert!(!world.policy.beside || left.is_empty(), "not published beside: {left:?}");
+    let replaced: BTreeSet<Dot> = index
+        .entries()
+        .flat_map(|stored| stored.entry.data.versions())
+        .flat_map(|version| version.value.base.clone())
+        .collect();
+    for stored in index.entries().filter(|stored| view::is_alive(stored)) {
+        let name = stored.settled.as_ref().map(|at| at.name.to_string()).unwrap_or_default();
+        let Some(data) = view::winner(&stored.entry.data) else { continue };
+        if name.contains(".conflict-") {
+            proof::reached("a loser stands beside its winner");
+            if replaced.contains(&data.stamp.dot) {
+                proof::reached("a loser beside its winner had been replaced");
+            }
+        }
+    }
+    let Options { reuse, verdicts, rollback, power, .. } = world.options;
+    if reuse + verdicts + rollback + power > 0 {
+        return;
+    }
+    // Of two files with one name of a loser the second is another's, or a user has moved it there.
+    let mut names: BTreeMap<(String, Content), RelPath> = BTreeMap::new();
+    for (path, (_, content, _)) in view_of(index, true) {
+        let name = path.name().map(|name| String::from_utf8_lossy(name.as_bytes()).into_owned());
+        let Some(name) = name.filter(|name| name.contains(".conflict-")) else { continue };
+        let Some(content) = content else { continue };
+        let other = names.insert((name, content), path.clone());
+        assert!(other.is_none(), "one loser is beside its winner twice: {other:?}, {path}");
+    }
 }
 
 fn same_entries(number: usize, index: &MemIndex, first: &MemIndex) {

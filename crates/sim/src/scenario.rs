@@ -9,6 +9,7 @@ use crate::net::Lane;
 use crate::random::Random;
 use crate::swarm::{Counts, Options, Plan};
 use crate::trail::Trail;
+use crate::world::people::Policy;
 use crate::world::World;
 use engine::proof;
 use std::cell::Cell;
@@ -152,7 +153,10 @@ fn happen(world: &mut World, part: usize, mut chance: Random, links: &[(usize, u
             world.run_for(pause_ms);
             check(world);
         }
-        _ => disturb(world, &mut chance, links),
+        _ => {
+            disturb(world, &mut chance, links);
+            operate(world, &mut chance);
+        }
     }
 }
 
@@ -215,6 +219,19 @@ fn disturb(world: &mut World, chance: &mut Random, links: &[(usize, usize)]) {
     }
 }
 
+/// What operators do about conflicts.
+fn operate(world: &mut World, chance: &mut Random) {
+    let Options { policies, verdicts, .. } = world.options;
+    if policies > 0 && chance.chance(policies) {
+        let prefer = chance.below(world.nodes.len() + 1).checked_sub(1);
+        world.set_policy(Policy { beside: chance.chance(500), prefer }, chance);
+    }
+    if verdicts > 0 && chance.chance(verdicts) {
+        let node = chance.below(world.nodes.len());
+        world.decide(node, chance);
+    }
+}
+
 fn disturb_links(world: &mut World, chance: &mut Random, links: &[(usize, usize)]) {
     let Options { cuts, late_cuts, stalls, one_way, .. } = world.options;
     if chance.chance(cuts) {
@@ -244,6 +261,7 @@ fn heal(world: &mut World, links: &[(usize, usize)]) {
         if !world.is_running(node) {
             world.start(node);
         }
+        world.hear_policy(node);
     }
     for &(a, b) in links {
         world.set_link(a, b, true);

@@ -89,6 +89,14 @@ options! {
     narrow: 0, |chance| some(chance, 250, &[300, 3_000]);
     /// Of 1,000 messages of the last node so many are not what it means to say.
     lies: 0, |chance| some(chance, 60, &[30, 100]);
+    /// Whether losers become files beside the winners, from the beginning.
+    beside: 0, |chance| some(chance, 300, &[1]);
+    /// Whose writes win, from the beginning: the number of a node, from 1; 0: nobody's.
+    prefer: 0, |chance| some(chance, 200, &[1, 2]);
+    /// In so many of 1,000 steps what becomes of conflicts is changed.
+    policies: 0, |chance| some(chance, 200, &[50, 150]);
+    /// In so many of 1,000 steps somebody keeps or drops a loser.
+    verdicts: 0, |chance| some(chance, 300, &[100, 400]);
     /// In so many of 1,000 steps a program ends, in one of many ways, or is started again.
     kills: 0, |chance| some(chance, 500, &[80, 200]);
     /// Whether the last node joins later, with what its users have made until then.

@@ -8,6 +8,7 @@
 mod clocks;
 mod jobs;
 mod links;
+pub mod people;
 
 use crate::checkers;
 use crate::disk::model::{Inode, Model, TOP};
@@ -29,6 +30,7 @@ use engine::message::Message;
 use engine::path::{Name, RelPath};
 use engine::proof::{broken, Mutant};
 use jobs::Event;
+use people::Policy;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -113,6 +115,8 @@ pub struct World {
     pub strays: BTreeSet<Digest>,
     /// What was sent, if somebody is to say it again.
     past: Vec<Vec<u8>>,
+    /// What becomes of conflicts.
+    pub policy: Policy,
     /// A hash of each step, if somebody wants to compare.
     pub trail: Option<Trail>,
 }
@@ -141,6 +145,7 @@ impl World {
             frames: 0,
             contents: 0,
             strays: BTreeSet::new(),
+            policy: Policy { beside: options.beside > 0, prefer: options.prefer.checked_sub(1) },
             past: Vec::new(),
             trail: None,
         };
@@ -275,7 +280,8 @@ impl World {
             None => return,
         }
         let staged = self.nodes[node].program.as_ref().map(Program::staged);
-        self.inputs(node, vec![Input::Staged(staged.unwrap_or_default())]);
+        let ways = self.ways(node);
+        self.inputs(node, vec![ways, Input::Staged(staged.unwrap_or_default())]);
         for other in 0..self.nodes.len() {
             if other != node && self.net.is_up(node, other) {
                 self.connect(node, other);

@@ -267,6 +267,15 @@ proptest! {
 }
 
 #[test]
+fn a_policy_is_read_and_said_as_the_museum_has_it() {
+    let policy = Policy { beside: true, prefer: Some(node(1)) };
+    let said = record(0, 5, Fact::Policy { folder: id("web"), policy });
+    let kept = include_bytes!("../../../../testdata/wire-1/policy.bin");
+    assert_eq!(said.bytes(), kept);
+    assert_eq!(Record::decode(cluster(), kept).expect("a record"), said);
+}
+
+#[test]
 fn what_becomes_of_conflicts_is_what_any_member_said_last() {
     let (beside, store) = (Policy { beside: true, prefer: Some(node(1)) }, Policy::default());
     let says =

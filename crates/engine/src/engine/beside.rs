@@ -30,6 +30,9 @@ impl Beside {
 impl FolderEngine {
     /// The policy is told, or is another one.
     pub(super) fn take_ways(&mut self, index: &dyn Index, ways: Ways) {
+        if ways == self.facts.ways {
+            return;
+        }
         self.facts.ways = ways;
         self.beside = Beside::default();
         if ways.beside {

@@ -107,7 +107,7 @@ impl Peer {
     /// or with another that shares one of them.
     fn next_of_walk(&mut self, index: &dyn Index) -> Vec<Stored> {
         const PAGE: usize = 256;
-        let walk = self.walk.as_mut().expect("a walk is under way");
+        let (walk, knows) = (self.walk.as_mut().expect("a walk is under way"), &self.knows);
         let (mut entries, mut bytes) = (Vec::new(), 0);
         while let Some((life, from, to)) = walk.rest.pop_front() {
             let page = index.dots(life, from, to, PAGE);
@@ -127,7 +127,8 @@ impl Peer {
                 let dot = Dot { incarnation: life, counter };
                 let first = stored.entry.dots().into_iter().find(|d| walk.lacking.contains(*d));
                 if first == Some(dot) {
-                    let lacks = |dot: Dot| walk.lacking.contains(dot);
+                    // Also of what came here since the walk began: the entry says that, too.
+                    let lacks = |dot: Dot| !knows.contains(dot);
                     for one in together(index, stored, &lacks) {
                         if one.entry.id != id {
                             walk.early.insert(one.entry.id);

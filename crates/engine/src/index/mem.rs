@@ -25,7 +25,7 @@ struct State {
     contexts: Table<u64, Knowledge>,
     incarnations: Table<Incarnation, IncarnationRecord>,
     entries: Table<EntryId, Stored>,
-    by_dot: Table<Dot, EntryId>,
+    by_dot: Table<(Dot, EntryId), ()>,
     by_place: Table<(EntryId, Name, EntryId), ()>,
     conflicted: Table<EntryId, ()>,
     seen: Table<Slot, SeenRow>,
@@ -156,7 +156,7 @@ impl State {
     fn unlink_entry(&mut self, id: EntryId) {
         let Some(old) = self.entries.remove(&id) else { return };
         for dot in old.entry.dots() {
-            self.by_dot.remove(&dot);
+            self.by_dot.remove(&(dot, id));
         }
         if let Some(at) = old.settled {
             self.by_place.remove(&(at.parent, at.name, id));
@@ -260,7 +260,7 @@ impl Index for MemIndex {
         let id = stored.entry.id;
         self.open.unlink_entry(id);
         for dot in stored.entry.dots() {
-            self.open.by_dot.insert(dot, id);
+            self.open.by_dot.insert((dot, id), ());
         }
         if let Some(at) = &stored.settled {
             self.open.by_place.insert((at.parent, at.name.clone(), id), ());
@@ -299,9 +299,9 @@ impl Index for MemIndex {
         to: u64,
         max: usize,
     ) -> Vec<(u64, EntryId)> {
-        let at = |counter| Dot { incarnation, counter };
-        let rows = self.open.by_dot.range(at(from)..=at(to));
-        rows.take(max).map(|(dot, &id)| (dot.counter, id)).collect()
+        let at = |counter, id| (Dot { incarnation, counter }, EntryId([id; 16]));
+        let rows = self.open.by_dot.range(at(from, 0)..=at(to, u8::MAX));
+        rows.take(max).map(|((dot, id), ())| (dot.counter, *id)).collect()
     }
 
     fn ids(&self, first: EntryId, last: EntryId, max: usize) -> Vec<EntryId> {

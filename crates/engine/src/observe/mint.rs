@@ -433,11 +433,12 @@ pub(super) fn write_data(
     dot: Dot,
 ) {
     let Some(content) = content else { return };
-    let origins = entry.data.versions().iter().filter(|v| replaced.contains(&v.dot));
-    let origins: Vec<&Data> = origins.map(|version| &version.value).collect();
+    let left = |dot: &Dot| entry.data.get(*dot).map(|version| &version.value);
+    // What others have replaced meanwhile is named as well, as far as it is known by then.
+    let origins = replaced.iter().map(|dot| left(dot).map_or(*dot, |data| data.stamp.dot));
+    let before = replaced.iter().filter_map(left).flat_map(|data| data.base.iter().copied());
     let mut base: Vec<Dot> = Vec::new();
-    let before = origins.iter().flat_map(|data| data.base.iter().copied());
-    for origin in origins.iter().map(|data| data.stamp.dot).chain(before) {
+    for origin in origins.chain(before) {
         if base.len() < DATA_BASE_MAX && !base.contains(&origin) {
             base.push(origin);
         }

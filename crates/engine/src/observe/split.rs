@@ -36,11 +36,17 @@ pub(super) fn contested(
     Some((stored, lost))
 }
 
-/// Takes a loser out of its file, under a dot that has to stand somewhere: the permission bits are
-/// said again, as they were. The place is not, for who deletes the file meanwhile means the file.
+/// Takes a loser out of its file, with the place that its author had said again: where the winner
+/// is deleted meanwhile, nothing must be left that has a place and no content. The dot has to stand
+/// somewhere: the permission bits are said again, as they were. The place is not, for who deletes
+/// the file means the file.
 pub(super) fn take_out(entry: &mut Entry, content: &Content, dot: Dot) {
     let lost = shown_dots(entry, Some(content));
     entry.data.supersede(&lost);
+    let mut left = entry.loc.versions().iter().filter(|version| !lost.contains(&version.dot));
+    if left.any(|version| matches!(version.value.state, Presence::At(_))) {
+        entry.loc.supersede(&lost);
+    }
     let newest = entry.mode.versions().iter().max_by_key(|version| version.value.stamp).cloned();
     if let Some(mode) = newest {
         entry.mode.write(Version { dot, ..mode.clone() }, &[mode.dot]);

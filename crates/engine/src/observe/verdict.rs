@@ -14,6 +14,7 @@ use crate::entry::{EntryId, Rank, Stamp, Stamped, Timestamp, ROOT};
 use crate::index::{Index, Stored};
 use crate::ledger::{self, Author, Facts};
 use crate::path::RelPath;
+use crate::proof::reached;
 use crate::view;
 
 /// See the module's head.
@@ -49,9 +50,11 @@ pub fn decree(facts: &mut Facts, index: &mut dyn Index, verdict: &Verdict) -> bo
 /// An edit of what this disk shows: what it does not show yet stays beside it.
 fn keep(facts: &mut Facts, index: &mut dyn Index, id: EntryId, content: &Content) -> Option<()> {
     let (Stored { mut entry, context, .. }, _) = contested(index, id, content)?;
+    reached("a loser was kept by a person");
     let mut dots = index.seen_of(id).map(|row| row.dots).unwrap_or_default();
     let lost = shown_dots(&entry, Some(content));
     let replaced: Vec<_> = dots.shown.iter().chain(&lost).copied().collect();
+    dots.loc.extend(lost.iter().filter(|dot| entry.loc.get(**dot).is_some()));
     // It is no weaker than what it is to win over.
     let rank = view::winner(&entry.data).map_or(Rank::Write, |data| data.stamp.rank);
     let (hlc, dot) = (facts.tick(), facts.mint());
@@ -79,6 +82,7 @@ fn drop_loser(
     content: &Content,
 ) -> Option<()> {
     let (Stored { mut entry, context, .. }, _) = contested(index, id, content)?;
+    reached("a loser was dropped by a person");
     let dot = facts.mint();
     take_out(&mut entry, content, dot);
     ledger::put(facts, index, entry, context, Author::Here, &[dot]);

@@ -92,6 +92,17 @@ fn messages(n: u64, k: Knowledge) -> Vec<Message> {
     ]
 }
 
+/// A content that is to win, as it was first written.
+#[test]
+fn a_preferred_content_is_read_and_written_as_the_museum_has_it() {
+    let stamp = Stamp { rank: Rank::Preferred, hlc: Hlc(7 << 20), dot: dot(7) };
+    let content = Content::File(Digest([7; 32]), 7);
+    let data = Data { content, stamp, base: vec![dot(8)] };
+    let kept = include_bytes!("../../../../testdata/wire-1/preferred.bin");
+    assert_eq!(Data::read(kept), Ok(data.clone()));
+    assert_eq!(data.mint(), kept);
+}
+
 proptest! {
     #[test]
     fn a_message_comes_back_as_it_went(

@@ -4,6 +4,7 @@
 use super::node::{dir, file, with_mode, Look, Node};
 use engine::observe::Verdict;
 use engine::path::RelPath;
+use engine::view;
 
 /// What a user does at one node.
 #[derive(Clone)]
@@ -381,6 +382,43 @@ fn copies() -> Vec<Row> {
 /// The tables by the marks at which the guide shows them.
 fn tables() -> [(&'static str, Vec<Row>); 4] {
     [("contents", contents()), ("places", places()), ("verdicts", verdicts()), ("copies", copies())]
+}
+
+// Story (simulator): a file had two versions. One node dropped the loser; another, which had not
+// seen the loser, deleted the file. The place that the loser's author had said again was left, with
+// nothing in it, and every node waited for ever for its content.
+#[test]
+fn a_dropped_loser_leaves_no_place_behind_where_the_winner_is_deleted() {
+    let mut first = Node::new(0xaa);
+    first.sees(1, &[("f", file(1, b'x'))]);
+    let (mut loser, mut winner) = (first.twin(0xa1), first.twin(0xb1));
+    loser.sees(2, &[("f", file(1, b'l'))]);
+    winner.sees(3, &[("f", file(1, b'w'))]);
+    let mut unaware = winner.twin(0xc1);
+    winner.join(&loser);
+    winner.applies();
+    winner.decrees(4, "f", Verdict::Drop, b'l');
+    unaware.sees(5, &[("f", None)]);
+    winner.join(&unaware);
+    assert!(winner.tree().is_empty(), "{:?}", winner.tree());
+}
+
+// Story: a node heard of another's edit before it looked at its own disk, where the same version
+// had been edited, too. The loser seemed to have lost to what both had replaced.
+#[test]
+fn a_loser_has_lost_to_the_concurrent_edit_whoever_heard_of_it_first() {
+    let mut first = Node::new(0xaa);
+    first.sees(1, &[("f", file(1, b'x'))]);
+    let (mut one, mut other) = (first.twin(0xa1), first.twin(0xb1));
+    one.sees(2, &[("f", file(1, b'l'))]);
+    other.join(&one);
+    other.sees(3, &[("f", file(1, b'w'))]);
+    let data = other.index.entries().next().expect("the file").entry.data.clone();
+    let (winner, losers) = (view::winner(&data).expect("one"), view::losers(&data));
+    let dot = view::lost_to(winner, losers[0]);
+    assert_eq!(dot, winner.stamp.dot);
+    let back = view::lost_to(losers[0], winner);
+    assert_eq!(back, losers[0].stamp.dot, "had it been the other way round");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use engine::cluster_map::Fact;
 use engine::dot::NodeId;
+use engine::engine::Input;
 use engine::message::FolderId;
 
 use super::{Daemon, DaemonError};
@@ -224,7 +225,7 @@ impl Daemon {
             repeats: self.folders.logged.clone(),
             net: self.net.clone(),
         })?;
-        folder.set_ways(self.ways(id));
+        folder.input(Input::Ways(self.ways(id)));
         // Said only now: a folder that could not be held anywhere would stand in everybody's list.
         for fact in facts {
             if let Err(error) = self.members.say(fact) {

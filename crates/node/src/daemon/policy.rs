@@ -1,17 +1,15 @@
-//! What becomes of conflicts in a folder: said to the cluster by any node, and told to the engines of
-//! the folders held here.
-
-use std::sync::Arc;
+//! What becomes of conflicts in a folder: said to the cluster by any node, and told to the engines
+//! of the folders held here.
 
 use engine::cluster_map::{Fact, Policy};
 use engine::dot::NodeId;
+use engine::engine::Input;
 use engine::ledger::Ways;
 use engine::message::FolderId;
 
 use super::show::hex;
 use super::Daemon;
 use crate::control::{Exit, Failure};
-use crate::folder::Folder;
 use crate::view::ConflictMode;
 
 /// The fewest digits by which a node can be named instead of by its name.
@@ -82,11 +80,10 @@ impl Daemon {
         Ways { beside, preferred: prefer == Some(self.me()) }
     }
 
-    /// Tells the folders held here, where something has changed.
+    /// Tells the folders held here; an engine that knows it does nothing.
     pub(super) fn tell_ways(&self) {
-        let all: Vec<(FolderId, Arc<Folder>)> = self.folders.all();
-        for (id, folder) in all {
-            folder.set_ways(self.ways(id));
+        for (id, folder) in self.folders.all() {
+            folder.input(Input::Ways(self.ways(id)));
         }
     }
 
