@@ -18,6 +18,7 @@ use crate::message::{Message, Want};
 use crate::observe::{self, Present, Stray};
 use crate::path::RelPath;
 use crate::pending::{Pending, Traffic, Wake};
+use crate::proof::reached;
 
 mod beside;
 mod cause;
@@ -90,6 +91,9 @@ impl FolderEngine {
         let crashed = facts.stopped_ms.is_none();
         let first = index.seen(ROOT_SLOT).is_none();
         let course = lives::course(&facts.meta, index, &opening);
+        if !first && course != Course::GoesOn {
+            reached("a life ends at an opening");
+        }
         if first || course != Course::GoesOn {
             facts.meta.incarnation = opening.fresh.incarnation;
             facts.meta.counter = 0;
@@ -324,7 +328,7 @@ impl FolderEngine {
             // On its way when the conversation ended.
             return Ok(());
         }
-        if self.outlived(&message) {
+        if self.outlived(&*index, &message) {
             self.renewal.hold(Input::Message(peer, message));
             return Ok(());
         }

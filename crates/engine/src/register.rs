@@ -4,6 +4,7 @@
 //! no value in it supersedes another. It almost always holds exactly one.
 
 use crate::dot::{Dot, Knowledge};
+use crate::proof::reached;
 use std::sync::Arc;
 
 /// One value with the dot that minted it and the bytes as they were minted.
@@ -28,7 +29,8 @@ impl<T> PartialEq for Version<T> {
 
 impl<T> Eq for Version<T> {}
 
-/// Concurrent versions in the order of their dots.
+/// Concurrent versions in the order of their dots. One dot has one value, but where a node ran
+/// twice under one identity: then both are there, and both are told to whom lacks one.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Register<T>(Vec<Version<T>>);
 
@@ -59,11 +61,13 @@ impl<T: Clone> Register<T> {
         self.0.iter().find(|version| version.dot == dot)
     }
 
-    /// Puts a version in, replacing one of the same dot.
+    /// Puts a version in.
     pub fn insert(&mut self, version: Version<T>) {
-        self.0.retain(|v| v.dot != version.dot);
-        let at = self.0.partition_point(|v| v.dot < version.dot);
-        self.0.insert(at, version);
+        let key = |v: &Version<T>| (v.dot, v.minted.clone());
+        let at = self.0.partition_point(|v| key(v) < key(&version));
+        if self.0.get(at) != Some(&version) {
+            self.0.insert(at, version);
+        }
     }
 
     /// A local write: supersedes exactly the versions in `seen` and leaves every other one.
@@ -88,7 +92,12 @@ impl<T: Clone> Register<T> {
         self.0.retain(|v| theirs.get(v.dot).is_some() || !known.contains(v.dot));
         let mut changed = self.0.len() != before;
         for version in &theirs.0 {
-            if self.get(version.dot).is_none() && !mine.contains(version.dot) {
+            let is_here = self.get(version.dot).is_some();
+            let is_other = is_here && !self.0.contains(version);
+            if is_other {
+                reached("one dot has two values");
+            }
+            if is_other || !is_here && !mine.contains(version.dot) {
                 self.insert(version.clone());
                 changed = true;
             }

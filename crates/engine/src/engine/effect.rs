@@ -40,6 +40,8 @@ pub enum Effect {
     NewLife,
     /// For the operator: the index had been put back to an older copy, and a new life has begun.
     PutBack,
+    /// For the operator: the same node runs twice, and a new life has begun.
+    Twin,
     /// For the record: what happened to which path.
     Happened(Event),
     /// For the operator: what is wrong with which path.

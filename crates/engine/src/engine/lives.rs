@@ -12,6 +12,7 @@ use crate::index::{Index, Meta, SeenDots};
 use crate::ledger::{self, Author, Facts};
 use crate::limits::LIFE_MS_MIN;
 use crate::message::Message;
+use crate::proof::reached;
 use crate::register::{Register, Version};
 use crate::wire::Minted;
 use std::collections::BTreeMap;
@@ -50,6 +51,8 @@ pub(super) fn course(meta: &Meta, index: &dyn Index, opening: &Opening) -> Cours
 #[derive(Clone, Debug)]
 pub(super) struct Renewal {
     is_under_way: bool,
+    /// A life of ours that we never lived was named: somebody else lives under our identity.
+    has_twin: bool,
     held: Vec<Input>,
     /// The counter at which this run began: a higher dot of this life was minted in this run.
     floor: u64,
@@ -58,7 +61,8 @@ pub(super) struct Renewal {
 
 impl Renewal {
     pub(super) fn since(floor: u64) -> Renewal {
-        Renewal { is_under_way: false, held: Vec::new(), floor, last_ms: None }
+        let (is_under_way, has_twin) = (false, false);
+        Renewal { is_under_way, has_twin, held: Vec::new(), floor, last_ms: None }
     }
 
     pub(super) fn is_under_way(&self) -> bool {
@@ -80,16 +84,44 @@ impl Renewal {
 }
 
 impl FolderEngine {
-    /// Whether the peer that says this knows more of our life than we have lived: a new one is
-    /// asked for. One that says so again and again is not believed.
-    pub(super) fn outlived(&mut self, message: &Message) -> bool {
+    /// Whether the peer that says this knows more of our life than we have lived, or of a life of
+    /// ours that we never lived: a new one is asked for. One that says so again and again is not
+    /// believed.
+    pub(super) fn outlived(&mut self, index: &dyn Index, message: &Message) -> bool {
         let rests_until_ms = self.renewal.last_ms.map_or(0, |last_ms| last_ms + LIFE_MS_MIN);
-        if self.now.mono_ms < rests_until_ms || !self.exchange.outlives(&self.facts, message) {
+        if self.now.mono_ms < rests_until_ms {
             return false;
         }
-        self.renewal.is_under_way = true;
+        let has_twin = self.names_a_strange_life(index, message);
+        if !has_twin && !self.exchange.outlives(&self.facts, message) {
+            return false;
+        }
+        if has_twin {
+            reached("a life of ours that we never lived");
+        }
+        (self.renewal.is_under_way, self.renewal.has_twin) = (true, has_twin);
         self.effects.push(Effect::NewLife);
         true
+    }
+
+    /// Whether the peer has heard of a life of this node that this index has not: the node runs
+    /// twice, and the other has begun it, or this is an older copy. Of no interest while nothing
+    /// was minted that somebody else may have minted, too; so a node whose index was lost hears of
+    /// its former lives.
+    fn names_a_strange_life(&self, index: &dyn Index, message: &Message) -> bool {
+        let named = match message {
+            Message::Share(share) => &share.incarnations,
+            Message::Frame(frame) => &frame.incarnations,
+            _ => return false,
+        };
+        if named.is_empty() || self.facts.meta.counter == 0 {
+            return false;
+        }
+        let lives = index.incarnations();
+        let this = lives.iter().find(|life| life.incarnation == self.facts.meta.incarnation);
+        let is_known = |named: &Incarnation| lives.iter().any(|life| life.incarnation == *named);
+        let own = named.iter().filter(|life| this.is_some_and(|this| this.node == life.node));
+        own.into_iter().any(|life| !is_known(&life.incarnation))
     }
 
     /// The new life begins; what waited for it is taken in.
@@ -103,7 +135,10 @@ impl FolderEngine {
         let to = std::mem::replace(&mut self.facts.meta.counter, 0);
         index.put_incarnation(next);
         self.exchange.renew();
-        self.effects.push(Effect::PutBack);
+        self.effects.push(match self.renewal.has_twin {
+            true => Effect::Twin,
+            false => Effect::PutBack,
+        });
         if to > from {
             self.facts.meta.counter = to - from;
             Renamed { last, next: next.incarnation, from, to }.carry_out(&mut self.facts, index);

@@ -14,6 +14,7 @@ use crate::entry::{
 use crate::index::{Attributes, Index, Intent, SeenDots, SeenRow, Slot, Volatile};
 use crate::ledger::{self, Author, Facts};
 use crate::path::Name;
+use crate::proof::reached;
 use crate::register::Version;
 use crate::view;
 use crate::wire::Minted;
@@ -118,6 +119,7 @@ impl Pen<'_> {
             return;
         }
         if equal {
+            reached("what a joiner has is what the others have");
             dots.shown = shown_dots(&entry, found.content.as_ref());
             let row = self.row(slot, parent.slot, Some(name.clone()), &entry, found, dots, None);
             self.index.put_seen(&row);

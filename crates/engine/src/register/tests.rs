@@ -77,3 +77,23 @@ fn a_write_leaves_what_its_author_had_not_seen() {
     register.write(version(dot(1, 2)), &[dot(1, 1)]);
     assert_eq!(register.dots().collect::<Vec<_>>(), [dot(1, 2), dot(2, 1)]);
 }
+
+/// A machine was copied while it ran, and both went on under one identity: one dot has two values.
+/// Who had heard one of them never took the other, and the two nodes stayed different for ever.
+#[test]
+fn two_values_of_one_dot_are_siblings() {
+    let twin = |value: u8| Version { dot: dot(1, 1), value, minted: [value].as_slice().into() };
+    let mut known = Knowledge::default();
+    known.insert(dot(1, 1));
+    let holding = |value: u8| {
+        let mut register = Register::default();
+        register.insert(twin(value));
+        (register, known.clone())
+    };
+    let (a, b) = (holding(1), holding(2));
+    assert_eq!(merged(&a, &b), merged(&b, &a));
+    assert_eq!(merged(&a, &b).0.versions().len(), 2);
+    assert_eq!(merged(&merged(&a, &b), &a), merged(&a, &b));
+    let superseded = (Register::default(), known);
+    assert!(merged(&merged(&a, &b), &superseded).0.is_empty());
+}

@@ -147,7 +147,7 @@ fn registers_and_fields_of_a_newer_program_are_passed_on_as_they_came() {
     let mut data = newer.data.versions()[0].clone();
     let unknown_field = [0xfa, 0x06, 0x01, 0x2a];
     data.minted = [&data.minted[..], &unknown_field[..]].concat().into();
-    newer.data.insert(data.clone());
+    newer.data.write(data.clone(), &[data.dot]);
     let frame = Message::Frame(Frame { entries: vec![newer.clone()], ..Frame::default() });
     let (_, back) = decode(&encode(FolderId([0; 16]), &frame)).unwrap();
     let Message::Frame(back) = back else { panic!("a frame came back as {back:?}") };

@@ -316,7 +316,7 @@ impl World {
             Effect::Scan => self.later(node, Event::Scan),
             Effect::Sync(epoch) => self.later(node, Event::Input(Input::Synced(epoch))),
             Effect::Refuse(peer, why) => panic!("{node} refuses {}: {why}", number(peer)),
-            Effect::NewLife | Effect::Restart(_) | Effect::PutBack => {
+            Effect::NewLife | Effect::Restart(_) | Effect::PutBack | Effect::Twin => {
                 panic!("{node} takes its index for an old one")
             }
             Effect::Happened(_) => {}

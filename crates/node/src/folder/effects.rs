@@ -108,6 +108,7 @@ impl Effects {
                     self.own.push(Input::Life(life::fresh(&self.identity, self.folder)));
                 }
                 Effect::PutBack => self.put_back(),
+                Effect::Twin => self.twin(),
                 Effect::Happened(event) => hand(&self.log, event),
                 Effect::Nameless(text) => {
                     self.board.notice(Cause::Nameless, &RelPath::root(), text);
@@ -159,6 +160,17 @@ impl Effects {
         );
         tracing::warn!(folder = %name, "{text}");
         self.board.notice(Cause::PutBack, &RelPath::root(), text);
+    }
+
+    fn twin(&self) {
+        let name = &self.name;
+        let text = format!(
+            "another program works in the folder {name:?} with this node's identity (a machine or a \
+             home that was copied while it was in use); nothing was lost by it, but stop one of the \
+             two and give it a home of its own: `syncline join` with an empty --home"
+        );
+        tracing::error!(folder = %name, "{text}");
+        self.board.notice(Cause::Twin, &RelPath::root(), text);
     }
 
     fn close(&self, peer: NodeId) {

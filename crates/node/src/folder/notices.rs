@@ -39,6 +39,8 @@ pub enum Cause {
     Sync,
     /// The index was put back: lasts until the folder is opened again.
     PutBack,
+    /// Another program runs with this node's identity: lasts until the folder is opened again.
+    Twin,
 }
 
 /// What looks find; before all others in the order of causes.

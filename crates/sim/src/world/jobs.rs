@@ -92,6 +92,7 @@ impl World {
                 self.inputs(node, vec![Input::Life(life)]);
             }
             Effect::PutBack => self.tell(|| format!("{node} begins a new life")),
+            Effect::Twin => self.tell(|| format!("{node} runs twice, and begins a new life")),
             Effect::Happened(_) => {}
             Effect::Nameless(what) => self.tell(|| format!("{node} notes {what}")),
             Effect::Notice(path, what) => self.tell(|| format!("{node} notes /{path}: {what}")),

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod deletes;
+mod incarnations;
 mod machines;
 mod moves;
 mod places;

@@ -11,7 +11,7 @@ use crate::index::{Index, MemIndex, Phase};
 use crate::limits::LIFE_MS_MIN;
 use crate::message::{Message, Share};
 use crate::observe::{Found, Source};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 fn record(number: u8, life: u8) -> IncarnationRecord {
     IncarnationRecord {
@@ -221,4 +221,74 @@ fn what_a_peer_heard_in_this_run_is_no_proof() {
     let own = b.engine.own_dots(&b.index);
     let own: Vec<(u8, u64)> = own.into_iter().map(|(life, n)| (life.0[0], n)).collect();
     assert_eq!(own, [(2, 3), (102, 1)], "whoever waits, waits for all lives");
+}
+
+/// A home was copied while its program ran, and both went on: each gave its dots to operations of
+/// its own, and each peer held one of the two for known. Nobody ever asked for the other.
+#[test]
+fn a_node_that_runs_twice_loses_nothing() {
+    for (here, there) in [(1, 1), (1, 2), (2, 1), (3, 1)] {
+        let (mut a, mut c) = (Side::new(1), Side::new(3));
+        let mut b = Side::new(2);
+        b.write("old", b'o');
+        meet(&mut a, &mut b);
+        meet(&mut a, &mut c);
+        let (mut twin, _) = start(2, b.index.clone(), 2, Witness::NoPlace);
+        for number in 0..here {
+            b.make(&format!("here{number}"), b'h');
+        }
+        for number in 0..there {
+            twin.make(&format!("there{number}"), b't');
+        }
+        b.write("old", b'1');
+        twin.write("old", b'2');
+        meet_again(&mut a, &mut b);
+        meet(&mut c, &mut twin);
+        meet_again(&mut a, &mut c);
+        // Each goes on working, and its peer with the other's.
+        let mut told = 0;
+        for round in 0..6 {
+            b.make(&format!("on here{round}"), b'h');
+            told += renew(&mut a, &mut b, 100 + round);
+            meet_again(&mut a, &mut c);
+            told += renew(&mut c, &mut twin, 200 + round);
+            meet_again(&mut a, &mut c);
+        }
+        meet_again(&mut a, &mut b);
+        meet_again(&mut c, &mut twin);
+        meet_again(&mut a, &mut c);
+        meet_again(&mut a, &mut b);
+        meet_again(&mut c, &mut twin);
+        assert_eq!(told, 1, "one of them is told that it is one of two");
+        let files = contents(&b);
+        assert_eq!(files.len(), 1 + here + there + 6, "{here} {there}: {files:?}");
+        assert_eq!(files["old"], ['1', '2'].into(), "both edits are there");
+        for side in [&a, &c, &twin] {
+            // A dot that was given twice may be left beside its new name: with the same bytes.
+            assert_eq!(contents(side), files, "{here} {there}");
+            assert_eq!(side.engine.knowledge(), b.engine.knowledge());
+        }
+    }
+}
+
+/// Of each file: its contents, however many versions have them.
+fn contents(side: &Side) -> BTreeMap<String, BTreeSet<char>> {
+    files(side).into_iter().map(|(name, letters)| (name, letters.chars().collect())).collect()
+}
+
+/// They meet; whoever asks for a new life gets it, and they meet again. How often the second was
+/// told that it runs twice.
+fn renew(a: &mut Side, b: &mut Side, fresh: u8) -> usize {
+    a.turn([Input::PeerDown(node(b.number))]);
+    b.turn([Input::PeerDown(node(a.number))]);
+    let hello = said(a.turn([Input::PeerUp(node(b.number))]));
+    b.turn([Input::PeerUp(node(a.number))]);
+    let effects = b.hear(a.number, hello);
+    let mut twins = 0;
+    if effects.contains(&Effect::NewLife) {
+        let effects = b.turn([Input::Life(record(b.number, fresh))]);
+        twins = effects.iter().filter(|effect| **effect == Effect::Twin).count();
+    }
+    meet_again(a, b);
+    twins
 }
