@@ -567,7 +567,7 @@ fn no_row_is_left_without_its_directory() {
     let heard = a.look(Source::Live, "d/f", Found::Present(present(Kind::File, 9, Some(b'1'))));
     b.hear(1, heard);
     let install = installed(&operations(b.turn([Input::Staged(vec![Digest([b'1'; 32])])]))).0;
-    let gone = looks(Source::Live, &[("d", None)]);
+    let gone = looks(Source::Scan, &[("d", None)]);
     let heard = said(a.turn([Input::Observed(a.now.mono_ms + 1, gone)]));
     let remove = operations(b.hear(1, heard));
     assert!(matches!(remove[..], [Operation { act: Act::Remove { .. }, .. }]), "{remove:?}");
@@ -578,7 +578,8 @@ fn no_row_is_left_without_its_directory() {
     let effects = b.turn([Input::Applied(vec![(next[0].id, Outcome::NotAsExpected)])]);
     assert_eq!(asked(&effects), ["d", "d/f"]);
     b.now.mono_ms += 10;
-    b.look(Source::Live, "d", Found::Absent);
+    let gone = looks(Source::Live, &[("d", None), ("d/f", None)]);
+    b.turn([Input::Observed(b.now.mono_ms + 1, gone)]);
     assert_eq!(b.index.seen_rows().count(), 1, "the root");
 }
 

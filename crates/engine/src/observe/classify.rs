@@ -398,11 +398,25 @@ impl Desk<'_> {
         let source = self.pen.source;
         match self.under.gone.get(path) {
             Some(first) => self.pen.source = *first,
-            None if self.is_contested(&row) => return self.seen.doubted.push(path.clone()),
+            None if self.is_contested(&row) || self.may_be_elsewhere(&row) => {
+                return self.seen.doubted.push(path.clone())
+            }
             None => {}
         }
         self.delete_tree(&row);
         self.pen.source = source;
+    }
+
+    /// Whether a directory with something in it is gone: removed in no time, or renamed, which its
+    /// other end tells in a moment. As a deletion and a creation it would be a tree sent anew, and
+    /// what others edit in it meanwhile would bring the old one back.
+    fn may_be_elsewhere(&self, row: &SeenRow) -> bool {
+        let has_rows = || !self.pen.index.seen_children(row.slot, None, 1).is_empty();
+        let is_renamed = self.pen.source == Source::Live && row.kind == Kind::Dir && has_rows();
+        if is_renamed {
+            reached("a directory is gone with all that is in it");
+        }
+        is_renamed
     }
 
     /// Whether something has lost to what is at the row or below it. A deletion would take that

@@ -284,7 +284,8 @@ fn what_was_done_is_told_of_each_path_that_it_was_done_to() {
     ];
     let done = told(node.look(Source::Live, &now));
     assert_eq!(done, ["Moved D from d", "Edited e", "Attributes m"]);
-    assert_eq!(told(node.look(Source::Live, &[("D", None)])), ["Removed D/in", "Removed D"]);
+    assert_eq!(told(node.look(Source::Live, &[("D", None)])), [""; 0], "it may be elsewhere");
+    assert_eq!(told(node.look(Source::Scan, &[("D", None)])), ["Removed D/in", "Removed D"]);
 }
 
 #[test]
@@ -405,8 +406,26 @@ fn a_move_into_a_directory_made_in_the_same_batch_stays_a_move() {
 #[test]
 fn a_vanished_tree_is_one_tombstone_an_entry() {
     let tree = [("d", dir(1)), ("d/e", dir(2)), ("d/e/a", file(3, b'x'))];
-    check(&tree, &[("d", None)], &["a deleted", "d deleted", "e deleted"]);
+    let all = [("d", None), ("d/e", None), ("d/e/a", None)];
+    check(&tree, &all, &["a deleted", "d deleted", "e deleted"]);
     check(&tree, &[("d/e", None), ("d/e/a", None)], &["a deleted", "e deleted"]);
+    let mut node = Node::new(Phase::Member);
+    node.look(Source::Scan, &tree);
+    assert_eq!(node.done(Source::Scan, &[("d", None)]), ["a deleted", "d deleted", "e deleted"]);
+}
+
+// Story (simulator, case 20): a file of a directory was asked for that had just been renamed. Who
+// looked for it found the directory gone before the kernel had told where it went: all nodes
+// deleted it with all that was in it, and got it again under its new name.
+#[test]
+fn a_directory_that_is_gone_with_all_that_is_in_it_may_have_been_renamed() {
+    let tree = [("d", dir(1)), ("d/a", file(3, b'x'))];
+    let mut node = Node::new(Phase::Member);
+    node.look(Source::Scan, &tree);
+    let seen = node.look(Source::Live, &[("d", None)]);
+    assert_eq!((seen.doubted, seen.done), (vec![path("d")], Vec::new()));
+    let seen = node.look(Source::Live, &[("d", None), ("e", dir(1))]);
+    assert_eq!(seen.moved, [(path("d"), path("e"))]);
 }
 
 #[test]

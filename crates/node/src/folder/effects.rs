@@ -165,9 +165,9 @@ impl Effects {
     fn twin(&self) {
         let name = &self.name;
         let text = format!(
-            "another program works in the folder {name:?} with this node's identity (a machine or a \
-             home that was copied while it was in use); nothing was lost by it, but stop one of the \
-             two and give it a home of its own: `syncline join` with an empty --home"
+            "another program works in the folder {name:?} with this node's identity (a machine or \
+             a home that was copied while it was in use); nothing was lost by it, but stop one of \
+             the two and give it a home of its own: `syncline join` with an empty --home"
         );
         tracing::error!(folder = %name, "{text}");
         self.board.notice(Cause::Twin, &RelPath::root(), text);
