@@ -140,7 +140,6 @@ fn case_20_a_large_directory_is_renamed_under_our_hands() {
         }
         story.meet();
         if call == "read_at" {
-            story.came_by("a directory is gone with all that is in it");
             story.came_by("a directory was renamed");
         }
         let files = (0..FILES).map(|number| (format!("e/{number}"), text(number)));
