@@ -3,7 +3,8 @@
 //! A dot is given once. An index that was put back to an older copy (a snapshot, a volume rolled
 //! back, a backup) would give dots again that other nodes know for other operations. The witness
 //! tells so at the opening, else a peer does that knows more of this life than the index: then
-//! nothing more is minted until the node has signed a new one (docs/decisions/0008).
+//! nothing more is minted until the node has signed a new one (docs/decisions/0008). A node that
+//! runs twice is told so in the same way (docs/decisions/0012).
 
 use super::{Effect, FolderEngine, Input, Now, Opening, Witness};
 use crate::dot::{Dot, Incarnation, Knowledge};
