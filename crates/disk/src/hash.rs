@@ -88,7 +88,7 @@ struct Pass {
 impl Reader {
     /// `racy_ms` as [`racy_ms`] says for the folder's filesystem.
     pub fn new(racy_ms: u64) -> Reader {
-        Reader { buffer: vec![0; BUFFER_BYTES], racy_ms }
+        Reader { buffer: Vec::new(), racy_ms }
     }
 
     /// Reads and hashes an open file. `go_on` is told the bytes of each step and answers whether to
@@ -149,6 +149,11 @@ impl Reader {
         size: u64,
         go_on: &mut dyn FnMut(u64) -> bool,
     ) -> io::Result<Option<Pass>> {
+        // No larger than it has to be: most looks are at one small file.
+        let room = usize::try_from(size).map_or(BUFFER_BYTES, |size| size.min(BUFFER_BYTES));
+        if self.buffer.len() < room {
+            self.buffer.resize(room, 0);
+        }
         let mut hasher = blake3::Hasher::new();
         let mut length = 0u64;
         let mut zeros = true;

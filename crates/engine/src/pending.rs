@@ -48,6 +48,8 @@ pub struct Flight {
 
 /// How many waiting entries are asked whether a creation is among them.
 const IN_THE_WAY_MAX: usize = 256;
+/// So often an operation is tried as soon as anything is seen where it failed.
+const FREE_ATTEMPTS: u32 = 2;
 
 /// The window over what is pending.
 #[derive(Clone, Debug, Default)]
@@ -63,6 +65,8 @@ pub struct Pending {
     roomless: BTreeSet<(u64, EntryId)>,
     retries: BTreeSet<(u64, EntryId)>,
     attempts: BTreeMap<EntryId, u32>,
+    /// Entries whose pause no mark ends: what was tried shows in what is seen, and nothing else.
+    held: BTreeSet<EntryId>,
     /// Entries that wait for earlier creations, as last decided.
     barred: BTreeSet<EntryId>,
     /// Since when an entry has waited for earlier creations.
@@ -79,7 +83,7 @@ impl Pending {
     pub fn marked(&mut self, index: &dyn Index, ids: &[EntryId]) {
         for &id in ids {
             let Some(row) = index.pending(id) else { continue };
-            if row.order <= self.cursor {
+            if row.order <= self.cursor && !self.held.contains(&id) {
                 self.taken.insert(id);
                 self.ready.insert((row.order, id));
             }
@@ -122,6 +126,7 @@ impl Pending {
     pub fn done(&mut self, id: EntryId) {
         self.taken.remove(&id);
         self.attempts.remove(&id);
+        self.held.remove(&id);
         self.barred.remove(&id);
         self.barred_since_ms.remove(&id);
     }
@@ -235,10 +240,20 @@ impl Pending {
         self.retries.insert((now_ms + pause, id));
     }
 
+    /// The same, but after some attempts nothing that is seen there ends the pause: trying has
+    /// changed what is seen.
+    pub fn retry_held(&mut self, id: EntryId, now_ms: u64) {
+        self.retry(id, now_ms);
+        if self.attempts.get(&id).is_some_and(|attempts| *attempts > FREE_ATTEMPTS) {
+            self.held.insert(id);
+        }
+    }
+
     /// Takes up again whose pause is over, and whom the barrier has held too long.
     pub fn expire(&mut self, index: &dyn Index, now_ms: u64) {
         while let Some(&(at, id)) = self.retries.first().filter(|(at, _)| *at <= now_ms) {
             self.retries.remove(&(at, id));
+            self.held.remove(&id);
             self.again(index, id);
         }
     }

@@ -145,7 +145,6 @@ fn happen(world: &mut World, part: usize, mut chance: Random, links: &[(usize, u
         0..CROWD_MAX if part < world.options.crowd => {
             let node = chance.below(world.nodes.len());
             world.user(node);
-            check(world);
         }
         0..CROWD_MAX => {}
         CROWD_MAX => {

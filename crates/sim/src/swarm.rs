@@ -112,7 +112,7 @@ options! {
     /// In so many of 1,000 steps a machine loses its power.
     power: 0, |_| 0;
     /// In so many of 1,000 steps an index is copied, or put back to its copy.
-    rollback: 0, |_| 0;
+    rollback: 0, |chance| some(chance, 100, &[40, 80]);
 }
 
 fn draw(seed: u64, name: &str, draw: fn(&mut Random) -> usize) -> usize {

@@ -198,3 +198,25 @@ fn who_was_held_at_a_barrier_and_waits_for_an_entry_now_is_not_barred() {
     pending.wait(id(1), Wake::Entry(id(2)));
     assert!(!pending.is_barred(id(1)));
 }
+
+// Story (simulator, seed 554): a directory was to be removed, in which a user had a file open for
+// writing. Each attempt took it aside and put it back, which was seen there, and so it was tried
+// again: a hundred times a second, for as long as the file was open.
+#[test]
+fn what_its_own_attempts_show_does_not_bring_an_entry_back_before_its_pause_is_over() {
+    let (mut pending, index) = pending(1);
+    assert_eq!(all(&mut pending), [1]);
+    let mut now_ms = 0;
+    for attempt in 1..6 {
+        pending.retry_held(id(1), now_ms);
+        pending.marked(&index, &[id(1)]);
+        let expected: &[u8] = if attempt < 3 { &[1] } else { &[] };
+        assert_eq!(all(&mut pending), expected, "attempt {attempt}");
+        now_ms += RETRY_MS_MAX;
+        pending.expire(&index, now_ms);
+        assert_eq!(all(&mut pending), [1], "attempt {attempt}, when its pause is over");
+    }
+    pending.done(id(1));
+    pending.marked(&index, &[id(1)]);
+    assert_eq!(all(&mut pending), [1], "another operation begins afresh");
+}
