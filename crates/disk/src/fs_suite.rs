@@ -309,6 +309,10 @@ fn a_mapping_shows_its_first_store_only<F: Fs>(
     let last = times();
     drop(map);
     assert_eq!(times(), last, "the end of a mapping does not");
+    let mut map = others.map(dir, &name("a"));
+    fs.pause(20);
+    map.store(3, b"4");
+    assert!(times() > last, "the first store of another mapping does");
 }
 
 fn probes_see_mappings<F: Fs>(fs: &F, dir: &F::Dir, others: &impl Others<F>) {

@@ -241,7 +241,6 @@ impl<F: Fs> Root<F> {
     ) -> Result<Root<F>, RootError> {
         let dir = door().map_err(|error| opening(path, error))?;
         let refused = |error| opening(path, error);
-        fs.list(&dir, &mut |_, _| ()).map_err(refused)?;
         mark::try_write(fs, &dir).map_err(|error| unwritable(path, error))?;
         let found = mark::read(fs, &dir).map_err(refused)?;
         if let Some((other, _)) = found.filter(|(other, _)| *other != mark && !takeover) {

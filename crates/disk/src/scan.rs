@@ -141,7 +141,8 @@ pub struct Report {
 /// What a scan amounted to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Summary {
-    /// Everything was looked at that could be; false after a cancellation.
+    /// Everything was looked at that could be; false after a cancellation, and where the root
+    /// itself could not be looked at or listed.
     pub complete: bool,
     /// Something moved or a bound was met: another scan would find more.
     pub again: bool,

@@ -65,6 +65,8 @@ pub struct FolderEngine {
     scanning: bool,
     /// Another scan is due: what the one that runs has passed by may have changed unseen since.
     scan_again: bool,
+    scan_due_ms: Option<u64>,
+    scan_pause_ms: u64,
     /// Changes may have been missed since the last scan began.
     overlooked: bool,
     /// The scan that runs began before a pause: what it passed by may have changed unseen since.
@@ -124,6 +126,8 @@ impl FolderEngine {
             paused: false,
             scanning: false,
             scan_again: false,
+            scan_due_ms: None,
+            scan_pause_ms: 0,
             overlooked: false,
             is_stale: false,
             has_scanned: false,
@@ -229,6 +233,7 @@ impl FolderEngine {
         if self.traffic.take_lost() {
             self.overlooked();
         }
+        self.scan_when_due();
         let again = self.traffic.take_deferred(now.mono_ms);
         if !again.is_empty() && !self.paused {
             self.effects.push(Effect::Observe(again));
@@ -257,7 +262,8 @@ impl FolderEngine {
         let doubt = self.doubts.deadline().filter(|_| !self.paused);
         let stall = self.fetch.deadline();
         let beside = self.beside.deadline().filter(|_| self.takes_verdicts());
-        let due = [self.pending.deadline(), self.exchange.deadline(), stall, sync, doubt, beside];
+        let (pending, exchange) = (self.pending.deadline(), self.exchange.deadline());
+        let due = [pending, exchange, stall, sync, doubt, beside, self.scan_due_ms()];
         due.into_iter().flatten().min()
     }
 

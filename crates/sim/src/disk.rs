@@ -85,7 +85,6 @@ struct State {
     at_root: AtRoot,
     /// Counts mounts: a filesystem that is mounted again is another mount.
     mounts: u64,
-    free_bytes: u64,
 }
 
 /// One machine's disk; clones are the same disk.
@@ -126,7 +125,6 @@ impl SimDisk {
             lacks: Lacks::default(),
             at_root: AtRoot::default(),
             mounts: 0,
-            free_bytes: TOTAL_BYTES / 2,
         })))
     }
 
@@ -151,11 +149,6 @@ impl SimDisk {
     /// Sets what it cannot do.
     pub fn set_lacks(&self, lacks: Lacks) {
         self.lock().lacks = lacks;
-    }
-
-    /// Leaves room for so much.
-    pub fn set_free(&self, bytes: Option<u64>) {
-        self.lock().free_bytes = bytes.unwrap_or(TOTAL_BYTES / 2);
     }
 
     /// Puts something at the path of the folder's root; the root itself comes back as a new mount.
@@ -541,7 +534,7 @@ impl Fs for SimDisk {
         let volume = state.model.dir(dir.inode)?.volume;
         let (magic, mut id) = (0xef53, *b"simdisk ");
         id[7] = b'0' + volume;
-        Ok(Volume { magic, id, free_bytes: state.free_bytes, total_bytes: TOTAL_BYTES })
+        Ok(Volume { magic, id, free_bytes: TOTAL_BYTES / 2, total_bytes: TOTAL_BYTES })
     }
 
     fn unix_ms(&self) -> u64 {

@@ -6,6 +6,7 @@
 //! (`small_worlds`).
 
 pub mod random;
+pub mod refusals;
 pub mod swarm;
 
 pub mod disk;
@@ -16,6 +17,7 @@ pub mod net;
 pub mod kernel;
 pub mod node;
 
+pub mod bystanders;
 pub mod checkers;
 pub mod users;
 

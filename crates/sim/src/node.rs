@@ -68,7 +68,7 @@ pub struct Machine {
     /// What no copy brings along: the last life and counter, in this start of the machine.
     witness: Option<(Incarnation, u64)>,
     node: usize,
-    lives: u8,
+    lives: u16,
     /// The power was lost, and no program has looked at all that it left.
     pub unexamined: bool,
     /// The program, while it runs.
@@ -231,6 +231,11 @@ impl Machine {
         self.index = self.saved.take().expect("there is a copy");
     }
 
+    /// Whether its folder has a root by now.
+    pub fn is_claimed(&self) -> bool {
+        self.identity.is_some()
+    }
+
     /// Whether there is a copy of the index to be put back.
     pub fn has_copy(&self) -> bool {
         self.saved.is_some()
@@ -259,16 +264,20 @@ impl Program {
 
     /// Nothing waits for any content.
     pub fn unstage(&self, contents: &[Digest]) {
-        self.stage.clear(contents).expect("staging is our own");
+        // What cannot be cleared away now is found at the next start.
+        let _ = self.stage.clear(contents);
     }
 
     /// Whether looks may be believed; see `node::folder::root`.
-    fn check_root(&self, index: &MemIndex, live: bool) -> Result<(), String> {
-        match self.root.check(&self.disk, index) {
-            Ok(RootState::Good) => Ok(()),
-            Ok(RootState::Emptied) if live => Ok(()),
-            Ok(state) => Err(state.to_string()),
-            Err(error) => Err(error.to_string()),
+    pub fn check_root(&self, index: &MemIndex, live: bool) -> Result<(), String> {
+        let state = if live {
+            self.root.look(&self.disk)
+        } else {
+            self.root.check(&self.disk, index).map_err(|error| error.to_string())?
+        };
+        match state {
+            RootState::Good => Ok(()),
+            state => Err(state.to_string()),
         }
     }
 
@@ -281,13 +290,15 @@ impl Program {
     /// Looks again at what waits in staging for a writer to let go.
     pub fn revisit(&mut self) {
         if self.apply.left_count() > 0 {
-            self.apply.revisit().expect("a disk that does not fail");
+            // What cannot be told now stays, and is looked at again.
+            let _ = self.apply.revisit();
         }
     }
 
-    /// Makes everything durable.
-    pub fn sync(&self) {
-        self.disk.sync_volume(&self.dir).expect("a disk that does not fail");
+    /// Makes everything durable, or not.
+    pub fn sync(&self, epoch: u64) -> Input {
+        let synced = self.disk.sync_volume(&self.dir);
+        synced.map_or(Input::NotSynced, |()| Input::Synced(epoch))
     }
 }
 
@@ -310,10 +321,10 @@ fn look_at(disk: &SimDisk, dir: &Arc<Open>) -> io::Result<Present> {
 }
 
 /// A life of a node that was never lived.
-fn life(node: usize, life: u8) -> IncarnationRecord {
+fn life(node: usize, life: u16) -> IncarnationRecord {
     let mut bytes = [0; 16];
     bytes[0] = node_id(node).0[0];
-    bytes[1] = life;
+    bytes[1..3].copy_from_slice(&life.to_le_bytes());
     let mut record = IncarnationRecord {
         incarnation: Incarnation(bytes),
         node: node_id(node),

@@ -48,6 +48,10 @@ pub const PARTS_PER_STEP: usize = CROWD_MAX + 2;
 pub const INTERRUPTIONS: usize = 100_000;
 /// How many of them there are at most.
 pub const INTERRUPTIONS_MAX: usize = 200;
+/// Refused calls have the numbers from here on.
+pub const REFUSALS: usize = 200_000;
+/// Refused calls of one world.
+pub const REFUSALS_MAX: usize = 200;
 
 /// How long a world goes on in which somebody lies.
 const HEARS_LIES_MS: u64 = 60_000;
@@ -129,7 +133,7 @@ fn live(world: &mut World, plan: &Plan) {
         return check(world);
     }
     world.run_to_rest();
-    if plan.options.misses > 0 {
+    if plan.options.misses > 0 || world.has_refused() {
         world.pass_an_hour();
         world.run_to_rest();
     }
@@ -137,6 +141,9 @@ fn live(world: &mut World, plan: &Plan) {
     checkers::at_rest(world);
     checkers::no_echo(world);
     checkers::at_rest(world);
+    for (node, beside) in world.bystanders.iter().enumerate() {
+        beside.at_rest(node, &world.nodes[node]);
+    }
 }
 
 /// One part of the script. Its chance is its own: leaving out another changes nothing in it.
@@ -176,6 +183,8 @@ fn begin(world: &mut World, plan: &Plan) {
             world.start(node);
         }
     }
+    // A folder that is refused when it is added is its operator's, who adds it again.
+    world.town().refusals.begin();
     for a in 0..nodes {
         for b in a + 1..nodes {
             world.set_link(a, b, chain == 0 || b == a + 1);
@@ -186,6 +195,7 @@ fn begin(world: &mut World, plan: &Plan) {
 fn disturb(world: &mut World, chance: &mut Random, links: &[(usize, usize)]) {
     let Options { kills, power, rollback, away, late, .. } = world.options;
     disturb_links(world, chance, links);
+    disturb_disks(world, chance);
     world.disturb_clocks(chance);
     if chance.chance(away) {
         let node = chance.below(world.nodes.len());
@@ -231,6 +241,19 @@ fn operate(world: &mut World, chance: &mut Random) {
     }
 }
 
+/// Things in a tree are locked, and roots go away; or that is over.
+fn disturb_disks(world: &mut World, chance: &mut Random) {
+    let Options { locks, unmounts, .. } = world.options;
+    if chance.chance(locks) {
+        let node = chance.below(world.nodes.len());
+        world.lock(node, chance);
+    }
+    if chance.chance(unmounts) {
+        let node = chance.below(world.nodes.len());
+        world.unmount(node, chance);
+    }
+}
+
 fn disturb_links(world: &mut World, chance: &mut Random, links: &[(usize, usize)]) {
     let Options { cuts, late_cuts, stalls, one_way, .. } = world.options;
     if chance.chance(cuts) {
@@ -254,6 +277,7 @@ fn disturb_links(world: &mut World, chance: &mut Random, links: &[(usize, usize)
 fn heal(world: &mut World, links: &[(usize, usize)]) {
     world.town().permille = 0;
     world.pardon();
+    world.heal_disks();
     world.users_finish();
     for node in 0..world.nodes.len() {
         world.mend_root(node);
@@ -272,5 +296,8 @@ fn check(world: &World) {
     let town = world.town();
     for (node, machine) in world.nodes.iter().enumerate() {
         checkers::always(node, machine, &town.census);
+    }
+    for (node, beside) in world.bystanders.iter().enumerate() {
+        beside.always(node, &world.nodes[node]);
     }
 }

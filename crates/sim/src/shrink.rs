@@ -6,6 +6,7 @@
 //! `main`.
 
 use crate::scenario::{run, INTERRUPTIONS, INTERRUPTIONS_MAX, PARTS_PER_STEP};
+use crate::scenario::{REFUSALS, REFUSALS_MAX};
 use crate::swarm::{Options, Plan};
 
 /// What was found.
@@ -57,6 +58,7 @@ impl Search<'_> {
         let parts = self.best.options.steps * PARTS_PER_STEP;
         helped |= self.without(0, parts);
         helped |= self.without(INTERRUPTIONS, INTERRUPTIONS_MAX);
+        helped |= self.without(REFUSALS, REFUSALS_MAX);
         helped
     }
 

@@ -109,6 +109,31 @@ options! {
     jumps: 0, |chance| some(chance, 150, &[30, 150]);
     /// In so many of 1,000 steps a wall clock stops, or goes on.
     stops: 0, |chance| some(chance, 150, &[30, 150]);
+    /// In so many of 100,000 calls of a program to its disk begins: EIO.
+    eio: 0, |chance| some(chance, 150, &[20, 100, 500]);
+    /// The same: no space, or the quota is used up.
+    full: 0, |chance| some(chance, 150, &[20, 100, 500]);
+    /// The same: no more descriptors.
+    descriptors: 0, |chance| some(chance, 150, &[20, 100, 500]);
+    /// The same: the filesystem can only be read.
+    readonly: 0, |chance| some(chance, 150, &[20, 100, 500]);
+    /// The same: what is held is stale.
+    stale: 0, |chance| some(chance, 150, &[20, 100, 500]);
+    /// The same: no permission.
+    denied: 0, |chance| some(chance, 150, &[20, 100, 500]);
+    /// The same: the name is too long here.
+    toolong: 0, |chance| some(chance, 150, &[20, 100]);
+    /// In so many of 1,000 steps something in a tree is made immutable or unreadable, or is not so
+    /// any more.
+    locks: 0, |chance| some(chance, 150, &[50, 200]);
+    /// In so many of 1,000 steps the root of a machine goes away or comes back.
+    unmounts: 0, |chance| some(chance, 150, &[30, 100]);
+    /// In so many of 1,000 things that users do one swaps a directory for a symlink.
+    hostile: 0, |chance| some(chance, 150, &[50, 200]);
+    /// In so many of 1,000 things that users do one writes through a mapping.
+    maps: 0, |chance| some(chance, 200, &[50, 200]);
+    /// What disks cannot do: 1: swap, link; 2: swap, look before they rename; 3: leases.
+    lacks: 0, |_| 0;
     /// In so many of 1,000 steps a machine loses its power.
     power: 0, |_| 0;
     /// In so many of 1,000 steps an index is copied, or put back to its copy.

@@ -8,7 +8,8 @@ use crate::checkers::Census;
 use crate::disk::model::{Inode, Model, Spot, Target};
 use crate::disk::{Fate, SimDisk};
 use crate::random::Random;
-use crate::scenario::{INTERRUPTIONS, INTERRUPTIONS_MAX};
+use crate::refusals::Refusals;
+use crate::scenario::{INTERRUPTIONS, INTERRUPTIONS_MAX, REFUSALS, REFUSALS_MAX};
 use crate::swarm::{Counts, Options};
 use disk::fs::FileKind;
 use engine::content::Digest;
@@ -17,6 +18,7 @@ use engine::path::Name;
 use std::collections::{BTreeSet, VecDeque};
 
 mod acts;
+mod rare;
 
 /// A file at the root of the first node that no user touches. No user removes the last thing in the
 /// root either: an emptied root stops its folder at the next start, and that is not what is tried
@@ -39,6 +41,10 @@ enum Rest {
     Write { inode: Inode, offset: usize, pieces: VecDeque<Vec<u8>> },
     /// An editor's temporary file is to be renamed over the old one.
     RenameOver { from: Spot, to: Spot },
+    /// A file is mapped, and these are still to be stored.
+    Store { inode: Inode, pieces: VecDeque<(usize, Vec<u8>)> },
+    /// A directory stands under another name, and a symlink in its place.
+    SwapBack { link: Spot, real: Spot },
     /// A tree is being removed, deepest first.
     RemoveTree { dir: Inode },
 }
@@ -67,6 +73,10 @@ pub struct Town {
     pub seats: Vec<Seat>,
     /// In so many of 1,000 calls of the program a user comes in between.
     pub permille: usize,
+    /// Which calls of the programs fail.
+    pub refusals: Refusals,
+    /// How many have.
+    pub refused: usize,
     /// A program is killed after so many of its calls.
     pub doom: Option<(usize, u32)>,
     /// What happened, if somebody wants to read it.
@@ -98,6 +108,8 @@ impl Town {
             census: Census::default(),
             seats: Vec::new(),
             permille: 0,
+            refusals: Refusals::new(seed, &options),
+            refused: 0,
             doom: None,
             story: None,
             now_ms: 0,
@@ -126,6 +138,24 @@ impl Town {
                 }
             }
         }
+        self.come_between(node, disk, call);
+        self.refuse(node, disk, call)
+    }
+
+    /// Whether the machine refuses this call.
+    fn refuse(&mut self, node: usize, disk: &SimDisk, call: &'static str) -> Fate {
+        let Some((kind, errno)) = self.refusals.at(node, call) else { return Fate::Go };
+        let number = REFUSALS + self.refused;
+        self.refused += 1;
+        if self.refused > REFUSALS_MAX || self.skip.contains(&number) {
+            return Fate::Go;
+        }
+        self.faults.add(kind);
+        disk.with(|model| self.tell(model, || format!("{node} is refused {call}: {errno}")));
+        Fate::Fail(errno)
+    }
+
+    fn come_between(&mut self, node: usize, disk: &SimDisk, call: &'static str) {
         let comes = self.between < INTERRUPTIONS_MAX && self.calls.chance(self.permille);
         if comes {
             let number = INTERRUPTIONS + self.between;
@@ -133,7 +163,7 @@ impl Town {
             // Each has a chance of its own: who does not come changes nothing in what others do.
             let chance = Random::new(self.calls.bits(), 2);
             if self.skip.contains(&number) {
-                return Fate::Go;
+                return;
             }
             self.random = chance;
             self.faults.add("user between two calls");
@@ -142,7 +172,6 @@ impl Town {
                 self.act(node, model);
             });
         }
-        Fate::Go
     }
 
     /// Adds a line to the story.

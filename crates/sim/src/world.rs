@@ -6,10 +6,12 @@
 //! Driven by `scenario`.
 
 mod clocks;
+mod disks;
 mod jobs;
 mod links;
 pub mod people;
 
+use crate::bystanders::Bystanders;
 use crate::checkers;
 use crate::disk::model::{Inode, Model, TOP};
 use crate::disk::{Killed, SimDisk};
@@ -117,6 +119,11 @@ pub struct World {
     past: Vec<Vec<u8>>,
     /// What becomes of conflicts.
     pub policy: Policy,
+    /// What lies beside the folders, by node; nothing where nothing leads there.
+    pub bystanders: Vec<Bystanders>,
+    /// What is locked, and where.
+    locked: Vec<(usize, Inode)>,
+    has_locked: bool,
     /// A hash of each step, if somebody wants to compare.
     pub trail: Option<Trail>,
 }
@@ -147,6 +154,9 @@ impl World {
             strays: BTreeSet::new(),
             policy: Policy { beside: options.beside > 0, prefer: options.prefer.checked_sub(1) },
             past: Vec::new(),
+            bystanders: Vec::new(),
+            locked: Vec::new(),
+            has_locked: false,
             trail: None,
         };
         for node in 0..options.nodes {
@@ -179,6 +189,7 @@ impl World {
         })));
         self.roots.push(root);
         self.nodes.push(machine);
+        self.furnish(node);
     }
 
     /// The users.
@@ -276,7 +287,7 @@ impl World {
         self.after_work(node);
         match self.survived(node, started) {
             Some(Ok(())) => {}
-            Some(Err(why)) => panic!("{node} does not start: {why}"),
+            Some(Err(why)) => return self.refused(node, &why),
             None => return,
         }
         let staged = self.nodes[node].program.as_ref().map(Program::staged);
@@ -429,7 +440,7 @@ impl World {
         self.now_ms = self.now_ms.max(at_ms);
         self.bound();
         self.set_clocks();
-        if self.is_running(node) && self.desks[node].run == run {
+        if self.desks[node].run == run && (self.is_running(node) || event.is_start()) {
             let what = self.trail.as_ref().map(|_| event.name());
             self.happen(node, event);
             if let (Some(trail), Some(what)) = (&mut self.trail, what) {

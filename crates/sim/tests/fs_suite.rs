@@ -30,7 +30,7 @@ impl Others<SimDisk> for Programs {
     fn map(&self, dir: &Arc<Open>, name: &Name) -> Box<dyn Mapping> {
         let inode = self.0.with(|model| {
             let inode = model.at(dir.inode(), name).expect("a file");
-            model.open(inode, true).map(|()| inode)
+            model.map(inode).map(|()| inode)
         });
         Box::new(Map(self.0.clone(), inode.expect("not immutable")))
     }

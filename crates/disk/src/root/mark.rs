@@ -2,7 +2,7 @@
 //!
 //! Text, so that an administrator can read it with getfattr(1). Used by `root`.
 
-use crate::fs::{Fs, On};
+use crate::fs::{FileKind, Fs, On};
 use crate::ignore::{MARKER_NAME, PROBE_PREFIX};
 use engine::path::Name;
 use rustix::io::Errno;
@@ -166,9 +166,22 @@ pub(super) fn fresh_name() -> Name {
     own_name(&[PROBE_PREFIX, hex(&random.to_be_bytes()).as_bytes()].concat())
 }
 
-/// Whether we may create and remove in a directory; its time is put back.
+/// Whether we may create and remove in a directory; its time is put back. What an earlier try could
+/// make and not remove goes, too.
 pub(super) fn try_write<F: Fs>(fs: &F, dir: &F::Dir) -> io::Result<()> {
-    let (probe, before) = (fresh_name(), fs.stat_dir(dir)?.mtime);
+    let before = fs.stat_dir(dir)?.mtime;
+    let mut left = Vec::new();
+    fs.list(dir, &mut |name, _| {
+        left.extend(Some(name).filter(|name| name.as_bytes().starts_with(PROBE_PREFIX)));
+    })?;
+    for name in left {
+        let stat = fs.stat(dir, &name)?;
+        // A user's own is not empty.
+        if stat.kind == FileKind::File && stat.size == 0 {
+            remove(fs, dir, &name)?;
+        }
+    }
+    let probe = fresh_name();
     fs.create(dir, &probe)?;
     remove(fs, dir, &probe)?;
     // Where it cannot be put back it is wrong, and that is all.

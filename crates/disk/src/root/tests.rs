@@ -244,3 +244,17 @@ fn the_mark_is_no_file_where_attributes_work() {
     assert_eq!(std::fs::read_dir(&place.path).unwrap().count(), 20);
     assert!(place.lab.fs.xattrs(On::Dir(root.dir())).unwrap().is_empty());
 }
+
+/// Story (simulator, EIO when a root is claimed): what tells whether files can be made there was
+/// made, could not be removed, and stayed in the user's directory for ever.
+#[test]
+fn what_an_earlier_claim_could_not_remove_goes_with_the_next() {
+    let home = tempfile::tempdir().unwrap();
+    let probe = home.path().join(".syncline-probe-0123456789abcdef");
+    let users = home.path().join(".syncline-probe-fedcba9876543210");
+    std::fs::write(&probe, b"").unwrap();
+    std::fs::write(&users, b"mine").unwrap();
+    claim(home.path(), MARK).unwrap();
+    assert!(!probe.exists());
+    assert_eq!(std::fs::read(&users).unwrap(), b"mine");
+}

@@ -93,11 +93,15 @@ impl<F: Fs, L: LastSeen> Walk<'_, F, L> {
         let root = RelPath::root();
         let stat = match self.lens.fs.stat_dir(self.eyes.root) {
             Ok(stat) => stat,
-            Err(error) => return self.tell(root, None, unreadable(&error), None),
+            Err(error) => {
+                self.blind = true;
+                return self.tell(root, None, unreadable(&error), None);
+            }
         };
         let row = self.ask(self.last.seen(ROOT_SLOT));
         if self.asked.contains(&root) || !row.is_some_and(|row| is_same(&row, &stat)) {
             let looked = self.lens.root(self.eyes.root);
+            self.blind |= matches!(looked, Looked::Found(Found::Unreadable(_), _));
             self.looked(root.clone(), None, looked);
         }
         if deep {

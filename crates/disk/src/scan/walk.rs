@@ -73,6 +73,8 @@ pub(super) struct Walk<'a, F: Fs, L: LastSeen> {
     pub(super) reader: Reader,
     pub(super) summary: Summary,
     failed: OnceCell<IndexError>,
+    /// The root itself could not be looked at, or not be listed.
+    pub(super) blind: bool,
 }
 
 impl<'a, F: Fs, L: LastSeen> Walk<'a, F, L> {
@@ -102,6 +104,7 @@ impl<'a, F: Fs, L: LastSeen> Walk<'a, F, L> {
             reader: Reader::new(eyes.racy_ms),
             summary: Summary::default(),
             failed: OnceCell::new(),
+            blind: false,
         }
     }
 
@@ -286,7 +289,7 @@ impl<'a, F: Fs, L: LastSeen> Walk<'a, F, L> {
             return Err(ScanError::LastSeen(error));
         }
         self.emitter.flush();
-        self.summary.complete = !self.is_over();
+        self.summary.complete = !self.is_over() && !self.blind;
         Ok(self.summary)
     }
 }

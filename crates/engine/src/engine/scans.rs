@@ -6,6 +6,11 @@ use super::{Effect, FolderEngine};
 use crate::index::{Index, Phase};
 use crate::proof::reached;
 
+/// Pause after a scan that could not look at everything, in milliseconds: twice as long each time.
+const SCAN_AGAIN_MS: u64 = 10_000;
+/// But not longer.
+const SCAN_AGAIN_MS_MAX: u64 = 3_600_000;
+
 impl FolderEngine {
     /// Whether a scan is running or due.
     pub fn is_scanning(&self) -> bool {
@@ -21,7 +26,19 @@ impl FolderEngine {
             return;
         }
         self.scanning = true;
+        self.scan_due_ms = None;
         self.effects.push(Effect::Scan);
+    }
+
+    /// When another scan begins in place of one that was not complete.
+    pub(super) fn scan_due_ms(&self) -> Option<u64> {
+        self.scan_due_ms.filter(|_| !self.paused)
+    }
+
+    pub(super) fn scan_when_due(&mut self) {
+        if self.scan_due_ms().is_some_and(|due| self.now.mono_ms >= due) {
+            self.start_scan();
+        }
     }
 
     /// Changes may have been missed: nothing is sure before a scan has ended that began since.
@@ -36,6 +53,13 @@ impl FolderEngine {
         let again = std::mem::take(&mut self.scan_again);
         if again {
             self.start_scan();
+        }
+        if complete {
+            self.scan_pause_ms = 0;
+        } else if !self.scanning {
+            let pause_ms = (self.scan_pause_ms * 2).clamp(SCAN_AGAIN_MS, SCAN_AGAIN_MS_MAX);
+            self.scan_pause_ms = pause_ms;
+            self.scan_due_ms = Some(self.now.mono_ms + pause_ms);
         }
         if std::mem::take(&mut self.is_stale) || !complete {
             return;

@@ -467,6 +467,50 @@ fn what_is_lost_while_a_scan_runs_is_scanned_for_again() {
     assert_eq!(scans(side.turn([Input::Scanned(true)])), 0);
 }
 
+// Story (simulator, a directory that was immutable for a while): what the machine had refused to set
+// was never tried again, and the directory kept its own time on this node for ever.
+#[test]
+fn what_was_refused_is_tried_again_when_the_thing_has_changed() {
+    let mut side = Side::new(1);
+    let found = present(Kind::Dir, 5, None);
+    side.look(Source::Live, "d", Found::Present(found.clone()));
+    let row = side.index.seen_rows().find(|row| row.name.is_some()).expect("a row");
+    let (slot, entry) = (row.slot, row.entry);
+    let wanted = Attributes { mode: 0o700, ..found.attributes.clone() };
+    let mut row = row.clone();
+    row.refused = Some(wanted.clone());
+    side.index.put_seen(&row);
+    side.look(Source::Live, "d", Found::Present(found.clone()));
+    assert_eq!(side.index.seen(slot).and_then(|row| row.refused), Some(wanted));
+    let later = Timestamp { seconds: 1_900_000, nanos: 0 };
+    let fingerprint = Fingerprint { ctime: later, ..found.fingerprint.clone() };
+    let minted = side.engine.meta().counter;
+    side.look(Source::Live, "d", Found::Present(Present { fingerprint, ..found }));
+    assert_eq!(side.index.seen(slot).and_then(|row| row.refused), None);
+    assert_eq!(side.engine.meta().counter, minted, "nobody has changed anything");
+    assert_eq!(side.index.seen_of(entry).expect("it stays").slot, slot);
+}
+
+// Story (simulator, EIO at the look that a scan begins with): the first scan of a folder ended
+// before it had seen anything. The next was the hourly one, and until then the folder took nothing
+// from others and gave them nothing.
+#[test]
+fn a_scan_that_saw_not_all_is_made_again_after_a_pause() {
+    let scans = |effects: Vec<Effect>| effects.iter().filter(|e| matches!(e, Effect::Scan)).count();
+    let mut side = Side::first(1, Phase::Importing);
+    side.turn([Input::Scanned(false)]);
+    assert_eq!(side.engine.meta().phase, Phase::Importing);
+    let due = side.engine.deadline().expect("it wants to be woken");
+    assert!((1_000..60_000).contains(&(due - side.now.mono_ms)));
+    side.now.mono_ms = due;
+    assert_eq!(scans(side.turn([Input::Tick])), 1);
+    assert_eq!(scans(side.turn([Input::Tick])), 0, "one at a time");
+    side.turn([Input::Scanned(true)]);
+    assert_eq!(side.engine.meta().phase, Phase::Member);
+    side.now.mono_ms += 60_000;
+    assert_eq!(scans(side.turn([Input::Tick])), 0);
+}
+
 // Story (found by reading): events had been lost and a scan was to make that good; `wait` did not
 // wait for it.
 #[test]

@@ -442,6 +442,8 @@ impl FolderEngine {
             return self.look_at([to.path()]);
         };
         (row.parent, row.name) = (dir.slot, Some(to.name.clone()));
+        // It can be moved by now: perhaps what was refused is let, too.
+        row.refused = None;
         if let Some(dots) = dots {
             row.dots = dots.clone();
         }

@@ -172,12 +172,15 @@ impl Pen<'_> {
         let mut next =
             self.row(row.slot, row.parent, row.name.clone(), &entry, found, dots, previous);
         next.content = content;
-        next.refused = row.refused.clone().filter(|_| !differs(row, &found.attributes));
+        // What was refused is asked for again when the file has changed: it may be let by now.
+        let asks_again = row.refused.is_some() && row.fingerprint.ctime != found.fingerprint.ctime;
+        let is_same = !asks_again && !differs(row, &found.attributes);
+        next.refused = row.refused.clone().filter(|_| is_same);
         if !edited {
             next.volatile = row.volatile.clone();
         }
         self.index.put_seen(&next);
-        if self.index.pending(row.entry).is_some() {
+        if asks_again || self.index.pending(row.entry).is_some() {
             ledger::mark(self.facts, self.index, row.entry, &[]);
         }
     }

@@ -90,8 +90,8 @@ pub struct Model {
     free: BTreeSet<u32>,
     generations: Vec<u32>,
     journal: Journal,
-    /// Files that were stored to through a mapping since they were written back: further stores
-    /// show in no timestamp.
+    /// Files that were stored to through a mapping since they were mapped or written back: further
+    /// stores show in no timestamp.
     stored: BTreeSet<Inode>,
     ticks: u32,
     /// The wall clock, in milliseconds since 1970.

@@ -141,7 +141,9 @@ impl Program {
                 reports.push(report);
                 true
             });
-        looked.expect("a root that can be looked at");
+        if looked.is_err() {
+            return;
+        }
         for path in reports.iter().flat_map(busy_paths) {
             self.settle.busy(now_ms, path);
         }
@@ -164,7 +166,7 @@ impl Program {
             reports.push(report);
             true
         });
-        seen.complete = looked.expect("a root that can be looked at").complete;
+        seen.complete = looked.is_ok_and(|summary| summary.complete);
         self.take(reports, seen);
     }
 

@@ -10,6 +10,10 @@ use std::collections::VecDeque;
 impl User<'_> {
     /// Something new; says what, or nothing if nothing came of it.
     pub(super) fn begin(&mut self) -> String {
+        if let Some(done) = self.rare() {
+            self.town.touches += 1;
+            return done;
+        }
         let done = match self.town.random.below(100) {
             0..22 => self.create(),
             22..30 => self.make_dir(),
@@ -43,6 +47,8 @@ impl User<'_> {
                 }
                 what
             }
+            Rest::Store { inode, pieces } => self.store_on(inode, pieces),
+            Rest::SwapBack { link, real } => self.swap_back(&link, &real),
             Rest::RemoveTree { dir } => self.remove_on(dir),
         }
     }
@@ -94,7 +100,7 @@ impl User<'_> {
         self.model.dir(inode).is_ok()
     }
 
-    fn is_being_written(&self, inode: Inode) -> bool {
+    pub(super) fn is_being_written(&self, inode: Inode) -> bool {
         self.model.thing(inode).is_ok_and(|thing| thing.writers > 0)
     }
 

@@ -41,6 +41,10 @@ pub(super) enum Event {
     Scan,
     Apply(Vec<Operation>),
     Revisit,
+    /// The root is looked at.
+    Guard,
+    /// What has stopped is opened again.
+    Reopen,
     Copy(Digest, u64, Origin),
     Serve(usize, Vec<(Want, Origin)>),
     Sync(u64),
@@ -49,6 +53,11 @@ pub(super) enum Event {
 
 impl Event {
     /// What it is, in a word.
+    /// Whether it starts a program, and needs none.
+    pub(super) fn is_start(&self) -> bool {
+        matches!(self, Event::Reopen)
+    }
+
     pub(super) fn name(&self) -> String {
         let name = format!("{self:?}");
         name.split(['(', ' ']).next().unwrap_or_default().to_string()
@@ -119,14 +128,16 @@ impl World {
             Event::Scan => self.scan(node),
             Event::Apply(operations) => self.apply(node, operations),
             Event::Revisit => self.revisit(node),
+            Event::Guard => self.guard(node),
+            Event::Reopen => self.reopen(node),
             Event::Copy(digest, size, origin) => {
                 let inputs = self.work(node, |program, _| program.copy(digest, size, origin));
                 self.answer(node, inputs.unwrap_or_default());
             }
             Event::Serve(peer, wants) => self.serve(node, peer, wants),
             Event::Sync(epoch) => {
-                let synced = self.work(node, |program, _| program.sync());
-                self.answer(node, synced.map(|()| Input::Synced(epoch)).into_iter().collect());
+                let synced = self.work(node, |program, _| program.sync(epoch));
+                self.answer(node, synced.into_iter().collect());
             }
             Event::Tick => {
                 if self.desks[node].tick_at_ms.is_some_and(|at_ms| at_ms <= self.now_ms) {
@@ -234,15 +245,11 @@ impl World {
             inputs.push(Input::Observed(began_ms, batch));
         }
         inputs.extend(seen.lost.then_some(Input::Overlooked));
-        if let Some(why) = seen.halt {
-            self.tell(|| format!("{node} halts: {why}"));
-            inputs.push(Input::Paused(true));
-            if let Some(program) = &mut self.nodes[node].program {
-                program.halted = Some(why);
-            }
-        }
         for input in inputs {
             self.post(at_ms, node, Event::Inputs(vec![input]));
+        }
+        if let Some(why) = seen.halt {
+            self.halt(node, why);
         }
     }
 
@@ -264,8 +271,14 @@ impl World {
             let expect = |one| mutants::expect_what_is_there(&disk, one);
             self.work(node, |_, _| operations.iter_mut().for_each(expect));
         }
-        let Some(outcomes) = self.work(node, |program, _| program.apply(&operations)) else {
-            return;
+        let applied = self.work(node, |program, index| {
+            program.check_root(index, true)?;
+            Ok(program.apply(&operations))
+        });
+        let outcomes = match applied {
+            None => return,
+            Some(Err(why)) => return self.halt(node, why),
+            Some(Ok(outcomes)) => outcomes,
         };
         for (operation, (_, outcome)) in operations.iter().zip(&outcomes) {
             self.tell(|| format!("{node} {}: {}", brief(&operation.act), brief_end(outcome)));

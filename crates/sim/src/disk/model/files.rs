@@ -20,6 +20,13 @@ impl Model {
         Ok(())
     }
 
+    /// Maps a file, shared and writable: the first store through it will fault.
+    pub fn map(&mut self, inode: Inode) -> Result<(), Errno> {
+        self.open(inode, true)?;
+        self.stored.remove(&inode);
+        Ok(())
+    }
+
     /// Closes it again, or unmaps it.
     pub fn close(&mut self, inode: Inode, writes: bool) {
         // A power loss closes everything; what was open before may still be dropped.
@@ -94,13 +101,26 @@ impl Model {
         Ok(())
     }
 
-    /// Forbids any change of an inode, or allows it again, as chattr(1) does.
+    /// Forbids any change of an inode, or allows it again, as chattr(1) does: no watcher is told.
     pub fn set_immutable(&mut self, inode: Inode, immutable: bool) -> Result<(), Errno> {
+        self.thing(inode)?;
         self.journal.begin();
-        self.note_attributes(inode);
-        self.thing_mut(inode)?.immutable = immutable;
         self.status_changed(inode);
-        self.tell_of(inode, Touched::ATTRIBUTES);
+        self.thing_mut(inode)?.immutable = immutable;
         Ok(())
+    }
+
+    /// Keeps the program from opening an inode, or no more: the rights of its process are others.
+    pub fn set_locked(&mut self, inode: Inode, locked: bool) {
+        if let Some(thing) = self.things.get_mut(&inode) {
+            thing.locked = locked;
+        }
+    }
+
+    /// Puts a directory with nothing in it on another filesystem.
+    pub fn set_volume(&mut self, inode: Inode, volume: u8) {
+        if let Some(thing) = self.things.get_mut(&inode) {
+            thing.volume = volume;
+        }
     }
 }
