@@ -124,6 +124,7 @@ pub struct World {
     /// What is locked, and where.
     locked: Vec<(usize, Inode)>,
     has_locked: bool,
+    reopens: bool,
     /// A hash of each step, if somebody wants to compare.
     pub trail: Option<Trail>,
 }
@@ -157,6 +158,7 @@ impl World {
             bystanders: Vec::new(),
             locked: Vec::new(),
             has_locked: false,
+            reopens: World::reopens(&options),
             trail: None,
         };
         for node in 0..options.nodes {

@@ -467,8 +467,8 @@ fn what_is_lost_while_a_scan_runs_is_scanned_for_again() {
     assert_eq!(scans(side.turn([Input::Scanned(true)])), 0);
 }
 
-// Story (simulator, a directory that was immutable for a while): what the machine had refused to set
-// was never tried again, and the directory kept its own time on this node for ever.
+// Story (simulator, a directory that was immutable for a while): what the machine had refused to
+// set was never tried again, and the directory kept its own time on this node for ever.
 #[test]
 fn what_was_refused_is_tried_again_when_the_thing_has_changed() {
     let mut side = Side::new(1);

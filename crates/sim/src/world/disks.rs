@@ -6,6 +6,7 @@ use super::{Event, World};
 use crate::bystanders::Bystanders;
 use crate::disk::{AtRoot, Lacks};
 use crate::random::Random;
+use crate::swarm::Options;
 use engine::engine::Input;
 
 /// How long a root that is not in place any more may go unnoticed.
@@ -14,6 +15,13 @@ const GUARD_MS: usize = 2_000;
 const REOPEN_MS: usize = 5_000;
 
 impl World {
+    /// Whether what stops is opened again: where nothing that stops it is ever over, a world would
+    /// never come to rest.
+    pub(super) fn reopens(options: &Options) -> bool {
+        let Options { eio, full, descriptors, readonly, stale, denied, toolong, .. } = *options;
+        eio + full + descriptors + readonly + stale + denied + toolong + options.unmounts > 0
+    }
+
     /// What the machines of this world cannot do, and what lies beside their folders.
     pub(super) fn furnish(&mut self, node: usize) {
         let disk = self.nodes[node].disk.clone();
@@ -108,8 +116,9 @@ impl World {
     pub(super) fn halt(&mut self, node: usize, why: String) {
         self.tell(|| format!("{node} halts: {why}"));
         let Some(program) = &mut self.nodes[node].program else { return };
-        if program.halted.is_none() {
-            program.halted = Some(why);
+        let is_first = program.halted.is_none();
+        program.halted.get_or_insert(why);
+        if is_first && self.reopens {
             let at_ms = self.now_ms + self.random.below(REOPEN_MS) as u64;
             self.post(at_ms, node, Event::Reopen);
         }
@@ -120,7 +129,9 @@ impl World {
     pub(super) fn refused(&mut self, node: usize, why: &str) {
         self.fault("start refused");
         self.tell(|| format!("{node} does not start: {why}"));
-        self.post(self.now_ms + REOPEN_MS as u64, node, Event::Reopen);
+        if self.reopens {
+            self.post(self.now_ms + REOPEN_MS as u64, node, Event::Reopen);
+        }
     }
 
     /// What has stopped is opened again.
