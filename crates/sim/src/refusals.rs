@@ -128,33 +128,30 @@ const KINDS: &[Kind] = &[
 /// See the module's head.
 pub struct Refusals {
     chance: Random,
-    is_on: bool,
+    /// No call is refused for now.
+    pub spares: bool,
     shares: Vec<usize>,
     /// Which kind goes on at which machine, with what, and for how many calls.
     begun: BTreeMap<usize, (usize, Errno, usize)>,
 }
 
 impl Refusals {
-    /// Those of a run, which are to begin.
+    /// Those of a run.
     pub fn new(seed: u64, options: &Options) -> Refusals {
         let shares = KINDS.iter().map(|kind| (kind.share)(options)).collect();
-        Refusals { chance: Random::new(seed, 4), is_on: false, shares, begun: BTreeMap::new() }
-    }
-
-    /// From now on calls are refused.
-    pub fn begin(&mut self) {
-        self.is_on = true;
+        Refusals { chance: Random::new(seed, 4), spares: false, shares, begun: BTreeMap::new() }
     }
 
     /// From now on every call is let through.
     pub fn end(&mut self) {
-        self.is_on = false;
+        self.shares.clear();
+        self.begun.clear();
     }
 
     /// With what this call of the program on this machine fails, if it does, and of which kind that
     /// is.
     pub fn at(&mut self, node: usize, call: &str) -> Option<(&'static str, Errno)> {
-        if !self.is_on {
+        if self.spares {
             return None;
         }
         if let Some((number, errno, left)) = self.begun.get_mut(&node) {

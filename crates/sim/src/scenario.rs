@@ -183,8 +183,6 @@ fn begin(world: &mut World, plan: &Plan) {
             world.start(node);
         }
     }
-    // A folder that is refused when it is added is its operator's, who adds it again.
-    world.town().refusals.begin();
     for a in 0..nodes {
         for b in a + 1..nodes {
             world.set_link(a, b, chain == 0 || b == a + 1);

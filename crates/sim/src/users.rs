@@ -139,11 +139,11 @@ impl Town {
             }
         }
         self.come_between(node, disk, call);
-        self.refuse(node, disk, call)
+        self.refuse(node, call)
     }
 
     /// Whether the machine refuses this call.
-    fn refuse(&mut self, node: usize, disk: &SimDisk, call: &'static str) -> Fate {
+    fn refuse(&mut self, node: usize, call: &'static str) -> Fate {
         let Some((kind, errno)) = self.refusals.at(node, call) else { return Fate::Go };
         let number = REFUSALS + self.refused;
         self.refused += 1;
@@ -151,7 +151,7 @@ impl Town {
             return Fate::Go;
         }
         self.faults.add(kind);
-        disk.with(|model| self.tell(model, || format!("{node} is refused {call}: {errno}")));
+        self.tell(|| format!("{node} is refused {call}: {errno}"));
         Fate::Fail(errno)
     }
 

@@ -285,7 +285,11 @@ impl World {
         self.nodes[node].disk.with(|model| model.told.clear());
         let racy_ms = if self.options.coarse > 0 { RACY_MS } else { 0 };
         let machine = &mut self.nodes[node];
+        // A folder that is refused when it is added is its operator's, who adds it again.
+        let is_spared = !machine.is_claimed();
+        self.town.lock().unwrap_or_else(PoisonError::into_inner).refusals.spares = is_spared;
         let started = catch_unwind(AssertUnwindSafe(|| machine.start(boot, racy_ms)));
+        self.town().refusals.spares = false;
         self.after_work(node);
         match self.survived(node, started) {
             Some(Ok(())) => {}

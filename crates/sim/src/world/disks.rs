@@ -63,11 +63,13 @@ impl World {
         if self.locked.iter().any(|(at, _)| *at == node) {
             return self.unlock(Some(node));
         }
+        // Where two changes may have one time, nothing tells that a thing may be changed again.
+        let is_timed = self.options.coarse == 0 && self.options.stops == 0;
         let root = self.roots[node];
         let picked = self.nodes[node].disk.with(|model| {
             let all = model.below(root);
             let (_, inode) = (!all.is_empty()).then(|| chance.pick(&all))?;
-            if chance.chance(500) {
+            if !is_timed || chance.chance(500) {
                 model.set_locked(inode, true);
                 return Some((inode, "locked"));
             }
@@ -129,9 +131,8 @@ impl World {
     pub(super) fn refused(&mut self, node: usize, why: &str) {
         self.fault("start refused");
         self.tell(|| format!("{node} does not start: {why}"));
-        if self.reopens {
-            self.post(self.now_ms + REOPEN_MS as u64, node, Event::Reopen);
-        }
+        assert!(self.reopens, "{node} does not start: {why}");
+        self.post(self.now_ms + REOPEN_MS as u64, node, Event::Reopen);
     }
 
     /// What has stopped is opened again.
