@@ -77,6 +77,23 @@ impl Node {
         ledger::put(facts, index, entry, context, Author::Here, &[dot]);
     }
 
+    /// One operation writes two files; its dot.
+    fn write_both(&mut self, files: [u16; 2], letter: u8) -> Dot {
+        let (hlc, dot) = (self.facts.tick(), self.facts.mint());
+        let stamp = Stamp { rank: Rank::Write, hlc, dot };
+        for n in files {
+            let stored = self.index.entry(file_id(n)).map(|stored| stored.entry);
+            let mut entry = stored.unwrap_or_else(|| Entry::new(file_id(n), Kind::File));
+            let (at, data) = versions(stamp, n, letter);
+            let seen = entry.dots();
+            entry.loc.write(at, &seen);
+            entry.data.write(data, &seen);
+            let (facts, index) = (&mut self.facts, &mut self.index);
+            ledger::put(facts, index, entry, None, Author::Here, &[dot]);
+        }
+        dot
+    }
+
     fn letters(&self, n: u16) -> String {
         let Some(stored) = self.index.entry(file_id(n)) else { return String::new() };
         let letters = stored.entry.data.versions().iter().map(|v| match v.value.content {
@@ -216,6 +233,31 @@ fn entries(messages: &[Message]) -> Vec<EntryId> {
         _ => None,
     });
     frames.flatten().map(|entry| entry.id).collect()
+}
+
+// Story (simulator): a loser became a file of its own while a peer was being told what it lacked.
+// The old file went with what came earlier, and with the dot of that operation; the new file did
+// not, and the peer, which by then knew the dot, never took it.
+#[test]
+fn what_one_operation_wrote_goes_in_one_frame_whenever_it_was_written() {
+    for is_late in [false, true] {
+        let mut net = Net::new(&[]);
+        (1..=600).for_each(|n| net.node(1).write(n, b'a'));
+        let mut shared = (!is_late).then(|| net.node(1).write_both([1, 601], b'b'));
+        net.link(1, 2);
+        net.speak();
+        net.deliver(2, 1, usize::MAX);
+        let dot = *shared.get_or_insert_with(|| net.node(1).write_both([1, 601], b'b'));
+        net.speak();
+        let mut halves = Vec::new();
+        for message in net.deliver(1, 2, usize::MAX) {
+            let Message::Frame(frame) = message else { continue };
+            let with = frame.entries.iter().filter(|entry| entry.dots().contains(&dot));
+            halves.extend(Some(with.count()).filter(|count| *count > 0));
+        }
+        assert!(halves.iter().all(|count| *count == 2) && !halves.is_empty(), "{halves:?}");
+        net.check(&[(1, "b"), (600, "a"), (601, "b")]);
+    }
 }
 
 #[test]
