@@ -166,6 +166,7 @@ mod fact {
     pub const KNOWLEDGE: i64 = 2;
     pub const COUNTS: i64 = 3;
     pub const SUMS: i64 = 4;
+    pub const FRONTIER: i64 = 5;
 }
 
 /// What is small and asked for often, kept in memory whole.
@@ -173,11 +174,13 @@ struct Facts {
     meta: Meta,
     knowledge: Knowledge,
     contexts: BTreeMap<u64, Knowledge>,
+    frontier: Knowledge,
     counts: Counts,
     /// Over the rows of S in the file.
     sums: Sums,
     meta_unsaved: bool,
     knowledge_unsaved: bool,
+    frontier_unsaved: bool,
     contexts_unsaved: BTreeSet<u64>,
 }
 
@@ -334,10 +337,12 @@ fn load_facts(connection: &Connection, lives: &Lives) -> Result<Facts, ReadError
         meta: record::read_meta(&meta)?,
         knowledge: record::read_knowledge(lives, &knowledge)?,
         contexts,
+        frontier: record::read_knowledge(lives, &fact(fact::FRONTIER)?.unwrap_or_default())?,
         counts: record::read_counts(&fact(fact::COUNTS)?.unwrap_or_default())?,
         sums: Sums::check(connection)?,
         meta_unsaved: false,
         knowledge_unsaved: false,
+        frontier_unsaved: false,
         contexts_unsaved: BTreeSet::new(),
     })
 }

@@ -130,6 +130,14 @@ impl fmt::Debug for Knowledge {
     }
 }
 
+impl FromIterator<Dot> for Knowledge {
+    fn from_iter<I: IntoIterator<Item = Dot>>(dots: I) -> Knowledge {
+        let mut knowledge = Knowledge::default();
+        dots.into_iter().for_each(|dot| knowledge.insert(dot));
+        knowledge
+    }
+}
+
 impl Knowledge {
     /// Whether `dot` has been seen.
     pub fn contains(&self, dot: Dot) -> bool {

@@ -6,24 +6,23 @@
 //! Then sleep until [`FolderEngine::deadline`] or the next input.
 
 use crate::content::{Content, Digest};
-use crate::dot::{Incarnation, NodeId};
-use crate::entry::{Timestamp, ROOT};
+use crate::dot::NodeId;
+use crate::entry::Timestamp;
 use crate::exchange::{Exchange, Offence, Outgoing};
 use crate::fetch::Fetch;
-use crate::index::{
-    Attributes, Fingerprint, Index, Meta, Phase, SeenDots, SeenRow, FORMER, ROOT_SLOT,
-};
+use crate::index::{Index, Meta, Phase, FORMER, ROOT_SLOT};
 use crate::ledger::Facts;
 use crate::message::{Message, Want};
-use crate::observe::{self, Present, Stray};
-use crate::path::RelPath;
+use crate::observe::{self, Stray};
 use crate::pending::{Pending, Traffic, Wake};
 use crate::proof::reached;
+use crate::retire::Retire;
 
 mod beside;
 mod cause;
 mod durable;
 mod effect;
+mod forget;
 mod input;
 mod lives;
 mod looks;
@@ -52,6 +51,7 @@ pub struct FolderEngine {
     traffic: Traffic,
     beside: Beside,
     doubts: Doubts,
+    retire: Retire,
     effects: Vec<Effect>,
     now: Now,
     /// The power went while rows were volatile, and what it left has not been looked at in full.
@@ -103,7 +103,7 @@ impl FolderEngine {
         }
         facts.meta.boot = opening.boot.id;
         if first {
-            index.put_seen(&root_row(&opening.root, facts.meta.phase));
+            index.put_seen(&scans::root_row(&opening.root, facts.meta.phase));
         }
         let mut exchange = Exchange::default();
         exchange.resume(&facts, index);
@@ -117,6 +117,7 @@ impl FolderEngine {
             traffic: Traffic::default(),
             beside: Beside::default(),
             doubts: Doubts::default(),
+            retire: Retire::default(),
             effects: Vec::new(),
             now: Now::default(),
             // An orderly stop does not say that what it left volatile was ever synced.
@@ -219,10 +220,15 @@ impl FolderEngine {
         self.pending.expire(index, now.mono_ms);
         self.publish_strays(index);
         self.publish_due(index);
+        self.revive_orphaned(index);
         self.work(index);
         self.unstage(&*index);
         let written = std::mem::take(&mut self.facts.written);
         self.exchange.written(&self.facts, &written);
+        if !written.is_empty() {
+            self.retire.wake(now.mono_ms);
+        }
+        self.retire(index);
         self.facts.save(index);
         let out = self.exchange.speak(&self.facts, index, now.mono_ms);
         self.effects.extend(out.into_iter().map(Effect::Send));
@@ -263,7 +269,8 @@ impl FolderEngine {
         let stall = self.fetch.deadline();
         let beside = self.beside.deadline().filter(|_| self.takes_verdicts());
         let (pending, exchange) = (self.pending.deadline(), self.exchange.deadline());
-        let due = [pending, exchange, stall, sync, doubt, beside, self.scan_due_ms()];
+        let retire = self.retire.deadline().filter(|_| self.may_retire());
+        let due = [pending, exchange, stall, sync, doubt, beside, self.scan_due_ms(), retire];
         due.into_iter().flatten().min()
     }
 
@@ -317,6 +324,7 @@ impl FolderEngine {
 
     fn peer_down(&mut self, index: &mut dyn Index, peer: NodeId) {
         self.exchange.down(peer);
+        self.retire.peer_down(peer);
         // What was to be said in this session must not be said in the next.
         self.effects.retain(|effect| effect.peer() != Some(peer));
         for digest in self.fetch.peer_down(peer) {
@@ -338,6 +346,9 @@ impl FolderEngine {
             self.renewal.hold(Input::Message(peer, message));
             return Ok(());
         }
+        if message.tells_knowledge() {
+            self.retire.wake(self.now.mono_ms);
+        }
         match message {
             Message::Hello(hello) => {
                 self.facts.meta.hlc = self.facts.meta.hlc.met(hello.hlc, self.now.wall_ms);
@@ -351,8 +362,14 @@ impl FolderEngine {
                 Ok(())
             }
             Message::DeltaEnd(end) => {
-                self.exchange.delta_end(&mut self.facts, peer, &end)?;
+                self.exchange.delta_end(&mut self.facts, index, peer, end)?;
                 self.import_if_told(index);
+                Ok(())
+            }
+            Message::Sums(sums) => self.exchange.sums(index, peer, &sums),
+            Message::Differs(range) => self.exchange.differs(peer, range),
+            Message::Standing(said) => {
+                self.retire.hear(&self.facts, index, said);
                 Ok(())
             }
             Message::Ack(ack) => {
@@ -433,17 +450,6 @@ impl FolderEngine {
         self.fetch.has(digest).then_some(Origin::Staged)
     }
 
-    fn happened(&mut self, path: RelPath, what: Happening, by: Option<Incarnation>) {
-        let event = Event { path, what, from: None, by, local: false };
-        self.effects.push(Effect::Happened(event));
-    }
-
-    fn moved(&mut self, from: RelPath, to: RelPath, by: Option<Incarnation>) {
-        let what = Happening::Moved;
-        let event = Event { path: to, what, from: Some(from), by, local: false };
-        self.effects.push(Effect::Happened(event));
-    }
-
     fn unstage(&mut self, index: &dyn Index) {
         // Before the first look nobody knows what is missing here, and this may be the only copy.
         if self.has_scanned && index.pending_after(0, 1).is_empty() {
@@ -460,30 +466,6 @@ impl FolderEngine {
             }
         };
         ready && !self.paused
-    }
-}
-
-/// The root's row before the first scan, which is to find it changed. Who begins a folder gives the
-/// root its attributes; who joins has nothing to say of them, and takes them over.
-fn root_row(found: &Present, phase: Phase) -> SeenRow {
-    let fingerprint = Fingerprint { ctime: Timestamp::default(), ..found.fingerprint.clone() };
-    let attributes = match phase {
-        Phase::Joining => found.attributes.clone(),
-        Phase::Importing | Phase::Member => Attributes::default(),
-    };
-    SeenRow {
-        slot: ROOT_SLOT,
-        parent: ROOT_SLOT,
-        name: None,
-        entry: ROOT,
-        kind: found.kind,
-        fingerprint,
-        content: None,
-        attributes,
-        refused: None,
-        dots: SeenDots::default(),
-        soft: false,
-        volatile: None,
     }
 }
 

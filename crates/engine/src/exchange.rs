@@ -11,15 +11,18 @@
 
 use crate::content::Digest;
 use crate::dot::{Dot, Incarnation, Knowledge, NodeId};
-use crate::entry::{Entry, EntryId, Hlc, IncarnationRecord, ROOT};
+use crate::entry::{Entry, EntryId, Hlc, IncarnationRecord};
 use crate::index::{Index, Phase};
 use crate::ledger::{self, Author, Facts};
 use crate::limits::TAIL_MAX;
 use crate::message::{Ack, DeltaEnd, Frame, Hello, Message, Share, WIRE_VERSION};
+use crate::range::{Range, Sum};
+use full::Compared;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use stream::Walk;
 
 mod ask;
+mod full;
 mod stream;
 
 /// A message on its way out.
@@ -89,6 +92,13 @@ pub struct Peer {
     behind_since_ms: Option<u64>,
     /// When it is to be asked for that.
     ask_at_ms: Option<u64>,
+    /// The deletions that it has forgotten.
+    frontier: Knowledge,
+    /// Ranges of which it is to be told all.
+    answers: VecDeque<Range>,
+    compared: Compared,
+    /// Deleted directories that something in them needs, which others may have forgotten.
+    orphaned: BTreeSet<EntryId>,
 }
 
 impl Exchange {
@@ -132,6 +142,7 @@ impl Exchange {
             Message::Frame(frame) => is_beyond(&frame.context),
             Message::Hello(_) | Message::Want(_) | Message::Data(_) => false,
             Message::Gone(_) | Message::Nowhere(..) => false,
+            Message::Sums(_) | Message::Differs(_) | Message::Standing(_) => false,
         }
     }
 
@@ -153,6 +164,7 @@ impl Exchange {
         state.lives.extend(of_node(&share.incarnations, peer));
         own_life(facts, self.told, &share.knowledge)?;
         state.knows.merge(&share.knowledge);
+        state.frontier = share.frontier;
         state.start_walk(facts, &share.knowledge);
         Ok(())
     }
@@ -182,14 +194,27 @@ impl Exchange {
         let beyond: BTreeMap<u32, Knowledge> = frame.beyond.into_iter().collect();
         for (position, (theirs, dots)) in (0u32..).zip(frame.entries.iter().zip(&dots)) {
             let new: Vec<Dot> = dots.iter().copied().filter(|d| !before.contains(*d)).collect();
-            match beyond.get(&position) {
-                None => join(facts, index, &before, theirs, &state.knows, &new),
-                Some(beyond) => {
+            match (state.doom(index, theirs), beyond.get(&position)) {
+                (true, _) => {
+                    let known = dots.iter().copied().collect();
+                    join(facts, index, &before, theirs, &known, &new);
+                }
+                (false, None) => join(facts, index, &before, theirs, &state.knows, &new),
+                (false, Some(beyond)) => {
                     let mut known = state.knows.clone();
                     known.merge(beyond);
                     join(facts, index, &before, theirs, &known, &new);
                 }
             }
+        }
+        if let Some(range) = frame.range {
+            let held: Vec<EntryId> = frame.entries.iter().map(|entry| entry.id).collect();
+            state.answered(facts, index, range, &held)?;
+        }
+        match state.ended_now() {
+            Some(end) => self.claim(facts, index, peer, &end),
+            None if !state.pulling => state.end_doomed(facts, index),
+            None => {}
         }
         Ok(())
     }
@@ -198,12 +223,23 @@ impl Exchange {
     pub fn delta_end(
         &mut self,
         facts: &mut Facts,
+        index: &mut dyn Index,
         peer: NodeId,
-        end: &DeltaEnd,
+        end: DeltaEnd,
     ) -> Result<(), Offence> {
         let state = self.peers.get_mut(&peer).ok_or(Offence("it speaks before it is connected"))?;
+        own_life(facts, self.told, &end.knowledge)?;
+        if let Some(end) = state.may_end(end) {
+            self.claim(facts, index, peer, &end);
+        }
+        Ok(())
+    }
+
+    /// Everything that the peer holds is here.
+    fn claim(&mut self, facts: &mut Facts, index: &mut dyn Index, peer: NodeId, end: &DeltaEnd) {
+        let Some(state) = self.peers.get_mut(&peer) else { return };
+        state.end_doomed(facts, index);
         let claimed = &end.knowledge;
-        own_life(facts, self.told, claimed)?;
         state.knows.merge(claimed);
         (state.pulling, state.behind_since_ms) = (false, None);
         state.ended = Some(end.phase);
@@ -216,7 +252,26 @@ impl Exchange {
             self.claims.push_back(Claim { order: facts.meta.last_order, floors });
         }
         facts.knowledge.merge(claimed);
-        Ok(())
+        facts.frontier.merge(&end.frontier);
+    }
+
+    /// What a peer holds in some ranges.
+    pub fn sums(&mut self, index: &dyn Index, peer: NodeId, sums: &[Sum]) -> Result<(), Offence> {
+        let state = self.peers.get_mut(&peer).ok_or(Offence("it speaks before it is connected"))?;
+        state.hear_sums(index, sums)
+    }
+
+    /// A peer holds something else in a range.
+    pub fn differs(&mut self, peer: NodeId, range: Range) -> Result<(), Offence> {
+        let state = self.peers.get_mut(&peer).ok_or(Offence("it speaks before it is connected"))?;
+        state.differs(range)
+    }
+
+    /// Deleted directories that are needed by something that others do not know of, and may have
+    /// been forgotten there: to be asserted anew.
+    pub fn take_orphaned(&mut self) -> BTreeSet<EntryId> {
+        let orphaned = self.peers.values_mut().map(|state| std::mem::take(&mut state.orphaned));
+        orphaned.flatten().collect()
     }
 
     /// Whether a joining node may look at its own disk now: a member has told it everything. Where
@@ -279,6 +334,7 @@ impl Exchange {
         for (&peer, state) in &mut self.peers {
             let mut say = |message, inline| out.push(Outgoing { peer, message, inline });
             state.stream(facts, index, &mut say);
+            state.ask_ranges(index, &mut |message| say(message, Vec::new()));
             state.acknowledge(facts, &applied, &mut say);
         }
         out.extend(ask::questions(facts, index, &mut self.peers, now_ms));
@@ -364,12 +420,17 @@ fn join(
     let old = index.entry(theirs.id);
     let old_context = old.as_ref().and_then(|old| old.context);
     let mut entry = old.map_or_else(|| Entry::new(theirs.id, theirs.kind), |old| old.entry);
+    let returns = full::returns(facts, before, &entry, theirs);
     let beyond = old_context.and_then(|id| facts.contexts.get(&id)).map(|context| {
         let mut mine = before.clone();
         mine.merge(context);
         mine
     });
     let changed = entry.join(beyond.as_ref().unwrap_or(before), theirs, known);
+    if returns {
+        full::take_attributes(&mut entry, theirs);
+        facts.returned.insert(theirs.id);
+    }
     let context = facts.context(index, old_context, known);
     for version in theirs.loc.versions() {
         meet(facts, version.value.stamp.hlc);
@@ -377,10 +438,7 @@ fn join(
     for version in theirs.data.versions() {
         meet(facts, version.value.stamp.hlc);
     }
-    // Who says that it knows our place and has none, and gives one that we know to be over, lies:
-    // what is nowhere would be passed on, and refused by all who hear of it.
-    let is_nowhere = entry.id != ROOT && entry.loc.is_empty();
-    if is_nowhere || entry.is_blank() {
+    if entry.is_blank() && !changed {
         return;
     }
     if changed || context != old_context {

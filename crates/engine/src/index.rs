@@ -12,7 +12,7 @@
 //! folder stops.
 
 use crate::content::{Content, Digest};
-use crate::dot::{Dot, Incarnation, Knowledge};
+use crate::dot::{Dot, Incarnation, Knowledge, NodeId};
 use crate::entry::{Entry, EntryId, Hlc, IncarnationRecord, Kind, Owner, Timestamp, Xattrs};
 use crate::path::Name;
 use std::fmt;
@@ -238,6 +238,18 @@ impl Meta {
     }
 }
 
+/// How far another node that holds the folder is, as far as this one knows: what says when all have
+/// seen a deletion.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Standing {
+    /// Who.
+    pub node: NodeId,
+    /// What it has seen; all of it this node has seen, too.
+    pub knowledge: Knowledge,
+    /// When it was last heard of, by this node's wall clock, unix milliseconds.
+    pub heard_ms: u64,
+}
+
 /// Why the store could not do its work; nothing of the open transaction is kept.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct IndexError {
@@ -273,6 +285,15 @@ pub trait Index {
     fn put_context(&mut self, id: u64, knowledge: &Knowledge);
     /// Forgets a context: rows that still name it are within K.
     fn remove_context(&mut self, id: u64);
+    /// F: of each incarnation, the highest counter of a deletion that is no longer in S. Who has
+    /// not seen all of it may hold what was deleted, and compares everything.
+    fn frontier(&self) -> Knowledge;
+    /// Replaces F.
+    fn set_frontier(&mut self, frontier: &Knowledge);
+    /// How far others are, by node.
+    fn standings(&self) -> Vec<Standing>;
+    /// Adds or replaces one.
+    fn put_standing(&mut self, standing: &Standing);
     /// Whose lives are known.
     fn incarnations(&self) -> Vec<IncarnationRecord>;
     /// Adds or replaces one.
@@ -287,6 +308,11 @@ pub trait Index {
     }
     /// Adds or replaces one; look-ups by dot and by settled place follow it.
     fn put_entry(&mut self, stored: &Stored);
+    /// Forgets one, with its look-ups.
+    fn remove_entry(&mut self, id: EntryId);
+    /// Entries that are no part of the tree, after `after`. An index of an older program may list
+    /// others, too, until they are written the next time.
+    fn dead(&self, after: Option<EntryId>, max: usize) -> Vec<EntryId>;
     /// Every entry settled at `name` in `parent`, dead or alive, by id.
     fn named(&self, parent: EntryId, name: &Name) -> Vec<EntryId>;
     /// Entries with an id of `first..=last`.

@@ -20,6 +20,8 @@ pub struct Facts {
     pub meta: Meta,
     /// K.
     pub knowledge: Knowledge,
+    /// F, see [`Index::frontier`].
+    pub frontier: Knowledge,
     /// Knowledge beyond K that single entries reflect.
     pub contexts: BTreeMap<u64, Knowledge>,
     /// The wall clock of this turn, unix milliseconds.
@@ -34,9 +36,11 @@ pub struct Facts {
     /// Entries on which operations were under way when the last run ended: nobody knows what stands
     /// at their places before the disk has been looked at. Their pending rows carry the intents.
     pub unsure: BTreeSet<EntryId>,
+    /// Entries that came back after their deletion was forgotten here: to be said again.
+    pub returned: BTreeSet<EntryId>,
     /// Entries of S written since the last look, in order of writing, and by whom.
     pub written: Vec<(EntryId, Author)>,
-    saved: Option<(Meta, Knowledge)>,
+    saved: Option<(Meta, Knowledge, Knowledge)>,
 }
 
 /// What becomes of concurrent edits, as this node is to see to it (decisions A17).
@@ -56,11 +60,13 @@ impl Facts {
             stopped_ms: meta.clean_stop_ms.take(),
             meta,
             knowledge: index.knowledge(),
+            frontier: index.frontier(),
             contexts: index.contexts().into_iter().collect(),
             wall_ms: 0,
             ways: Ways::default(),
             marked: Vec::new(),
             unsure: unsure(index),
+            returned: BTreeSet::new(),
             written: Vec::new(),
             saved: None,
         }
@@ -78,13 +84,17 @@ impl Facts {
             self.contexts.remove(&id);
             index.remove_context(id);
         }
-        if self.saved.as_ref().is_none_or(|(meta, _)| *meta != self.meta) {
+        let saved = self.saved.as_ref();
+        if saved.is_none_or(|(meta, ..)| *meta != self.meta) {
             index.set_meta(&self.meta);
         }
-        if self.saved.as_ref().is_none_or(|(_, knowledge)| *knowledge != self.knowledge) {
+        if saved.is_none_or(|(_, knowledge, _)| *knowledge != self.knowledge) {
             index.set_knowledge(&self.knowledge);
         }
-        self.saved = Some((self.meta.clone(), self.knowledge.clone()));
+        if saved.is_none_or(|(.., frontier)| *frontier != self.frontier) {
+            index.set_frontier(&self.frontier);
+        }
+        self.saved = Some((self.meta.clone(), self.knowledge.clone(), self.frontier.clone()));
     }
 
     /// The next dot of this life; it counts as seen at once.

@@ -33,7 +33,11 @@ pub mod message;
 
 pub mod wire;
 
+pub mod range;
+
 pub mod exchange;
+
+pub mod retire;
 
 pub mod fetch;
 

@@ -33,6 +33,34 @@ pub const FRAME_INLINE_BYTES: usize = 512 << 10;
 /// Incarnations and ranges in one Knowledge.
 pub const KNOWLEDGE_RANGES_MAX: usize = 20_000;
 
+/// Entries in one range of a full reconciliation.
+pub const RANGE_ENTRIES: usize = 64;
+/// Sums over ranges in one message.
+pub const SUMS_MAX: usize = 64;
+/// Ranges that differ and wait for an answer; a peer that asks for more than it was told of lies.
+pub const RANGES_MAX: usize = 65_536;
+/// ... but no more ranges are told of while this many wait to be answered.
+pub const RANGES_WAITING: usize = 256;
+/// Entries of this node that one question about a range covers: they may all be gone at the peer.
+pub const RANGE_OWN_MAX: usize = 1024;
+/// Deleted directories that wait for what was in them to be compared.
+pub const DOOMED_MAX: usize = 1 << 20;
+/// Other nodes whose Knowledge is remembered.
+pub const STANDINGS_MAX: usize = 1024;
+/// A node that was not heard of for this long, in milliseconds, does not keep deletions from being
+/// forgotten. When it returns, everything is compared.
+pub const MEMBER_EXPIRY_MS: u64 = 30 * 24 * 3600 * 1000;
+/// A deletion is remembered for this long at least, in milliseconds.
+pub const DELETION_AGE_MS: u64 = 3600 * 1000;
+/// How often deletions that all nodes know of are looked for, in milliseconds.
+pub const RETIRE_EVERY_MS: u64 = 10 * 60 * 1000;
+/// Deletions looked at in one turn.
+pub const RETIRE_PAGE: usize = 256;
+/// The pause between such turns, in milliseconds.
+pub const RETIRE_PAUSE_MS: u64 = 20;
+/// What peers are told of others again and again is how long ago they were heard of; so often, in
+/// milliseconds.
+pub const STANDING_AGAIN_MS: u64 = 24 * 3600 * 1000;
 /// Contents asked for in one message.
 pub const WANTS_MAX: usize = 512;
 
@@ -134,5 +162,8 @@ const _: () = {
     assert!(PIECE_BYTES_MAX < MESSAGE_BYTES_MAX);
     assert!(KNOWLEDGE_RANGES_MAX * 40 < MESSAGE_BYTES_MAX);
     assert!(WANTS_MAX * 64 < MESSAGE_BYTES_MAX);
+    assert!(SUMS_MAX * 128 < MESSAGE_BYTES_MAX && SUMS_MAX <= RANGES_WAITING);
+    assert!(RANGES_WAITING < RANGES_MAX);
+    assert!(STANDING_AGAIN_MS < MEMBER_EXPIRY_MS);
     assert!(APPLY_BATCH_MAX <= APPLYING_MAX && APPLYING_MAX <= WINDOW_MAX);
 };

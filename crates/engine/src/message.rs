@@ -4,6 +4,7 @@ use crate::content::Digest;
 use crate::dot::{Incarnation, Knowledge, NodeId};
 use crate::entry::{Entry, Hlc, IncarnationRecord};
 use crate::index::Phase;
+use crate::range::{Range, Sum};
 
 /// Names a folder in a cluster: a hash of the cluster's id, the folder's first name and its epoch.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
@@ -24,6 +25,13 @@ pub enum Message {
     Frame(Frame),
     /// You now hold everything that I know.
     DeltaEnd(DeltaEnd),
+    /// What I hold in these ranges of entries, summed up: somebody may have missed deletions that I
+    /// have forgotten.
+    Sums(Vec<Sum>),
+    /// I hold something else in this range: tell me all that you hold.
+    Differs(Range),
+    /// How far another node is that I know.
+    Standing(Standing),
     /// What I have seen and what of it stands on my disk.
     Ack(Ack),
     /// Send me these contents.
@@ -35,6 +43,16 @@ pub enum Message {
     /// None of these nodes has this content, me included: each said so again and again, with its
     /// trash looked through, to me or to somebody who told me.
     Nowhere(Digest, Vec<NodeId>),
+}
+
+impl Message {
+    /// Whether it says what somebody has seen.
+    pub fn tells_knowledge(&self) -> bool {
+        matches!(
+            self,
+            Message::Share(_) | Message::DeltaEnd(_) | Message::Ack(_) | Message::Standing(_)
+        )
+    }
 }
 
 /// Opens a folder's conversation on a new connection.
@@ -53,6 +71,8 @@ pub struct Share {
     pub knowledge: Knowledge,
     /// The owners of the incarnations in it.
     pub incarnations: Vec<IncarnationRecord>,
+    /// The deletions it has forgotten, see [`Index::frontier`](crate::index::Index::frontier).
+    pub frontier: Knowledge,
 }
 
 /// Entries as they stand at the sender.
@@ -69,6 +89,8 @@ pub struct Frame {
     pub contents: Vec<(Digest, Vec<u8>)>,
     /// Owners of incarnations not yet told on this connection.
     pub incarnations: Vec<IncarnationRecord>,
+    /// These entries are all that the sender holds in this range.
+    pub range: Option<Range>,
 }
 
 /// The end of a walk, as a claim: who hears it holds all of this.
@@ -78,6 +100,19 @@ pub struct DeltaEnd {
     pub knowledge: Knowledge,
     /// How far the sender itself has come: a joining node receives from a member (decisions A2).
     pub phase: Phase,
+    /// The deletions that the sender has forgotten, and now the receiver, too.
+    pub frontier: Knowledge,
+}
+
+/// How far another node is, as the sender was told.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Standing {
+    /// Who.
+    pub node: NodeId,
+    /// What it has seen.
+    pub knowledge: Knowledge,
+    /// How long ago it was heard of, milliseconds.
+    pub age_ms: u64,
 }
 
 /// How far the sender is.

@@ -23,6 +23,16 @@ pub enum Mutant {
     NoWriters,
     /// Changes that the kernel tells of are not heard.
     DeafToTheKernel,
+    /// Nobody compares everything, whatever was forgotten.
+    NoFull,
+    /// The end of a walk counts before the ranges that differ were answered.
+    ClaimBeforeCompared,
+    /// Deletions are forgotten by their age alone.
+    RetireByAge,
+    /// A directory is forgotten although something in it is remembered.
+    RetireUnderChildren,
+    /// What a peer claims counts before this node knows all that the peer did.
+    RetireByUnsettledClaims,
 }
 
 impl Mutant {
@@ -33,6 +43,11 @@ impl Mutant {
         Mutant::RenameReplaces,
         Mutant::NoWriters,
         Mutant::DeafToTheKernel,
+        Mutant::NoFull,
+        Mutant::ClaimBeforeCompared,
+        Mutant::RetireByAge,
+        Mutant::RetireUnderChildren,
+        Mutant::RetireByUnsettledClaims,
     ];
 }
 

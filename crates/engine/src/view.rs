@@ -75,6 +75,13 @@ pub fn is_alive(stored: &Stored) -> bool {
     stored.entry.id == ROOT || stored.settled.as_ref().is_some_and(|at| at.alive)
 }
 
+/// Whether its own location puts the entry somewhere; a deleted directory may be shown all the
+/// same, for what is in it.
+pub fn is_placed(entry: &Entry) -> bool {
+    let mut versions = entry.loc.versions().iter();
+    entry.id == ROOT || versions.any(|version| matches!(version.value.state, Presence::At(_)))
+}
+
 /// Where the tree shows the entry called `id`.
 pub fn place(index: &dyn Index, id: EntryId) -> Shown {
     if id == ROOT {

@@ -11,6 +11,7 @@ use crate::swarm::{Counts, Options, Plan};
 use crate::trail::Trail;
 use crate::world::people::Policy;
 use crate::world::World;
+use engine::limits::{MEMBER_EXPIRY_MS, RETIRE_EVERY_MS};
 use engine::proof;
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -191,7 +192,7 @@ fn begin(world: &mut World, plan: &Plan) {
 }
 
 fn disturb(world: &mut World, chance: &mut Random, links: &[(usize, usize)]) {
-    let Options { kills, power, rollback, away, late, .. } = world.options;
+    let Options { kills, power, rollback, away, late, apart, .. } = world.options;
     disturb_links(world, chance, links);
     disturb_disks(world, chance);
     world.disturb_clocks(chance);
@@ -210,6 +211,9 @@ fn disturb(world: &mut World, chance: &mut Random, links: &[(usize, usize)]) {
     if chance.chance(rollback) {
         let node = chance.below(world.nodes.len());
         world.put_back(node);
+    }
+    if chance.chance(apart) {
+        be_apart(world, chance);
     }
     if chance.chance(kills) {
         let node = chance.below(world.nodes.len());
@@ -269,6 +273,28 @@ fn disturb_links(world: &mut World, chance: &mut Random, links: &[(usize, usize)
             world.stall(from, to, (!is_whole).then_some(lane), chance);
         }
     }
+}
+
+/// A node is out of reach, its program running or not, until nobody waits for it any more; users go
+/// on everywhere.
+fn be_apart(world: &mut World, chance: &mut Random) {
+    let away = chance.below(world.nodes.len());
+    world.tell(|| format!("{away} is out of reach"));
+    world.town().faults.add("out of reach for long");
+    let links: Vec<_> =
+        world.linked().into_iter().filter(|&(a, b)| a == away || b == away).collect();
+    links.iter().for_each(|&(a, b)| world.set_link(a, b, false));
+    if chance.chance(300) {
+        world.stop(away);
+    }
+    for _ in 0..chance.below(8) {
+        let node = chance.below(world.nodes.len());
+        world.user(node);
+        world.run_for(chance.pick(&[1, 20, 100]));
+    }
+    world.pass(MEMBER_EXPIRY_MS);
+    world.run_for(2 * RETIRE_EVERY_MS);
+    links.iter().for_each(|&(a, b)| world.set_link(a, b, true));
 }
 
 /// Users end what they have begun, operators mend what has stopped, everybody runs, links are up.

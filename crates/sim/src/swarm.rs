@@ -138,6 +138,8 @@ options! {
     power: 0, |_| 0;
     /// In so many of 1,000 steps an index is copied, or put back to its copy.
     rollback: 0, |chance| some(chance, 100, &[40, 80]);
+    /// In so many of 1,000 steps a node is out of reach for longer than it is waited for.
+    apart: 0, |_| 0;
 }
 
 fn draw(seed: u64, name: &str, draw: fn(&mut Random) -> usize) -> usize {

@@ -5,13 +5,13 @@
 
 use super::overlay::EntryBase;
 use super::recent::{Held, SeenKey};
-use super::record::{read_entry, read_entry_dots, read_pending, EntryColumns};
+use super::record::{read_entry, read_entry_dots, read_knowledge, read_pending, EntryColumns};
 use super::rows::{self, bytes, name, signed, unsigned};
 use super::{sums, ReadError, Store};
 use engine::content::Digest;
-use engine::dot::Incarnation;
+use engine::dot::{Incarnation, NodeId};
 use engine::entry::EntryId;
-use engine::index::{PendingRow, SeenRow, Slot};
+use engine::index::{PendingRow, SeenRow, Slot, Standing};
 use engine::path::Name;
 use rusqlite::{Params, Row, ToSql};
 
@@ -142,6 +142,35 @@ impl Store {
             let id = EntryId(row.get(0)?);
             found.extend((!self.overlay.entries.contains_key(&id)).then_some(id));
             Ok(found.len() < max)
+        })?;
+        Ok(found)
+    }
+
+    pub(super) fn file_dead(
+        &self,
+        after: Option<EntryId>,
+        max: usize,
+    ) -> Result<Vec<EntryId>, ReadError> {
+        let mut found = Vec::new();
+        // Any id comes after no bytes.
+        let from = after.as_ref().map_or(&[][..], |id| &id.0);
+        let sql = "SELECT id FROM entry WHERE dead = 1 AND id > ?1 ORDER BY id";
+        each(self, sql, [from], |row| {
+            let id = EntryId(row.get(0)?);
+            found.extend((!self.overlay.entries.contains_key(&id)).then_some(id));
+            Ok(found.len() < max)
+        })?;
+        Ok(found)
+    }
+
+    pub(super) fn file_standings(&self) -> Result<Vec<Standing>, ReadError> {
+        let mut found = Vec::new();
+        let sql = "SELECT node, knowledge, heard FROM standing ORDER BY node";
+        each(self, sql, [], |row| {
+            let node = NodeId(row.get(0)?);
+            let knowledge = read_knowledge(&self.lives, bytes(row, 1)?.unwrap_or_default())?;
+            found.push(Standing { node, knowledge, heard_ms: unsigned(row, 2)? });
+            Ok(true)
         })?;
         Ok(found)
     }

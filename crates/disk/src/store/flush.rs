@@ -13,7 +13,8 @@ use super::rows::signed;
 use super::{fact, sums, ReadError, Store, Transaction};
 use engine::dot::Dot;
 use engine::entry::EntryId;
-use engine::index::{IndexError, Slot};
+use engine::index::{IndexError, Slot, Stored};
+use engine::view;
 use rusqlite::Connection;
 use std::collections::BTreeSet;
 
@@ -58,10 +59,13 @@ impl Store {
         let overlay = std::mem::take(&mut self.overlay);
         self.floors.borrow_mut().clear();
         self.hidden_below.set(0);
-        let mut entries: Vec<EntryChange> = overlay.entries.into_values().collect();
-        entries.sort_unstable_by_key(|change| change.seq);
-        for change in entries {
-            self.flush_entry(change)?;
+        let mut entries: Vec<(EntryId, EntryChange)> = overlay.entries.into_iter().collect();
+        entries.sort_unstable_by_key(|(_, change)| change.seq);
+        for (id, change) in entries {
+            match change.stored {
+                Some(stored) => self.flush_entry(change.seq, change.base, stored)?,
+                None => self.flush_removal(id, change.base)?,
+            }
         }
         self.flush_seen(overlay.seen)?;
         let mut pending: Vec<_> = overlay.pending.into_iter().collect();
@@ -69,39 +73,61 @@ impl Store {
         self.flush_pending(pending)
     }
 
-    fn flush_entry(&mut self, change: EntryChange) -> Result<(), ReadError> {
-        let stored = &change.stored;
-        let bytes = entry_bytes(&mut self.lives, stored);
+    fn flush_removal(&mut self, id: EntryId, base: Option<EntryBase>) -> Result<(), ReadError> {
+        let Some(base) = base else { return Ok(()) };
+        self.connection.prepare_cached("DELETE FROM entry WHERE seq = ?1")?.execute([base.seq])?;
+        self.unlink_dots(base.seq, base.dots.iter())?;
+        self.facts.sums.toggle(&id.0, base.sum);
+        self.recent.get_mut().removed_entry(id);
+        Ok(())
+    }
+
+    fn unlink_dots<'a>(
+        &self,
+        seq: i64,
+        dots: impl Iterator<Item = &'a (u32, u64)>,
+    ) -> rusqlite::Result<()> {
+        let sql = "DELETE FROM dot WHERE life = ?1 AND counter = ?2 AND seq = ?3";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        for &(life, counter) in dots {
+            statement.execute((life, signed(counter), seq))?;
+        }
+        Ok(())
+    }
+
+    fn flush_entry(
+        &mut self,
+        seq: i64,
+        base: Option<EntryBase>,
+        stored: Stored,
+    ) -> Result<(), ReadError> {
+        let bytes = entry_bytes(&mut self.lives, &stored);
         let parent = stored.settled.as_ref().map(|at| at.parent.0);
         let name = stored.settled.as_ref().map(|at| at.name.as_bytes());
-        let sql = if change.base.is_some() {
-            "UPDATE entry SET id = ?2, parent = ?3, name = ?4, conflicted = ?5, row = ?6 \
-             WHERE seq = ?1"
+        let sql = if base.is_some() {
+            "UPDATE entry SET id = ?2, parent = ?3, name = ?4, conflicted = ?5, dead = ?6, \
+             row = ?7 WHERE seq = ?1"
         } else {
-            "INSERT INTO entry (seq, id, parent, name, conflicted, row) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+            "INSERT INTO entry (seq, id, parent, name, conflicted, dead, row) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
         };
         let id = stored.entry.id.0;
-        let row = (change.seq, id, parent, name, stored.conflicted, &bytes);
+        let dead = !view::is_alive(&stored);
+        let row = (seq, id, parent, name, stored.conflicted, dead, &bytes);
         self.connection.prepare_cached(sql)?.execute(row)?;
         let now = entry_dots(&mut self.lives, &stored.entry);
-        let before = change.base.as_ref().map_or(&[][..], |base| &base.dots);
-        let gone = before.iter().filter(|dot| now.binary_search(dot).is_err());
-        let sql = "DELETE FROM dot WHERE life = ?1 AND counter = ?2 AND seq = ?3";
-        for &(life, counter) in gone {
-            let key = (life, signed(counter), change.seq);
-            self.connection.prepare_cached(sql)?.execute(key)?;
-        }
+        let before = base.as_ref().map_or(&[][..], |base| &base.dots);
+        self.unlink_dots(seq, before.iter().filter(|dot| now.binary_search(dot).is_err()))?;
         let sql = "INSERT OR IGNORE INTO dot (life, counter, seq) VALUES (?1, ?2, ?3)";
         for &(life, counter) in now.iter().filter(|dot| before.binary_search(dot).is_err()) {
-            let key = (life, signed(counter), change.seq);
+            let key = (life, signed(counter), seq);
             self.connection.prepare_cached(sql)?.execute(key)?;
         }
         let sum = sums::of_row(&id, &bytes);
-        let before = change.base.as_ref().map_or(0, |base| base.sum);
+        let before = base.as_ref().map_or(0, |base| base.sum);
         self.facts.sums.toggle(&id, sum ^ before);
-        let base = EntryBase { seq: change.seq, dots: now, sum };
-        self.recent.get_mut().wrote_entry(Held { base, stored: change.stored });
+        let base = EntryBase { seq, dots: now, sum };
+        self.recent.get_mut().wrote_entry(Held { base, stored });
         Ok(())
     }
 
@@ -222,6 +248,10 @@ impl Store {
             let bytes = knowledge_bytes(&mut self.lives, &self.facts.knowledge);
             save_fact(&self.connection, fact::KNOWLEDGE, &bytes)?;
         }
+        if std::mem::take(&mut self.facts.frontier_unsaved) {
+            let bytes = knowledge_bytes(&mut self.lives, &self.facts.frontier);
+            save_fact(&self.connection, fact::FRONTIER, &bytes)?;
+        }
         for id in std::mem::take(&mut self.facts.contexts_unsaved) {
             let key = signed(id);
             if let Some(knowledge) = self.facts.contexts.get(&id) {
@@ -243,6 +273,7 @@ impl Store {
             && self.overlay.len() == 0
             && !self.facts.meta_unsaved
             && !self.facts.knowledge_unsaved
+            && !self.facts.frontier_unsaved
             && self.facts.contexts_unsaved == BTreeSet::new()
             && !self.lives.is_unsaved()
     }

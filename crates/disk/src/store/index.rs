@@ -5,12 +5,15 @@
 use super::file::each;
 use super::overlay::{floor, EntryChange, PendingChange, SeenChange};
 use super::recent::SeenKey;
+use super::record::knowledge_bytes;
 use super::rows::{self, signed};
 use super::Store;
 use engine::content::Digest;
 use engine::dot::{Dot, Incarnation, Knowledge};
 use engine::entry::{EntryId, IncarnationRecord, Kind};
-use engine::index::{Handle, Index, IndexError, Meta, PendingRow, SeenRow, Settled, Slot, Stored};
+use engine::index::{
+    Handle, Index, IndexError, Meta, PendingRow, SeenRow, Settled, Slot, Standing, Stored,
+};
 use engine::path::Name;
 use rusqlite::Params;
 use std::collections::BTreeMap;
@@ -28,6 +31,26 @@ fn merged<K: Ord, T>(
 }
 
 impl Store {
+    /// Replaces an entry, or removes it.
+    fn change_entry(&mut self, id: EntryId, stored: Option<Stored>) {
+        let (seq, base, before) = match self.overlay.take_entry(id) {
+            Some(old) => (old.seq, old.base, old.stored.is_some()),
+            None => {
+                let base = self.file_entry(id, |held| held.base.clone());
+                let seq = base.as_ref().map_or(self.next_seq, |base| base.seq);
+                self.next_seq += i64::from(base.is_none());
+                let before = base.is_some();
+                (seq, base, before)
+            }
+        };
+        let count = &mut self.facts.counts.entries;
+        *count = (*count + u64::from(stored.is_some())).saturating_sub(u64::from(before));
+        if base.is_some() || stored.is_some() {
+            self.overlay.put_entry(id, EntryChange { seq, base, stored });
+        }
+        self.spill();
+    }
+
     /// Replaces a row of D, or removes it.
     fn change_seen(&mut self, slot: Slot, row: Option<SeenRow>) {
         let (in_file, before) = match self.overlay.take_seen(slot) {
@@ -117,6 +140,27 @@ impl Index for Store {
         }
     }
 
+    fn frontier(&self) -> Knowledge {
+        self.facts.frontier.clone()
+    }
+
+    fn set_frontier(&mut self, frontier: &Knowledge) {
+        if self.facts.frontier != *frontier {
+            self.facts.frontier = frontier.clone();
+            self.facts.frontier_unsaved = true;
+        }
+    }
+
+    fn standings(&self) -> Vec<Standing> {
+        self.answer(self.file_standings())
+    }
+
+    fn put_standing(&mut self, standing: &Standing) {
+        let bytes = knowledge_bytes(&mut self.lives, &standing.knowledge);
+        let sql = "INSERT OR REPLACE INTO standing (node, knowledge, heard) VALUES (?1, ?2, ?3)";
+        self.write(sql, (standing.node.0, bytes, signed(standing.heard_ms)));
+    }
+
     fn incarnations(&self) -> Vec<IncarnationRecord> {
         self.lives.records()
     }
@@ -127,7 +171,7 @@ impl Index for Store {
 
     fn entry(&self, id: EntryId) -> Option<Stored> {
         match self.overlay.entries.get(&id) {
-            Some(change) => Some(change.stored.clone()),
+            Some(change) => change.stored.clone(),
             None => self.file_entry(id, |held| held.stored.clone()),
         }
     }
@@ -135,26 +179,26 @@ impl Index for Store {
     fn settled(&self, id: EntryId) -> Option<(Kind, Option<Settled>)> {
         let brief = |stored: &Stored| (stored.entry.kind, stored.settled.clone());
         match self.overlay.entries.get(&id) {
-            Some(change) => Some(brief(&change.stored)),
+            Some(change) => change.stored.as_ref().map(brief),
             None => self.file_entry(id, |held| brief(&held.stored)),
         }
     }
 
     fn put_entry(&mut self, stored: &Stored) {
-        let id = stored.entry.id;
-        let stored = stored.clone();
-        let change = match self.overlay.take_entry(id) {
-            Some(old) => EntryChange { stored, ..old },
-            None => {
-                let base = self.file_entry(id, |held| held.base.clone());
-                let seq = base.as_ref().map_or(self.next_seq, |base| base.seq);
-                self.next_seq += i64::from(base.is_none());
-                self.facts.counts.entries += u64::from(base.is_none());
-                EntryChange { seq, base, stored }
-            }
-        };
-        self.overlay.put_entry(change);
-        self.spill();
+        self.change_entry(stored.entry.id, Some(stored.clone()));
+    }
+
+    fn remove_entry(&mut self, id: EntryId) {
+        self.change_entry(id, None);
+    }
+
+    fn dead(&self, after: Option<EntryId>, max: usize) -> Vec<EntryId> {
+        let mut found = self.answer(self.file_dead(after, max));
+        let here = self.overlay.dead.iter().copied();
+        found.extend(here.filter(|id| after.is_none_or(|a| *id > a)).take(max));
+        found.sort_unstable();
+        found.truncate(max);
+        found
     }
 
     fn named(&self, parent: EntryId, name: &Name) -> Vec<EntryId> {
@@ -168,7 +212,8 @@ impl Index for Store {
 
     fn ids(&self, first: EntryId, last: EntryId, max: usize) -> Vec<EntryId> {
         let mut found = self.answer(self.file_ids(first, last, max));
-        found.extend(self.overlay.entries.keys().filter(|id| (first..=last).contains(id)));
+        let here = self.overlay.entries.iter().filter(|(_, change)| change.stored.is_some());
+        found.extend(here.map(|(id, _)| *id).filter(|id| (first..=last).contains(id)));
         found.sort_unstable();
         found.truncate(max);
         found

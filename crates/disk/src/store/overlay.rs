@@ -8,6 +8,7 @@ use engine::dot::{Dot, Incarnation};
 use engine::entry::EntryId;
 use engine::index::{Handle, PendingRow, SeenRow, Slot, Stored};
 use engine::path::Name;
+use engine::view;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Bound;
 
@@ -22,14 +23,14 @@ pub struct EntryBase {
     pub sum: u64,
 }
 
-/// An entry to be written.
+/// An entry to be written or removed.
 pub struct EntryChange {
     /// The rowid it has or will have.
     pub seq: i64,
     /// What the file holds of it.
     pub base: Option<EntryBase>,
     /// What it shall hold.
-    pub stored: Stored,
+    pub stored: Option<Stored>,
 }
 
 /// A row of D to be written or removed.
@@ -59,6 +60,8 @@ pub struct Overlay {
     pub dots: BTreeSet<(Dot, EntryId)>,
     /// Which of those are conflicted.
     pub conflicted: BTreeSet<EntryId>,
+    /// Which of those are no part of the tree.
+    pub dead: BTreeSet<EntryId>,
     /// Of D.
     pub seen: BTreeMap<Slot, SeenChange>,
     /// Slots of those by entry.
@@ -103,10 +106,16 @@ impl Overlay {
         self.entries.len() + self.seen.len() + self.pending.len()
     }
 
-    /// Adds or replaces an entry; its base is what the file holds, kept from the first time.
-    pub fn put_entry(&mut self, change: EntryChange) {
-        let stored = &change.stored;
-        let id = stored.entry.id;
+    /// Adds or replaces an entry, or its removal; its base is what the file holds, kept from the
+    /// first time.
+    pub fn put_entry(&mut self, id: EntryId, change: EntryChange) {
+        if let Some(stored) = &change.stored {
+            self.find_entry(id, stored);
+        }
+        self.entries.insert(id, change);
+    }
+
+    fn find_entry(&mut self, id: EntryId, stored: &Stored) {
         self.dots.extend(stored.entry.dots().into_iter().map(|dot| (dot, id)));
         if let Some(at) = &stored.settled {
             self.places.insert((at.parent, at.name.clone(), id));
@@ -114,19 +123,23 @@ impl Overlay {
         if stored.conflicted {
             self.conflicted.insert(id);
         }
-        self.entries.insert(id, change);
+        if !view::is_alive(stored) {
+            self.dead.insert(id);
+        }
     }
 
     /// Takes an entry out, with its look-ups.
     pub fn take_entry(&mut self, id: EntryId) -> Option<EntryChange> {
         let old = self.entries.remove(&id)?;
-        for dot in old.stored.entry.dots() {
+        let Some(stored) = &old.stored else { return Some(old) };
+        for dot in stored.entry.dots() {
             self.dots.remove(&(dot, id));
         }
-        if let Some(at) = &old.stored.settled {
+        if let Some(at) = &stored.settled {
             self.places.remove(&(at.parent, at.name.clone(), id));
         }
         self.conflicted.remove(&id);
+        self.dead.remove(&id);
         Some(old)
     }
 

@@ -133,6 +133,14 @@ impl Recent {
         }
     }
 
+    /// A flush has removed an entry.
+    pub fn removed_entry(&mut self, id: EntryId) {
+        let old = self.entries.insert(id, None).flatten();
+        if let Some(at) = old.and_then(|old| old.stored.settled) {
+            self.named.remove(&(at.parent, at.name), &id);
+        }
+    }
+
     /// The entries settled at a name, ascending.
     pub fn named(&self, place: &(EntryId, Name)) -> Option<&[EntryId]> {
         self.named.0.get(place).map(Vec::as_slice)

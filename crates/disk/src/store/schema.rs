@@ -22,7 +22,7 @@ const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
 /// Statement n brings the tables from version n to n + 1. Released ones never change: the museum in
 /// `testdata/store` holds a file of each.
-const MIGRATIONS: &[&str] = &[VERSION_1];
+const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2];
 
 /// Rows are numbered in the order they arrive, so that the large tables grow at their end; only the
 /// narrow indexes take keys at random. `life` gives incarnations short numbers, used everywhere.
@@ -92,6 +92,19 @@ CREATE TABLE kept (
     PRIMARY KEY (entry, digest)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX kept_digest ON kept(digest);
+";
+
+/// Entries that are no part of the tree can be listed, to be forgotten when all nodes know of their
+/// deletion. The older ones count as such until they are looked at: their rows only the program can
+/// read. And how far other nodes are.
+const VERSION_2: &str = "
+ALTER TABLE entry ADD COLUMN dead INTEGER NOT NULL DEFAULT 1;
+CREATE INDEX entry_dead ON entry(id) WHERE dead = 1;
+CREATE TABLE standing (
+    node BLOB PRIMARY KEY,
+    knowledge BLOB NOT NULL,
+    heard INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 ";
 
 /// The file whose lock says that a process owns the index at `path`.

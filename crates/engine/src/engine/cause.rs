@@ -1,10 +1,26 @@
-//! Whose operation it was that one of ours carries out here, for the log. Used by `work`.
+//! What happened here, and whose operation it was that one of ours carries out, for the log. Used
+//! by `engine` and `work`.
 
+use super::{Effect, Event, FolderEngine, Happening};
 use crate::dot::Incarnation;
 use crate::entry::{Entry, EntryId, Presence, Stamp};
 use crate::index::Index;
+use crate::path::RelPath;
 use crate::plan::Act;
 use crate::view;
+
+impl FolderEngine {
+    pub(super) fn happened(&mut self, path: RelPath, what: Happening, by: Option<Incarnation>) {
+        let event = Event { path, what, from: None, by, local: false };
+        self.effects.push(Effect::Happened(event));
+    }
+
+    pub(super) fn moved(&mut self, from: RelPath, to: RelPath, by: Option<Incarnation>) {
+        let what = Happening::Moved;
+        let event = Event { path: to, what, from: Some(from), by, local: false };
+        self.effects.push(Effect::Happened(event));
+    }
+}
 
 /// The life that last wrote the register which `act` brings to the disk. `None`: nobody has.
 pub(super) fn cause(index: &dyn Index, id: EntryId, act: &Act) -> Option<Incarnation> {

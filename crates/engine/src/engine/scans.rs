@@ -3,7 +3,9 @@
 //! A part of `engine`, which hands it every [`super::Input::Scanned`].
 
 use super::{Effect, FolderEngine};
-use crate::index::{Index, Phase};
+use crate::entry::{Timestamp, ROOT};
+use crate::index::{Attributes, Fingerprint, Index, Phase, SeenDots, SeenRow, ROOT_SLOT};
+use crate::observe::Present;
 use crate::proof::reached;
 
 /// Pause after a scan that could not look at everything, in milliseconds: twice as long each time.
@@ -73,5 +75,29 @@ impl FolderEngine {
             self.exchange.became_member(&self.facts);
         }
         self.facts.stopped_ms = None;
+    }
+}
+
+/// The root's row before the first scan, which is to find it changed. Who begins a folder gives the
+/// root its attributes; who joins has nothing to say of them, and takes them over.
+pub(super) fn root_row(found: &Present, phase: Phase) -> SeenRow {
+    let fingerprint = Fingerprint { ctime: Timestamp::default(), ..found.fingerprint.clone() };
+    let attributes = match phase {
+        Phase::Joining => found.attributes.clone(),
+        Phase::Importing | Phase::Member => Attributes::default(),
+    };
+    SeenRow {
+        slot: ROOT_SLOT,
+        parent: ROOT_SLOT,
+        name: None,
+        entry: ROOT,
+        kind: found.kind,
+        fingerprint,
+        content: None,
+        attributes,
+        refused: None,
+        dots: SeenDots::default(),
+        soft: false,
+        volatile: None,
     }
 }

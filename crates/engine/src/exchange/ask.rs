@@ -118,6 +118,7 @@ impl Peer {
         self.said.merge(&facts.knowledge);
         let incarnations = index.incarnations();
         self.said_lives.extend(incarnations.iter().map(|life| life.incarnation));
-        Message::Share(Share { knowledge: facts.knowledge.clone(), incarnations })
+        let (knowledge, frontier) = (facts.knowledge.clone(), facts.frontier.clone());
+        Message::Share(Share { knowledge, incarnations, frontier })
     }
 }

@@ -3,10 +3,11 @@
 //! One ordered stream for each peer, in frames of bounded size, a few of them in a turn. Called by
 //! `exchange` at the end of every turn.
 
+use super::full::Sums;
 use super::Peer;
 use crate::content::{Content, Digest};
 use crate::dot::{Dot, Incarnation, Knowledge};
-use crate::entry::{Entry, EntryId, Kind, Rank};
+use crate::entry::{Entry, EntryId, Kind, Rank, ROOT};
 use crate::index::{Index, Phase, Stored};
 use crate::ledger::Facts;
 use crate::limits::{
@@ -21,7 +22,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 #[derive(Clone, Debug)]
 pub(super) struct Walk {
     target: Knowledge,
+    /// What the peer had seen.
+    has: Knowledge,
     lacking: Knowledge,
+    pub(super) sums: Sums,
     rest: VecDeque<(Incarnation, u64, u64)>,
     /// Entries that went with others before their own first dot came.
     early: BTreeSet<EntryId>,
@@ -38,7 +42,8 @@ impl Walk {
             .iter()
             .flat_map(|(i, seen)| seen.ranges().iter().map(move |&(from, to)| (i, from, to)));
         let rest = rest.collect();
-        Walk { target, lacking, rest, early: BTreeSet::new() }
+        let (sums, early) = (Sums::Undecided, BTreeSet::new());
+        Walk { target, has: has.clone(), lacking, sums, rest, early }
     }
 }
 
@@ -62,14 +67,15 @@ impl Peer {
             if self.congested || !self.open {
                 return;
             }
+            if let Some(answer) = self.next_answer(facts, index) {
+                say(Message::Frame(answer), Vec::new());
+                continue;
+            }
             let walked = self.walk.as_ref().is_none_or(|walk| walk.rest.is_empty());
             if walked && self.tail.is_empty() {
-                if let Some(walk) = self.walk.take() {
-                    self.said.merge(&walk.target);
-                    let end = DeltaEnd { knowledge: walk.target, phase: facts.meta.phase };
-                    say(Message::DeltaEnd(end), Vec::new());
-                }
-                return;
+                let Some(message) = self.end_walk(facts, index) else { return };
+                say(message, Vec::new());
+                continue;
             }
             let (entries, inline) = if walked {
                 self.next_of_tail(index)
@@ -82,12 +88,32 @@ impl Peer {
         }
     }
 
-    /// More is waiting to be said at once.
-    pub fn is_streaming(&self) -> bool {
-        self.open && !self.congested && (self.walk.is_some() || !self.tail.is_empty())
+    /// What comes when the walk is through: sums if a delta is not enough, then the claim. Only now
+    /// is it known which deletions were forgotten meanwhile.
+    fn end_walk(&mut self, facts: &Facts, index: &dyn Index) -> Option<Message> {
+        let walk = self.walk.as_mut()?;
+        if matches!(walk.sums, Sums::Undecided) {
+            let needed = !walk.target.is_empty() && Peer::needs_sums(facts, &walk.has);
+            walk.sums = if needed { Sums::From(ROOT) } else { Sums::Told };
+        }
+        if let Sums::From(first) = walk.sums {
+            let (message, sums) = self.next_sums(index, first)?;
+            self.walk.as_mut().expect("it is under way").sums = sums;
+            return Some(message);
+        }
+        let walk = self.walk.take().expect("it is under way");
+        self.said.merge(&walk.target);
+        let (phase, frontier) = (facts.meta.phase, facts.frontier.clone());
+        Some(Message::DeltaEnd(DeltaEnd { knowledge: walk.target, phase, frontier }))
     }
 
-    fn frame(&mut self, facts: &Facts, index: &dyn Index, stored: Vec<Stored>) -> Frame {
+    /// More is waiting to be said at once.
+    pub fn is_streaming(&self) -> bool {
+        let waits = self.walk.is_some() || !self.tail.is_empty() || !self.answers.is_empty();
+        self.open && !self.congested && waits
+    }
+
+    pub(super) fn frame(&mut self, facts: &Facts, index: &dyn Index, stored: Vec<Stored>) -> Frame {
         let context = facts.knowledge.minus(&self.said);
         self.said.merge(&context);
         let unsaid = facts.knowledge.iter().any(|(life, _)| !self.said_lives.contains(&life));
@@ -99,8 +125,9 @@ impl Peer {
             (!beyond.is_empty()).then_some((position, beyond))
         });
         let beyond = contexts.collect();
+        self.find_orphaned(index, &stored);
         let entries = stored.into_iter().map(|stored| stored.entry).collect();
-        Frame { context, entries, beyond, contents: Vec::new(), incarnations }
+        Frame { context, entries, beyond, contents: Vec::new(), incarnations, range: None }
     }
 
     /// The next entries of the walk. An entry that holds several lacking dots goes with the first,

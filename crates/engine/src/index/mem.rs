@@ -5,10 +5,11 @@
 
 use super::{
     Digest, Dot, EntryId, Handle, Incarnation, IncarnationRecord, Index, IndexError, Knowledge,
-    Meta, Name, PendingRow, SeenRow, Settled, Slot, Stored,
+    Meta, Name, NodeId, PendingRow, SeenRow, Settled, Slot, Standing, Stored,
 };
 use crate::content::Content;
 use crate::entry::Kind;
+use crate::view;
 use std::collections::BTreeMap;
 use std::ops::{Bound, RangeBounds};
 
@@ -23,11 +24,14 @@ struct State {
     meta: Table<(), Meta>,
     knowledge: Table<(), Knowledge>,
     contexts: Table<u64, Knowledge>,
+    frontier: Table<(), Knowledge>,
+    standings: Table<NodeId, Standing>,
     incarnations: Table<Incarnation, IncarnationRecord>,
     entries: Table<EntryId, Stored>,
     by_dot: Table<(Dot, EntryId), ()>,
     by_place: Table<(EntryId, Name, EntryId), ()>,
     conflicted: Table<EntryId, ()>,
+    dead: Table<EntryId, ()>,
     seen: Table<Slot, SeenRow>,
     seen_by_entry: Table<EntryId, Slot>,
     seen_by_name: Table<(Slot, Name), Slot>,
@@ -99,11 +103,14 @@ macro_rules! each_table {
         state.meta.$method();
         state.knowledge.$method();
         state.contexts.$method();
+        state.frontier.$method();
+        state.standings.$method();
         state.incarnations.$method();
         state.entries.$method();
         state.by_dot.$method();
         state.by_place.$method();
         state.conflicted.$method();
+        state.dead.$method();
         state.seen.$method();
         state.seen_by_entry.$method();
         state.seen_by_name.$method();
@@ -162,6 +169,7 @@ impl State {
             self.by_place.remove(&(at.parent, at.name, id));
         }
         self.conflicted.remove(&id);
+        self.dead.remove(&id);
     }
 
     fn unlink_seen(&mut self, slot: Slot) {
@@ -240,6 +248,22 @@ impl Index for MemIndex {
         self.open.contexts.remove(&id);
     }
 
+    fn frontier(&self) -> Knowledge {
+        self.open.frontier.get(&()).cloned().unwrap_or_default()
+    }
+
+    fn set_frontier(&mut self, frontier: &Knowledge) {
+        self.open.frontier.insert((), frontier.clone());
+    }
+
+    fn standings(&self) -> Vec<Standing> {
+        self.open.standings.rows.values().cloned().collect()
+    }
+
+    fn put_standing(&mut self, standing: &Standing) {
+        self.open.standings.insert(standing.node, standing.clone());
+    }
+
     fn incarnations(&self) -> Vec<IncarnationRecord> {
         self.open.incarnations.rows.values().cloned().collect()
     }
@@ -268,7 +292,20 @@ impl Index for MemIndex {
         if stored.conflicted {
             self.open.conflicted.insert(id, ());
         }
+        if !view::is_alive(stored) {
+            self.open.dead.insert(id, ());
+        }
         self.open.entries.insert(id, stored.clone());
+    }
+
+    fn remove_entry(&mut self, id: EntryId) {
+        self.open.unlink_entry(id);
+    }
+
+    fn dead(&self, after: Option<EntryId>, max: usize) -> Vec<EntryId> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let rows = self.open.dead.range((from, Bound::Unbounded));
+        rows.take(max).map(|(id, ())| *id).collect()
     }
 
     fn named(&self, parent: EntryId, name: &Name) -> Vec<EntryId> {

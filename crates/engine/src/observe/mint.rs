@@ -4,7 +4,7 @@
 //! this disk stay as siblings. An edit re-asserts the location, so that a concurrent delete cannot
 //! take it away.
 
-use super::{Present, Source};
+use super::{revive, Present, Source};
 use crate::content::{Content, Digest};
 use crate::dot::Dot;
 use crate::entry::{
@@ -84,6 +84,7 @@ impl Pen<'_> {
         let row = self.row(slot, parent.slot, Some(name.clone()), &entry, found, dots, None);
         self.index.put_seen(&row);
         self.put(entry, context, dot);
+        revive::above(self.facts, self.index, id);
         row
     }
 
@@ -129,7 +130,7 @@ impl Pen<'_> {
         let hlc = self.time(Some(found));
         let dot = self.facts.mint();
         let stamp = self.stamp(hlc, dot);
-        self.reassert(&mut entry, &mut dots, dot);
+        self.reassert(&mut entry, &mut dots, stamp, None);
         let weighed = self.weighed(stamp);
         write_data(&mut entry, &mut dots, found.content.clone(), &[], weighed, dot);
         write_attributes(&mut entry, &mut dots, None, &found.attributes, stamp);
@@ -152,6 +153,8 @@ impl Pen<'_> {
             return;
         }
         let changed = edited || differs(row, &found.attributes);
+        // Who has forgotten the deletion has forgotten the attributes, too.
+        let was_placed = view::is_placed(&entry);
         let mut dots = row.dots.clone();
         let mut previous = None;
         if changed {
@@ -160,13 +163,14 @@ impl Pen<'_> {
             let stamp = self.stamp(hlc, dot);
             if edited {
                 previous = row.content.clone();
-                self.reassert(&mut entry, &mut dots, dot);
+                self.reassert(&mut entry, &mut dots, stamp, Some(row));
                 let is_sure = !self.may_stand_on_another(row, found);
                 let over = if is_sure { &row.dots.shown[..] } else { &[] };
                 let weighed = self.weighed(stamp);
                 write_data(&mut entry, &mut dots, content.clone(), over, weighed, dot);
             }
-            write_attributes(&mut entry, &mut dots, Some(row), &found.attributes, stamp);
+            let over = Some(row).filter(|_| !edited || was_placed);
+            write_attributes(&mut entry, &mut dots, over, &found.attributes, stamp);
             self.put(entry.clone(), context, dot);
         }
         let mut next =
@@ -265,6 +269,7 @@ impl Pen<'_> {
         let hlc = self.time(None);
         let dot = self.facts.mint();
         let stamp = self.stamp(hlc, dot);
+        let was_placed = view::is_placed(&entry);
         let before = view::settle(&entry, 1).map(|at| (at.parent, at.name));
         let state = Presence::At(before);
         let location = Location { parent: parent.entry, name: name.clone(), stamp, state };
@@ -276,8 +281,12 @@ impl Pen<'_> {
             // Somebody deleted it meanwhile, and its bytes with it: who moves it wants it to be.
             write_data(&mut entry, &mut next.dots, row.content.clone(), &[], stamp, dot);
         }
+        if !was_placed {
+            write_attributes(&mut entry, &mut next.dots, None, &row.attributes, stamp);
+        }
         self.index.put_seen(&next);
         self.put(entry, stored.context, dot);
+        revive::above(self.facts, self.index, row.entry);
     }
 
     /// The thing is gone from this disk. Takes away the place and content that the disk had shown,
@@ -312,13 +321,25 @@ impl Pen<'_> {
         }
     }
 
-    /// Writes the place that this disk shows once more under the new dot, its stamp as it was.
-    pub(super) fn reassert(&mut self, entry: &mut Entry, dots: &mut SeenDots, dot: Dot) {
+    /// Writes the place that this disk shows once more under the new dot, its stamp as it was. That
+    /// of an entry that others have forgotten altogether is where the row is.
+    pub(super) fn reassert(
+        &mut self,
+        entry: &mut Entry,
+        dots: &mut SeenDots,
+        stamp: Stamp,
+        row: Option<&SeenRow>,
+    ) {
+        let dot = stamp.dot;
         let seen = std::mem::take(&mut dots.loc);
         let shown = entry.loc.versions().iter().filter(|v| seen.contains(&v.dot));
         let present = shown.filter(|v| matches!(v.value.state, Presence::At(_)));
         let best = present.max_by_key(|v| v.value.stamp).map(|v| v.value.clone());
-        let Some(location) = best.or_else(|| any_place(entry)) else { return };
+        let shown = || {
+            let (parent, name) = revive::shown_place(self.index, row?)?;
+            Some(revive::here(parent, name, stamp))
+        };
+        let Some(location) = best.or_else(|| any_place(entry)).or_else(shown) else { return };
         entry.loc.write(version(dot, location), &seen);
         dots.loc = vec![dot];
     }
@@ -372,7 +393,7 @@ pub fn publish_beside(
     let epoch = 0;
     let mut pen = Pen { facts, index, source: Source::Live, rank: Rank::Write, epoch };
     let mut dots = before.dots.clone();
-    pen.reassert(&mut entry, &mut dots, dot);
+    pen.reassert(&mut entry, &mut dots, stamp, Some(before));
     write_data(&mut entry, &mut dots, Some(content), &before.dots.shown, stamp, dot);
     pen.put(entry, stored.context, dot);
     ledger::mark(pen.facts, pen.index, before.entry, &[dot]);

@@ -6,7 +6,7 @@
 //! has no name gets none: it stays in the conflict store, for a person. Called by `engine`.
 
 use super::mint::{any_place, version};
-use super::row_at;
+use super::{revive, row_at};
 use crate::content::{Content, Digest};
 use crate::dot::Dot;
 use crate::entry::{
@@ -70,6 +70,7 @@ pub fn publish(facts: &mut Facts, index: &mut dyn Index, stray: &Stray) -> Publi
     index.put_kept(id, &stray.digest);
     let context = index.entry(id).and_then(|stored| stored.context);
     ledger::put(facts, index, entry, context, Author::Elsewhere, &[dot]);
+    revive::above(facts, index, id);
     let above = super::path_of(index, dir.slot).unwrap_or_else(RelPath::root);
     Published::At(above.join(name))
 }

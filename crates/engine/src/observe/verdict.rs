@@ -62,7 +62,7 @@ fn keep(facts: &mut Facts, index: &mut dyn Index, id: EntryId, content: &Content
     let now = Stamped { stamp: Stamp { rank: Rank::Write, hlc, dot }, value: now(facts) };
     let (source, rank, epoch) = (Source::Live, Rank::Write, 0);
     let mut pen = Pen { facts, index, source, rank, epoch };
-    pen.reassert(&mut entry, &mut dots, dot);
+    pen.reassert(&mut entry, &mut dots, stamp, None);
     write_data(&mut entry, &mut dots, Some(content.clone()), &replaced, stamp, dot);
     entry.times.write(version(dot, now), &dots.times);
     pen.put(entry, context, dot);

@@ -109,9 +109,6 @@ fn check(entry: &Entry) -> Result<(), WireError> {
     if is_root && (!entry.loc.is_empty() || entry.kind != Kind::Dir) {
         return Err(WireError("a root that lies in another directory"));
     }
-    if !is_root && entry.loc.is_empty() {
-        return Err(WireError("an entry that is nowhere"));
-    }
     let fits = |content: &Content| {
         matches!(
             (entry.kind, content),

@@ -5,13 +5,16 @@ use super::value::array;
 use super::WireError;
 use crate::content::Digest;
 use crate::dot::{Incarnation, Knowledge, NodeId};
-use crate::entry::{Hlc, IncarnationRecord};
+use crate::entry::{EntryId, Hlc, IncarnationRecord};
 use crate::index::Phase;
 use crate::limits::{
     DENIERS_MAX, FRAME_ENTRIES_MAX, INLINE_BYTES_MAX, KNOWLEDGE_RANGES_MAX, PIECE_BYTES_MAX,
-    WANTS_MAX,
+    RANGE_ENTRIES, SUMS_MAX, WANTS_MAX,
 };
-use crate::message::{Ack, DeltaEnd, FolderId, Frame, Hello, Message, Piece, Share, Want};
+use crate::message::{
+    Ack, DeltaEnd, FolderId, Frame, Hello, Message, Piece, Share, Standing, Want,
+};
+use crate::range::{Range, Sum};
 use prost::Message as _;
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -64,6 +67,18 @@ struct WireApplied {
     counter: u64,
 }
 
+#[derive(Clone, PartialEq, prost::Message)]
+struct WireRange {
+    #[prost(bytes = "vec", tag = "1")]
+    first: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    last: Vec<u8>,
+    #[prost(uint32, tag = "3")]
+    count: u32,
+    #[prost(bytes = "vec", tag = "4")]
+    sum: Vec<u8>,
+}
+
 /// One flat shape for all messages: `kind` says which fields mean something.
 #[derive(Clone, PartialEq, prost::Message)]
 struct WireMessage {
@@ -91,6 +106,12 @@ struct WireMessage {
     phase: u32,
     #[prost(bytes = "vec", repeated, tag = "12")]
     nodes: Vec<Vec<u8>>,
+    #[prost(message, repeated, tag = "13")]
+    frontier: Vec<WireSeen>,
+    #[prost(message, repeated, tag = "14")]
+    ranges: Vec<WireRange>,
+    #[prost(uint64, tag = "15")]
+    age_ms: u64,
 }
 
 const HELLO: u32 = 1;
@@ -102,6 +123,9 @@ const WANT: u32 = 6;
 const DATA: u32 = 7;
 const GONE: u32 = 8;
 const NOWHERE: u32 = 9;
+const SUMS: u32 = 10;
+const DIFFERS: u32 = 11;
+const STANDING: u32 = 12;
 
 fn write_knowledge(knowledge: &Knowledge) -> Vec<WireSeen> {
     let seen = knowledge.iter().map(|(incarnation, intervals)| {
@@ -185,6 +209,21 @@ fn write_piece(digest: &Digest, size: u64, offset: u64, bytes: &[u8]) -> WirePie
     WirePiece { digest: digest.0.to_vec(), size, offset, bytes: bytes.to_vec(), deep }
 }
 
+fn write_frame(wire: &mut WireMessage, frame: &Frame) {
+    wire.kind = FRAME;
+    wire.knowledge = write_knowledge(&frame.context);
+    wire.entries = frame.entries.iter().map(write_entry).collect();
+    let beyond = frame.beyond.iter().map(|(position, knowledge)| WireBeyond {
+        position: *position,
+        knowledge: write_knowledge(knowledge),
+    });
+    wire.beyond = beyond.collect();
+    let contents = frame.contents.iter();
+    wire.pieces = contents.map(|(d, b)| write_piece(d, b.len() as u64, 0, b)).collect();
+    wire.owners = write_owners(&frame.incarnations);
+    wire.ranges = frame.range.iter().map(write_range).collect();
+}
+
 pub(super) fn encode(folder: FolderId, message: &Message) -> Vec<u8> {
     let mut wire = WireMessage { folder: folder.0.to_vec(), ..Default::default() };
     match message {
@@ -195,25 +234,25 @@ pub(super) fn encode(folder: FolderId, message: &Message) -> Vec<u8> {
             wire.kind = SHARE;
             wire.knowledge = write_knowledge(&share.knowledge);
             wire.owners = write_owners(&share.incarnations);
+            wire.frontier = write_knowledge(&share.frontier);
         }
-        Message::Frame(frame) => {
-            wire.kind = FRAME;
-            wire.knowledge = write_knowledge(&frame.context);
-            wire.entries = frame.entries.iter().map(write_entry).collect();
-            let beyond = frame.beyond.iter();
-            wire.beyond = beyond
-                .map(|(position, knowledge)| WireBeyond {
-                    position: *position,
-                    knowledge: write_knowledge(knowledge),
-                })
-                .collect();
-            let contents = frame.contents.iter();
-            wire.pieces = contents.map(|(d, b)| write_piece(d, b.len() as u64, 0, b)).collect();
-            wire.owners = write_owners(&frame.incarnations);
-        }
+        Message::Frame(frame) => write_frame(&mut wire, frame),
         Message::DeltaEnd(end) => {
             (wire.kind, wire.knowledge) = (DELTA_END, write_knowledge(&end.knowledge));
             wire.phase = write_phase(end.phase);
+            wire.frontier = write_knowledge(&end.frontier);
+        }
+        Message::Sums(sums) => {
+            wire.kind = SUMS;
+            wire.ranges = sums.iter().map(write_sum).collect();
+        }
+        Message::Differs(range) => {
+            (wire.kind, wire.ranges) = (DIFFERS, vec![write_range(range)]);
+        }
+        Message::Standing(standing) => {
+            (wire.kind, wire.nodes) = (STANDING, vec![standing.node.0.to_vec()]);
+            wire.knowledge = write_knowledge(&standing.knowledge);
+            wire.age_ms = standing.age_ms;
         }
         Message::Ack(ack) => {
             (wire.kind, wire.knowledge) = (ACK, write_knowledge(&ack.knowledge));
@@ -248,6 +287,49 @@ pub(super) fn encode(folder: FolderId, message: &Message) -> Vec<u8> {
         }
     }
     wire.encode_to_vec()
+}
+
+fn write_range(range: &Range) -> WireRange {
+    let (first, last) = (range.first.0.to_vec(), range.last.0.to_vec());
+    WireRange { first, last, ..WireRange::default() }
+}
+
+fn write_sum(sum: &Sum) -> WireRange {
+    let bytes = sum.sum.to_le_bytes().to_vec();
+    WireRange { count: sum.count, sum: bytes, ..write_range(&sum.range) }
+}
+
+fn read_range(wire: &WireRange) -> Result<Range, WireError> {
+    let range = Range { first: EntryId(array(&wire.first)?), last: EntryId(array(&wire.last)?) };
+    if range.first > range.last {
+        return Err(WireError("a range that ends before it begins"));
+    }
+    Ok(range)
+}
+
+fn read_only_range(wire: &[WireRange]) -> Result<Range, WireError> {
+    let [range] = wire else { return Err(WireError("not one range")) };
+    read_range(range)
+}
+
+fn read_sums(wire: &[WireRange]) -> Result<Vec<Sum>, WireError> {
+    if wire.len() > SUMS_MAX {
+        return Err(WireError("too many sums in one message"));
+    }
+    let sums = wire.iter().map(|wire| {
+        let sum = u128::from_le_bytes(array(&wire.sum)?);
+        if wire.count as usize > RANGE_ENTRIES {
+            return Err(WireError("a sum over too many entries"));
+        }
+        Ok(Sum { range: read_range(wire)?, count: wire.count, sum })
+    });
+    sums.collect()
+}
+
+fn read_standing(wire: &WireMessage) -> Result<Standing, WireError> {
+    let [node] = &wire.nodes[..] else { return Err(WireError("not one node that stands")) };
+    let (node, knowledge) = (NodeId(array(node)?), read_knowledge(&wire.knowledge)?);
+    Ok(Standing { node, knowledge, age_ms: wire.age_ms })
 }
 
 fn read_piece(wire: WirePiece) -> Result<Piece, WireError> {
@@ -289,6 +371,10 @@ fn read_frame(wire: WireMessage) -> Result<Frame, WireError> {
         entries: wire.entries.into_iter().map(read_entry).collect::<Result<_, _>>()?,
         contents: contents.collect::<Result<_, _>>()?,
         incarnations: read_owners(wire.owners)?,
+        range: match &wire.ranges[..] {
+            [] => None,
+            ranges => Some(read_only_range(ranges)?),
+        },
     })
 }
 
@@ -341,12 +427,17 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(FolderId, Message), WireError> {
         SHARE => Message::Share(Share {
             knowledge: read_knowledge(&wire.knowledge)?,
             incarnations: read_owners(wire.owners)?,
+            frontier: read_knowledge(&wire.frontier)?,
         }),
         FRAME => Message::Frame(read_frame(wire)?),
         DELTA_END => Message::DeltaEnd(DeltaEnd {
             knowledge: read_knowledge(&wire.knowledge)?,
             phase: read_phase(wire.phase)?,
+            frontier: read_knowledge(&wire.frontier)?,
         }),
+        SUMS => Message::Sums(read_sums(&wire.ranges)?),
+        DIFFERS => Message::Differs(read_only_range(&wire.ranges)?),
+        STANDING => Message::Standing(read_standing(&wire)?),
         ACK => Message::Ack(read_ack(&wire)?),
         WANT => Message::Want(read_wants(wire.pieces)?),
         DATA => Message::Data(read_pieces(wire.pieces)?),

@@ -8,10 +8,11 @@ use engine::entry::{
 };
 use engine::index::{
     Attributes, Fingerprint, Handle, Index, Intent, PendingRow, Phase, SeenDots, SeenRow, Settled,
-    Slot, Stored, Volatile, ROOT_SLOT,
+    Slot, Standing, Stored, Volatile, ROOT_SLOT,
 };
 use engine::path::Name;
 use engine::register::{Register, Version};
+use engine::view;
 use engine::wire::Minted;
 
 /// How many entries, slots, names, handles and contents the random rows share.
@@ -163,6 +164,8 @@ pub enum Step {
     PowerLoss,
     Facts { seed: u64 },
     Entry { n: u64, step: u64, seed: u64 },
+    Forget { n: u64 },
+    Stands { seed: u64 },
     Seen { slot: u64, parent: u64, entry: u64, seed: u64 },
     Unsee { slot: u64 },
     Settle { epoch: u64 },
@@ -182,7 +185,9 @@ impl Step {
             2 => Step::Reopen,
             3 => Step::PowerLoss,
             4..=5 => Step::Facts { seed: a % 16 },
-            6..=12 => Step::Entry { n: a % FEW, step, seed: b % 16 },
+            6 => Step::Forget { n: a % FEW },
+            7 => Step::Stands { seed: a % 16 },
+            8..=12 => Step::Entry { n: a % FEW, step, seed: b % 16 },
             13..=20 => {
                 Step::Seen { slot: 1 + a % FEW, parent: 1 + b % 3, entry: c % FEW, seed: d % 32 }
             }
@@ -233,6 +238,13 @@ fn apply(step: &Step, order: Option<u64>, index: &mut dyn Index) {
         Step::Entry { n, step, seed } => {
             index.put_entry(&stored(n, step, seed));
         }
+        Step::Forget { n } => index.remove_entry(entry_id(n)),
+        Step::Stands { seed } => {
+            index.set_frontier(&knowledge(seed));
+            let node = NodeId([seed as u8 % 4; 32]);
+            let knowledge = knowledge(seed + 2);
+            index.put_standing(&Standing { node, knowledge, heard_ms: seed });
+        }
         Step::Seen { slot, parent, entry, seed } => {
             index.put_seen(&seen(slot, parent, entry, seed));
         }
@@ -264,6 +276,8 @@ pub fn assert_alike(store: &dyn Index, oracle: &dyn Index) {
     assert_eq!(store.knowledge(), oracle.knowledge());
     assert_eq!(store.contexts(), oracle.contexts());
     assert_eq!(store.incarnations(), oracle.incarnations());
+    assert_eq!(store.frontier(), oracle.frontier());
+    assert_eq!(store.standings(), oracle.standings());
     assert_eq!(store.entry_count(), oracle.entry_count());
     assert_eq!(store.seen_count(), oracle.seen_count());
     assert_eq!(store.pending_count(), oracle.pending_count());
@@ -290,6 +304,20 @@ pub fn assert_alike(store: &dyn Index, oracle: &dyn Index) {
     }
     for max in [1, 2, 1000] {
         assert_lists_alike(store, oracle, max);
+    }
+}
+
+/// Every entry that is no part of the tree, in pages. What else an index of an older program lists
+/// is left out.
+fn dead(index: &dyn Index, max: usize) -> Vec<EntryId> {
+    let mut found: Vec<EntryId> = Vec::new();
+    loop {
+        let page = index.dead(found.last().copied(), max);
+        if page.is_empty() {
+            found.retain(|id| index.entry(*id).is_some_and(|stored| !view::is_alive(&stored)));
+            return found;
+        }
+        found.extend(page);
     }
 }
 
@@ -329,6 +357,7 @@ fn assert_lists_alike(store: &dyn Index, oracle: &dyn Index, max: usize) {
         let pending = oracle.pending_after(n * 9, max);
         assert_eq!(store.pending_after(n * 9, max), pending);
     }
+    assert_eq!(dead(store, max), dead(oracle, max));
     assert_eq!(store.conflicts(None, max), oracle.conflicts(None, max));
     assert_eq!(store.pending_after(0, max), oracle.pending_after(0, max));
     for (n, from, to) in [(0, 0, u64::MAX), (1, 40, 300), (2, 1, 200), (9, 0, u64::MAX)] {

@@ -194,7 +194,11 @@ fn who_claims_to_know_the_future_again_and_again_is_refused() {
     let claim = |life: u8| {
         let mut knowledge = Knowledge::default();
         knowledge.insert(Dot { incarnation: Incarnation([life; 16]), counter: 9 });
-        vec![Message::Share(Share { knowledge, incarnations: Vec::new() })]
+        vec![Message::Share(Share {
+            knowledge,
+            incarnations: Vec::new(),
+            frontier: Knowledge::default(),
+        })]
     };
     let effects = side.hear(1, claim(2));
     assert!(effects.contains(&Effect::NewLife));

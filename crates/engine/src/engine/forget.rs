@@ -1,0 +1,44 @@
+//! Deletions that all know of are forgotten; directories that others may have forgotten and that
+//! something is in are asserted anew.
+//!
+//! When is decided by `retire` and `exchange`; here they are given what they ask for. Used by
+//! `engine` only.
+
+use super::{Effect, FolderEngine};
+use crate::dot::{Knowledge, NodeId};
+use crate::exchange::Outgoing;
+use crate::index::{Index, Phase};
+use crate::message::Message;
+use crate::observe;
+
+impl FolderEngine {
+    pub(super) fn retire(&mut self, index: &mut dyn Index) {
+        if !self.may_retire() {
+            return;
+        }
+        let connected = self.exchange.peers().map(|(id, peer)| (id, &peer.knows));
+        let connected: Vec<(NodeId, &Knowledge)> = connected.collect();
+        let said = self.retire.turn(self.now.mono_ms, &mut self.facts, index, &connected);
+        let said = said.into_iter().map(|(peer, standing)| {
+            let message = Message::Standing(standing);
+            Effect::Send(Outgoing { peer, message, inline: Vec::new() })
+        });
+        self.effects.extend(said);
+    }
+
+    /// Before the first look nobody knows what this disk still shows of what was deleted.
+    pub(super) fn may_retire(&self) -> bool {
+        self.facts.meta.phase == Phase::Member && self.has_scanned
+    }
+
+    /// Who is not a member says nothing; what the others tell is not of its making.
+    pub(super) fn revive_orphaned(&mut self, index: &mut dyn Index) {
+        let mut orphaned = self.exchange.take_orphaned();
+        orphaned.append(&mut self.facts.returned);
+        if self.facts.meta.phase == Phase::Member {
+            for id in orphaned {
+                observe::revive(&mut self.facts, index, id);
+            }
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! When a delta is not enough: one side tells sums over all that it holds, the other asks for the
+//! ranges in which it holds something else, and learns what is not there any more.
+//!
+//! Who has not seen a deletion that the teller has forgotten may still hold what was deleted. What
+//! the teller does not hold and knows of was deleted (decisions R4): those versions go, as if the
+//! deletion had been told; whatever the teller has not seen stays. A directory waits until all that
+//! was in it has been compared, and one that is still needed then is asserted anew. The claim at
+//! the end of the walk counts when every range that differed was answered. Called by `exchange`.
+
+use super::{Offence, Peer};
+use crate::dot::{Dot, Knowledge};
+use crate::entry::{Entry, EntryId, Kind, ROOT};
+use crate::index::{Index, Stored};
+use crate::ledger::{self, Author, Facts};
+use crate::limits::{
+    DOOMED_MAX, FRAME_ENTRIES_MAX, FRAME_ENTRY_BYTES, RANGES_MAX, RANGES_WAITING, RANGE_OWN_MAX,
+    SUMS_MAX,
+};
+use crate::message::{DeltaEnd, Frame, Message};
+use crate::proof::{broken, reached, Mutant};
+use crate::range::{self, Range, Sum};
+use crate::view;
+use crate::wire::entry_bytes;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// Questions about ranges that are under way to one peer.
+const ASKED_MAX: usize = 8;
+
+/// How far the teller is.
+#[derive(Clone, Debug)]
+pub(super) enum Sums {
+    /// The walk is not over yet, so it is not known whether any are needed.
+    Undecided,
+    /// The next range begins here.
+    From(EntryId),
+    /// All were told, or none is needed.
+    Told,
+}
+
+/// How far the hearer is.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Compared {
+    /// Ranges that differ and were not asked for yet.
+    differ: VecDeque<Range>,
+    /// Ranges that were asked for, as far as they are not answered.
+    asked: VecDeque<Range>,
+    /// Directories that the teller does not hold and that something is in here: the versions that
+    /// are to go.
+    doomed: BTreeMap<EntryId, Vec<Dot>>,
+    /// The claim that counts when all is answered.
+    end: Option<DeltaEnd>,
+}
+
+impl Compared {
+    fn is_open(&self) -> bool {
+        !self.differ.is_empty() || !self.asked.is_empty()
+    }
+}
+
+impl Peer {
+    /// Whether who has seen `has` must be told sums before it may be told that it has all.
+    pub(super) fn needs_sums(facts: &Facts, has: &Knowledge) -> bool {
+        if broken(Mutant::NoFull) {
+            return false;
+        }
+        // Who has seen nothing holds nothing.
+        !has.is_empty() && !facts.frontier.is_within(has)
+    }
+
+    /// The next sums, unless too many questions are to be answered first.
+    pub(super) fn next_sums(&self, index: &dyn Index, from: EntryId) -> Option<(Message, Sums)> {
+        if self.answers.len() > RANGES_WAITING {
+            return None;
+        }
+        let mut sums: Vec<Sum> = Vec::new();
+        let mut next = Some(from);
+        while let Some(first) = next.filter(|_| sums.len() < SUMS_MAX) {
+            let sum = range::sum_from(index, first);
+            next = range::next(sum.range.last);
+            sums.push(sum);
+        }
+        reached("exchange: a full reconciliation");
+        Some((Message::Sums(sums), next.map_or(Sums::Told, Sums::From)))
+    }
+
+    /// All that is held in the next range that the peer asks for, or the first part of it.
+    pub(super) fn next_answer(&mut self, facts: &Facts, index: &dyn Index) -> Option<Frame> {
+        let range = *self.answers.front()?;
+        let ids = index.ids(range.first, range.last, FRAME_ENTRIES_MAX);
+        let (mut entries, mut bytes) = (Vec::new(), 0);
+        let mut last = if ids.len() < FRAME_ENTRIES_MAX { range.last } else { ids[ids.len() - 1] };
+        for id in ids {
+            let Some(stored) = index.entry(id).filter(|stored| !stored.entry.is_blank()) else {
+                continue;
+            };
+            bytes += entry_bytes(&stored.entry);
+            entries.push(stored);
+            if bytes >= FRAME_ENTRY_BYTES {
+                last = id;
+                break;
+            }
+        }
+        match range::next(last).filter(|_| last < range.last) {
+            Some(first) => self.answers[0].first = first,
+            None => drop(self.answers.pop_front()),
+        }
+        let range = Some(Range { first: range.first, last });
+        Some(Frame { range, ..self.frame(facts, index, entries) })
+    }
+
+    /// The peer holds something else in a range.
+    pub(super) fn differs(&mut self, range: Range) -> Result<(), Offence> {
+        if self.answers.len() >= RANGES_MAX {
+            return Err(Offence("it asks for more than it was told of"));
+        }
+        self.answers.push_back(range);
+        Ok(())
+    }
+
+    /// What the peer holds in these ranges.
+    pub(super) fn hear_sums(&mut self, index: &dyn Index, sums: &[Sum]) -> Result<(), Offence> {
+        self.heard = true;
+        let differ = sums.iter().filter(|sum| !range::is_same(index, sum)).map(|sum| sum.range);
+        self.compared.differ.extend(differ);
+        if self.compared.differ.len() > RANGES_MAX {
+            return Err(Offence("it tells of more ranges than it may have"));
+        }
+        Ok(())
+    }
+
+    /// The questions that are due.
+    pub(super) fn ask_ranges(&mut self, index: &dyn Index, say: &mut impl FnMut(Message)) {
+        let compared = &mut self.compared;
+        while compared.asked.len() < ASKED_MAX {
+            let Some(range) = compared.differ.pop_front() else { return };
+            let (head, rest) = range::cut(index, range, RANGE_OWN_MAX);
+            rest.into_iter().for_each(|rest| compared.differ.push_front(rest));
+            compared.asked.push_back(head);
+            say(Message::Differs(head));
+        }
+    }
+
+    /// The peer has told all that it holds in a range: what else is held here is judged.
+    pub(super) fn answered(
+        &mut self,
+        facts: &mut Facts,
+        index: &mut dyn Index,
+        range: Range,
+        held: &[EntryId],
+    ) -> Result<(), Offence> {
+        let asked = self.compared.asked.front_mut();
+        let fits = |asked: &&mut Range| asked.first == range.first && range.last <= asked.last;
+        let asked = asked.filter(fits).ok_or(Offence("it answers what it was not asked"))?;
+        match range::next(range.last).filter(|_| range.last < asked.last) {
+            Some(first) => asked.first = first,
+            None => drop(self.compared.asked.pop_front()),
+        }
+        for id in index.ids(range.first, range.last, usize::MAX) {
+            if id != ROOT && !held.contains(&id) {
+                self.judge(facts, index, id);
+            }
+        }
+        Ok(())
+    }
+
+    /// An entry that the peer does not hold: the versions of it that the peer knows are gone.
+    fn judge(&mut self, facts: &mut Facts, index: &mut dyn Index, id: EntryId) {
+        let Some(stored) = index.entry(id) else { return };
+        let nothing = Entry::new(id, stored.entry.kind);
+        if self.doom(index, &nothing) {
+            return;
+        }
+        let dots = stored.entry.dots();
+        let gone: Vec<Dot> = dots.into_iter().filter(|dot| self.knows.contains(*dot)).collect();
+        if !gone.is_empty() {
+            forget(facts, index, id, &gone);
+        }
+    }
+
+    /// Whether the peer knows of no place of a directory in which something is here: what is to go
+    /// of it waits until all that is in it was compared.
+    pub(super) fn doom(&mut self, index: &dyn Index, theirs: &Entry) -> bool {
+        if theirs.kind != Kind::Dir || !theirs.loc.is_empty() || theirs.id == ROOT {
+            return false;
+        }
+        let Some(stored) = index.entry(theirs.id).filter(|stored| stored.live_children > 0) else {
+            return false;
+        };
+        let stays = |dot: Dot| !self.knows.contains(dot);
+        if stored.entry.loc.is_empty() || stored.entry.loc.dots().any(stays) {
+            return false;
+        }
+        if self.compared.doomed.len() >= DOOMED_MAX {
+            self.orphaned.insert(theirs.id);
+            return true;
+        }
+        let held = theirs.dots();
+        let gone = |dot: &Dot| self.knows.contains(*dot) && !held.contains(dot);
+        let gone = stored.entry.dots().into_iter().filter(gone).collect();
+        self.compared.doomed.insert(theirs.id, gone);
+        true
+    }
+
+    /// Directories above what is told that are deleted, and that the peer may have forgotten: it
+    /// would not know where to put it.
+    pub(super) fn find_orphaned(&mut self, index: &dyn Index, told: &[Stored]) {
+        if self.frontier.is_empty() {
+            return;
+        }
+        let mut met = BTreeSet::from([ROOT]);
+        for stored in told.iter().filter(|stored| view::is_alive(stored)) {
+            let mut next = stored.settled.as_ref().map(|at| at.parent);
+            while let Some(id) = next.filter(|id| met.insert(*id)) {
+                let Some(above) = index.entry(id).filter(|above| !view::is_placed(&above.entry))
+                else {
+                    break;
+                };
+                if above.entry.loc.dots().all(|dot| self.frontier.contains(dot)) {
+                    reached("exchange: the peer may have forgotten a directory above");
+                    self.orphaned.insert(id);
+                }
+                next = above.settled.map(|at| at.parent);
+            }
+        }
+    }
+
+    /// The claim that ends the walk, if nothing is left to be compared; else it waits.
+    pub(super) fn may_end(&mut self, end: DeltaEnd) -> Option<DeltaEnd> {
+        if self.compared.is_open() && !broken(Mutant::ClaimBeforeCompared) {
+            self.compared.end = Some(end);
+            return None;
+        }
+        Some(end)
+    }
+
+    /// The claim that waited, if nothing is left to be compared any more.
+    pub(super) fn ended_now(&mut self) -> Option<DeltaEnd> {
+        if self.compared.is_open() {
+            return None;
+        }
+        self.compared.end.take()
+    }
+
+    /// Everything was compared: directories that nothing is in any more go, from the leaves up. The
+    /// others are needed by what the teller has not seen.
+    pub(super) fn end_doomed(&mut self, facts: &mut Facts, index: &mut dyn Index) {
+        let mut doomed = std::mem::take(&mut self.compared.doomed);
+        let mut ready: Vec<EntryId> = doomed.keys().copied().collect();
+        while let Some(id) = ready.pop() {
+            let Some(stored) = index.entry(id).filter(|stored| stored.live_children == 0) else {
+                continue;
+            };
+            let Some(gone) = doomed.remove(&id) else { continue };
+            forget(facts, index, id, &gone);
+            ready.extend(stored.settled.map(|at| at.parent));
+        }
+        for (id, gone) in doomed {
+            let stored = index.entry(id).filter(view::is_alive);
+            // Of one that was put somewhere since the peer is told.
+            if stored.is_some_and(|stored| stored.entry.loc.dots().all(|dot| gone.contains(&dot))) {
+                reached("exchange: a deleted directory is still needed");
+                self.orphaned.insert(id);
+            }
+        }
+    }
+}
+
+/// Whether an entry comes back whose deletion was forgotten here: somebody put it somewhere without
+/// having seen that. What it had besides was forgotten with it, and is known to be over; others may
+/// still hold it. So it is to be said again, by all who had forgotten it.
+pub(super) fn returns(facts: &Facts, before: &Knowledge, ours: &Entry, theirs: &Entry) -> bool {
+    let over = |dot: &Dot| before.contains(*dot) && facts.frontier.contains(*dot);
+    ours.is_blank()
+        && theirs.loc.dots().any(|dot| !before.contains(dot))
+        && view::is_placed(theirs)
+        && theirs.dots().iter().any(over)
+}
+
+/// The attributes of what comes back, to be said again.
+pub(super) fn take_attributes(entry: &mut Entry, theirs: &Entry) {
+    reached("exchange: what was forgotten comes back");
+    entry.times = theirs.times.clone();
+    entry.mode = theirs.mode.clone();
+    entry.owner = theirs.owner.clone();
+    entry.xattr = theirs.xattr.clone();
+}
+
+/// Versions that the teller knows and does not hold any more.
+fn forget(facts: &mut Facts, index: &mut dyn Index, id: EntryId, gone: &[Dot]) {
+    reached("exchange: absence is a deletion");
+    let known: Knowledge = gone.iter().copied().collect();
+    let Some(stored) = index.entry(id) else { return };
+    let mut entry = stored.entry;
+    let nothing = Entry::new(id, entry.kind);
+    if entry.join(&facts.knowledge, &nothing, &known) {
+        ledger::put(facts, index, entry, stored.context, Author::Elsewhere, &[]);
+    }
+}

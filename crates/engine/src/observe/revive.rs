@@ -1,0 +1,91 @@
+//! A deleted directory that something is put into, or is still in, is asserted anew.
+//!
+//! The tree shows a deleted directory while something in it is alive, on all who remember it. Who
+//! has forgotten the deletion, because all nodes knew of it, would not know where to put what is in
+//! it. So whoever puts something there says the directory again, all of it, under a new dot. Called
+//! by `mint`, and by the engine for what a full reconciliation has found.
+
+use super::mint::{any_place, version};
+use crate::dot::Dot;
+use crate::entry::{EntryId, Location, Presence, Rank, Stamp, Stamped, ROOT};
+use crate::index::{Index, SeenRow};
+use crate::ledger::{self, Author, Facts};
+use crate::limits::DEPTH_MAX;
+use crate::path::Name;
+use crate::proof::reached;
+use crate::register::Register;
+use crate::view;
+use crate::wire::Minted;
+
+/// The deleted directories above an entry.
+pub(super) fn above(facts: &mut Facts, index: &mut dyn Index, id: EntryId) {
+    let mut next = index.settled(id).and_then(|(_, settled)| settled);
+    let mut deleted = Vec::new();
+    while let Some(at) = next.filter(|at| at.parent != ROOT && deleted.len() < DEPTH_MAX) {
+        let Some(stored) = index.entry(at.parent) else { break };
+        if view::is_placed(&stored.entry) {
+            break;
+        }
+        deleted.push(at.parent);
+        next = stored.settled;
+    }
+    for id in deleted {
+        reached("revive: something is put into a deleted directory");
+        again(facts, index, id);
+    }
+}
+
+/// Says a directory again, at its last place, with all that is known of it.
+pub fn again(facts: &mut Facts, index: &mut dyn Index, id: EntryId) {
+    let Some(stored) = index.entry(id) else { return };
+    let mut entry = stored.entry;
+    let row = index.seen_of(id);
+    let shown = row.as_ref().and_then(|row| shown_place(index, row));
+    if entry.loc.is_empty() && shown.is_none() {
+        return;
+    }
+    let (hlc, dot) = (facts.tick(), facts.mint());
+    let stamp = Stamp { rank: Rank::Write, hlc, dot };
+    let place = shown.clone().map(|(parent, name)| here(parent, name, stamp));
+    let Some(location) = any_place(&entry).or(place) else { return };
+    let is_there = shown == Some((location.parent, location.name.clone()));
+    let places: Vec<Dot> = entry.loc.dots().collect();
+    entry.loc.write(version(dot, location), &places);
+    let mut dots = row.as_ref().map(|row| row.dots.clone()).unwrap_or_default();
+    say_again(&mut entry.times, &mut dots.times, dot);
+    say_again(&mut entry.mode, &mut dots.mode, dot);
+    say_again(&mut entry.owner, &mut dots.owner, dot);
+    say_again(&mut entry.xattr, &mut dots.xattr, dot);
+    if let Some(row) = row {
+        if is_there {
+            dots.loc = vec![dot];
+        }
+        index.put_seen(&SeenRow { dots, ..row });
+    }
+    ledger::put(facts, index, entry, stored.context, Author::Here, &[dot]);
+    ledger::mark(facts, index, id, &[]);
+}
+
+/// Where this disk shows something.
+pub(super) fn shown_place(index: &dyn Index, row: &SeenRow) -> Option<(EntryId, Name)> {
+    Some((index.seen(row.parent)?.entry, row.name.clone()?))
+}
+
+/// A place that nothing was at before.
+pub(super) fn here(parent: EntryId, name: Name, stamp: Stamp) -> Location {
+    Location { parent, name, stamp, state: Presence::At(None) }
+}
+
+/// The value that counts, under another dot; this disk shows it if it has shown all.
+fn say_again<T: Clone>(register: &mut Register<Stamped<T>>, seen: &mut Vec<Dot>, dot: Dot)
+where
+    Stamped<T>: Minted,
+{
+    let versions = register.versions().iter();
+    let Some(value) = versions.map(|v| &v.value).max_by_key(|v| v.stamp).cloned() else { return };
+    let all: Vec<Dot> = register.dots().collect();
+    if all.iter().all(|dot| seen.contains(dot)) {
+        *seen = vec![dot];
+    }
+    register.write(version(dot, value), &all);
+}
