@@ -153,8 +153,8 @@ fn folder_list_works_without_a_daemon() {
         (list.code, list.stdout.as_str()),
         (
             0,
-            "NAME  PATH      STATE   DELAY  HELD BY\n\
-             web   /srv/web  paused  0 ms   -\n"
+            "NAME  PATH      STATE   DELAY  HELD BY  CONFLICTS\n\
+             web   /srv/web  paused  0 ms   -        -\n"
         )
     );
     let json = home.run(&["folder", "list", "--json"]);
