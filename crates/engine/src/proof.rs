@@ -31,8 +31,6 @@ pub enum Mutant {
     RetireByAge,
     /// A directory is forgotten although something in it is remembered.
     RetireUnderChildren,
-    /// What a peer claims counts before this node knows all that the peer did.
-    RetireByUnsettledClaims,
 }
 
 impl Mutant {
@@ -47,7 +45,6 @@ impl Mutant {
         Mutant::ClaimBeforeCompared,
         Mutant::RetireByAge,
         Mutant::RetireUnderChildren,
-        Mutant::RetireByUnsettledClaims,
     ];
 }
 

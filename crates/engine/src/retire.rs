@@ -112,9 +112,8 @@ impl Retire {
         let mut standing =
             old.cloned().unwrap_or(Standing { node, knowledge: Knowledge::default(), heard_ms });
         standing.heard_ms = standing.heard_ms.max(heard_ms);
-        let unsettled = broken(Mutant::RetireByUnsettledClaims);
         for claim in [self.claims.remove(&node).as_ref(), Some(knowledge)].into_iter().flatten() {
-            if claim.is_within(&facts.knowledge) || unsettled {
+            if claim.is_within(&facts.knowledge) {
                 standing.knowledge.merge(claim);
             }
         }
