@@ -295,10 +295,17 @@ fn a_mapping_shows_its_first_store_only<F: Fs>(
     let mut map = others.map(dir, &name("a"));
     let (untouched, _) = (times(), fs.pause(20));
     map.store(0, b"1");
-    let (first, _) = (times(), fs.pause(20));
-    assert!(first > untouched, "the first store moves the times");
-    map.store(1, b"2");
-    assert_eq!(times(), first, "the second does not");
+    assert!(times() > untouched, "the first store moves the times");
+    // Other programs sync the filesystem, too, and the kernel writes back when it pleases: then the
+    // second is a first one again. Not every time.
+    let mut is_silent = || {
+        map.store(0, b"1");
+        let (before, _) = (times(), fs.pause(20));
+        map.store(1, b"2");
+        times() == before
+    };
+    assert!((0..50).any(|_| is_silent()), "the second does not");
+    let first = times();
     assert_eq!(read(fs, dir, "a")[..3], *b"12a", "though it is read");
     if abilities.writes_back {
         fs.sync_file(&file).expect("sync");
