@@ -15,6 +15,7 @@ use engine::index::Fingerprint;
 use engine::observe::Present;
 use engine::path::{Name, RelPath};
 use engine::plan::{Act, Expected, Failure, Operation, Outcome, Place, Retire};
+use engine::proof::reached;
 use std::io;
 use std::sync::Arc;
 
@@ -103,10 +104,15 @@ fn stop(what: &str, on: &RelPath, error: &io::Error) -> Stop {
         }
         Some(libc::EISDIR | libc::ESTALE) => Stop::NotAsExpected,
         Some(libc::EAGAIN | libc::ETXTBSY) => Stop::Busy(None),
-        _ => Stop::Failed(Failure {
-            what: format!("cannot {what} {on}: {error}; nothing was changed, it is tried again"),
-            full: is_full(error),
-        }),
+        _ => {
+            reached("the disk refuses what is staged or applied");
+            Stop::Failed(Failure {
+                what: format!(
+                    "cannot {what} {on}: {error}; nothing was changed, it is tried again"
+                ),
+                full: is_full(error),
+            })
+        }
     }
 }
 

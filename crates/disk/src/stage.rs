@@ -404,6 +404,38 @@ impl<F: Fs> Stage<F> {
         Ok(())
     }
 
+    /// Puts back what [`Stage::take`] gave out and a sync has failed on, as a file of its own: what
+    /// the kernel could not write it has marked as written, and no later sync would write it. What
+    /// does not read as it should by now, or cannot be written, is gone, and comes again.
+    pub(crate) fn write_anew(&self, digest: &Digest, ready: Ready, from: &Name) -> io::Result<()> {
+        let new = new_name(digest);
+        let copied = self.copy_read(from, &new);
+        self.fs.remove_own(&self.dir, from)?;
+        if copied.as_ref().is_ok_and(|really| really == digest) {
+            self.fs.rename_over((&self.dir, &new), (&self.dir, &whole_name(digest)))?;
+            locked(&self.ready).insert(*digest, ready);
+            return Ok(());
+        }
+        self.fs.remove_own(&self.dir, &new)?;
+        copied.map(drop)
+    }
+
+    /// Copies byte by byte, so that no block is shared; what was read has this digest.
+    fn copy_read(&self, from: &Name, to: &Name) -> io::Result<Digest> {
+        let (source, file) = (self.fs.open_file(&self.dir, from)?, self.create(to)?);
+        let mut hasher = blake3::Hasher::new();
+        let (mut buffer, mut offset) = (vec![0; READ_BYTES], 0);
+        loop {
+            let count = self.fs.read_at(&source, &mut buffer, offset)?;
+            if count == 0 {
+                return Ok(Digest(*hasher.finalize().as_bytes()));
+            }
+            self.fs.write_at(&file, &buffer[..count], offset)?;
+            hasher.update(&buffer[..count]);
+            offset += count as u64;
+        }
+    }
+
     /// Bytes to be freed so that what was refused since the last call fits; once.
     pub(crate) fn take_lacking(&self) -> u64 {
         self.lacking.swap(0, Ordering::Relaxed)

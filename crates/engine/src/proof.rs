@@ -31,6 +31,8 @@ pub enum Mutant {
     RetireByAge,
     /// A directory is forgotten although something in it is remembered.
     RetireUnderChildren,
+    /// What could not be made durable is synced once more, and believed then.
+    TrustsTheNextSync,
 }
 
 impl Mutant {
@@ -45,6 +47,7 @@ impl Mutant {
         Mutant::ClaimBeforeCompared,
         Mutant::RetireByAge,
         Mutant::RetireUnderChildren,
+        Mutant::TrustsTheNextSync,
     ];
 }
 

@@ -3,11 +3,18 @@
 //! seed here is one more run that must end well.
 
 use sim::scenario::run;
-use sim::swarm::Plan;
+use sim::swarm::{Options, Plan};
 
 #[track_caller]
 fn ends_well(seed: u64) {
     assert_eq!(run(&Plan::of(seed)).failed, None);
+}
+
+/// With exactly these options, and nothing else wrong.
+#[track_caller]
+fn ends_well_as(seed: u64, words: &str) {
+    let plan = Plan { options: Options::STILL, ..Plan::of(seed) }.with(words).expect("options");
+    assert_eq!(run(&plan).failed, None, "seed {seed}");
 }
 
 #[track_caller]
@@ -84,4 +91,32 @@ fn what_nobody_has_is_taken_back_in_a_chain_too() {
 fn what_is_renamed_while_its_surroundings_change_is_known_afterwards() {
     ends_well(5_001_199);
     ends_well(1_201_054);
+}
+
+/// A file was gone, and no event had said so. A content that others had, too, was to be copied
+/// from it, could not be, and was to be copied from it again, ten thousand times in 21 s; now its
+/// place is looked at, and peers are asked.
+#[test]
+fn what_cannot_be_copied_here_is_not_tried_for_ever() {
+    let words = "nodes=4 delay_ms=3 steps=41 chain=1 before=8 meets=0 between=5 overflows=20 \
+                 misses=1000 merges=100 lags=50 cuts=300";
+    ends_well_as(97, words);
+}
+
+/// Users and peers had emptied a root, and the folder stopped. A user made a file there, so that it
+/// was empty no more, and nobody opened the folder again: the file was on one node only.
+#[test]
+fn a_folder_that_stopped_for_its_empty_root_is_opened_again() {
+    let words = "nodes=3 delay_ms=60 steps=32 before=8 meets=0 reuse=40 between=5 overflows=100 \
+                 merges=500 shuffles=500 lags=50 narrow=3000 kills=200";
+    ends_well_as(380, words);
+}
+
+/// A machine was away for years. Its peers waited for a content that only it had, asked as often as
+/// a turn came, and never came to rest.
+#[test]
+fn a_node_that_was_away_for_years_gives_what_only_it_has() {
+    let words = "nodes=3 delay_ms=12 crowd=3 steps=37 chain=1 meets=0 between=60 coarse=1 \
+                 merges=500 cuts=100 away=20";
+    ends_well_as(554, words);
 }

@@ -37,6 +37,7 @@ fn shows_where(mutant: Mutant) -> &'static str {
         | Mutant::ClaimBeforeCompared
         | Mutant::RetireByAge
         | Mutant::RetireUnderChildren => "apart=60 lies=0 rollback=0",
+        Mutant::TrustsTheNextSync => "eio=500 power=200 kills=0 rollback=0",
         _ => "kills=200",
     }
 }

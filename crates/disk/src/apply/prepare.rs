@@ -12,6 +12,7 @@ use engine::index::Attributes;
 use engine::observe::Present;
 use engine::path::{Name, RelPath};
 use engine::plan::{Act, Operation};
+use engine::proof::{broken, reached, Mutant};
 use std::collections::BTreeMap;
 use std::io;
 
@@ -187,8 +188,13 @@ impl<F: Fs> Apply<F> {
         let Err(error) = synced else {
             return;
         };
+        reached("what was staged could not be made durable");
         for job in jobs.iter_mut().filter(|job| dressed(job)) {
-            self.put_back(job);
+            if broken(Mutant::TrustsTheNextSync) {
+                self.put_back(job);
+            } else {
+                self.stage_anew(job);
+            }
             let failed = stop("make durable what was staged in", &RelPath::root(), &error);
             job.dressed = Some(Err(failed));
         }
@@ -201,6 +207,17 @@ impl<F: Fs> Apply<F> {
             }
         }
         Ok(())
+    }
+
+    /// Gives back to the stage what a sync has failed on.
+    fn stage_anew(&self, job: &mut Job<F>) {
+        let Some(Ok(dressed)) = job.dressed.take() else {
+            return;
+        };
+        if let Content::File(digest, _) = &dressed.content {
+            // What could not be written again is not staged any more, and is asked for anew.
+            let _ = self.stage.write_anew(digest, dressed.ready, &dressed.name);
+        }
     }
 
     /// Gives back to the stage what an operation did not use: nobody has seen it.

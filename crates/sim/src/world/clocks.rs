@@ -44,6 +44,12 @@ impl World {
         Now { mono_ms: self.now_ms, wall_ms: self.clocks[node].wall_ms(self.now_ms) }
     }
 
+    /// The clock of a machine is so far ahead from now on, or behind.
+    pub fn set_clock(&mut self, node: usize, ahead_ms: i64) {
+        self.clocks[node].ahead_ms = ahead_ms;
+        self.set_clocks();
+    }
+
     /// Brings all machines' clocks to the world's time.
     pub(super) fn set_clocks(&mut self) {
         self.town().now_ms = self.now_ms;

@@ -10,5 +10,7 @@ mod incarnations;
 mod machines;
 mod moves;
 mod places;
+mod refusals;
 mod story;
 mod writers;
+mod years;

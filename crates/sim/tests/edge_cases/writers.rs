@@ -46,6 +46,59 @@ fn case_01_what_is_written_to_a_displaced_file_is_published() {
     }
 }
 
+/// Case 2. A program has a file mapped and stores into it: after the first store nothing shows, no
+/// time moves. While it is mapped nothing of it is published; when it is unmapped all of it is.
+#[test]
+fn case_02_what_is_stored_through_a_mapping_is_seen_when_it_ends() {
+    let mut story = Story::of(2);
+    story.write(0, "f", "0123456789");
+    story.rest();
+    let inode = story.world.by_hand(0, |model, root| {
+        let inode = model.find(root, &story::path("f")).unwrap();
+        model.map(inode).unwrap();
+        model.store(inode, b"ab", 0).unwrap();
+        inode
+    });
+    story.world.run_for(20_000);
+    story.world.rescan();
+    story.world.run_for(20_000);
+    story.came_by("a file with a writer is not read");
+    assert_eq!(story.tree(1)["f"], "0123456789", "nothing of it is published");
+    story.world.by_hand(0, |model, _| {
+        // The first store after a write-back moves the time, the next does not.
+        model.store(inode, b"xx", 4).unwrap();
+        let mtime = model.thing(inode).unwrap().mtime;
+        model.store(inode, b"cd", 4).unwrap();
+        assert_eq!(model.thing(inode).unwrap().mtime, mtime, "nothing but the bytes tells");
+    });
+    story.world.run_for(20_000);
+    assert_eq!(story.tree(1)["f"], "0123456789", "nothing of it is published");
+    story.act(0, |model, _| model.close(inode, true));
+    story.ends(&[("f", "ab23cd6789")], &[]);
+}
+
+/// Case 2, the other end. A version arrives for a file that is mapped here: it waits, and what was
+/// stored meanwhile is not lost to it.
+#[test]
+fn case_02_a_version_that_arrives_waits_for_the_mapping() {
+    let mut story = Story::of(2);
+    story.write(0, "f", "0123456789");
+    story.rest();
+    let inode = story.world.by_hand(1, |model, root| {
+        let inode = model.find(root, &story::path("f")).unwrap();
+        model.map(inode).unwrap();
+        inode
+    });
+    story.write(0, "f", "elsewhere");
+    story.world.run_for(20_000);
+    story.came_by("a writer has what is to be replaced");
+    story.world.by_hand(1, |model, _| model.store(inode, b"ab", 0).unwrap());
+    story.world.run_for(20_000);
+    assert_eq!(story.tree(1)["f"], "ab23456789", "nobody takes it from under its writer");
+    story.act(1, |model, _| model.close(inode, true));
+    story.ends(&[("f", "ab23456789")], &["elsewhere"]);
+}
+
 /// Case 3. An editor writes a new file and renames it over the old one, another one makes a backup
 /// of the old one first: both are edits of the entry, and the new file's name is nobody's business.
 #[test]
