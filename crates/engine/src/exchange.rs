@@ -450,12 +450,15 @@ fn meet(facts: &mut Facts, hlc: Hlc) {
     facts.meta.hlc = facts.meta.hlc.met(hlc, facts.wall_ms);
 }
 
+/// Why a peer is refused that knows too much of our life.
+pub const OUTLIVED: &str = "it knows changes of this node that this node's index does not";
+
 /// Nobody can know more of our life than anybody was told, unless our index is older than our
 /// announcements.
 fn own_life(facts: &Facts, told: u64, claimed: &Knowledge) -> Result<(), Offence> {
     let seen = claimed.of(facts.meta.incarnation).map_or(0, |ranges| ranges.max());
     if seen > told {
-        return Err(Offence("it knows changes of this node that this node's index does not"));
+        return Err(Offence(OUTLIVED));
     }
     Ok(())
 }

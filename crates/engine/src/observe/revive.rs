@@ -1,4 +1,5 @@
-//! A deleted directory that something is put into, or is still in, is asserted anew.
+//! A deleted directory that something is put into, or is still in, is asserted anew; so is what
+//! comes back to who has forgotten it.
 //!
 //! The tree shows a deleted directory while something in it is alive, on all who remember it. Who
 //! has forgotten the deletion, because all nodes knew of it, would not know where to put what is in
@@ -7,21 +8,22 @@
 
 use super::mint::{any_place, version};
 use crate::dot::Dot;
-use crate::entry::{EntryId, Location, Presence, Rank, Stamp, Stamped, ROOT};
-use crate::index::{Index, SeenRow};
+use crate::entry::{Entry, EntryId, Kind, Location, Presence, Rank, Stamp, Stamped, ROOT};
+use crate::index::{Index, SeenDots, SeenRow};
 use crate::ledger::{self, Author, Facts};
-use crate::limits::DEPTH_MAX;
 use crate::path::Name;
 use crate::proof::reached;
 use crate::register::Register;
 use crate::view;
 use crate::wire::Minted;
+use std::collections::BTreeSet;
 
-/// The deleted directories above an entry.
+/// The deleted directories above an entry, each once: they may be in one another.
 pub(super) fn above(facts: &mut Facts, index: &mut dyn Index, id: EntryId) {
     let mut next = index.settled(id).and_then(|(_, settled)| settled);
     let mut deleted = Vec::new();
-    while let Some(at) = next.filter(|at| at.parent != ROOT && deleted.len() < DEPTH_MAX) {
+    let mut met = BTreeSet::from([ROOT]);
+    while let Some(at) = next.filter(|at| met.insert(at.parent)) {
         let Some(stored) = index.entry(at.parent) else { break };
         if view::is_placed(&stored.entry) {
             break;
@@ -41,7 +43,8 @@ pub fn again(facts: &mut Facts, index: &mut dyn Index, id: EntryId) {
     let mut entry = stored.entry;
     let row = index.seen_of(id);
     let shown = row.as_ref().and_then(|row| shown_place(index, row));
-    if entry.loc.is_empty() && shown.is_none() {
+    let is_nowhere = entry.loc.is_empty() && shown.is_none();
+    if is_nowhere || (entry.kind != Kind::Dir && entry.data.is_empty()) {
         return;
     }
     let (hlc, dot) = (facts.tick(), facts.mint());
@@ -52,6 +55,7 @@ pub fn again(facts: &mut Facts, index: &mut dyn Index, id: EntryId) {
     let places: Vec<Dot> = entry.loc.dots().collect();
     entry.loc.write(version(dot, location), &places);
     let mut dots = row.as_ref().map(|row| row.dots.clone()).unwrap_or_default();
+    say_content_again(&mut entry, &mut dots, dot);
     say_again(&mut entry.times, &mut dots.times, dot);
     say_again(&mut entry.mode, &mut dots.mode, dot);
     say_again(&mut entry.owner, &mut dots.owner, dot);
@@ -76,6 +80,20 @@ pub(super) fn here(parent: EntryId, name: Name, stamp: Stamp) -> Location {
     Location { parent, name, stamp, state: Presence::At(None) }
 }
 
+/// The content that counts, under another dot: who deleted what was here before takes away the
+/// content that was there, and the place that is said again must not be left without any.
+fn say_content_again(entry: &mut Entry, seen: &mut SeenDots, dot: Dot) {
+    let Some(data) = view::winner(&entry.data).cloned() else { return };
+    let equal = entry.data.versions().iter().filter(|v| v.value.content == data.content);
+    let equal: Vec<Dot> = equal.map(|version| version.dot).collect();
+    if equal.iter().all(|dot| seen.shown.contains(dot)) {
+        seen.data.retain(|dot| !equal.contains(dot));
+        seen.data.push(dot);
+        seen.shown = vec![dot];
+    }
+    entry.data.write(version(dot, data), &equal);
+}
+
 /// The value that counts, under another dot; this disk shows it if it has shown all.
 fn say_again<T: Clone>(register: &mut Register<Stamped<T>>, seen: &mut Vec<Dot>, dot: Dot)
 where
@@ -89,3 +107,6 @@ where
     }
     register.write(version(dot, value), &all);
 }
+
+#[cfg(test)]
+mod tests;

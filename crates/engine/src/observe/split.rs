@@ -7,7 +7,7 @@
 //! folders whose policy wants it.
 
 use super::mint::{shown_dots, version};
-use super::row_at;
+use super::{revive, row_at};
 use crate::calendar::utc;
 use crate::content::{Content, Digest};
 use crate::dot::Dot;
@@ -233,6 +233,7 @@ impl Copy {
         entry.xattr.write(version(dot, Stamped { stamp, value: attributes.xattrs }), &seen);
         ledger::put(facts, index, entry, context, Author::Here, &[dot]);
         ledger::mark(facts, index, id, &[dot]);
+        revive::above(facts, index, id);
     }
 }
 
@@ -242,4 +243,4 @@ fn placed(stamp: Stamp) -> Stamp {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -11,7 +11,7 @@ use crate::net::Lane;
 use crate::node::{node_id, number, FOLDER};
 use crate::random::Random;
 use engine::engine::Input;
-use engine::exchange::Outgoing;
+use engine::exchange::{self, Outgoing};
 use engine::message::Message;
 use engine::wire;
 use std::collections::BTreeSet;
@@ -107,9 +107,11 @@ impl World {
         }
     }
 
-    /// The engine breaks off with a peer: only with one that lies.
+    /// The engine breaks off with a peer: only with one that lies, or passes a lie on. What a
+    /// member says of the lives of others only they can hold against what is true.
     pub(super) fn refuse(&mut self, node: usize, peer: usize, why: &str) {
-        assert!(self.is_liar(peer), "{node} refuses {peer}: {why}");
+        let passes_on = self.options.lies > 0 && why == exchange::OUTLIVED;
+        assert!(self.is_liar(peer) || passes_on, "{node} refuses {peer}: {why}");
         self.tell(|| format!("{node} refuses {peer}: {why}"));
         self.fault("lie refused");
         self.restart_session(node, peer);
@@ -122,8 +124,9 @@ impl World {
     /// What the engine wants to say.
     pub(super) fn send(&mut self, from: usize, outgoing: Outgoing) {
         let Outgoing { peer, mut message, inline } = outgoing;
-        let Some(program) = &mut self.nodes[from].program else { return };
-        program.pack(&mut message, &inline);
+        if self.work(from, |program, _| program.pack(&mut message, &inline)).is_none() {
+            return;
+        }
         self.frames += u64::from(matches!(message, Message::Frame(_)));
         let bytes = wire::encode(FOLDER, &message);
         self.put_on_wire(from, number(peer), Lane::Control, bytes);

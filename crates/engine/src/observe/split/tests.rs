@@ -3,8 +3,11 @@
 
 use super::publish_copy;
 use crate::content::{Content, Digest};
-use crate::entry::{EntryId, ROOT};
+use crate::dot::{Dot, Incarnation};
+use crate::entry::{Entry, EntryId, Hlc, Kind, Location, Presence, Rank, Sight, Stamp, ROOT};
 use crate::index::{Index, MemIndex};
+use crate::ledger::{self, Author, Facts};
+use crate::observe::mint::version;
 use crate::observe::verdict::tests::{content, folder, shows};
 use crate::observe::{decree, Verdict};
 use crate::path::{Name, RelPath};
@@ -87,4 +90,48 @@ fn copies_of_one_loser_have_one_id_and_of_others_another() {
     assert_eq!(all[0], copy_of(of(b'f'), b'l'));
     assert!(all[0] != all[1] && all[0] != all[2] && all[1] != all[2]);
     assert!(EntryId::of_copy(of(b'f'), &link, None) != all[0]);
+}
+
+// Story (simulator, seed 681): a loser was published beside its winner in a directory that only the
+// winner kept alive. Who had forgotten the deletion of the directory was told of the copy, and not
+// of where it belongs.
+#[test]
+fn a_copy_in_a_deleted_directory_asserts_the_directory() {
+    let (mut facts, mut index, id) = folder(b"lw", b'w');
+    let dir = deleted_directory(&mut facts, &mut index, b"d");
+    put_into(&mut facts, &mut index, id, dir);
+    assert!(publish_copy(&mut facts, &mut index, id, &content(b'l')).is_some());
+    assert!(view::is_placed(&index.entry(dir).expect("there").entry));
+}
+
+/// An entry is elsewhere, by the same operations, present or deleted.
+pub(in crate::observe) fn put_into(
+    facts: &mut Facts,
+    index: &mut MemIndex,
+    id: EntryId,
+    dir: EntryId,
+) {
+    let mut stored = index.entry(id).expect("there");
+    let versions = stored.entry.loc.versions().to_vec();
+    for mut version in versions {
+        version.value.parent = dir;
+        stored.entry.loc.write(version.clone(), &[version.dot]);
+    }
+    ledger::put(facts, index, stored.entry, None, Author::Elsewhere, &[]);
+}
+
+pub(in crate::observe) fn deleted_directory(
+    facts: &mut Facts,
+    index: &mut MemIndex,
+    name: &[u8],
+) -> EntryId {
+    let name = Name::new(name).expect("a name");
+    let mut entry = Entry::new(EntryId::derive(ROOT, Kind::Dir, &name, None), Kind::Dir);
+    let dot = Dot { incarnation: Incarnation([b'd'; 16]), counter: 1 };
+    let stamp = Stamp { rank: Rank::Write, hlc: Hlc::default(), dot };
+    let state = Presence::Deleted(Sight::Live);
+    entry.loc.write(version(dot, Location { parent: ROOT, name, stamp, state }), &[]);
+    let id = entry.id;
+    ledger::put(facts, index, entry, None, Author::Elsewhere, &[]);
+    id
 }

@@ -1,0 +1,54 @@
+//! What is said again, on one node.
+
+use super::{above, again};
+use crate::dot::{Dot, Incarnation};
+use crate::entry::EntryId;
+use crate::index::Index;
+use crate::observe::split::tests::{deleted_directory, put_into};
+use crate::observe::verdict::tests::{folder, shows};
+use crate::view;
+
+// Story (simulator, seed 995): a file that others had forgotten came back, and its place was said
+// again without its content. A deletion that had seen the old place took away the old content: all
+// nodes were left with a file that had a place and nothing in it, and waited for ever.
+#[test]
+fn a_file_is_said_again_with_its_content() {
+    let (mut facts, mut index, id) = folder(b"lw", b'w');
+    again(&mut facts, &mut index, id);
+    let dot = Dot { incarnation: facts.meta.incarnation, counter: 1 };
+    let lost = Dot { incarnation: Incarnation([b'l'; 16]), counter: 1 };
+    let entry = index.entry(id).expect("there").entry;
+    assert_eq!(entry.loc.dots().collect::<Vec<_>>(), [dot]);
+    let mut dots: Vec<Dot> = entry.data.dots().collect();
+    dots.sort();
+    assert_eq!(dots, [dot, lost], "the loser is nobody's to say again");
+    assert_eq!(shows(&index, id), "w(l)");
+    let seen = index.seen_of(id).expect("shown").dots;
+    assert_eq!((seen.loc, seen.data, seen.shown), (vec![dot], vec![dot], vec![dot]));
+}
+
+#[test]
+fn a_file_that_nothing_is_known_of_but_its_place_is_not_said_again() {
+    let (mut facts, mut index, id) = folder(b"w", b'w');
+    let mut stored = index.entry(id).expect("there");
+    let dots: Vec<Dot> = stored.entry.data.dots().collect();
+    stored.entry.data.supersede(&dots);
+    index.put_entry(&stored);
+    again(&mut facts, &mut index, id);
+    assert_eq!(facts.meta.counter, 0);
+}
+
+// Story (simulator, seed 1595): two deleted directories had been moved into one another. Something
+// was put into one of them, and both were said again a thousand times each.
+#[test]
+fn directories_that_are_in_one_another_are_said_again_once() {
+    let (mut facts, mut index, id) = folder(b"w", b'w');
+    let dirs: Vec<EntryId> =
+        [b"d", b"e"].map(|name| deleted_directory(&mut facts, &mut index, name)).into();
+    put_into(&mut facts, &mut index, dirs[0], dirs[1]);
+    put_into(&mut facts, &mut index, dirs[1], dirs[0]);
+    put_into(&mut facts, &mut index, id, dirs[0]);
+    above(&mut facts, &mut index, id);
+    assert!(dirs.iter().all(|dir| view::is_placed(&index.entry(*dir).expect("there").entry)));
+    assert_eq!(facts.meta.counter, 2);
+}
