@@ -13,6 +13,10 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Clone, Debug, Default)]
 pub struct Fetch {
     staged: BTreeSet<Digest>,
+    /// Came so many times more while it was staged: operations may have taken the others already.
+    more: BTreeMap<Digest, u32>,
+    /// Was missing when it was to be used, and may have come right after that.
+    late: BTreeSet<Digest>,
     under_way: BTreeMap<Digest, Request>,
     bytes: u64,
     owing: BTreeMap<NodeId, Owing>,
@@ -218,11 +222,29 @@ impl Fetch {
     pub fn arrived(&mut self, digest: Digest) {
         self.end(&digest);
         self.rare.remove(&digest);
+        if !self.staged.insert(digest) {
+            *self.more.entry(digest).or_default() += 1;
+        }
+    }
+
+    /// An operation did not use the content: it is staged, whatever became of it for others.
+    pub fn given_back(&mut self, digest: Digest) {
         self.staged.insert(digest);
     }
 
-    /// The content was installed or is not staged any more.
+    /// The content was installed.
     pub fn consumed(&mut self, digest: &Digest) {
+        match self.more.get_mut(digest) {
+            Some(more) if *more > 1 => *more -= 1,
+            Some(_) => drop(self.more.remove(digest)),
+            None => drop(self.staged.remove(digest)),
+        }
+    }
+
+    /// The content is not staged any more.
+    pub fn missing(&mut self, digest: &Digest) {
+        self.more.remove(digest);
+        self.late.insert(*digest);
         self.staged.remove(digest);
     }
 
@@ -277,12 +299,14 @@ impl Fetch {
     /// When nobody waits for anything: what is staged all the same, once; `None` if nothing can be
     /// left behind. A later version overtook it, or its sender went away and it came from another.
     pub fn take_left_behind(&mut self) -> Option<Vec<Digest>> {
-        let nothing = self.clean && self.staged.is_empty();
+        let nothing = self.clean && self.staged.is_empty() && self.late.is_empty();
         if nothing || !self.under_way.is_empty() {
             return None;
         }
         self.clean = true;
         self.rare.clear();
+        self.more.clear();
+        self.staged.append(&mut self.late);
         Some(std::mem::take(&mut self.staged).into_iter().collect())
     }
 

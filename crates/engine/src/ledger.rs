@@ -315,10 +315,11 @@ fn lacking(index: &dyn Index, id: EntryId) -> Option<Entry> {
     index.seen_of(id).is_none().then_some(stored.entry)
 }
 
-/// The operation that puts the entry where it is.
+/// The operation that puts the entry where it is; not a later one that deleted it for nothing.
 fn create_dot(entry: &Entry) -> Option<Dot> {
     let versions = entry.loc.versions().iter().map(|version| &version.value);
-    versions.max_by_key(|loc| loc.stamp).map(|loc| loc.stamp.dot)
+    let here = versions.filter(|loc| matches!(loc.state, Presence::At(_)));
+    here.max_by_key(|loc| loc.stamp).map(|loc| loc.stamp.dot)
 }
 
 fn count_live_children(index: &dyn Index, dir: EntryId) -> u32 {

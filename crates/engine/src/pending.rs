@@ -61,6 +61,8 @@ pub struct Pending {
     /// The entry that was last given to be decided.
     deciding: Option<(u64, EntryId)>,
     waiting: BTreeMap<Wake, BTreeSet<EntryId>>,
+    /// The same the other way round.
+    waits: BTreeMap<EntryId, BTreeSet<Wake>>,
     /// Who waits for room, in arrival order: so files come in the order in which they were told of.
     roomless: BTreeSet<(u64, EntryId)>,
     retries: BTreeSet<(u64, EntryId)>,
@@ -111,6 +113,7 @@ impl Pending {
             let (order, id) = self.ready.pop_first()?;
             if self.taken.contains(&id) && !self.flying.contains(&id) {
                 self.barred.remove(&id);
+                self.forget_waits(id);
                 self.deciding = Some((order, id));
                 return Some(id);
             }
@@ -129,6 +132,7 @@ impl Pending {
         self.held.remove(&id);
         self.barred.remove(&id);
         self.barred_since_ms.remove(&id);
+        self.forget_waits(id);
     }
 
     /// The entry waits.
@@ -137,6 +141,19 @@ impl Pending {
             self.barred.insert(id);
         }
         self.waiting.entry(wake).or_default().insert(id);
+        self.waits.entry(id).or_default().insert(wake);
+    }
+
+    /// The entry waits for nothing any more: who looks along the chains of those who wait must not
+    /// be led on by what it waited for before.
+    fn forget_waits(&mut self, id: EntryId) {
+        for wake in self.waits.remove(&id).unwrap_or_default() {
+            let Some(waiting) = self.waiting.get_mut(&wake) else { continue };
+            waiting.remove(&id);
+            if waiting.is_empty() {
+                self.waiting.remove(&wake);
+            }
+        }
     }
 
     /// The entry that is being decided waits for room.

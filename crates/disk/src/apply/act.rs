@@ -349,6 +349,8 @@ impl<F: Fs> Apply<F> {
     fn keep(&mut self, digest: &Digest) -> Result<Outcome, Stop> {
         let failed = |error: io::Error| stop("keep a content of", &RelPath::root(), &error);
         if self.kept.open(digest).is_ok() {
+            // Another entry had it kept. Whoever asks takes what was staged for used.
+            self.stage.discard(digest).map_err(failed)?;
             return Ok(done(Vec::new()));
         }
         let number = self.trash.number();

@@ -245,6 +245,11 @@ impl FolderEngine {
     fn land(&mut self, index: &mut dyn Index, flight: Flight, outcome: Outcome) {
         let id = flight.entry;
         set_intent(index, id, None);
+        let unused = !matches!(outcome, Outcome::Done { .. } | Outcome::NotStaged);
+        if let Some(digest) = staged_content(&flight.act).filter(|_| unused) {
+            // Another of the same batch may have been given a copy of it.
+            self.fetch.given_back(digest);
+        }
         match outcome {
             Outcome::Done { now, refused, displaced } => {
                 let before = index.seen_of(id);
@@ -278,7 +283,7 @@ impl FolderEngine {
             }
             Outcome::NotStaged => {
                 if let Some(digest) = staged_content(&flight.act) {
-                    self.fetch.consumed(&digest);
+                    self.fetch.missing(&digest);
                 }
                 self.pending.again(index, id);
             }

@@ -210,3 +210,30 @@ fn what_cannot_be_copied_from_the_tree_is_looked_for_in_the_trash_before_anybody
     assert_eq!(fetch.ask(content(1), 10, &[A]), Asked::UnderWay, "it blames no peer");
     assert_eq!(asked(&mut fetch), [A]);
 }
+
+/// A content came again, inside a frame, while an operation had taken the first; when that had
+/// ended, nobody knew of the second, and it lay in staging until the next start.
+#[test]
+fn what_came_again_while_the_first_was_taken_is_left_behind() {
+    let mut fetch = Fetch::default();
+    let digest = content(7);
+    (0..3).for_each(|_| fetch.arrived(digest));
+    fetch.consumed(&digest);
+    fetch.consumed(&digest);
+    assert_eq!(fetch.take_left_behind(), Some(vec![digest]));
+    assert_eq!(fetch.take_left_behind(), None);
+    fetch.arrived(digest);
+    fetch.given_back(digest);
+    fetch.consumed(&digest);
+    assert!(!fetch.has(&digest));
+}
+
+/// An operation had not found the content; when that was told, it had just come, and was forgotten.
+#[test]
+fn what_came_when_it_was_told_to_be_missing_is_left_behind() {
+    let mut fetch = Fetch::default();
+    fetch.arrived(content(1));
+    fetch.missing(&content(1));
+    assert!(!fetch.has(&content(1)));
+    assert_eq!(fetch.take_left_behind(), Some(vec![content(1)]));
+}

@@ -233,3 +233,15 @@ fn where_directories_cease_to_be_one_so_do_those_in_them() {
     write(&mut ledger, dir(2, ROOT, "e", 2, true), Author::Here);
     assert_eq!(marked(&mut ledger), [1, 2, 3, 4, 5, 6]);
 }
+
+// Story (simulator, seed 3): an edit and a concurrent delete of a file, which lives. Its creation
+// was taken for one of who had deleted it, and what its author replaced later overtook it
+// (decisions A19).
+#[test]
+fn what_is_created_anew_is_created_by_who_placed_it_not_by_who_deleted_it() {
+    let mut ledger = ledger();
+    let (mut entry, gone) = (dir(1, ROOT, "a", 1, true), dir(1, ROOT, "a", 2, false));
+    entry.loc.insert(gone.loc.versions()[0].clone());
+    write(&mut ledger, entry, Author::Elsewhere);
+    assert_eq!(ledger.1.pending(id(1)).unwrap().create, Some(dot(11)));
+}

@@ -278,8 +278,15 @@ impl Pen<'_> {
         (next.parent, next.name) = (parent.slot, Some(name.clone()));
         next.dots.loc = vec![dot];
         if !reassert_data(&mut entry, &mut next.dots, dot) {
-            // Somebody deleted it meanwhile, and its bytes with it: who moves it wants it to be.
-            write_data(&mut entry, &mut next.dots, row.content.clone(), &[], stamp, dot);
+            match view::winner(&entry.data).cloned() {
+                // An edit is known that has not reached this disk: it is moved along, unseen.
+                Some(edited) => entry.data.write(version(dot, edited), &[]),
+                // Somebody deleted it, and its bytes with it: who moves it wants it to be.
+                None => {
+                    let content = row.content.clone();
+                    write_data(&mut entry, &mut next.dots, content, &[], stamp, dot);
+                }
+            }
         }
         if !was_placed {
             write_attributes(&mut entry, &mut next.dots, None, &row.attributes, stamp);

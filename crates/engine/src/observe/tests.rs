@@ -392,6 +392,25 @@ fn a_move_with_an_edit_is_both_under_two_dots_of_one_entry() {
     assert_eq!(view::winner(&entry.data).unwrap().content, digest(b'y'));
 }
 
+// Story (simulator, the oracle): a file was moved while an edit of a peer was known that had not
+// reached this disk. The move wrote the bytes that the disk still showed anew: every node went back
+// to them, and the edit became a loser of a conflict that nobody had made.
+#[test]
+fn a_move_takes_along_an_edit_that_has_not_reached_this_disk() {
+    let mut node = Node::new(Phase::Member);
+    node.look(Source::Scan, &[("a", file(1, b'x'))]);
+    let mut newer = node.entry_at("a");
+    let shown: Vec<Dot> = newer.data.dots().collect();
+    newer.data.supersede(&shown);
+    peer_write(&mut newer, 5, b'y');
+    node.arrives(newer);
+    assert_eq!(node.done(Source::Live, &[("a", None), ("b", file(1, b'x'))]), ["a -> b"]);
+    let entry = node.entry_at("b");
+    assert_eq!(view::winner(&entry.data).map(|data| &data.content), Some(&digest(b'y')));
+    assert!(view::losers(&entry.data).is_empty(), "{:?}", entry.data);
+    assert!(entry.data.versions().len() > 1, "a delete that has not seen the move leaves the file");
+}
+
 #[test]
 fn a_move_into_a_directory_made_in_the_same_batch_stays_a_move() {
     let tree = [("a", file(1, b'x')), ("d", dir(2)), ("d/b", file(3, b'y'))];

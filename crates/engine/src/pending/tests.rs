@@ -220,3 +220,20 @@ fn what_its_own_attempts_show_does_not_bring_an_entry_back_before_its_pause_is_o
     pending.marked(&index, &[id(1)]);
     assert_eq!(all(&mut pending), [1], "another operation begins afresh");
 }
+
+/// A creation had once waited for a file, and waited for its content by now. It still counted as
+/// held up by that file, which was replaced before the creation was there (decisions A19).
+#[test]
+fn who_is_decided_anew_waits_no_more_for_what_it_waited_for_before() {
+    let (mut pending, mut index) = pending(2);
+    let mut row = index.pending(id(2)).unwrap();
+    row.create = Some(crate::dot::Dot { incarnation: Incarnation([7; 16]), counter: 1 });
+    index.put_pending(&row);
+    assert_eq!(all(&mut pending), [1, 2]);
+    pending.wait(id(2), Wake::Entry(id(1)));
+    assert!(pending.is_in_the_way(&index, id(1)));
+    pending.again(&index, id(2));
+    assert_eq!(all(&mut pending), [2]);
+    pending.wait(id(2), Wake::Content(Digest([1; 32])));
+    assert!(!pending.is_in_the_way(&index, id(1)));
+}
