@@ -7,6 +7,7 @@
 use crate::disk::model::{Inode, Model, TOP};
 use crate::node::{Machine, ROOT_NAME};
 use crate::random::Random;
+use crate::refusals;
 use crate::swarm::Options;
 use crate::world::World;
 use disk::fs::{FileKind, OWN_XATTR_PREFIX};
@@ -20,6 +21,12 @@ use engine::proof;
 use engine::view::{self, Shown};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+
+pub mod book;
+pub mod bounds;
+pub mod durable;
+pub mod history;
+pub mod order;
 
 /// Everything that users wrote and what they gave up, by its bytes.
 #[derive(Clone, Debug, Default)]
@@ -171,13 +178,13 @@ fn view_of(index: &MemIndex, is_whole: bool) -> Tree {
     let mut tree = Tree::new();
     for stored in index.entries() {
         let id = stored.entry.id;
-        assert!(!is_whole || view::place(index, id) != Shown::Orphan, "{id:?} has no place");
+        assert!(!is_whole || view::place(index, id) != Shown::Orphan, "C7: {id:?} has no place");
         let Some(path) = path(index, id) else { continue };
         let desired = view::desired(&stored.entry);
-        assert!(desired.is_some() || !is_whole, "/{path} is shown and has no content");
+        assert!(desired.is_some() || !is_whole, "C7: /{path} is shown and has no content");
         let Some(desired) = desired else { continue };
         let thing = (stored.entry.kind, desired.content, desired.attributes);
-        assert!(tree.insert(path.clone(), thing).is_none(), "two entries are shown at /{path}");
+        assert!(tree.insert(path.clone(), thing).is_none(), "C7: two entries are shown at /{path}");
     }
     tree
 }
@@ -211,12 +218,12 @@ pub fn always(node: usize, machine: &Machine, census: &Census) {
     machine.disk.with(|model| {
         let here = contents(model, TOP);
         for owed in census.owed_by(node) {
-            assert!(here.contains(&owed), "{node} has destroyed {owed:?}, written there");
+            assert!(here.contains(&owed), "C2: {node} has destroyed {owed:?}, written there");
         }
         let root = inode(model, &[ROOT_NAME]).expect("the root is there");
         for ((dir, name), _) in model.below(root) {
             let dir = model.path_below(root, dir);
-            assert!(!is_ours(&name), "{node} shows a name of ours: {name} in {dir:?}");
+            assert!(!is_ours(&name), "C14: {node} shows a name of ours: {name} in {dir:?}");
         }
     });
 }
@@ -228,7 +235,10 @@ pub fn one_row_a_place(node: usize, index: &MemIndex) {
         let Some(name) = row.name.clone() else { continue };
         let other = places.insert((row.parent, name), row.entry);
         let (name, entry) = (&row.name, row.entry);
-        assert!(other.is_none(), "{node} has seen {other:?} and {entry:?} at one place: {name:?}");
+        assert!(
+            other.is_none(),
+            "C7: {node} has seen {other:?} and {entry:?} at one place: {name:?}"
+        );
     }
 }
 
@@ -284,32 +294,37 @@ pub fn at_rest(world: &World) {
     for (number, node) in world.nodes.iter().enumerate() {
         let index = &node.index;
         let program = node.program.as_ref().expect("everybody runs at the end");
-        assert_eq!(program.halted, None, "{number} is stopped");
+        assert_eq!(program.halted, None, "C4: {number} is stopped");
         let pending = index.pending_after(0, 10);
-        assert!(pending.is_empty(), "{number} has not done all{}", unrest(world));
-        assert_eq!(program.apply.left_count(), 0, "{number} has things left in staging");
-        assert_eq!(index.knowledge(), first.index.knowledge(), "K of {number}");
+        assert!(pending.is_empty(), "C4: {number} has not done all{}", unrest(world));
+        assert_eq!(program.apply.left_count(), 0, "C13: {number} has things left in staging");
+        assert_eq!(index.knowledge(), first.index.knowledge(), "C4: K of {number}");
         same_entries(number, index, &first.index);
+        bounds::at_rest(number, node, refusals::has_any(&world.options));
+        world.book.audit(number, node);
+        if world.options.is_plain() {
+            history::at_rest(number, node, &world.town().oracle, &world.strays);
+        }
         let (shown, kept, beside) = node.disk.with(|model| {
             let root = inode(model, &[ROOT_NAME]).expect("the root is there");
             let held = |path: &[&[u8]]| inode(model, path).map(|dir| contents(model, dir));
             let kept = held(&[b"state", b"kept"]).unwrap_or_default();
             (tree(model, root), kept, contents(model, root))
         });
-        same_trees(&shown, &view_of(index, true), &format!("disk and view of {number}"));
+        same_trees(&shown, &view_of(index, true), &format!("C4: disk and view of {number}"));
         let mode = shown.get(&RelPath::root()).expect("the root is there").2.mode;
-        assert!(mode & 0o7 == 0, "who joined gave the root its own mode, {mode:o}");
+        assert!(mode & 0o7 == 0, "C4: who joined gave the root its own mode, {mode:o}");
         for wanted in &owed {
             let there = kept.contains(wanted) || beside.contains(wanted);
             let stray = world.strays.contains(wanted);
-            assert!(there || stray, "{number} neither shows nor keeps {wanted:?}");
+            assert!(there || stray, "C2: {number} neither shows nor keeps {wanted:?}");
         }
     }
     copies(world, first);
     let minted = minted(first);
     let decided = world.options.beside + world.options.policies + world.options.verdicts;
     let bound = world.town().touches * if decided > 0 { 4 } else { 2 } + 20;
-    assert!(minted <= bound, "{minted} dots for {} touched names", world.town().touches);
+    assert!(minted <= bound, "C8: {minted} dots for {} touched names", world.town().touches);
 }
 
 /// Losers that are to be beside their winners are, each once; what node 0 shows all show.
@@ -359,7 +374,7 @@ fn same_entries(number: usize, index: &MemIndex, first: &MemIndex) {
                 !view::is_alive(stored) && dots.iter().all(|dot| frontier.contains(*dot))
             };
             let same = there.as_ref() == Some(&stored.entry) || (there.is_none() && forgotten());
-            assert!(same, "S of {number} and 0: {:?} and {there:?}", stored.entry);
+            assert!(same, "C4: S of {number} and 0: {:?} and {there:?}", stored.entry);
         }
     }
 }
@@ -386,6 +401,6 @@ pub fn no_echo(world: &mut World) {
     world.rescan();
     world.run_to_rest();
     let after: Vec<u64> = world.nodes.iter().map(minted).collect();
-    assert_eq!(before, after, "a scan of an unchanged disk mints");
-    assert_eq!(frames, world.frames, "a scan of an unchanged disk sends");
+    assert_eq!(before, after, "C8: a scan of an unchanged disk mints");
+    assert_eq!(frames, world.frames, "C8: a scan of an unchanged disk sends");
 }

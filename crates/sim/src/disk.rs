@@ -5,6 +5,7 @@
 //! of them fail, is the world's business ([`Between`]). Used by `node`, which runs the program's
 //! own code over it.
 
+pub mod deeds;
 pub mod model;
 
 use disk::fs::{FileKind, Fs, Lease, On, Stat, Volume, OWN_XATTR_PREFIX};

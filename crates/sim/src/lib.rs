@@ -18,6 +18,8 @@ pub mod kernel;
 pub mod node;
 
 pub mod bystanders;
+pub mod oracle;
+
 pub mod checkers;
 pub mod users;
 

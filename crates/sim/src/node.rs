@@ -208,6 +208,11 @@ impl Machine {
         self.witness = Some((meta.incarnation, meta.counter));
     }
 
+    /// Up to which counter of which life everything is durable; `None` if nobody can tell.
+    pub fn durable_dots(&self) -> Option<(Incarnation, u64)> {
+        self.witness
+    }
+
     /// A life that this node has not lived yet.
     pub fn next_life(&mut self) -> IncarnationRecord {
         self.lives += 1;

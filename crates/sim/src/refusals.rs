@@ -125,6 +125,11 @@ const KINDS: &[Kind] = &[
     },
 ];
 
+/// Whether calls fail in such a world.
+pub fn has_any(options: &Options) -> bool {
+    KINDS.iter().any(|kind| (kind.share)(options) > 0)
+}
+
 /// See the module's head.
 pub struct Refusals {
     chance: Random,

@@ -140,6 +140,19 @@ options! {
     rollback: 0, |chance| some(chance, 100, &[40, 80]);
     /// In so many of 1,000 steps a node is out of reach for longer than it is waited for.
     apart: 0, |_| 0;
+    /// Whether all that the oracle says counts, too; see [`crate::checkers::history`].
+    strict: 0, |_| 0;
+}
+
+impl Options {
+    /// Whether the program can tell what users did: it lives, and is told of everything in time. In
+    /// other worlds it may take one thing for another, as a rename for a removal and a creation.
+    pub fn is_plain(&self) -> bool {
+        let Options { kills, lies, misses, overflows, shuffles, lags, .. } = *self;
+        let Options { power, rollback, reuse, strict, .. } = *self;
+        let sum = kills + lies + misses + overflows + shuffles + lags + power + rollback + reuse;
+        sum == 0 && strict > 0
+    }
 }
 
 fn draw(seed: u64, name: &str, draw: fn(&mut Random) -> usize) -> usize {

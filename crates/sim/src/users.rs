@@ -7,6 +7,7 @@
 use crate::checkers::Census;
 use crate::disk::model::{Inode, Model, Spot, Target};
 use crate::disk::{Fate, SimDisk};
+use crate::oracle::Oracle;
 use crate::random::Random;
 use crate::refusals::Refusals;
 use crate::scenario::{INTERRUPTIONS, INTERRUPTIONS_MAX, REFUSALS, REFUSALS_MAX};
@@ -69,6 +70,8 @@ pub struct Town {
     pub skip: BTreeSet<usize>,
     /// What was written and given up.
     pub census: Census,
+    /// What that means for everybody.
+    pub oracle: Oracle,
     /// By node.
     pub seats: Vec<Seat>,
     /// In so many of 1,000 calls of the program a user comes in between.
@@ -106,6 +109,7 @@ impl Town {
             calls: Random::new(seed, 3),
             skip: BTreeSet::new(),
             census: Census::default(),
+            oracle: Oracle::default(),
             seats: Vec::new(),
             permille: 0,
             refusals: Refusals::new(seed, &options),
@@ -169,7 +173,9 @@ impl Town {
             self.faults.add("user between two calls");
             disk.with(|model| {
                 self.tell(|| format!("{node} before {call}:"));
+                self.oracle.hear(node, model);
                 self.act(node, model);
+                self.oracle.hear(node, model);
             });
         }
     }

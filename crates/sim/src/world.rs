@@ -13,6 +13,8 @@ pub mod people;
 
 use crate::bystanders::Bystanders;
 use crate::checkers;
+use crate::checkers::book::Book;
+use crate::checkers::order::Order;
 use crate::disk::model::{Inode, Model, TOP};
 use crate::disk::{Killed, SimDisk};
 use crate::mutants;
@@ -27,7 +29,7 @@ use disk::fs::FileKind;
 use disk::watch::Hint;
 use engine::content::Digest;
 use engine::engine::{Boot, Effect, Input};
-use engine::index::MemIndex;
+use engine::index::{Handle, Index, MemIndex};
 use engine::message::Message;
 use engine::path::{Name, RelPath};
 use engine::proof::{broken, Mutant};
@@ -125,6 +127,9 @@ pub struct World {
     locked: Vec<(usize, Inode)>,
     has_locked: bool,
     reopens: bool,
+    /// All that was ever written in any index.
+    pub book: Book,
+    order: Order,
     /// A hash of each step, if somebody wants to compare.
     pub trail: Option<Trail>,
 }
@@ -159,6 +164,8 @@ impl World {
             locked: Vec::new(),
             has_locked: false,
             reopens: World::reopens(&options),
+            book: Book::new(options.lies > 0),
+            order: Order::default(),
             trail: None,
         };
         for node in 0..options.nodes {
@@ -258,6 +265,7 @@ impl World {
     }
 
     fn after_work(&mut self, node: usize) {
+        self.audit(node);
         self.pass_work(node);
         self.hear_kernel_later(node);
     }
@@ -325,7 +333,14 @@ impl World {
         let all = |machine: &Machine| machine.disk.with(|model| checkers::contents(model, TOP));
         let others = self.nodes.iter().enumerate().filter(|(other, _)| *other != node);
         let others: BTreeSet<Digest> = others.flat_map(|(_, machine)| all(machine)).collect();
+        let (root, index) = (self.roots[node], &self.nodes[node].index);
+        let promised =
+            self.nodes[node].disk.with(|model| checkers::durable::promised(model, root, index));
         let at = self.nodes[node].disk.with(|model| model.lose_power(&mut self.random));
+        self.nodes[node].disk.with(|model| {
+            self.town().oracle.lost_power(node, model);
+            checkers::durable::kept(node, model, root, &promised);
+        });
         let machine = &mut self.nodes[node];
         if std::mem::replace(&mut machine.unexamined, true) {
             let index = machine.index.clone();
@@ -345,6 +360,7 @@ impl World {
             return self.nodes[node].copy_index();
         }
         self.kill(node);
+        self.town().oracle.shaken();
         self.fault("index put back");
         self.tell(|| format!("the index of {node} is put back"));
         self.nodes[node].put_back();
@@ -366,6 +382,8 @@ impl World {
     /// The program is gone. What it had sent still arrives, then its peers see it gone.
     fn fall(&mut self, node: usize) {
         self.nodes[node].fall();
+        self.audit(node);
+        self.town().oracle.fell(node);
         self.desks[node].run += 1;
         for other in 0..self.nodes.len() {
             if let Some(&connection) = self.desks[other].connected.get(&node) {
@@ -415,6 +433,13 @@ impl World {
         }
         self.nodes[node].commit();
         checkers::one_row_a_place(node, &self.nodes[node].index);
+        checkers::bounds::always(node, &self.nodes[node]);
+        self.book.committed(node, &self.nodes[node]);
+        let index = &self.nodes[node].index;
+        let handle = |inode: Inode| Handle(inode.to_be_bytes().into());
+        let knows = |inode: Inode| !index.seen_handle(&handle(inode)).is_empty();
+        self.town().oracle.heard(node, knows);
+        self.order.turned(node, &self.nodes[node], self.now_ms);
         if dies {
             self.fault("killed at a commit");
             self.tell(|| format!("{node} dies after a commit"));
@@ -496,6 +521,7 @@ impl World {
     pub fn user(&mut self, node: usize) {
         let disk = self.nodes[node].disk.clone();
         disk.with(|model| self.town().act(node, model));
+        self.audit(node);
         self.hear_kernel_later(node);
     }
 
@@ -504,6 +530,7 @@ impl World {
         let root = self.roots[node];
         let disk = self.nodes[node].disk.clone();
         let done = disk.with(|model| work(model, root));
+        self.audit(node);
         self.town().touches += 4 + disk.with(|model| model.told.len() as u64);
         self.hear_kernel_later(node);
         done
@@ -542,6 +569,7 @@ impl World {
         for node in 0..self.nodes.len() {
             let disk = self.nodes[node].disk.clone();
             disk.with(|model| self.town().finish(node, model));
+            self.audit(node);
             self.hear_kernel_later(node);
         }
     }

@@ -10,6 +10,7 @@ mod files;
 mod names;
 mod power;
 
+use super::deeds::Deed;
 use disk::fs::FileKind;
 use disk::watch::Touched;
 use engine::entry::{Owner, Timestamp};
@@ -102,6 +103,8 @@ pub struct Model {
     pub ours: bool,
     /// What a watcher has not read yet.
     pub told: Vec<Told>,
+    /// What was done, and whether the program did it.
+    pub(super) deeds: Vec<(bool, Deed)>,
 }
 
 impl Model {
@@ -118,6 +121,7 @@ impl Model {
             grain_ms: 0,
             ours: true,
             told: Vec::new(),
+            deeds: Vec::new(),
         };
         let mut top = model.blank(FileKind::Dir, 0o755, 0);
         top.links = 1;

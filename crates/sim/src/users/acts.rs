@@ -178,7 +178,10 @@ impl User<'_> {
         }
         let what = format!("removes {} with its tree", self.path(&spot));
         self.unlink(&spot);
-        self.town.seats[self.node].rests.push_back(Rest::RemoveTree { dir });
+        // What is locked stays, and rm(1) ends there.
+        if self.model.at(spot.0, &spot.1).is_err() {
+            self.town.seats[self.node].rests.push_back(Rest::RemoveTree { dir });
+        }
         what
     }
 

@@ -77,6 +77,7 @@ impl World {
                 self.work(node, |program, _| program.unstage(&contents));
             }
             Effect::Apply(operations) => {
+                self.order.check(node, &self.nodes[node], &operations, self.now_ms);
                 let free_ms = self.desks[node].hands_free_ms.max(self.now_ms);
                 let at_ms = free_ms + self.delay() / 2;
                 self.desks[node].hands_free_ms = at_ms;
@@ -106,6 +107,18 @@ impl World {
             Effect::Nameless(what) => self.tell(|| format!("{node} notes {what}")),
             Effect::Notice(path, what) => self.tell(|| format!("{node} notes /{path}: {what}")),
         }
+    }
+
+    /// The oracle hears what was done to a disk, and says what must not have been.
+    pub(super) fn audit(&mut self, node: usize) {
+        let disk = self.nodes[node].disk.clone();
+        let mut town = self.town();
+        disk.with(|model| town.oracle.hear(node, model));
+        let faults = town.oracle.take_faults();
+        drop(town);
+        let is_told = |fault: &String| self.options.is_plain() || !fault.starts_with("C1:");
+        let faults: Vec<String> = faults.into_iter().filter(is_told).collect();
+        assert!(faults.is_empty(), "{}", faults.join("\n"));
     }
 
     /// Something happens at a running program.

@@ -128,6 +128,7 @@ impl World {
             return;
         }
         self.frames += u64::from(matches!(message, Message::Frame(_)));
+        self.book.told(from, &self.nodes[from], &message);
         let bytes = wire::encode(FOLDER, &message);
         self.put_on_wire(from, number(peer), Lane::Control, bytes);
     }

@@ -4,6 +4,7 @@
 //! `writers` until it is unmapped. A part of `model`.
 
 use super::{Inode, Model, Thing};
+use crate::disk::deeds::Deed;
 use disk::watch::Touched;
 use rustix::io::Errno;
 use std::sync::Arc;
@@ -17,6 +18,9 @@ impl Model {
         }
         thing.opens += 1;
         thing.writers += u32::from(writes);
+        if writes {
+            self.note_deed(Deed::Opened { inode });
+        }
         Ok(())
     }
 
@@ -35,7 +39,10 @@ impl Model {
         };
         thing.opens -= 1;
         thing.writers = thing.writers.saturating_sub(u32::from(writes));
+        let (bytes, name) = (thing.bytes.clone(), thing.names.first().cloned());
         if writes {
+            let at = name.and_then(|name| self.place(&name));
+            self.note_deed(Deed::Closed { inode, bytes, at });
             self.tell_of(inode, Touched::CLOSED);
         }
         self.reap(inode);
@@ -76,6 +83,14 @@ impl Model {
     fn edit(&mut self, inode: Inode, edit: impl FnOnce(&mut Vec<u8>)) -> Result<(), Errno> {
         self.note_bytes(inode)?;
         edit(Arc::make_mut(&mut self.thing_mut(inode)?.bytes));
+        self.note_deed(Deed::Changed { inode });
+        let thing = self.thing(inode)?;
+        if thing.writers == 0 {
+            // By hand, as with truncate(2): what is there now is whole.
+            let (bytes, name) = (thing.bytes.clone(), thing.names.first().cloned());
+            let at = name.and_then(|name| self.place(&name));
+            self.note_deed(Deed::Closed { inode, bytes, at });
+        }
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 //! A part of `model`.
 
 use super::{Inode, Model, Spot};
+use crate::disk::deeds::Deed;
 use disk::fs::FileKind;
 use disk::watch::Touched;
 use engine::path::Name;
@@ -79,6 +80,8 @@ impl Model {
         self.note_born(inode);
         self.give_name(spot, inode);
         self.names_changed(*dir);
+        let (what, at) = ((inode, kind), self.place(spot));
+        self.note_deed(Deed::Made { what, at, bytes: bytes.to_vec() });
         let what = Touched::CREATED | self.kind_bit(inode);
         let open = if kind == FileKind::File { Touched::MAYBE_OPEN } else { Touched::empty() };
         self.tell(*dir, Some(name), what | open);
@@ -102,6 +105,7 @@ impl Model {
         self.give_name(spot, inode);
         self.names_changed(*dir);
         self.status_changed(inode);
+        self.note_deed(Deed::Linked { what: self.what(inode), at: self.place(spot) });
         self.tell(*dir, Some(name), Touched::CREATED);
         Ok(())
     }
@@ -115,7 +119,7 @@ impl Model {
         self.may_move(inode)?;
         self.open_to_change(spot.0)?;
         self.journal.begin();
-        self.drop_name(spot);
+        self.forget_name(spot, inode);
         self.tell(spot.0, Some(&spot.1), Touched::DELETED);
         Ok(())
     }
@@ -129,9 +133,20 @@ impl Model {
         self.may_move(inode)?;
         self.open_to_change(spot.0)?;
         self.journal.begin();
-        self.drop_name(spot);
+        self.forget_name(spot, inode);
         self.tell(spot.0, Some(&spot.1), Touched::DELETED | Touched::DIRECTORY);
         Ok(())
+    }
+
+    fn forget_name(&mut self, spot: &Spot, inode: Inode) {
+        let (what, from) = (self.what(inode), self.place(spot));
+        self.drop_name(spot);
+        let left = self.names_of(inode);
+        self.note_deed(Deed::Unnamed { what, from, left });
+    }
+
+    fn names_of(&self, inode: Inode) -> u32 {
+        self.thing(inode).map_or(0, |thing| thing.links)
     }
 
     /// Renames. What is replaced is gone, as with rename(2).
@@ -165,12 +180,18 @@ impl Model {
         self.open_to_change(from.0)?;
         self.open_to_change(to.0)?;
         self.journal.begin();
+        let (old, new) = (self.place(from), self.place(to));
+        let replaced = there.map(|there| self.what(there));
+        let below = if self.ours { Vec::new() } else { self.all_below(inode) };
         if there.is_some() {
             self.drop_name(to);
         }
         self.take_name(from);
         self.put(inode, to);
         self.names_changed(from.0);
+        let over = replaced.map(|what| (what, self.names_of(what.0)));
+        let what = self.what(inode);
+        self.note_deed(Deed::Renamed { what, from: old, to: new, over, below });
         let kind = self.kind_bit(inode);
         self.tell(from.0, Some(&from.1), Touched::MOVED_FROM | kind);
         self.tell(to.0, Some(&to.1), Touched::MOVED_TO | kind);
@@ -194,6 +215,9 @@ impl Model {
             self.open_to_change(spot.0)?;
         }
         self.journal.begin();
+        let (first_what, second_what) = (self.what(first), self.what(second));
+        let (at_a, at_b) = (self.place(a), self.place(b));
+        self.note_deed(Deed::Swapped { first: first_what, a: at_a, second: second_what, b: at_b });
         self.take_name(a);
         self.take_name(b);
         self.put(first, b);

@@ -1,0 +1,46 @@
+//! C11, durable order: what an index holds for durable is there after the power was lost.
+//!
+//! Taken before the power goes: each file that is as its row says, where the row is not volatile.
+//! After it the name and the bytes must be what they were. Called by `world`.
+
+use super::digest_of;
+use crate::disk::model::{Inode, Model};
+use engine::content::{Content, Digest};
+use engine::index::MemIndex;
+use engine::observe::path_of;
+use engine::path::RelPath;
+
+/// Files that must outlast the power: where, and what is in them.
+pub type Promised = Vec<(RelPath, Digest)>;
+
+fn holds(model: &Model, root: Inode, path: &RelPath) -> Option<Digest> {
+    let thing = model.thing(model.find(root, path)?).ok()?;
+    Some(digest_of(&thing.bytes))
+}
+
+/// What is promised of a disk.
+pub fn promised(model: &Model, root: Inode, index: &MemIndex) -> Promised {
+    let rows = index.seen_rows().filter(|row| row.volatile.is_none());
+    let files = rows.filter_map(|row| {
+        let Some(Content::File(digest, _)) = row.content else { return None };
+        let path = path_of(index, row.slot)?;
+        let inode = model.find(root, &path)?;
+        let thing = model.thing(inode).ok()?;
+        let (now, was) =
+            ((thing.mtime, thing.ctime), (row.fingerprint.mtime, row.fingerprint.ctime));
+        let is_same = row.fingerprint.handle.0[..] == inode.to_be_bytes() && now == was;
+        (is_same && digest_of(&thing.bytes) == digest).then_some((path, digest))
+    });
+    files.collect()
+}
+
+/// The power has been lost.
+pub fn kept(node: usize, model: &Model, root: Inode, promised: &Promised) {
+    for (path, digest) in promised {
+        let found = holds(model, root, path);
+        assert!(
+            found == Some(*digest),
+            "C11: {node} held {digest:?} at /{path} for durable, and it is {found:?}"
+        );
+    }
+}

@@ -1,0 +1,141 @@
+//! C16, order: nobody sees what somebody replaced before what this author had created before that.
+//!
+//! Judged when operations are handed to the disk, from what the index says: whose operation is
+//! brought, and which files of the same life with a lower counter are to be shown and are not
+//! there. Not held: what waited as long as decisions A19 allow, what is in the way of a missing
+//! creation, what was not in place before that was known; nor renames and removals, which may be in
+//! the way through more than can be told here. Kept by `world`.
+
+use crate::node::Machine;
+use engine::dot::Dot;
+use engine::entry::{Entry, EntryId, Kind, Presence, ROOT};
+use engine::index::{Index, MemIndex, SeenRow, ROOT_SLOT};
+use engine::limits::BARRIER_MS_MAX;
+use engine::plan::{Act, Expected, Operation, Place};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// See the module's head.
+#[derive(Clone, Debug, Default)]
+pub struct Order {
+    /// Since when an entry has not been in place on a machine.
+    since_ms: BTreeMap<(usize, EntryId), u64>,
+}
+
+/// Where an entry was last put, and by which operation; `None` if it is deleted.
+fn placed(entry: &Entry) -> Option<(Dot, EntryId, &engine::path::Name)> {
+    let here = entry.loc.versions().iter().map(|version| &version.value);
+    let here = here.filter(|loc| matches!(loc.state, Presence::At(_)));
+    let last = here.max_by_key(|loc| loc.stamp)?;
+    Some((last.stamp.dot, last.parent, &last.name))
+}
+
+/// The row of the directory of a place, and the row at it.
+fn rows(index: &MemIndex, at: &Place) -> Option<SeenRow> {
+    let dirs = index.seen_handle(&at.dir_handle);
+    let dir = dirs.into_iter().find(|row| row.kind == Kind::Dir)?;
+    index.seen_named(dir.slot, &at.name)
+}
+
+/// The user operation that an operation of ours brings, and the entry that it is about.
+fn brings(index: &MemIndex, act: &Act) -> Option<(EntryId, Dot)> {
+    match act {
+        Act::Install { at, expected: Expected::Exactly { .. }, .. } => {
+            let id = rows(index, at)?.entry;
+            let entry = index.entry(id)?.entry;
+            let newest = entry.data.versions().iter().map(|v| v.value.stamp).max()?;
+            Some((id, newest.dot))
+        }
+        _ => None,
+    }
+}
+
+impl Order {
+    /// A turn has ended.
+    pub fn turned(&mut self, node: usize, machine: &Machine, now_ms: u64) {
+        let index = &machine.index;
+        self.since_ms.retain(|(at, id), _| *at != node || index.pending(*id).is_some());
+        for row in index.pending_after(0, usize::MAX) {
+            self.since_ms.entry((node, row.entry)).or_insert(now_ms);
+        }
+    }
+
+    /// Operations go to the disk.
+    pub fn check(&self, node: usize, machine: &Machine, operations: &[Operation], now_ms: u64) {
+        let index = &machine.index;
+        for Operation { act, .. } in operations {
+            let Some((id, dot)) = brings(index, act) else { continue };
+            let Some(&since_ms) = self.since_ms.get(&(node, id)) else { continue };
+            if since_ms + BARRIER_MS_MAX <= now_ms {
+                continue;
+            }
+            let before = |((at, missing), known_ms): &(&(usize, EntryId), &u64)| {
+                *at == node && **known_ms <= since_ms && is_before(index, *missing, dot)
+            };
+            let missing = self.since_ms.iter().find(before).map(|((_, missing), _)| *missing);
+            let Some(missing) = missing else { continue };
+            let paths = act.paths();
+            assert!(
+                self.is_in_the_way(node, index, id),
+                "C16: {node} does {paths:?} of {dot:?} before {missing:?} of its author is there"
+            );
+        }
+    }
+
+    /// Whether a creation waits, perhaps through others, for this entry to leave its place.
+    fn is_in_the_way(&self, node: usize, index: &MemIndex, id: EntryId) -> bool {
+        let pending = self.since_ms.keys().filter(|(at, _)| *at == node).map(|(_, id)| *id);
+        let mut rest: Vec<EntryId> = pending.filter(|other| *other != id).collect();
+        let mut way = BTreeSet::from([id]);
+        loop {
+            let (stuck, free): (Vec<_>, Vec<_>) =
+                rest.into_iter().partition(|other| waits_for(index, *other, &way));
+            if stuck.iter().any(|other| is_missing(index, *other)) {
+                return true;
+            }
+            if stuck.is_empty() {
+                return false;
+            }
+            way.extend(stuck);
+            rest = free;
+        }
+    }
+}
+
+/// Whether an entry cannot be put where it belongs before one of these has left its place.
+fn waits_for(index: &MemIndex, id: EntryId, way: &BTreeSet<EntryId>) -> bool {
+    let Some(entry) = index.entry(id).map(|stored| stored.entry) else { return false };
+    let inside = |row: SeenRow| {
+        let below = index.seen_children(row.slot, None, usize::MAX);
+        below.iter().any(|child| way.contains(&child.entry))
+    };
+    let Some((_, parent, name)) = placed(&entry) else {
+        return index.seen_of(id).is_some_and(inside);
+    };
+    let dir = if parent == ROOT { index.seen(ROOT_SLOT) } else { index.seen_of(parent) };
+    // A directory without a row may be shown as another: then the name alone must do.
+    let is_taken = |other: &EntryId| {
+        let row = index.seen_of(*other).filter(|row| row.name.as_ref() == Some(name));
+        row.is_some_and(|row| dir.as_ref().is_none_or(|dir| dir.slot == row.parent))
+    };
+    way.contains(&parent) || way.iter().any(is_taken)
+}
+
+/// Whether an entry is to be here and nothing of it is, nor under way to the disk.
+fn is_missing(index: &MemIndex, id: EntryId) -> bool {
+    let is_placed = index.entry(id).is_some_and(|stored| placed(&stored.entry).is_some());
+    let is_under_way = index.pending(id).is_some_and(|row| row.intent.is_some());
+    is_placed && !is_under_way && index.seen_of(id).is_none()
+}
+
+/// Whether `missing` was created by the author of `dot` before it, and is to be here, in a
+/// directory that is, at a name that is free.
+fn is_before(index: &MemIndex, missing: EntryId, dot: Dot) -> bool {
+    let Some(entry) = index.entry(missing).map(|stored| stored.entry) else { return false };
+    let Some((by, parent, name)) = placed(&entry) else { return false };
+    if by.incarnation != dot.incarnation || by.counter >= dot.counter || !is_missing(index, missing)
+    {
+        return false;
+    }
+    let dir = if parent == ROOT { index.seen(ROOT_SLOT) } else { index.seen_of(parent) };
+    dir.is_some_and(|dir| index.seen_named(dir.slot, name).is_none())
+}
