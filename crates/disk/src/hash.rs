@@ -8,7 +8,7 @@
 
 use crate::fs::{Fs, Lease, Stat};
 use engine::content::{Content, Digest};
-use engine::proof::reached;
+use engine::proof::{broken, reached, Mutant};
 use std::io;
 
 /// Contents up to this long are handed back as bytes too, so that they can be sent at once.
@@ -118,7 +118,8 @@ impl Reader {
             if after == Lease::Held {
                 return busy(fs, file);
             }
-            if first.fingerprint() != second.fingerprint() || pass.length != first.size {
+            let moves = first.fingerprint() != second.fingerprint() || pass.length != first.size;
+            if moves && !broken(Mutant::HashedOnce) {
                 reached("a file changed while it was read");
                 continue;
             }

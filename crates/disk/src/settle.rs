@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use engine::index::Handle;
 use engine::path::RelPath;
+use engine::proof::{broken, Mutant};
 
 use crate::watch::{Hint, Touched};
 use pace::Paces;
@@ -152,7 +153,7 @@ impl Settle {
     /// A path that was delivered has a writer: it comes again after 50 ms, then 100, up to 5 s, or
     /// at once when it is hinted.
     pub fn busy(&mut self, now_ms: u64, path: RelPath) {
-        if self.names.contains_key(&path) {
+        if self.names.contains_key(&path) || broken(Mutant::BusyForgotten) {
             // Hinted again since it was delivered: that look comes first.
             return;
         }

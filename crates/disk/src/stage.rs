@@ -10,6 +10,7 @@ use crate::fs::{Fs, Volume};
 use engine::content::Digest;
 use engine::limits::PIECE_BYTES_MAX;
 use engine::path::Name;
+use engine::proof::{broken, Mutant};
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -327,7 +328,8 @@ impl<F: Fs> Stage<F> {
         let file = self.create(&new).map_err(io("create"))?;
         self.fs.copy(source, &file, size).map_err(io("copy into"))?;
         let (really, ready) = read_whole(&*self.fs, &file).map_err(io("read"))?;
-        if really != digest || ready.size != size {
+        let is_other = really != digest || ready.size != size;
+        if is_other && !broken(Mutant::CopiesUnverified) {
             self.fs.remove_own(&self.dir, &new).map_err(io("remove"))?;
             return Ok(Staged::Mismatch);
         }

@@ -246,7 +246,7 @@ impl FolderEngine {
         }
         self.look_again(&*index);
         self.doubts.turned();
-        self.sync();
+        self.sync(index);
         self.woken = false;
     }
 

@@ -16,6 +16,7 @@ use crate::index::{Index, Phase};
 use crate::ledger::{self, Author, Facts};
 use crate::limits::TAIL_MAX;
 use crate::message::{Ack, DeltaEnd, Frame, Hello, Message, Share, WIRE_VERSION};
+use crate::proof::{broken, Mutant};
 use crate::range::{Range, Sum};
 use full::Compared;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -190,6 +191,12 @@ impl Exchange {
         let before = facts.knowledge.clone();
         for dot in dots.iter().flatten() {
             facts.knowledge.insert(*dot);
+            if broken(Mutant::ClaimPrefix) {
+                facts.knowledge.insert_range(dot.incarnation, 1, dot.counter);
+            }
+        }
+        if broken(Mutant::ClaimContext) {
+            facts.knowledge.merge(&state.knows);
         }
         let beyond: BTreeMap<u32, Knowledge> = frame.beyond.into_iter().collect();
         for (position, (theirs, dots)) in (0u32..).zip(frame.entries.iter().zip(&dots)) {
@@ -277,6 +284,9 @@ impl Exchange {
     /// Whether a joining node may look at its own disk now: a member has told it everything. Where
     /// all who can be reached are joining too, one of them must begin.
     pub fn may_import(&self, this: NodeId) -> bool {
+        if broken(Mutant::JoinerImportsAtOnce) {
+            return true;
+        }
         let mut ended = self.peers.values().map(|state| state.ended);
         if ended.any(|phase| phase == Some(Phase::Member)) {
             return true;
@@ -316,7 +326,8 @@ impl Exchange {
         for state in self.peers.values_mut().filter(|state| state.open) {
             let walking = state.walk.is_some();
             for &(id, author) in written {
-                if (walking || author == Author::Here) && state.in_tail.insert(id) {
+                let tells = author == Author::Here || walking && !broken(Mutant::TailForgetsOthers);
+                if tells && state.in_tail.insert(id) {
                     state.tail.push_back(id);
                 }
             }
@@ -457,7 +468,7 @@ pub const OUTLIVED: &str = "it knows changes of this node that this node's index
 /// announcements.
 fn own_life(facts: &Facts, told: u64, claimed: &Knowledge) -> Result<(), Offence> {
     let seen = claimed.of(facts.meta.incarnation).map_or(0, |ranges| ranges.max());
-    if seen > told {
+    if seen > told && !broken(Mutant::LifeGoesOn) {
         return Err(Offence(OUTLIVED));
     }
     Ok(())

@@ -7,6 +7,7 @@ use crate::content::Digest;
 use crate::dot::NodeId;
 use crate::limits::{FETCHING_BYTES_MAX, FETCHING_FILES_MAX, LOST_ROUNDS_MIN, STALL_MS, WANTS_MAX};
 use crate::message::Want;
+use crate::proof::{broken, Mutant};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Contents under way to this node and contents that have arrived.
@@ -274,6 +275,9 @@ impl Fetch {
 
     /// A peer is gone: what it was to send must be asked for again.
     pub fn peer_down(&mut self, peer: NodeId) -> Vec<Digest> {
+        if broken(Mutant::WaitsForTheGone) {
+            return Vec::new();
+        }
         self.unsent.remove(&peer);
         for rare in self.rare.values_mut() {
             rare.hearsay.remove(&peer);

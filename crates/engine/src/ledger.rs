@@ -10,6 +10,7 @@ use crate::entry::{Data, Entry, EntryId, Hlc, Kind, Presence, ROOT};
 use crate::index::{Index, Meta, PendingRow, SeenDots, Settled, Slot, Stored};
 use crate::limits::CONTEXTS_MAX;
 use crate::path::Name;
+use crate::proof::{broken, Mutant};
 use crate::view;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -136,7 +137,7 @@ impl Facts {
         old: Option<u64>,
         reflected: &Knowledge,
     ) -> Option<u64> {
-        if reflected.is_within(&self.knowledge) {
+        if reflected.is_within(&self.knowledge) || broken(Mutant::NoContexts) {
             return old.filter(|id| self.contexts.contains_key(id));
         }
         let mut whole = reflected.clone();
@@ -342,7 +343,7 @@ fn count_live_children(index: &dyn Index, dir: EntryId) -> u32 {
 fn recount(facts: &mut Facts, index: &mut dyn Index, was: Option<Settled>, is: Option<Settled>) {
     let alive_in = |at: Option<Settled>| at.filter(|at| at.alive).map(|at| at.parent);
     let (from, to) = (alive_in(was), alive_in(is));
-    if from == to {
+    if from == to || broken(Mutant::ChildrenNotCounted) {
         return;
     }
     for (parent, more) in [(from, false), (to, true)] {
@@ -412,7 +413,7 @@ fn rivals(
         }
     }
     others.remove(&id);
-    if others.is_empty() {
+    if others.is_empty() || broken(Mutant::RivalsForgotten) {
         return;
     }
     others.insert(id);

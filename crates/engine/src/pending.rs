@@ -11,6 +11,7 @@ use crate::index::{Index, SeenDots};
 use crate::limits::{BARRIER_MS_MAX, RETRY_MS_MAX, RETRY_MS_MIN, WINDOW_MAX};
 use crate::path::RelPath;
 use crate::plan::{Act, Expected, OpId, Retire};
+use crate::proof::{broken, Mutant};
 use std::collections::{BTreeMap, BTreeSet};
 use trail::Trail;
 
@@ -218,6 +219,9 @@ impl Pending {
 
     /// Wakes who waits for this.
     pub fn wake(&mut self, index: &dyn Index, wake: Wake) {
+        if wake == Wake::Arrival && broken(Mutant::NobodyWakes) {
+            return;
+        }
         for id in self.waiting.remove(&wake).unwrap_or_default() {
             self.again(index, id);
         }
@@ -251,6 +255,9 @@ impl Pending {
 
     /// The entry is tried again after a pause that doubles each time.
     pub fn retry(&mut self, id: EntryId, now_ms: u64) {
+        if broken(Mutant::NeverAgain) {
+            return;
+        }
         let attempts = self.attempts.entry(id).or_default();
         let pause = RETRY_MS_MIN.saturating_mul(1 << (*attempts).min(16)).min(RETRY_MS_MAX);
         *attempts += 1;
@@ -441,6 +448,7 @@ impl Traffic {
             doubtful = self.at_work.contains_key(&here) || stale(self.changed_ms.get(&here));
             above = here.parent();
         }
+        doubtful &= !broken(Mutant::LooksNeverDeferred);
         if doubtful {
             self.put_off(path.clone(), now_ms);
         }

@@ -10,9 +10,31 @@ use std::cell::{Cell, RefCell};
 #[cfg(feature = "proof")]
 use std::collections::BTreeMap;
 
-/// A rule that is broken on purpose: a mistake that somebody might make, which a checker must see.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Mutant {
+/// Names the rules that can be broken, each with its story, which the simulator's table tells.
+macro_rules! mutants {
+    ($($(#[doc = $line:literal])+ $name:ident,)+) => {
+        /// A rule that is broken on purpose: a mistake that somebody might make, which a checker
+        /// must see.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+        pub enum Mutant {
+            $($(#[doc = $line])+ $name,)+
+        }
+
+        impl Mutant {
+            /// All of them.
+            pub const ALL: &[Mutant] = &[$(Mutant::$name),+];
+
+            /// What is done wrong, in a sentence.
+            pub fn story(self) -> &'static str {
+                match self {
+                    $(Mutant::$name => concat!($($line),+).trim_ascii(),)+
+                }
+            }
+        }
+    };
+}
+
+mutants! {
     /// Operations expect whatever is there when they begin: no certification.
     TakesWhatIsThere,
     /// Effects are carried out before the commit that they follow from.
@@ -33,22 +55,120 @@ pub enum Mutant {
     RetireUnderChildren,
     /// What could not be made durable is synced once more, and believed then.
     TrustsTheNextSync,
-}
-
-impl Mutant {
-    /// All of them.
-    pub const ALL: &[Mutant] = &[
-        Mutant::TakesWhatIsThere,
-        Mutant::AnnounceBeforeDurable,
-        Mutant::RenameReplaces,
-        Mutant::NoWriters,
-        Mutant::DeafToTheKernel,
-        Mutant::NoFull,
-        Mutant::ClaimBeforeCompared,
-        Mutant::RetireByAge,
-        Mutant::RetireUnderChildren,
-        Mutant::TrustsTheNextSync,
-    ];
+    /// A join takes in a version that is known here to be superseded.
+    JoinRevives,
+    /// A join leaves standing what the peer has superseded.
+    JoinKeepsOld,
+    /// A join takes what the peer lacks for superseded, whether the peer has seen it or not.
+    JoinDropsUnseen,
+    /// With one dot all earlier ones of its life are claimed.
+    ClaimPrefix,
+    /// A walk ends with the Knowledge of its end, not of its start.
+    ClaimAtWalkEnd,
+    /// A frame's context is claimed at once, before its entries are all here.
+    ClaimContext,
+    /// What others write while a walk runs is not told after it.
+    TailForgetsOthers,
+    /// What single entries reflect beyond what is known is not remembered.
+    NoContexts,
+    /// What single entries reflect beyond what is known is not told.
+    NothingBeyond,
+    /// Nobody asks for what a peer is known to have.
+    NobodyAsks,
+    /// A joining node looks at its own disk before it has heard a member.
+    JoinerImportsAtOnce,
+    /// What an import finds ranks with what members write.
+    RankIgnored,
+    /// An edit supersedes all that is known of the file, not what the disk showed.
+    EditSupersedesAll,
+    /// A delete supersedes all that is known of the entry, not what the disk showed.
+    DeleteSupersedesAll,
+    /// An edit does not say the file's place again.
+    NoReassert,
+    /// A move does not take the file's content along.
+    MoveLeavesContent,
+    /// Other bytes at a place where the tree shows a file are taken for that file's.
+    AdoptsAnything,
+    /// What lost a conflict is forgotten.
+    LosersForgotten,
+    /// What another version names as replaced is a conflict all the same.
+    BaseIgnored,
+    /// Of an edit and a concurrent delete the later counts.
+    LatestPlaceCounts,
+    /// Two things with one name are both shown under it.
+    NamesCollide,
+    /// Who claims a name is not asked when another claim on it comes or goes.
+    RivalsForgotten,
+    /// Children that live are not counted.
+    ChildrenNotCounted,
+    /// A rename is taken for a delete and a creation.
+    MoveIsTwoThings,
+    /// A new directory in another's place is taken for that one.
+    DirectoriesByName,
+    /// A file that lost versions, and is gone, is deleted at once: its new place is not waited for.
+    GoneAtOnce,
+    /// Looks count that were made while operations were at work there.
+    LooksNeverDeferred,
+    /// Looks do not follow renamed directories.
+    TrailLost,
+    /// After a power loss the disk is believed.
+    PowerBelieved,
+    /// What is to be made durable counts as durable before it is.
+    SyncedAtOnce,
+    /// An index that was put back to an older copy lives on.
+    LifeGoesOn,
+    /// What operations were about to put on the disk is not written down.
+    NoIntents,
+    /// Whatever is looked at counts as changed.
+    EverythingIsNews,
+    /// What loses a conflict goes to the trash.
+    LosersToTrash,
+    /// What one entry needs no more leaves the conflict store, whoever else needs it.
+    ReleasedForAll,
+    /// Of two equal files shown as one, none takes over when the other is deleted.
+    NoHeir,
+    /// Replacements overtake the creations before them.
+    NoBarrier,
+    /// What failed is not tried again.
+    NeverAgain,
+    /// What arrives wakes nobody.
+    NobodyWakes,
+    /// What a peer that went away was to send is still waited for.
+    WaitsForTheGone,
+    /// Bytes that came to light outside an operation are not published.
+    StraysForgotten,
+    /// Anybody takes back what nobody has.
+    AnybodyTakesBack,
+    /// A file is looked at, then renamed over: what came in between is gone.
+    LooksThenRenames,
+    /// What was displaced is not verified.
+    NothingVerified,
+    /// What was moved is not looked at again.
+    MovesUnverified,
+    /// A removed file is taken for the expected one.
+    RemovalsUnverified,
+    /// Content is installed before it is durable.
+    NothingDurable,
+    /// What a crash left in staging is deleted unread.
+    LeftoversDeleted,
+    /// After an operation the file counts as it is, whoever wrote to it meanwhile.
+    WritesOverlooked,
+    /// Directories keep the times that our own changes gave them.
+    DirectoryTimesKept,
+    /// Content that was copied on this disk is not hashed.
+    CopiesUnverified,
+    /// A file that moves while it is hashed is taken as it was read.
+    HashedOnce,
+    /// A file that somebody writes to is not looked at again.
+    BusyForgotten,
+    /// New directories are not looked into.
+    NewDirectoriesNotEntered,
+    /// A moved inode is not looked for where it was last seen.
+    OtherPlaceForgotten,
+    /// Entries that share a dot are told apart.
+    FramesSplit,
+    /// Entries of some names are not told, though what they hold is claimed.
+    NamesLeftOut,
 }
 
 #[cfg(feature = "proof")]

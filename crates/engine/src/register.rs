@@ -4,7 +4,7 @@
 //! no value in it supersedes another. It almost always holds exactly one.
 
 use crate::dot::{Dot, Knowledge};
-use crate::proof::reached;
+use crate::proof::{broken, reached, Mutant};
 use std::sync::Arc;
 
 /// One value with the dot that minted it and the bytes as they were minted.
@@ -89,7 +89,12 @@ impl<T: Clone> Register<T> {
     /// Returns whether anything changed here.
     pub fn join(&mut self, mine: &Knowledge, theirs: &Register<T>, known: &Knowledge) -> bool {
         let before = self.0.len();
-        self.0.retain(|v| theirs.get(v.dot).is_some() || !known.contains(v.dot));
+        let keeps = |dot: Dot| match () {
+            () if broken(Mutant::JoinKeepsOld) => true,
+            () if broken(Mutant::JoinDropsUnseen) => false,
+            () => !known.contains(dot),
+        };
+        self.0.retain(|v| theirs.get(v.dot).is_some() || keeps(v.dot));
         let mut changed = self.0.len() != before;
         for version in &theirs.0 {
             let is_here = self.get(version.dot).is_some();
@@ -97,7 +102,8 @@ impl<T: Clone> Register<T> {
             if is_other {
                 reached("one dot has two values");
             }
-            if is_other || !is_here && !mine.contains(version.dot) {
+            let is_new = !mine.contains(version.dot) || broken(Mutant::JoinRevives);
+            if is_other || !is_here && is_new {
                 self.insert(version.clone());
                 changed = true;
             }

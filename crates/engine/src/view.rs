@@ -12,7 +12,7 @@ use crate::entry::{
 use crate::index::{Attributes, Index, Settled, Stored};
 use crate::limits::DEPTH_MAX;
 use crate::path::{Name, RelPath};
-use crate::proof::reached;
+use crate::proof::{broken, reached, Mutant};
 use crate::register::Register;
 use std::collections::BTreeSet;
 
@@ -54,6 +54,12 @@ pub fn settle(entry: &Entry, live_children: u32) -> Option<Settled> {
         |loc: &Location, alive| Settled { parent: loc.parent, name: loc.name.clone(), alive };
     let needed = entry.kind == Kind::Dir && live_children > 0;
     mark_settled(entry, needed);
+    if broken(Mutant::LatestPlaceCounts) {
+        let versions = entry.loc.versions().iter().map(|version| &version.value);
+        let latest = versions.max_by_key(|loc| loc.stamp)?;
+        let alive = !matches!(latest.state, Presence::Deleted(_));
+        return Some(settled(latest, alive || needed));
+    }
     best(false).map(|loc| settled(loc, true)).or_else(|| best(true).map(|l| settled(l, needed)))
 }
 
@@ -314,9 +320,12 @@ pub fn winner(data: &Register<Data>) -> Option<&Data> {
 /// Contents that lost to the winner and nobody has replaced: what the conflict store keeps. Equal
 /// bytes are no conflict, and neither is what another sibling names as replaced. Latest first.
 pub fn losers(data: &Register<Data>) -> Vec<&Data> {
-    let Some(winner) = winner(data) else { return Vec::new() };
+    let Some(winner) = winner(data).filter(|_| !broken(Mutant::LosersForgotten)) else {
+        return Vec::new();
+    };
     let all = || data.versions().iter().map(|version| &version.value);
-    let replaced = |dot: Dot| all().any(|other| other.base.contains(&dot));
+    let ignores = broken(Mutant::BaseIgnored);
+    let replaced = |dot: Dot| !ignores && all().any(|other| other.base.contains(&dot));
     let mut losers: Vec<&Data> =
         all().filter(|data| data.content != winner.content && !replaced(data.stamp.dot)).collect();
     losers.sort_by_key(|data| std::cmp::Reverse(data.stamp));

@@ -1,6 +1,7 @@
 //! `cargo sim [SEED]`: prints the story of one run. `--seeds N` and `--minutes N` run many, and
 //! print those that fail. Starts the library, nothing else.
 
+use sim::mutants;
 use sim::scenario::{run, Run};
 use sim::shrink::{shrink, Shortest};
 use sim::soak::{soak, Soak, RANGE};
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 
 const USAGE: &str = "cargo sim [SEED] [OPTION=VALUE]... [--seeds N] [--minutes N] [--nodes N]
          [--calm] [--spare] [--power] [--rollback] [--whole]
+       cargo sim --mutants [--write]
 
   cargo sim 7                tells the story of seed 7, and says how it ended; if it failed, tells
                              the shortest one, too, that fails in the same way
@@ -28,7 +30,12 @@ const USAGE: &str = "cargo sim [SEED] [OPTION=VALUE]... [--seeds N] [--minutes N
   --calm                     no user comes in between two calls of a program: between=0
   --spare                    users do not do what is known to go wrong: spare=1
   --power                    machines lose their power, too: power=60
-  --rollback                 indices are put back to older copies, too: rollback=80";
+  --rollback                 indices are put back to older copies, too: rollback=80
+  --mutants                  hunts each broken rule, and prints how it was caught;
+                             with --write into docs/internals/mutants.md";
+
+/// Where the table of mutants stands, from the root of the repository.
+const TABLE: &str = "docs/internals/mutants.md";
 
 /// How long a shorter story is searched.
 const SEARCH_MAX: Duration = Duration::from_secs(60);
@@ -43,6 +50,8 @@ struct Asked {
     whole: bool,
     soak: Option<PathBuf>,
     jobs: Option<usize>,
+    mutants: bool,
+    write: bool,
 }
 
 impl Asked {
@@ -64,6 +73,8 @@ impl Asked {
             "--from" => self.seed = rest.next()?.parse().ok()?,
             "--soak" => self.soak = Some(rest.next()?.into()),
             "--whole" => self.whole = true,
+            "--mutants" => self.mutants = true,
+            "--write" => self.write = true,
             "--nodes" => self.word(&format!("nodes={}", rest.next()?)),
             "--power" => self.word("power=60"),
             "--rollback" => self.word("rollback=80"),
@@ -95,6 +106,9 @@ fn main() -> ExitCode {
         eprintln!("{USAGE}");
         return ExitCode::from(2);
     };
+    if asked.mutants {
+        return hunt(asked.write);
+    }
     let failures = match (&asked.soak, asked.seeds, asked.minutes) {
         (Some(file), seeds, _) => long(&asked, file.clone(), seeds.unwrap_or(RANGE)),
         (None, None, None) => one(&asked),
@@ -118,6 +132,27 @@ fn long(asked: &Asked, file: PathBuf, seeds: u64) -> Result<u64, String> {
     let sum = soak(&Soak { file, from, seeds, jobs, words }).map_err(|error| error.to_string())?;
     println!("{sum}");
     Ok(sum.violations.len() as u64)
+}
+
+/// Hunts all mutants, and writes the table down if that is wanted.
+fn hunt(is_written: bool) -> ExitCode {
+    let mut text = mutants::HEAD.to_string();
+    let mut failures = 0;
+    for trial in mutants::TRIALS {
+        let found = mutants::hunt(trial, trial.most());
+        failures += u64::from(trial.within.is_some() != found.is_some());
+        let row = mutants::row(trial, found.as_ref());
+        println!("{row}");
+        text += &format!("{row}\n");
+    }
+    match is_written.then(|| std::fs::write(TABLE, text)) {
+        Some(Err(error)) => {
+            eprintln!("cannot write {TABLE}: {error}; run this in the root of the repository");
+            ExitCode::FAILURE
+        }
+        _ if failures > 0 => ExitCode::FAILURE,
+        _ => ExitCode::SUCCESS,
+    }
 }
 
 /// Tells one story, and if it fails the shortest one; how many failures there were.

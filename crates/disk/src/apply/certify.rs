@@ -11,7 +11,7 @@ use engine::index::Fingerprint;
 use engine::observe::Present;
 use engine::path::Name;
 use engine::plan::Expected;
-use engine::proof::reached;
+use engine::proof::{broken, reached, Mutant};
 use std::io;
 
 /// Pauses between lease probes of a displaced file, in milliseconds: 31 together. A program that is
@@ -70,6 +70,9 @@ impl<F: Fs> Apply<F> {
     pub(super) fn verify(&self, name: &Name, was: &Was<'_, F>) -> Result<Verdict, io::Error> {
         #[cfg(test)]
         if self.blind {
+            return Ok(Verdict::Certified);
+        }
+        if broken(Mutant::NothingVerified) {
             return Ok(Verdict::Certified);
         }
         let stat = self.fs.stat(self.stage.dir(), name)?;
@@ -143,6 +146,7 @@ impl<F: Fs> Apply<F> {
             Kind::Dir => seen.handle == was.fingerprint.handle,
             Kind::File | Kind::Symlink => is_same_content(&seen, was.fingerprint),
         };
+        let same = same || broken(Mutant::WritesOverlooked);
         Ok(Present {
             kind: was.kind,
             fingerprint: if same { seen } else { was.fingerprint.clone() },

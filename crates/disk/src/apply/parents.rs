@@ -7,6 +7,7 @@ use crate::fs::Fs;
 use engine::entry::Timestamp;
 use engine::index::Handle;
 use engine::path::RelPath;
+use engine::proof::{broken, Mutant};
 use std::collections::BTreeMap;
 use std::io;
 
@@ -76,6 +77,7 @@ impl<F: Fs> Parents<F> {
     pub(super) fn restore(&mut self, fs: &F) {
         for (_, parent) in std::mem::take(&mut self.open) {
             let ours = !parent.foreign && parent.after != parent.mtime;
+            let ours = ours && !broken(Mutant::DirectoryTimesKept);
             if ours && fs.stat_dir(&parent.dir).is_ok_and(|stat| stat.mtime == parent.after) {
                 let _ = fs.set_mtime(On::Dir(&parent.dir), parent.mtime);
             }

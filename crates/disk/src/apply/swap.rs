@@ -11,6 +11,7 @@ use engine::entry::Kind;
 use engine::observe::Present;
 use engine::path::RelPath;
 use engine::plan::Retire;
+use engine::proof::{broken, Mutant};
 use std::io;
 
 /// What became of something displaced that was not what was expected.
@@ -56,6 +57,10 @@ impl<F: Fs> Apply<F> {
             self.fs.rename_in(plain.at(), (&plain.dir, &name)).map_err(failed)?;
             dressed.name = name;
             let staged = self.staged(dressed);
+            if broken(Mutant::LooksThenRenames) {
+                self.fs.rename_over(staged.at(), spot.at()).map_err(failed)?;
+                return Ok(staged);
+            }
             match self.fs.exchange(staged.at(), spot.at()) {
                 Err(error) if is_unsupported(&error) => self.rung = Rung::Link,
                 Err(error) => return Err(failed(error)),

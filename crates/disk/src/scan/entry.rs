@@ -12,6 +12,7 @@ use engine::entry::Kind;
 use engine::index::{Fingerprint, SeenRow, Slot, ROOT_SLOT};
 use engine::observe::{Found, Present, Source};
 use engine::path::RelPath;
+use engine::proof::{broken, Mutant};
 use rustix::io::Errno;
 use std::io;
 
@@ -168,7 +169,7 @@ impl<F: Fs, L: LastSeen> Walk<'_, F, L> {
             }
             self.looked(met.path.clone(), met.parent, looked);
         }
-        if entered {
+        if entered && !(alone && broken(Mutant::NewDirectoriesNotEntered)) {
             self.enter(&met.path, &met.stat);
         }
     }

@@ -16,6 +16,7 @@ use engine::entry::{Kind, Xattrs};
 use engine::index::{Handle, IndexError, SeenRow, Slot, ROOT_SLOT};
 use engine::observe::{Found, Present, Source};
 use engine::path::{Name, RelPath};
+use engine::proof::{broken, Mutant};
 use rustix::io::Errno;
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -251,6 +252,9 @@ impl<'a, F: Fs, L: LastSeen> Walk<'a, F, L> {
 
     /// A look at the place where an inode was last seen, now that it was met elsewhere.
     fn other_place(&mut self, row: &SeenRow) -> Option<(RelPath, Found)> {
+        if broken(Mutant::OtherPlaceForgotten) {
+            return None;
+        }
         let path = self.ask(self.last.path_of(row.slot))?;
         let (parent, name) = (path.parent()?, path.name()?);
         let dir = match self.lens.fs.open_dir(self.eyes.root, &parent) {

@@ -5,6 +5,7 @@
 
 use super::{Effect, FolderEngine, Now};
 use crate::index::{Index, Slot, FORMER, UNDONE};
+use crate::proof::{broken, Mutant};
 
 /// Rows are made durable this long after the first became volatile (decisions A3: 1 to 5 s).
 const SYNC_AFTER_MS: u64 = 1_000;
@@ -48,7 +49,10 @@ impl FolderEngine {
         Some((since + SYNC_AFTER_MS).max(self.sync_rests_until_ms))
     }
 
-    pub(super) fn sync(&mut self) {
+    pub(super) fn sync(&mut self, index: &mut dyn Index) {
+        if broken(Mutant::SyncedAtOnce) {
+            index.settle_volatile(self.epoch);
+        }
         if self.sync_due_ms().is_some_and(|due| self.now.mono_ms >= due) {
             self.syncing = true;
             self.effects.push(Effect::Sync(self.epoch));

@@ -4,6 +4,7 @@
 use super::{Effect, FolderEngine, Happening};
 use crate::index::{Index, Phase};
 use crate::observe::{self, Published, Stray};
+use crate::proof::{broken, Mutant};
 
 impl FolderEngine {
     pub(super) fn publish_strays(&mut self, index: &mut dyn Index) {
@@ -11,6 +12,9 @@ impl FolderEngine {
             return;
         }
         for stray in std::mem::take(&mut self.strays) {
+            if broken(Mutant::StraysForgotten) {
+                continue;
+            }
             match observe::publish(&mut self.facts, index, &stray) {
                 Published::At(path) => {
                     self.happened(path, Happening::Rescued, Some(self.facts.meta.incarnation));

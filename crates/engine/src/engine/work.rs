@@ -15,6 +15,7 @@ use crate::observe::{self, Present, Stray};
 use crate::path::RelPath;
 use crate::pending::{Flight, Wake};
 use crate::plan::{decide, Act, Expected, OpId, Operation, Outcome, Place, Retire, Step, Wait};
+use crate::proof::{broken, Mutant};
 
 /// Entries decided in one turn at most: a turn must end so that its effects can start.
 const DECISIONS_PER_TURN: usize = 4096;
@@ -103,7 +104,8 @@ impl FolderEngine {
                     return;
                 }
                 self.traffic.begin(&act);
-                if let Some(intent) = intent(index, &act, &dots) {
+                let intent = intent(index, &act, &dots).filter(|_| !broken(Mutant::NoIntents));
+                if let Some(intent) = intent {
                     set_intent(index, id, Some(intent));
                 }
                 let flight = Flight { entry: id, act: (*act).clone(), dots: *dots };
@@ -121,7 +123,7 @@ impl FolderEngine {
             return false;
         }
         index.remove_kept(id, digest);
-        if index.is_kept(digest) {
+        if index.is_kept(digest) && !broken(Mutant::ReleasedForAll) {
             self.pending.again(index, id);
             return false;
         }
@@ -149,7 +151,7 @@ impl FolderEngine {
     /// limited time: its content may never come.
     fn is_barred(&mut self, index: &dyn Index, id: EntryId, dot: Dot) -> bool {
         let open = index.create_floor(dot.incarnation).is_some_and(|floor| floor < dot.counter);
-        if !open {
+        if !open || broken(Mutant::NoBarrier) {
             return false;
         }
         if self.pending.is_in_the_way(index, id) {

@@ -14,6 +14,7 @@ use crate::index::{Index, Phase};
 use crate::ledger::Facts;
 use crate::limits::{PULL_AFTER_MS, PULL_LATEST_MS};
 use crate::message::{Message, Share};
+use crate::proof::{broken, Mutant};
 use std::collections::BTreeMap;
 
 /// Asks those whom it is time to ask. Whose own stream owes it comes last, for it has been silent.
@@ -47,7 +48,7 @@ pub(super) fn questions(
     for (_, peer) in due {
         let state = peers.get_mut(&peer).expect("it is connected");
         let at_ms = expected.ask_at(state);
-        if now_ms < at_ms {
+        if now_ms < at_ms || broken(Mutant::NobodyAsks) && !state.unasked {
             state.ask_at_ms = Some(at_ms);
             continue;
         }

@@ -14,6 +14,7 @@ use crate::limits::{
     DOT_ENTRIES_MAX, FRAME_ENTRIES_MAX, FRAME_ENTRY_BYTES, FRAME_INLINE_BYTES, INLINE_BYTES_MAX,
 };
 use crate::message::{Ack, DeltaEnd, Frame, Message};
+use crate::proof::{broken, Mutant};
 use crate::view;
 use crate::wire::entry_bytes;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -102,9 +103,11 @@ impl Peer {
             return Some(message);
         }
         let walk = self.walk.take().expect("it is under way");
-        self.said.merge(&walk.target);
+        let late = broken(Mutant::ClaimAtWalkEnd);
+        let knowledge = if late { facts.knowledge.clone() } else { walk.target };
+        self.said.merge(&knowledge);
         let (phase, frontier) = (facts.meta.phase, facts.frontier.clone());
-        Some(Message::DeltaEnd(DeltaEnd { knowledge: walk.target, phase, frontier }))
+        Some(Message::DeltaEnd(DeltaEnd { knowledge, phase, frontier }))
     }
 
     /// More is waiting to be said at once.
@@ -122,7 +125,8 @@ impl Peer {
         let contexts = (0u32..).zip(&stored).filter_map(|(position, stored)| {
             let context = stored.context.and_then(|id| facts.contexts.get(&id))?;
             let beyond = context.minus(&facts.knowledge);
-            (!beyond.is_empty()).then_some((position, beyond))
+            let is_told = !beyond.is_empty() && !broken(Mutant::NothingBeyond);
+            is_told.then_some((position, beyond))
         });
         let beyond = contexts.collect();
         self.find_orphaned(index, &stored);
@@ -151,6 +155,9 @@ impl Peer {
                     continue;
                 }
                 let Some(stored) = index.entry(id) else { continue };
+                if broken(Mutant::NamesLeftOut) && is_left_out(&stored) {
+                    continue;
+                }
                 let dot = Dot { incarnation: life, counter };
                 let first = stored.entry.dots().into_iter().find(|d| walk.lacking.contains(*d));
                 if first == Some(dot) {
@@ -188,6 +195,9 @@ impl Peer {
                 let Some(id) = self.tail.pop_front() else { break };
                 self.in_tail.remove(&id);
                 let Some(stored) = index.entry(id).filter(|_| !met.contains(&id)) else { continue };
+                if broken(Mutant::NamesLeftOut) && is_left_out(&stored) {
+                    continue;
+                }
                 if stored.entry.dots().iter().all(|dot| self.knows.contains(*dot)) {
                     continue;
                 }
@@ -232,7 +242,7 @@ fn together(index: &dyn Index, stored: Stored, lacks: &dyn Fn(Dot) -> bool) -> V
     let mut met: BTreeSet<EntryId> = all.iter().map(|one| one.entry.id).collect();
     let mut asked: BTreeSet<Dot> = BTreeSet::new();
     let mut next = 0;
-    while let Some(one) = all.get(next) {
+    while let Some(one) = all.get(next).filter(|_| !broken(Mutant::FramesSplit)) {
         next += 1;
         if one.entry.kind == Kind::Dir {
             continue;
@@ -251,6 +261,11 @@ fn together(index: &dyn Index, stored: Stored, lacks: &dyn Fn(Dot) -> bool) -> V
     }
     all.reverse();
     all
+}
+
+/// For the mutant that selects in S what is told: all that is called `a`.
+fn is_left_out(stored: &Stored) -> bool {
+    stored.settled.as_ref().is_some_and(|at| at.name.as_bytes() == b"a")
 }
 
 /// The content that a user has just written. What an import found may well be at the peer too.

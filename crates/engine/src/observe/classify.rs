@@ -9,7 +9,7 @@ use crate::entry::{EntryId, Kind, Rank, Timestamp};
 use crate::index::{Handle, Index, Phase, SeenRow, Slot, FORMER, ROOT_SLOT, UNDONE};
 use crate::ledger::{self, Facts};
 use crate::path::{Name, RelPath};
-use crate::proof::reached;
+use crate::proof::{broken, reached, Mutant};
 use crate::view::{self, Shown};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -101,7 +101,8 @@ pub fn classify(
     batch: Batch,
     under: &Circumstances,
 ) -> Seen {
-    let rank = if facts.meta.phase == Phase::Member { Rank::Write } else { Rank::Import };
+    let is_import = facts.meta.phase != Phase::Member && !broken(Mutant::RankIgnored);
+    let rank = if is_import { Rank::Import } else { Rank::Write };
     let contested = !index.conflicts(None, 1).is_empty();
     let pen = Pen { facts, index, source: batch.source, rank, epoch: under.epoch };
     let mut desk = Desk { pen, under, contested, seen: Seen::default() };
@@ -166,6 +167,9 @@ impl Desk<'_> {
         let (mut from, mut origins) = (Vec::new(), Vec::new());
         for (path, found) in present {
             let Some(row) = self.known_elsewhere(path, found) else { continue };
+            if broken(Mutant::MoveIsTwoThings) {
+                continue;
+            }
             // One of two new names of an inode is where it went, the other is made.
             if moves.iter().any(|(moved, _)| moved.slot == row.slot) {
                 continue;
@@ -422,7 +426,8 @@ impl Desk<'_> {
     /// Whether something has lost to what is at the row or below it. A deletion would take that
     /// along; a rename, whose other end was not looked at, must not.
     fn is_contested(&self, row: &SeenRow) -> bool {
-        let mut stack = if self.contested { vec![row.clone()] } else { Vec::new() };
+        let is_asked = self.contested && !broken(Mutant::GoneAtOnce);
+        let mut stack = if is_asked { vec![row.clone()] } else { Vec::new() };
         while let Some(row) = stack.pop() {
             if self.pen.index.entry(row.entry).is_some_and(|stored| stored.conflicted) {
                 return true;
@@ -516,7 +521,8 @@ fn all_children(index: &dyn Index, slot: Slot) -> Vec<SeenRow> {
 
 /// A directory that was removed and made again, or put in another's place.
 fn replaced_dir(row: &SeenRow, found: &Present) -> bool {
-    row.kind == Kind::Dir && row.fingerprint.handle != found.fingerprint.handle
+    let is_other = row.fingerprint.handle != found.fingerprint.handle;
+    row.kind == Kind::Dir && is_other && !broken(Mutant::DirectoriesByName)
 }
 
 fn is_edit(row: &SeenRow, found: &Present) -> bool {
@@ -567,6 +573,9 @@ enum Aftermath {
 /// Judges what is found of a row that was volatile when the power went: its file may be what was
 /// announced, or anything.
 fn aftermath(power_back: Option<Timestamp>, row: &SeenRow, found: Option<&Present>) -> Aftermath {
+    if broken(Mutant::PowerBelieved) {
+        return Aftermath::None;
+    }
     let shaken = row.volatile.as_ref().filter(|volatile| volatile.epoch <= FORMER);
     let (Some(power_back), Some(volatile)) = (power_back, shaken) else { return Aftermath::None };
     let Some(found) = found else { return Aftermath::Damage };

@@ -14,7 +14,7 @@ use crate::entry::{
 use crate::index::{Attributes, Index, Intent, SeenDots, SeenRow, Slot, Volatile};
 use crate::ledger::{self, Author, Facts};
 use crate::path::Name;
-use crate::proof::reached;
+use crate::proof::{broken, reached, Mutant};
 use crate::register::Version;
 use crate::view;
 use crate::wire::Minted;
@@ -109,6 +109,7 @@ impl Pen<'_> {
         let mut entry = stored.entry;
         let slot = self.facts.slot();
         let equal = entry.kind == Kind::Dir
+            || broken(Mutant::AdoptsAnything)
             || found.content == view::winner(&entry.data).map(|data| data.content.clone());
         let data = if equal { ledger::showing(self.index, &entry).data } else { Vec::new() };
         let loc = ledger::places_shown(&entry, found.content.as_ref(), &data);
@@ -152,7 +153,8 @@ impl Pen<'_> {
         {
             return;
         }
-        let changed = edited || differs(row, &found.attributes);
+        let changed = edited || differs(row, &found.attributes) || broken(Mutant::EverythingIsNews);
+        let all: Vec<Dot> = entry.data.dots().collect();
         // Who has forgotten the deletion has forgotten the attributes, too.
         let was_placed = view::is_placed(&entry);
         let mut dots = row.dots.clone();
@@ -168,6 +170,9 @@ impl Pen<'_> {
                 let over = if is_sure { &row.dots.shown[..] } else { &[] };
                 let weighed = self.weighed(stamp);
                 write_data(&mut entry, &mut dots, content.clone(), over, weighed, dot);
+                if broken(Mutant::EditSupersedesAll) {
+                    entry.data.supersede(&all);
+                }
             }
             let over = Some(row).filter(|_| !edited || was_placed);
             write_attributes(&mut entry, &mut dots, over, &found.attributes, stamp);
@@ -277,7 +282,8 @@ impl Pen<'_> {
         let mut next = row.clone();
         (next.parent, next.name) = (parent.slot, Some(name.clone()));
         next.dots.loc = vec![dot];
-        if !reassert_data(&mut entry, &mut next.dots, dot) {
+        let leaves = broken(Mutant::MoveLeavesContent);
+        if !leaves && !reassert_data(&mut entry, &mut next.dots, dot) {
             match view::winner(&entry.data).cloned() {
                 // An edit is known that has not reached this disk: it is moved along, unseen.
                 Some(edited) => entry.data.write(version(dot, edited), &[]),
@@ -319,8 +325,12 @@ impl Pen<'_> {
             stamp: Stamp { rank: Rank::Write, hlc, dot },
             state: Presence::Deleted(sight),
         };
-        entry.loc.write(version(dot, location), &row.dots.loc);
-        entry.data.supersede(&row.dots.data);
+        let (mut places, mut contents) = (row.dots.loc.clone(), row.dots.data.clone());
+        if broken(Mutant::DeleteSupersedesAll) {
+            (places, contents) = (entry.loc.dots().collect(), entry.data.dots().collect());
+        }
+        entry.loc.write(version(dot, location), &places);
+        entry.data.supersede(&contents);
         self.put(entry, stored.context, dot);
         let alive = self.index.entry(row.entry).is_some_and(|stored| view::is_alive(&stored));
         if alive {
@@ -337,6 +347,9 @@ impl Pen<'_> {
         stamp: Stamp,
         row: Option<&SeenRow>,
     ) {
+        if broken(Mutant::NoReassert) {
+            return;
+        }
         let dot = stamp.dot;
         let seen = std::mem::take(&mut dots.loc);
         let shown = entry.loc.versions().iter().filter(|v| seen.contains(&v.dot));

@@ -5,6 +5,7 @@
 
 use crate::limits::{FOLLOWED_MAX, LED_MAX, OWED_MAX};
 use crate::path::RelPath;
+use crate::proof::{broken, Mutant};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// See the module's head.
@@ -86,7 +87,8 @@ impl Trail {
     /// each such place by later ones.
     fn lead(&mut self, path: RelPath, before: u64, now_ms: u64) -> Vec<RelPath> {
         let mut led = Vec::new();
-        let mut next = if self.lost { Vec::new() } else { vec![(path, before)] };
+        let is_over = self.lost || broken(Mutant::TrailLost);
+        let mut next = if is_over { Vec::new() } else { vec![(path, before)] };
         while let Some((path, before)) = next.pop() {
             let mut above = path.parent();
             while let Some(here) = above {

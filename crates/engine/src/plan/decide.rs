@@ -12,6 +12,7 @@ use crate::index::{Index, SeenDots, SeenRow, ROOT_SLOT};
 use crate::ledger;
 use crate::observe::path_of;
 use crate::path::Name;
+use crate::proof::{broken, Mutant};
 use crate::view::{self, Desired, Shown};
 
 /// What is to happen to an entry next.
@@ -135,6 +136,9 @@ fn remove(index: &dyn Index, entry: &Entry, row: &SeenRow) -> Step {
 /// of its own: two equal files were shown as one, and the other of them was deleted. Its bytes may
 /// be nowhere else.
 fn heir(index: &dyn Index, row: &SeenRow) -> Option<EntryId> {
+    if broken(Mutant::NoHeir) {
+        return None;
+    }
     let (name, content) = (row.name.as_ref()?, row.content.as_ref()?);
     let parents = view::united(index, index.seen(row.parent)?.entry)?;
     let place = Shown::At { parent: *parents.first()?, name: name.clone() };
@@ -151,7 +155,7 @@ fn heir(index: &dyn Index, row: &SeenRow) -> Option<EntryId> {
 /// Where the bytes go that a row shows: to the conflict store if they lost to a sibling.
 fn retire(entry: &Entry, row: &SeenRow) -> Retire {
     let lost = view::losers(&entry.data).iter().any(|l| Some(&l.content) == row.content.as_ref());
-    if lost && row.kind == Kind::File {
+    if lost && row.kind == Kind::File && !broken(Mutant::LosersToTrash) {
         Retire::Keep
     } else {
         Retire::Trash

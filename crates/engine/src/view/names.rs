@@ -5,7 +5,7 @@ use crate::content::Content;
 use crate::entry::{Entry, EntryId, Kind};
 use crate::index::{Index, Stored};
 use crate::path::{Name, NAME_BYTES_MAX};
-use crate::proof::reached;
+use crate::proof::{broken, reached, Mutant};
 
 /// Of more entries whose ids begin alike the rest is passed over: the shortest tag has 16 bits.
 const TAGGED_MAX: usize = 1024;
@@ -18,7 +18,7 @@ pub(super) fn among(index: &dyn Index, stored: &Stored, parents: &[EntryId], nam
     let at = |name: Name| Shown::At { parent: parents[0], name };
     let id = stored.entry.id;
     let first = claims.first().expect("the entry itself claims its name");
-    if first.id == id {
+    if first.id == id || broken(Mutant::NamesCollide) {
         return at(name.clone());
     }
     if first.kind == Kind::Dir && stored.entry.kind == Kind::Dir {
