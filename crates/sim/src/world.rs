@@ -29,7 +29,7 @@ use disk::fs::FileKind;
 use disk::watch::Hint;
 use engine::content::Digest;
 use engine::engine::{Boot, Effect, Input};
-use engine::index::{Handle, Index, MemIndex};
+use engine::index::MemIndex;
 use engine::message::Message;
 use engine::path::{Name, RelPath};
 use engine::proof::{broken, Mutant};
@@ -432,14 +432,7 @@ impl World {
             return self.fall(node);
         }
         self.nodes[node].commit();
-        checkers::one_row_a_place(node, &self.nodes[node].index);
-        checkers::bounds::always(node, &self.nodes[node]);
-        self.book.committed(node, &self.nodes[node]);
-        let index = &self.nodes[node].index;
-        let handle = |inode: Inode| Handle(inode.to_be_bytes().into());
-        let knows = |inode: Inode| !index.seen_handle(&handle(inode)).is_empty();
-        self.town().oracle.heard(node, knows);
-        self.order.turned(node, &self.nodes[node], self.now_ms);
+        self.committed(node);
         if dies {
             self.fault("killed at a commit");
             self.tell(|| format!("{node} dies after a commit"));

@@ -4,6 +4,8 @@
 //! Mirrors which worker of the daemon does what after what. Used by `world` only.
 
 use super::World;
+use crate::checkers;
+use crate::disk::model::Inode;
 use crate::kernel::Chance;
 use crate::mutants;
 use crate::net::Lane;
@@ -12,7 +14,7 @@ use crate::node::{number, FOLDER};
 use crate::swarm::Counts;
 use engine::content::Digest;
 use engine::engine::{Effect, Input, Origin};
-use engine::index::SeenRow;
+use engine::index::{Handle, Index, SeenRow};
 use engine::message::{Message, Want};
 use engine::observe::{path_of, Stray};
 use engine::plan::{Act, Operation, Outcome};
@@ -107,6 +109,18 @@ impl World {
             Effect::Nameless(what) => self.tell(|| format!("{node} notes {what}")),
             Effect::Notice(path, what) => self.tell(|| format!("{node} notes /{path}: {what}")),
         }
+    }
+
+    /// A machine has committed: what holds after every commit is checked.
+    pub(super) fn committed(&mut self, node: usize) {
+        let machine = &self.nodes[node];
+        checkers::one_row_a_place(node, &machine.index);
+        checkers::bounds::always(node, machine);
+        self.book.committed(node, machine);
+        let handle = |inode: Inode| Handle(inode.to_be_bytes().into());
+        let knows = |inode: Inode| !machine.index.seen_handle(&handle(inode)).is_empty();
+        self.town().oracle.heard(node, knows);
+        self.order.turned(node, machine, self.now_ms);
     }
 
     /// The oracle hears what was done to a disk, and says what must not have been.
