@@ -139,6 +139,12 @@ impl FromIterator<Dot> for Knowledge {
 }
 
 impl Knowledge {
+    /// How many dots have been seen.
+    pub fn dots(&self) -> u64 {
+        let ranges = self.0.values().flat_map(Intervals::ranges);
+        ranges.map(|(start, end)| (end - start).saturating_add(1)).fold(0, u64::saturating_add)
+    }
+
     /// Whether `dot` has been seen.
     pub fn contains(&self, dot: Dot) -> bool {
         self.0.get(&dot.incarnation).is_some_and(|r| r.contains(dot.counter))

@@ -292,6 +292,8 @@ pub trait Index {
     fn set_frontier(&mut self, frontier: &Knowledge);
     /// How far others are, by node.
     fn standings(&self) -> Vec<Standing>;
+    /// How far one is.
+    fn standing(&self, node: NodeId) -> Option<Standing>;
     /// Adds or replaces one.
     fn put_standing(&mut self, standing: &Standing);
     /// Whose lives are known.

@@ -26,7 +26,7 @@ pub struct Retire {
     /// What others claim to have seen, as long as this node has not seen all of it.
     claims: BTreeMap<NodeId, Knowledge>,
     /// What was told to whom of whom.
-    told: BTreeMap<(NodeId, NodeId), Standing>,
+    told: BTreeMap<(NodeId, NodeId), Told>,
     /// Where the look at all deletions stands, while one is under way.
     look: Option<Look>,
     /// When the next turn of it, or the next look, begins; monotonic milliseconds.
@@ -47,6 +47,14 @@ struct Look {
     again_ms: Option<u64>,
     /// Nothing is too young any more, whatever the wall clock says.
     is_late: bool,
+}
+
+/// How far a node was said to be. What it has seen only grows: the number of its dots tells whether
+/// it has.
+#[derive(Clone, Copy, Debug)]
+struct Told {
+    dots: u64,
+    heard_ms: u64,
 }
 
 /// Who is connected, and what they say that they have seen.
@@ -104,13 +112,12 @@ impl Retire {
         knowledge: &Knowledge,
         heard_ms: u64,
     ) {
-        let standings = index.standings();
-        let old = standings.iter().find(|standing| standing.node == node);
-        if old.is_none() && standings.len() >= STANDINGS_MAX {
+        let old = index.standing(node);
+        if old.is_none() && index.standings().len() >= STANDINGS_MAX {
             return;
         }
-        let mut standing =
-            old.cloned().unwrap_or(Standing { node, knowledge: Knowledge::default(), heard_ms });
+        let nothing = || Standing { node, knowledge: Knowledge::default(), heard_ms };
+        let mut standing = old.clone().unwrap_or_else(nothing);
         standing.heard_ms = standing.heard_ms.max(heard_ms);
         for claim in [self.claims.remove(&node).as_ref(), Some(knowledge)].into_iter().flatten() {
             if claim.is_within(&facts.knowledge) {
@@ -120,7 +127,7 @@ impl Retire {
         if !knowledge.is_within(&facts.knowledge) {
             self.claims.insert(node, knowledge.clone());
         }
-        if old != Some(&standing) {
+        if old.as_ref() != Some(&standing) {
             index.put_standing(&standing);
         }
     }
@@ -133,17 +140,19 @@ impl Retire {
         connected: Connected<'_>,
     ) -> Vec<(NodeId, message::Standing)> {
         let mut out = Vec::new();
-        let standings = index.standings();
+        let standings = index.standings().into_iter();
+        let standings: Vec<_> =
+            standings.map(|standing| (standing.knowledge.dots(), standing)).collect();
         for (peer, _) in connected {
-            for standing in standings.iter().filter(|standing| standing.node != *peer) {
+            for (dots, standing) in standings.iter().filter(|(_, standing)| standing.node != *peer)
+            {
                 let told = self.told.get(&(*peer, standing.node));
                 let is_news = told.is_none_or(|told| {
-                    told.knowledge != standing.knowledge
-                        || told.heard_ms + STANDING_AGAIN_MS <= standing.heard_ms
+                    told.dots != *dots || told.heard_ms + STANDING_AGAIN_MS <= standing.heard_ms
                 });
                 if is_news {
-                    self.told.insert((*peer, standing.node), standing.clone());
                     let Standing { node, knowledge, heard_ms } = standing.clone();
+                    self.told.insert((*peer, node), Told { dots: *dots, heard_ms });
                     let age_ms = facts.wall_ms.saturating_sub(heard_ms);
                     out.push((*peer, message::Standing { node, knowledge, age_ms }));
                 }

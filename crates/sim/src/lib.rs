@@ -29,5 +29,6 @@ pub mod world;
 
 pub mod scenario;
 
+pub mod scale;
 pub mod shrink;
 pub mod soak;

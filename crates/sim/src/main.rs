@@ -2,6 +2,7 @@
 //! print those that fail. Starts the library, nothing else.
 
 use sim::mutants;
+use sim::scale::{measure, Figures};
 use sim::scenario::{run, Run};
 use sim::shrink::{shrink, Shortest};
 use sim::soak::{soak, Soak, RANGE};
@@ -22,6 +23,8 @@ const USAGE: &str = "cargo sim [SEED] [OPTION=VALUE]... [--seeds N] [--minutes N
   cargo sim --soak FILE --seeds N [--from SEED] [--jobs 2]
                              a long run: a line in the file for each 500 seeds; what the file has
                              of the same program is not run again
+
+  cargo sim --scale          what a change costs in clusters of 25 to 200 nodes
 
   OPTION=VALUE               instead of what the seed draws; each story begins with all options
   skip=3,5-9                 leaves parts of the script out
@@ -52,6 +55,7 @@ struct Asked {
     jobs: Option<usize>,
     mutants: bool,
     write: bool,
+    scale: bool,
 }
 
 impl Asked {
@@ -75,6 +79,7 @@ impl Asked {
             "--whole" => self.whole = true,
             "--mutants" => self.mutants = true,
             "--write" => self.write = true,
+            "--scale" => self.scale = true,
             "--nodes" => self.word(&format!("nodes={}", rest.next()?)),
             "--power" => self.word("power=60"),
             "--rollback" => self.word("rollback=80"),
@@ -109,6 +114,10 @@ fn main() -> ExitCode {
     if asked.mutants {
         return hunt(asked.write);
     }
+    if asked.scale {
+        scale(asked.seed);
+        return ExitCode::SUCCESS;
+    }
     let failures = match (&asked.soak, asked.seeds, asked.minutes) {
         (Some(file), seeds, _) => long(&asked, file.clone(), seeds.unwrap_or(RANGE)),
         (None, None, None) => one(&asked),
@@ -121,6 +130,14 @@ fn main() -> ExitCode {
             eprintln!("{why}\n\n{USAGE}");
             ExitCode::from(2)
         }
+    }
+}
+
+/// Prints a table of clusters of different sizes.
+fn scale(seed: u64) {
+    println!("{}", Figures::HEAD);
+    for nodes in [25, 50, 100, 200] {
+        println!("{}", measure(seed, nodes));
     }
 }
 

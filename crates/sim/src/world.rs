@@ -8,14 +8,14 @@
 mod clocks;
 mod disks;
 mod jobs;
-mod links;
+pub mod links;
 pub mod people;
 
 use crate::bystanders::Bystanders;
 use crate::checkers;
 use crate::checkers::book::Book;
 use crate::checkers::order::Order;
-use crate::disk::model::{Inode, Model, TOP};
+use crate::disk::model::{Inode, TOP};
 use crate::disk::{Killed, SimDisk};
 use crate::mutants;
 use crate::net::Net;
@@ -34,6 +34,7 @@ use engine::message::Message;
 use engine::path::{Name, RelPath};
 use engine::proof::{broken, Mutant};
 use jobs::Event;
+use links::Traffic;
 use people::Policy;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
@@ -41,10 +42,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The wall clock when a world begins.
 pub const EPOCH_MS: u64 = 1_800_000_000_000;
-/// More turns than any world needs.
-const TURNS_MAX: u64 = 40_000;
-/// More turns than any world needs in one millisecond.
-const TURNS_AT_ONCE_MAX: u64 = 500;
+/// More turns than a node of any world needs.
+const TURNS_MAX: u64 = 10_000;
+/// More turns than a node of any world needs in one millisecond.
+const TURNS_AT_ONCE_MAX: u64 = 150;
 /// What is put into a root that was empty.
 const MENDED: &[u8] = b"mended";
 /// Where the kernel tells of changes, everything is looked at this often all the same; see
@@ -111,6 +112,8 @@ pub struct World {
     at_once: (u64, u64),
     /// The most turns that there were in one millisecond.
     pub turns_at_once: u64,
+    /// All that was sent.
+    pub traffic: Traffic,
     /// Index messages with entries that were sent.
     pub frames: u64,
     /// Data messages with contents that were sent.
@@ -155,6 +158,7 @@ impl World {
             turns: 0,
             at_once: (0, 0),
             turns_at_once: 0,
+            traffic: Traffic::default(),
             frames: 0,
             contents: 0,
             strays: BTreeSet::new(),
@@ -481,7 +485,8 @@ impl World {
         }
         let at_once = self.turns - self.at_once.1;
         self.turns_at_once = self.turns_at_once.max(at_once);
-        let why = match (self.turns < TURNS_MAX, at_once < TURNS_AT_ONCE_MAX) {
+        let each = |turns: u64| turns / self.nodes.len() as u64;
+        let why = match (each(self.turns) < TURNS_MAX, each(at_once) < TURNS_AT_ONCE_MAX) {
             (true, true) => return,
             (_, false) => "it goes round and no time passes",
             (false, _) => "it never comes to rest",
@@ -510,23 +515,17 @@ impl World {
         while self.step() {}
     }
 
+    /// Whether nothing will ever happen again.
+    pub fn is_at_rest(&self) -> bool {
+        self.events.is_empty()
+    }
+
     /// A user of this node does something.
     pub fn user(&mut self, node: usize) {
         let disk = self.nodes[node].disk.clone();
         disk.with(|model| self.town().act(node, model));
         self.audit(node);
         self.hear_kernel_later(node);
-    }
-
-    /// Somebody works by hand in the folder's root on the disk of this node, and the kernel tells.
-    pub fn by_hand<T>(&mut self, node: usize, work: impl FnOnce(&mut Model, Inode) -> T) -> T {
-        let root = self.roots[node];
-        let disk = self.nodes[node].disk.clone();
-        let done = disk.with(|model| work(model, root));
-        self.audit(node);
-        self.town().touches += 4 + disk.with(|model| model.told.len() as u64);
-        self.hear_kernel_later(node);
-        done
     }
 
     /// What the kernel had to tell this node is lost, and it says so.

@@ -151,28 +151,7 @@ impl Store {
         after: Option<EntryId>,
         max: usize,
     ) -> Result<Vec<EntryId>, ReadError> {
-        let mut found = Vec::new();
-        // Any id comes after no bytes.
-        let from = after.as_ref().map_or(&[][..], |id| &id.0);
-        let sql = "SELECT id FROM entry WHERE dead = 1 AND id > ?1 ORDER BY id";
-        each(self, sql, [from], |row| {
-            let id = EntryId(row.get(0)?);
-            found.extend((!self.overlay.entries.contains_key(&id)).then_some(id));
-            Ok(found.len() < max)
-        })?;
-        Ok(found)
-    }
-
-    pub(super) fn file_standings(&self) -> Result<Vec<Standing>, ReadError> {
-        let mut found = Vec::new();
-        let sql = "SELECT node, knowledge, heard FROM standing ORDER BY node";
-        each(self, sql, [], |row| {
-            let node = NodeId(row.get(0)?);
-            let knowledge = read_knowledge(&self.lives, bytes(row, 1)?.unwrap_or_default())?;
-            found.push(Standing { node, knowledge, heard_ms: unsigned(row, 2)? });
-            Ok(true)
-        })?;
-        Ok(found)
+        self.file_page("SELECT id FROM entry WHERE dead = 1 AND id > ?1 ORDER BY id", after, max)
     }
 
     pub(super) fn file_conflicts(
@@ -180,13 +159,42 @@ impl Store {
         after: Option<EntryId>,
         max: usize,
     ) -> Result<Vec<EntryId>, ReadError> {
-        let mut found = Vec::new();
-        let from = after.map_or(Vec::new(), |id| id.0.to_vec());
         let sql = "SELECT id FROM entry WHERE conflicted = 1 AND id > ?1 ORDER BY id";
+        self.file_page(sql, after, max)
+    }
+
+    /// The next entries of a list, as far as they are not replaced in memory.
+    fn file_page(
+        &self,
+        sql: &str,
+        after: Option<EntryId>,
+        max: usize,
+    ) -> Result<Vec<EntryId>, ReadError> {
+        let mut found = Vec::new();
+        // Any id comes after no bytes.
+        let from = after.as_ref().map_or(&[][..], |id| &id.0);
         each(self, sql, [from], |row| {
             let id = EntryId(row.get(0)?);
             found.extend((!self.overlay.entries.contains_key(&id)).then_some(id));
             Ok(found.len() < max)
+        })?;
+        Ok(found)
+    }
+
+    /// How far these nodes are.
+    pub(super) fn file_standings(
+        &self,
+        first: NodeId,
+        last: NodeId,
+    ) -> Result<Vec<Standing>, ReadError> {
+        let mut found = Vec::new();
+        let sql = "SELECT node, knowledge, heard FROM standing WHERE node BETWEEN ?1 AND ?2 \
+                   ORDER BY node";
+        each(self, sql, [first.0, last.0], |row| {
+            let node = NodeId(row.get(0)?);
+            let knowledge = read_knowledge(&self.lives, bytes(row, 1)?.unwrap_or_default())?;
+            found.push(Standing { node, knowledge, heard_ms: unsigned(row, 2)? });
+            Ok(true)
         })?;
         Ok(found)
     }

@@ -9,7 +9,7 @@ use super::record::knowledge_bytes;
 use super::rows::{self, signed};
 use super::Store;
 use engine::content::Digest;
-use engine::dot::{Dot, Incarnation, Knowledge};
+use engine::dot::{Dot, Incarnation, Knowledge, NodeId};
 use engine::entry::{EntryId, IncarnationRecord, Kind};
 use engine::index::{
     Handle, Index, IndexError, Meta, PendingRow, SeenRow, Settled, Slot, Standing, Stored,
@@ -152,7 +152,11 @@ impl Index for Store {
     }
 
     fn standings(&self) -> Vec<Standing> {
-        self.answer(self.file_standings())
+        self.answer(self.file_standings(NodeId([0; 32]), NodeId([u8::MAX; 32])))
+    }
+
+    fn standing(&self, node: NodeId) -> Option<Standing> {
+        self.answer(self.file_standings(node, node)).pop()
     }
 
     fn put_standing(&mut self, standing: &Standing) {

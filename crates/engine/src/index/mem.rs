@@ -260,6 +260,10 @@ impl Index for MemIndex {
         self.open.standings.rows.values().cloned().collect()
     }
 
+    fn standing(&self, node: NodeId) -> Option<Standing> {
+        self.open.standings.rows.get(&node).cloned()
+    }
+
     fn put_standing(&mut self, standing: &Standing) {
         self.open.standings.insert(standing.node, standing.clone());
     }

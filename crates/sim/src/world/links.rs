@@ -19,6 +19,24 @@ use std::collections::BTreeSet;
 /// How long a lane stands still, in milliseconds.
 const STALL_MS: [u64; 3] = [300, 3_000, 30_000];
 
+/// What all nodes have sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Traffic {
+    /// Messages in both lanes.
+    pub messages: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl std::ops::Sub for Traffic {
+    type Output = Traffic;
+
+    fn sub(self, before: Traffic) -> Traffic {
+        let (messages, bytes) = (self.messages - before.messages, self.bytes - before.bytes);
+        Traffic { messages, bytes }
+    }
+}
+
 impl World {
     /// Puts up or cuts the link between two nodes.
     pub fn set_link(&mut self, a: usize, b: usize, up: bool) {
@@ -144,6 +162,8 @@ impl World {
             return;
         };
         let bytes = self.said(from, bytes);
+        self.traffic.messages += 1;
+        self.traffic.bytes += bytes.len() as u64;
         if lane == Lane::Control && self.net.fill((from, to), bytes.len(), self.options.narrow) {
             self.fault("lane full");
             self.desks[from].own.push(Input::Congested(node_id(to), true));

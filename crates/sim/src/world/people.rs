@@ -1,7 +1,9 @@
-//! Operators: they change what becomes of conflicts in the folder, and say of losers that they are
-//! kept or dropped. Mirrors the daemon's commands. Used by `world` and `scenario`.
+//! Who works by hand in a folder; and operators: they change what becomes of conflicts in it, and
+//! say of losers that they are kept or dropped. Mirrors the daemon's commands. Used by `world` and
+//! `scenario`.
 
 use super::World;
+use crate::disk::model::{Inode, Model};
 use crate::random::Random;
 use engine::content::{Content, Digest};
 use engine::engine::Input;
@@ -29,6 +31,22 @@ struct Loser {
 }
 
 impl World {
+    /// The folder's root on the disk of this node.
+    pub fn root(&self, node: usize) -> Inode {
+        self.roots[node]
+    }
+
+    /// Somebody works by hand in the folder's root on the disk of this node, and the kernel tells.
+    pub fn by_hand<T>(&mut self, node: usize, work: impl FnOnce(&mut Model, Inode) -> T) -> T {
+        let root = self.roots[node];
+        let disk = self.nodes[node].disk.clone();
+        let done = disk.with(|model| work(model, root));
+        self.audit(node);
+        self.town().touches += 4 + disk.with(|model| model.told.len() as u64);
+        self.hear_kernel_later(node);
+        done
+    }
+
     /// What the folder's policy asks of a node.
     pub(super) fn ways(&self, node: usize) -> Input {
         let Policy { beside, prefer } = self.policy;

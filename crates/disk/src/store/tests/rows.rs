@@ -278,6 +278,9 @@ pub fn assert_alike(store: &dyn Index, oracle: &dyn Index) {
     assert_eq!(store.incarnations(), oracle.incarnations());
     assert_eq!(store.frontier(), oracle.frontier());
     assert_eq!(store.standings(), oracle.standings());
+    for standing in oracle.standings() {
+        assert_eq!(store.standing(standing.node), Some(standing));
+    }
     assert_eq!(store.entry_count(), oracle.entry_count());
     assert_eq!(store.seen_count(), oracle.seen_count());
     assert_eq!(store.pending_count(), oracle.pending_count());
