@@ -137,8 +137,6 @@ mutants! {
     WaitsForTheGone,
     /// Bytes that came to light outside an operation are not published.
     StraysForgotten,
-    /// Anybody takes back what nobody has.
-    AnybodyTakesBack,
     /// A file is looked at, then renamed over: what came in between is gone.
     LooksThenRenames,
     /// What was displaced is not verified.
@@ -151,8 +149,6 @@ mutants! {
     NothingDurable,
     /// What a crash left in staging is deleted unread.
     LeftoversDeleted,
-    /// After an operation the file counts as it is, whoever wrote to it meanwhile.
-    WritesOverlooked,
     /// Directories keep the times that our own changes gave them.
     DirectoryTimesKept,
     /// Content that was copied on this disk is not hashed.

@@ -27,6 +27,7 @@ pub mod bounds;
 pub mod durable;
 pub mod history;
 pub mod order;
+pub mod ranks;
 
 /// Everything that users wrote and what they gave up, by its bytes.
 #[derive(Clone, Debug, Default)]
@@ -35,6 +36,10 @@ pub struct Census {
     wrote: BTreeSet<(usize, Digest)>,
     /// On which machine what was overwritten or removed by a user.
     gave_up: BTreeSet<(usize, Digest)>,
+    /// Machines whose program has run, and what was written before and after that.
+    begun: BTreeSet<usize>,
+    early: BTreeSet<Digest>,
+    live: BTreeSet<Digest>,
     /// What nobody needs any more, anywhere.
     let_go: BTreeSet<Digest>,
     tokens: u32,
@@ -68,8 +73,26 @@ impl Census {
     /// A user closed a file with these bytes.
     pub fn wrote(&mut self, node: usize, bytes: &[u8]) {
         if !bytes.is_empty() {
-            self.wrote.insert((node, digest_of(bytes)));
+            let digest = digest_of(bytes);
+            self.wrote.insert((node, digest));
+            let when = if self.begun.contains(&node) { &mut self.live } else { &mut self.early };
+            when.insert(digest);
         }
+    }
+
+    /// The program of a machine runs: what users write there from now on is no import.
+    pub fn begins(&mut self, node: usize) {
+        self.begun.insert(node);
+    }
+
+    /// Whether bytes were only ever there before the program, as far as users wrote them.
+    pub fn is_import(&self, digest: &Digest) -> bool {
+        self.early.contains(digest) && !self.live.contains(digest)
+    }
+
+    /// Whether bytes were only ever written while the program ran.
+    pub fn is_live(&self, digest: &Digest) -> bool {
+        self.live.contains(digest) && !self.early.contains(digest)
     }
 
     /// A user overwrote or removed these bytes. Who writes what is there anyway has written
@@ -303,7 +326,8 @@ pub fn at_rest(world: &World) {
         bounds::at_rest(number, node, refusals::has_any(&world.options));
         world.book.audit(number, node);
         if world.options.is_plain() {
-            history::at_rest(number, node, &world.town().oracle, &world.strays);
+            let strays = world.strays.keys().copied().collect();
+            history::at_rest(number, node, &world.town().oracle, &strays);
         }
         let (shown, kept, beside) = node.disk.with(|model| {
             let root = inode(model, &[ROOT_NAME]).expect("the root is there");
@@ -316,11 +340,12 @@ pub fn at_rest(world: &World) {
         assert!(mode & 0o7 == 0, "C4: who joined gave the root its own mode, {mode:o}");
         for wanted in &owed {
             let there = kept.contains(wanted) || beside.contains(wanted);
-            let stray = world.strays.contains(wanted);
+            let stray = world.strays.get(wanted) == Some(&true);
             assert!(there || stray, "C2: {number} neither shows nor keeps {wanted:?}");
         }
     }
     copies(world, first);
+    ranks::at_rest(world);
     let minted = minted(first);
     let decided = world.options.beside + world.options.policies + world.options.verdicts;
     let bound = world.town().touches * if decided > 0 { 4 } else { 2 } + 20;

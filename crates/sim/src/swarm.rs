@@ -8,6 +8,7 @@
 //! crate.
 
 use crate::random::Random;
+use crate::refusals;
 use engine::proof::Mutant;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{Display, Formatter, Result as Written};
@@ -148,10 +149,13 @@ impl Options {
     /// Whether the program can tell what users did: it lives, and is told of everything in time. In
     /// other worlds it may take one thing for another, as a rename for a removal and a creation.
     pub fn is_plain(&self) -> bool {
-        let Options { kills, lies, misses, overflows, shuffles, lags, .. } = *self;
-        let Options { power, rollback, reuse, strict, .. } = *self;
-        let sum = kills + lies + misses + overflows + shuffles + lags + power + rollback + reuse;
-        sum == 0 && strict > 0
+        let Options { kills, lies, misses, overflows, shuffles, lags, power, .. } = *self;
+        let Options { rollback, reuse, away, apart, hostile, unmounts, locks, .. } = *self;
+        let Options { beside, policies, verdicts, stops, .. } = *self;
+        let faults = kills + lies + misses + overflows + shuffles + lags + power + rollback;
+        let absences = reuse + away + apart + hostile + unmounts + locks + stops;
+        let orders = beside + policies + verdicts;
+        faults + absences + orders == 0 && !refusals::has_any(self) && self.strict > 0
     }
 }
 

@@ -118,8 +118,8 @@ pub struct World {
     pub frames: u64,
     /// Data messages with contents that were sent.
     pub contents: u64,
-    /// Bytes that came to light outside of an operation.
-    pub strays: BTreeSet<Digest>,
+    /// Bytes that came to light outside of an operation; whether they belong to nothing known.
+    pub strays: BTreeMap<Digest, bool>,
     /// What was sent, if somebody is to say it again.
     past: Vec<Vec<u8>>,
     /// What becomes of conflicts.
@@ -161,7 +161,7 @@ impl World {
             traffic: Traffic::default(),
             frames: 0,
             contents: 0,
-            strays: BTreeSet::new(),
+            strays: BTreeMap::new(),
             policy: Policy { beside: options.beside > 0, prefer: options.prefer.checked_sub(1) },
             past: Vec::new(),
             bystanders: Vec::new(),
@@ -302,6 +302,7 @@ impl World {
         self.town.lock().unwrap_or_else(PoisonError::into_inner).refusals.spares = is_spared;
         let started = catch_unwind(AssertUnwindSafe(|| machine.start(boot, racy_ms)));
         self.town().refusals.spares = false;
+        self.town().census.begins(node);
         self.after_work(node);
         match self.survived(node, started) {
             Some(Ok(())) => {}

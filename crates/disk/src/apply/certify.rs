@@ -146,7 +146,6 @@ impl<F: Fs> Apply<F> {
             Kind::Dir => seen.handle == was.fingerprint.handle,
             Kind::File | Kind::Symlink => is_same_content(&seen, was.fingerprint),
         };
-        let same = same || broken(Mutant::WritesOverlooked);
         Ok(Present {
             kind: was.kind,
             fingerprint: if same { seen } else { was.fingerprint.clone() },

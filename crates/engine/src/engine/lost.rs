@@ -15,7 +15,6 @@ use crate::index::Index;
 use crate::limits::DENIERS_MAX;
 use crate::message::Message;
 use crate::observe::{self, Instead};
-use crate::proof::{broken, Mutant};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl FolderEngine {
@@ -74,8 +73,7 @@ impl FolderEngine {
         own: NodeId,
         lives: &BTreeMap<Incarnation, NodeId>,
     ) -> bool {
-        let anybody = broken(Mutant::AnybodyTakesBack);
-        let is_own = |dot: Dot| anybody || lives.get(&dot.incarnation) == Some(&own);
+        let is_own = |dot: Dot| lives.get(&dot.incarnation) == Some(&own);
         let path = path_of(index, id);
         let taken = observe::take_back(&mut self.facts, index, id, lost, &is_own);
         let Some(instead) = taken else { return false };

@@ -18,7 +18,7 @@ use std::sync::Arc;
 /// Entries that one operation spans at most (decisions A10).
 const WIDTH_MAX: usize = engine::limits::DOT_ENTRIES_MAX;
 /// After so many of its turns a machine's whole index is held against the book.
-const AUDIT_TURNS: u64 = 64;
+const AUDIT_TURNS: u64 = 4;
 
 /// A value in a register of an entry: the register's number and the dot.
 type Cell = (u8, Dot);

@@ -3,6 +3,7 @@
 //!
 //! Used by `oracle` only.
 
+use super::paths::{room_of, Room};
 use super::{digest_of, Held, Oracle, Removed, Stands, Version, Versions};
 use crate::disk::deeds::{Deed, What};
 use crate::disk::model::Inode;
@@ -14,6 +15,7 @@ use std::collections::BTreeSet;
 impl Oracle {
     pub(super) fn user(&mut self, node: usize, deed: Deed) {
         match deed {
+            Deed::Made { at: Some(at), .. } if room_of(&at) != Room::Tree => {}
             Deed::Made { what: (inode, FileKind::File), at, bytes } => {
                 self.hold(node, inode, at.clone());
                 self.whole.insert(digest_of(&bytes));

@@ -106,7 +106,12 @@ impl World {
             Effect::PutBack => self.tell(|| format!("{node} begins a new life")),
             Effect::Twin => self.tell(|| format!("{node} runs twice, and begins a new life")),
             Effect::Happened(_) => {}
-            Effect::Nameless(what) => self.tell(|| format!("{node} notes {what}")),
+            Effect::Nameless(what) => {
+                self.tell(|| format!("{node} notes {what}"));
+                for (digest, is_nameless) in &mut self.strays {
+                    *is_nameless |= what.contains(&format!("unnamed-{digest:?}"));
+                }
+            }
             Effect::Notice(path, what) => self.tell(|| format!("{node} notes /{path}: {what}")),
         }
     }
@@ -335,7 +340,7 @@ impl World {
         let mut inputs = Vec::new();
         for stray in program.apply.strays() {
             let disk::trash::Stray { path, digest, size, mtime } = stray;
-            self.strays.insert(digest);
+            self.strays.entry(digest).or_default();
             self.tell(|| format!("{node} finds {digest:?} astray, of {path:?}"));
             inputs.push(Input::Stray(Stray { path, digest, size, mtime }));
         }
