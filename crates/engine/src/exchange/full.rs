@@ -7,6 +7,7 @@
 //! was in it has been compared, and one that is still needed then is asserted anew. The claim at
 //! the end of the walk counts when every range that differed was answered. Called by `exchange`.
 
+use super::stream::together;
 use super::{Offence, Peer};
 use crate::dot::{Dot, Knowledge};
 use crate::entry::{Entry, EntryId, Kind, ROOT};
@@ -83,19 +84,24 @@ impl Peer {
         Some((Message::Sums(sums), next.map_or(Sums::Told, Sums::From)))
     }
 
-    /// All that is held in the next range that the peer asks for, or the first part of it.
+    /// All that is held in the next range that the peer asks for, or the first part of it; and what
+    /// shares a new dot with that, wherever it is: it comes again with its own range.
     pub(super) fn next_answer(&mut self, facts: &Facts, index: &dyn Index) -> Option<Frame> {
         let range = *self.answers.front()?;
         let ids = index.ids(range.first, range.last, FRAME_ENTRIES_MAX);
-        let (mut entries, mut bytes) = (Vec::new(), 0);
         let mut last = if ids.len() < FRAME_ENTRIES_MAX { range.last } else { ids[ids.len() - 1] };
+        let (mut entries, mut bytes, mut met) = (Vec::new(), 0, BTreeSet::new());
         for id in ids {
             let Some(stored) = index.entry(id).filter(|stored| !stored.entry.is_blank()) else {
                 continue;
             };
-            bytes += entry_bytes(&stored.entry);
-            entries.push(stored);
-            if bytes >= FRAME_ENTRY_BYTES {
+            for one in together(index, stored, &|dot| !self.knows.contains(dot)) {
+                if met.insert(one.entry.id) {
+                    bytes += entry_bytes(&one.entry);
+                    entries.push(one);
+                }
+            }
+            if bytes >= FRAME_ENTRY_BYTES || entries.len() >= FRAME_ENTRIES_MAX {
                 last = id;
                 break;
             }

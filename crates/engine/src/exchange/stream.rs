@@ -237,7 +237,11 @@ impl Peer {
 
 /// The entry, and all that share a dot with it that the peer lacks, or with one of those: who hears
 /// of a dot must hear of all that it wrote (decisions A10). Directories share none.
-fn together(index: &dyn Index, stored: Stored, lacks: &dyn Fn(Dot) -> bool) -> Vec<Stored> {
+pub(super) fn together(
+    index: &dyn Index,
+    stored: Stored,
+    lacks: &dyn Fn(Dot) -> bool,
+) -> Vec<Stored> {
     let mut all = vec![stored];
     let mut met: BTreeSet<EntryId> = all.iter().map(|one| one.entry.id).collect();
     let mut asked: BTreeSet<Dot> = BTreeSet::new();

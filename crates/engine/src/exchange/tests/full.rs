@@ -128,6 +128,39 @@ fn a_directory_that_something_unknown_is_in_is_wanted_again_the_others_go_from_t
     assert!(wanted.iter().all(|id| node.index.entry(*id).is_some_and(|s| !s.entry.loc.is_empty())));
 }
 
+// Story (found by reading): while everything was compared, one operation wrote two files. The range
+// of the first was told with its new version, and the connection broke: the peer knew the
+// operation, and was never told of the second.
+#[test]
+fn what_one_operation_wrote_while_ranges_are_told_goes_together_and_each_range_is_whole() {
+    for pair in [[1, 250], [250, 1], [3, 4]] {
+        let mut net = parted(300);
+        net.node(1).forgets([7, 260].into_iter());
+        net.link(1, 2);
+        let asks = |message: &Message| matches!(message, Message::Differs(_));
+        while !net.deliver(2, 1, usize::MAX).iter().any(asks) {
+            net.speak();
+            net.deliver(1, 2, usize::MAX);
+            net.speak();
+        }
+        let dot = net.node(1).write_both(pair, b'b');
+        net.speak();
+        let mut halves = Vec::new();
+        for message in net.deliver(1, 2, usize::MAX) {
+            let Message::Frame(Frame { entries, range, .. }) = message else { continue };
+            let with = entries.iter().filter(|entry| entry.dots().contains(&dot)).count();
+            halves.push((with, range.is_some()));
+            let told: Vec<EntryId> = entries.iter().map(|entry| entry.id).collect();
+            let Some(range) = range else { continue };
+            let held = net.node(1).index.ids(range.first, range.last, usize::MAX);
+            assert!(held.iter().all(|id| told.contains(id)), "a part of {range:?} is missing");
+        }
+        assert!(halves.contains(&(2, true)), "told while ranges were: {halves:?}");
+        assert!(halves.iter().all(|(with, _)| [0, 2].contains(with)), "{halves:?}");
+        net.check(&[(7, ""), (260, ""), (pair[0], "b"), (pair[1], "b"), (5, "a")]);
+    }
+}
+
 // Story (simulator, seed 85): a file was moved by who had not heard of its deletion, and came back
 // to nodes that had forgotten both, without its mode and times: they were known to be over there,
 // and nowhere else.
