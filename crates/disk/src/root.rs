@@ -9,6 +9,7 @@
 //! deletions.
 
 pub mod mark;
+pub mod noted;
 pub mod state;
 
 use crate::fs::{Fs, Stat};

@@ -10,7 +10,7 @@ use crate::dot::NodeId;
 use crate::entry::Timestamp;
 use crate::exchange::{Exchange, Offence, Outgoing};
 use crate::fetch::Fetch;
-use crate::index::{Index, Meta, Phase, FORMER, ROOT_SLOT};
+use crate::index::{Index, Meta, Phase, ROOT_SLOT};
 use crate::ledger::Facts;
 use crate::message::{Message, Want};
 use crate::observe::{self, Stray};
@@ -56,6 +56,8 @@ pub struct FolderEngine {
     now: Now,
     /// The power went while rows were volatile, and what it left has not been looked at in full.
     damaged_boot: bool,
+    /// The tree is an older copy, which has not been looked at in full; see `durable`.
+    older: Option<Timestamp>,
     /// When the machine came up, by the wall clock as it goes now.
     booted_at: Timestamp,
     /// The tree was empty when the folder was first taken up: nothing to import, nothing in the
@@ -80,6 +82,8 @@ pub struct FolderEngine {
     volatile_since_ms: Option<u64>,
     renewal: Renewal,
     syncing: bool,
+    /// For the sync under way: see [`Meta::synced_ms`].
+    seen_ms: Option<u64>,
     /// The last sync failed: the next one begins no earlier.
     sync_rests_until_ms: u64,
     woken: bool,
@@ -109,6 +113,8 @@ impl FolderEngine {
         exchange.resume(&facts, index);
         let volatile = durable::waits_for_sync(index);
         let counter = facts.meta.counter;
+        let older = durable::older_until(&facts.meta, opening.noted);
+        let epoch = durable::first_epoch(&facts.meta, opening.noted);
         let mut engine = FolderEngine {
             facts,
             exchange,
@@ -122,6 +128,7 @@ impl FolderEngine {
             now: Now::default(),
             // An orderly stop does not say that what it left volatile was ever synced.
             damaged_boot: !first && !same_boot && (crashed || volatile),
+            older,
             booted_at: opening.boot.at,
             empty: first && opening.empty,
             paused: false,
@@ -132,19 +139,21 @@ impl FolderEngine {
             overlooked: false,
             is_stale: false,
             has_scanned: false,
-            epoch: FORMER + 1,
+            epoch,
             strays: Vec::new(),
             volatile_since_ms: volatile.then_some(0),
             renewal: Renewal::since(counter),
             syncing: false,
+            seen_ms: None,
             sync_rests_until_ms: 0,
             woken: true,
         };
         engine.settle_old_epochs(index);
         let put_back = !first && course == Course::PutBack;
-        if engine.damaged_boot || put_back {
+        if engine.damaged_boot || put_back || older.is_some() {
             engine.forget_kept(index);
         }
+        engine.effects.extend(older.map(|_| Effect::TreePutBack));
         if put_back {
             engine.effects.push(Effect::PutBack);
         }
@@ -462,7 +471,8 @@ impl FolderEngine {
         let ready = match self.facts.meta.phase {
             Phase::Member => self.has_scanned,
             Phase::Joining | Phase::Importing => {
-                self.empty && !self.damaged_boot && self.facts.unsure.is_empty()
+                let is_shaken = self.damaged_boot || self.older.is_some();
+                self.empty && !is_shaken && self.facts.unsure.is_empty()
             }
         };
         ready && !self.paused

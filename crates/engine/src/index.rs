@@ -218,6 +218,11 @@ pub struct Meta {
     pub boot: [u8; 16],
     /// Unix milliseconds of the last orderly stop; `None` while running or after a crash.
     pub clean_stop_ms: Option<u64>,
+    /// The last sync of the folder's filesystem that is known to be done; over all runs.
+    pub synced: u64,
+    /// What was changed on this disk until then had been seen before that sync, in unix
+    /// milliseconds.
+    pub synced_ms: u64,
 }
 
 impl Meta {
@@ -234,6 +239,8 @@ impl Meta {
             phase,
             boot,
             clean_stop_ms: None,
+            synced: 0,
+            synced_ms: 0,
         }
     }
 }

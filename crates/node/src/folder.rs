@@ -17,7 +17,7 @@ use disk::fs::{look_at_dir, Fs};
 use disk::ignore::Ignore;
 use disk::linux::Linux;
 use disk::root::mark::Mark;
-use disk::root::{linux_door, state, Identity as RootIdentity, Root, RootError};
+use disk::root::{linux_door, noted, state, Identity as RootIdentity, Root, RootError};
 use disk::serve::Serve;
 use disk::store::{Store, StoreError};
 use disk::watch::{Options, Rung, Stopper, WatchError, Watcher};
@@ -340,9 +340,9 @@ struct Parts {
 fn start(wish: Wish<'_>, parts: Parts) -> Result<Folder, FolderError> {
     let Parts { own, opened, tree, place, apply, racy_ms, watcher, has_events } = parts;
     let board = Arc::new(Board::new(wish.id, wish.name, wish.repeats.clone()));
-    show_rung(&watcher, &board);
+    look::show_rung(&watcher, &board);
     let (clock, losers) = (Clock::default(), apply.kept().clone());
-    let (engine, store, root, witness) = go_on(&wish, opened, &tree, &apply, clock)?;
+    let (engine, store, root, witness) = go_on(&wish, opened, &tree, &place, &apply, clock)?;
     let (control, events) = sync_channel(EVENTS_MAX);
     let (cache, stopper) = (ContentCache::default(), watcher.stopper());
     let root = Arc::new(RootWatch::new(tree.fs.clone(), root, store.reader()?));
@@ -361,7 +361,7 @@ fn start(wish: Wish<'_>, parts: Parts) -> Result<Folder, FolderError> {
     let threads = Threads { wish: &wish, tree: &tree, control: &control, board: &board };
     let Contents { serving, wanted, heard, data, drained } = threads.start_contents(&apply)?;
     let (eyes, scan) = threads.start_eyes(watcher, sight, &store, has_events)?;
-    let (hands, sync) = threads.start_hands(apply, &root)?;
+    let (hands, sync) = threads.start_hands(apply, &root, &place)?;
     let guarded = threads.start_guard(root)?;
     let log = threads.start_log(&own)?;
     let effects = Effects {
@@ -411,6 +411,7 @@ fn go_on(
     wish: &Wish<'_>,
     opened: Opened,
     tree: &Tree,
+    place: &state::StateDir,
     apply: &Apply<Linux>,
     clock: Clock,
 ) -> Result<(FolderEngine, Store, Root<Linux>, life::Record), FolderError> {
@@ -418,7 +419,8 @@ fn go_on(
     let Opened { mut store, root, fresh, empty } = opened;
     let (record, witness) = life::open(wish.identity.node_id(), wish.id);
     let root_now = look_at_dir(&*tree.fs, &tree.dir).map_err(io)?;
-    let opening = Opening { boot: boot::this(), fresh, witness, root: root_now, empty };
+    let noted = noted::last(&*tree.fs, &place.dir, store.meta().synced).map_err(io)?;
+    let opening = Opening { boot: boot::this(), fresh, witness, noted, root: root_now, empty };
     let here = already_here(apply).map_err(io)?;
     let engine = open_engine(&mut store, opening, clock, here, wish.paused);
     Ok((engine, store, root, record))
@@ -446,18 +448,6 @@ fn open_engine(
         engine.handle(clock.now(), store, Input::Paused(true));
     }
     engine
-}
-
-/// Says how changes are noticed, and why not better.
-fn show_rung(watcher: &Watcher, board: &Board) {
-    let rung = match watcher.rung() {
-        Rung::FanotifyFilesystem => "fanotify",
-        Rung::Inotify => "inotify",
-        Rung::ScanOnly => "scan",
-    };
-    let reasons: Vec<String> = watcher.refusals().into_iter().map(|r| r.reason).collect();
-    let reasons = (!reasons.is_empty()).then(|| reasons.join("; "));
-    board.set_rung(rung, reasons, watcher.unwatched());
 }
 
 /// What the threads of a folder share. Each ends when nobody is left to hand it work, but the one
@@ -518,6 +508,7 @@ impl Threads<'_> {
         &self,
         apply: Apply<Linux>,
         root: &Arc<RootWatch>,
+        place: &state::StateDir,
     ) -> Result<(Sender<Vec<Operation>>, Sender<u64>), FolderError> {
         let (hands, batches) = channel();
         let (sync, epochs) = channel();
@@ -526,7 +517,10 @@ impl Threads<'_> {
             hands::apply_batches(apply, &batches, &root, &control, &board);
         })?;
         let (control, board, tree) = (self.control.clone(), self.board.clone(), self.tree.clone());
-        self.spawn("sync", move || hands::syncs(&tree.fs, &tree.dir, &epochs, &control, &board))?;
+        let state = place.dir.clone();
+        self.spawn("sync", move || {
+            hands::syncs(&tree.fs, (&tree.dir, &state), &epochs, &control, &board);
+        })?;
         Ok((hands, sync))
     }
 

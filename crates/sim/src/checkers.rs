@@ -5,7 +5,7 @@
 //! Panics with the broken promise, in words. Called by `scenario`.
 
 use crate::disk::model::{Inode, Model, TOP};
-use crate::node::{Machine, ROOT_NAME};
+use crate::node::{Machine, ROOT_NAME, STATE_NAME};
 use crate::random::Random;
 use crate::refusals;
 use crate::swarm::Options;
@@ -195,6 +195,13 @@ pub fn contents(model: &Model, dir: Inode) -> BTreeSet<Digest> {
     files.map(|thing| digest_of(&thing.bytes)).collect()
 }
 
+/// Files that a machine shows, or keeps because they lost, by content.
+pub fn shown_or_kept(model: &Model) -> BTreeSet<Digest> {
+    let places = [&[ROOT_NAME][..], &[STATE_NAME, b"kept"]];
+    let dirs = places.into_iter().filter_map(|path| inode(model, path));
+    dirs.flat_map(|dir| contents(model, dir)).collect()
+}
+
 /// The tree that an index says every node must show, but for what has no content yet, if that may
 /// be.
 fn view_of(index: &MemIndex, is_whole: bool) -> Tree {
@@ -314,7 +321,8 @@ pub fn unrest(world: &World) -> String {
 pub fn at_rest(world: &World) {
     let first = &world.nodes[0];
     let owed = world.town().census.owed_by_all();
-    for (number, node) in world.nodes.iter().enumerate() {
+    let all = world.nodes.iter().enumerate();
+    for (number, node) in all.filter(|(number, _)| world.gone != Some(*number)) {
         let index = &node.index;
         let program = node.program.as_ref().expect("everybody runs at the end");
         assert_eq!(program.halted, None, "C4: {number} is stopped");

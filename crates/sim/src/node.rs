@@ -7,13 +7,14 @@
 mod contents;
 pub mod eyes;
 
+use crate::disk::model::Model;
 use crate::disk::{Open, SimDisk};
 use crate::kernel::Queue;
 use disk::apply::Apply;
 use disk::fs::{Fs, On};
 use disk::ignore::Ignore;
 use disk::root::mark::Mark;
-use disk::root::{Door, Identity, Root, RootState};
+use disk::root::{noted, Door, Identity, Root, RootState};
 use disk::serve::Serve;
 use disk::settle::{Options, Settle};
 use disk::stage::Stage;
@@ -65,6 +66,8 @@ pub struct Machine {
     identity: Option<Identity>,
     /// An older copy of the index, to be put back.
     saved: Option<MemIndex>,
+    /// An older copy of disk and index, to be put back.
+    copied: Option<(Model, MemIndex)>,
     /// What no copy brings along: the last life and counter, in this start of the machine.
     witness: Option<(Incarnation, u64)>,
     node: usize,
@@ -81,6 +84,7 @@ pub struct Program {
     pub engine: FolderEngine,
     disk: SimDisk,
     dir: Arc<Open>,
+    state: Arc<Open>,
     root: Root<SimDisk>,
     /// Its hands.
     pub apply: Apply<SimDisk>,
@@ -117,6 +121,7 @@ impl Machine {
             index,
             identity: None,
             saved: None,
+            copied: None,
             witness: None,
             node,
             lives: 0,
@@ -161,6 +166,7 @@ impl Machine {
             boot,
             fresh: life(self.node, self.lives),
             witness: self.witness.map_or(Witness::Missing, |(life, n)| Witness::Last(life, n)),
+            noted: noted::last(&disk, &state, self.index.meta().synced).map_err(failed)?,
             root: look_at(&disk, &dir).map_err(failed)?,
             empty: first && names == 0,
         };
@@ -170,6 +176,7 @@ impl Machine {
             engine,
             disk,
             dir,
+            state,
             root,
             apply,
             stage,
@@ -234,6 +241,27 @@ impl Machine {
     /// Puts the index back to its copy; the program does not run.
     pub fn put_back(&mut self) {
         self.index = self.saved.take().expect("there is a copy");
+    }
+
+    /// Makes a copy of the machine as it is.
+    pub fn copy(&mut self) {
+        let mut index = self.index.clone();
+        index.crash();
+        self.copied = Some((self.disk.with(|model| model.clone()), index));
+    }
+
+    /// The last sync that was known when the copy was made, if there is one.
+    pub fn copied_at(&self) -> Option<u64> {
+        self.copied.as_ref().map(|(_, index)| index.meta().synced)
+    }
+
+    /// Puts the disk back to its copy, with the index or without; the program does not run.
+    pub fn put_copy_back(&mut self, with_index: bool) {
+        let (disk, index) = self.copied.take().expect("there is a copy");
+        self.disk.with(|model| model.put_back(disk));
+        if with_index {
+            self.index = index;
+        }
     }
 
     /// Whether its folder has a root by now.
@@ -302,7 +330,8 @@ impl Program {
 
     /// Makes everything durable, or not.
     pub fn sync(&self, epoch: u64) -> Input {
-        let synced = self.disk.sync_volume(&self.dir);
+        let noted = noted::note(&self.disk, &self.state, epoch);
+        let synced = noted.and_then(|()| self.disk.sync_volume(&self.dir));
         synced.map_or(Input::NotSynced, |()| Input::Synced(epoch))
     }
 }

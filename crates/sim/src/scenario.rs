@@ -195,6 +195,7 @@ fn disturb(world: &mut World, chance: &mut Random, links: &[(usize, usize)]) {
     let Options { kills, power, rollback, away, late, apart, .. } = world.options;
     disturb_links(world, chance, links);
     disturb_disks(world, chance);
+    disturb_machines(world, chance);
     world.disturb_clocks(chance);
     if chance.chance(away) {
         let node = chance.below(world.nodes.len());
@@ -227,6 +228,21 @@ fn disturb(world: &mut World, chance: &mut Random, links: &[(usize, usize)]) {
             2 => world.doom_at_commit(node),
             _ => world.doom(node, u32::try_from(1 + chance.below(150)).expect("small")),
         }
+    }
+}
+
+/// A disk, or a whole machine, is put back to an older copy; or a machine leaves for good.
+fn disturb_machines(world: &mut World, chance: &mut Random) {
+    let Options { volumes, leaves, jumps, stops, misses, nodes, chain, late, .. } = world.options;
+    // What is of an older copy is told by its times, and by what had been seen.
+    if jumps + stops + misses == 0 && chance.chance(volumes) {
+        let node = chance.below(world.nodes.len());
+        if world.gone != Some(node) {
+            world.put_back_disk(node, chance);
+        }
+    }
+    if nodes > 2 && chain + late == 0 && chance.chance(leaves) {
+        world.leave();
     }
 }
 

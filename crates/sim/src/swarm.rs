@@ -139,6 +139,11 @@ options! {
     power: 0, |_| 0;
     /// In so many of 1,000 steps an index is copied, or put back to its copy.
     rollback: 0, |chance| some(chance, 100, &[40, 80]);
+    /// In so many of 1,000 steps a machine is copied, or its disk is put back to the copy, with its
+    /// index or without.
+    volumes: 0, |_| 0;
+    /// In so many of 1,000 steps the last node leaves for good.
+    leaves: 0, |_| 0;
     /// In so many of 1,000 steps a node is out of reach for longer than it is waited for.
     apart: 0, |_| 0;
     /// Whether all that the oracle says counts, too; see [`crate::checkers::history`].

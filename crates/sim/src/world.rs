@@ -6,6 +6,7 @@
 //! Driven by `scenario`.
 
 mod clocks;
+mod copies;
 mod disks;
 mod jobs;
 pub mod links;
@@ -36,7 +37,7 @@ use engine::proof::{broken, Mutant};
 use jobs::Event;
 use links::Traffic;
 use people::Policy;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -133,6 +134,8 @@ pub struct World {
     /// All that was ever written in any index.
     pub book: Book,
     order: Order,
+    /// Who has left for good.
+    pub gone: Option<usize>,
     /// A hash of each step, if somebody wants to compare.
     pub trail: Option<Trail>,
 }
@@ -170,6 +173,7 @@ impl World {
             reopens: World::reopens(&options),
             book: Book::new(options.lies > 0),
             order: Order::default(),
+            gone: None,
             trail: None,
         };
         for node in 0..options.nodes {
@@ -288,6 +292,9 @@ impl World {
 
     /// Starts a program; it may die at once.
     pub fn start(&mut self, node: usize) {
+        if self.gone == Some(node) {
+            return;
+        }
         let desk = &mut self.desks[node];
         desk.run += 1;
         let (run, boot) = (desk.run, desk.boot);
@@ -335,9 +342,7 @@ impl World {
         if self.is_running(node) {
             self.fall(node);
         }
-        let all = |machine: &Machine| machine.disk.with(|model| checkers::contents(model, TOP));
-        let others = self.nodes.iter().enumerate().filter(|(other, _)| *other != node);
-        let others: BTreeSet<Digest> = others.flat_map(|(_, machine)| all(machine)).collect();
+        let others = self.contents_but_of(node);
         let (root, index) = (self.roots[node], &self.nodes[node].index);
         let promised =
             self.nodes[node].disk.with(|model| checkers::durable::promised(model, root, index));
@@ -351,25 +356,18 @@ impl World {
             let index = machine.index.clone();
             self.town().census.let_go_unseen(node, &index);
         }
-        self.nodes[node].reboot();
-        let boot = &mut self.desks[node].boot;
-        *boot = Boot { id: boot.id.map(|byte| byte + 1), at };
+        self.reboot(node);
+        self.desks[node].boot.at = at;
         let here = self.nodes[node].disk.with(|model| checkers::left_by_power_loss(model));
         self.town().lose_power(node, &here, &others);
     }
 
-    /// A copy is made of an index; or the one that there is is put back, and its program started.
-    pub fn put_back(&mut self, node: usize) {
-        if !self.nodes[node].has_copy() {
-            self.tell(|| format!("the index of {node} is copied"));
-            return self.nodes[node].copy_index();
-        }
-        self.kill(node);
-        self.town().oracle.shaken();
-        self.fault("index put back");
-        self.tell(|| format!("the index of {node} is put back"));
-        self.nodes[node].put_back();
-        self.start(node);
+    /// The machine of a node comes up anew.
+    fn reboot(&mut self, node: usize) {
+        self.nodes[node].reboot();
+        let at = self.nodes[node].disk.with(|model| model.now());
+        let boot = &mut self.desks[node].boot;
+        *boot = Boot { id: boot.id.map(|byte| byte + 1), at };
     }
 
     /// Ends a program in order.
@@ -523,6 +521,9 @@ impl World {
 
     /// A user of this node does something.
     pub fn user(&mut self, node: usize) {
+        if self.gone == Some(node) {
+            return;
+        }
         let disk = self.nodes[node].disk.clone();
         disk.with(|model| self.town().act(node, model));
         self.audit(node);

@@ -4,13 +4,36 @@
 //! none until the first look: it must hold what is there against what was volatile.
 
 use super::{Effect, FolderEngine, Now};
-use crate::index::{Index, Slot, FORMER, UNDONE};
-use crate::proof::{broken, Mutant};
+use crate::entry::Timestamp;
+use crate::index::{Index, Meta, Slot, FORMER, UNDONE};
+use crate::proof::{broken, reached, Mutant};
 
 /// Rows are made durable this long after the first became volatile (decisions A3: 1 to 5 s).
 const SYNC_AFTER_MS: u64 = 1_000;
 /// Pause after a sync that failed.
 const SYNC_AGAIN_MS: u64 = 5_000;
+
+/// Of a filesystem that was put back to an older copy: what was last changed until then may be of
+/// that copy. It knows of fewer syncs than are done (docs/decisions/0017).
+pub(super) fn older_until(meta: &Meta, noted: Option<u64>) -> Option<Timestamp> {
+    let is_older = noted.is_some_and(|noted| noted < meta.synced);
+    if !is_older {
+        return None;
+    }
+    reached("the tree is older than the index");
+    let (seconds, ms) = (meta.synced_ms / 1000, meta.synced_ms % 1000);
+    let nanos = u32::try_from(ms * 1_000_000 + 999_999).expect("below a second");
+    Some(Timestamp { seconds: seconds.cast_signed(), nanos })
+}
+
+/// The number of the first change of this run, for its sync: above all that were noted.
+pub(super) fn first_epoch(meta: &Meta, noted: Option<u64>) -> u64 {
+    let noted = noted.filter(|noted| *noted < UNDONE / 2);
+    FORMER.max(meta.synced).max(noted.unwrap_or(0)) + 1
+}
+
+/// What was changed so long ago, in milliseconds, has been looked at, or is known to be left.
+const SETTLED_MS: u64 = 1_000;
 
 impl FolderEngine {
     /// Rows of an earlier run carry numbers that mean nothing now: the first sync is theirs, too.
@@ -32,6 +55,8 @@ impl FolderEngine {
     /// What was volatile when this sync began is durable.
     pub(super) fn synced(&mut self, index: &mut dyn Index, epoch: u64, now: Now) {
         index.settle_volatile(epoch);
+        let meta = &mut self.facts.meta;
+        (meta.synced, meta.synced_ms) = (epoch, self.seen_ms.unwrap_or(meta.synced_ms));
         self.syncing = false;
         self.volatile_since_ms = waits_for_sync(index).then_some(now.mono_ms);
     }
@@ -44,9 +69,16 @@ impl FolderEngine {
 
     /// When rows are to be made durable, if any are volatile.
     pub(super) fn sync_due_ms(&self) -> Option<u64> {
-        let may_sync = !self.syncing && !self.damaged_boot;
+        // What is noted on a filesystem that was put back tells so until it was looked at in full.
+        let may_sync = !self.syncing && !self.damaged_boot && self.older.is_none();
         let since = self.volatile_since_ms.filter(|_| may_sync)?;
         Some((since + SYNC_AFTER_MS).max(self.sync_rests_until_ms))
+    }
+
+    /// What was changed until then has been seen, by the wall clock; `None`: that is not known.
+    fn seen_until_ms(&self) -> Option<u64> {
+        let sees_all = self.has_scanned && !self.paused && !self.has_deferred_looks();
+        sees_all.then(|| self.now.wall_ms.saturating_sub(SETTLED_MS))
     }
 
     pub(super) fn sync(&mut self, index: &mut dyn Index) {
@@ -55,6 +87,7 @@ impl FolderEngine {
         }
         if self.sync_due_ms().is_some_and(|due| self.now.mono_ms >= due) {
             self.syncing = true;
+            self.seen_ms = self.seen_until_ms();
             self.effects.push(Effect::Sync(self.epoch));
             self.epoch += 1;
         }

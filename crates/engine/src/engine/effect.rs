@@ -29,8 +29,8 @@ pub enum Effect {
     ObserveTrees(Vec<RelPath>),
     /// Look at everything; answer with [`Input::Scanned`](super::Input::Scanned).
     Scan,
-    /// Sync the folder's filesystem; answer with [`Input::Synced`](super::Input::Synced) or
-    /// [`Input::NotSynced`](super::Input::NotSynced).
+    /// Note this number on the folder's filesystem, then sync it; answer with
+    /// [`Input::Synced`](super::Input::Synced) or [`Input::NotSynced`](super::Input::NotSynced).
     Sync(u64),
     /// Break off with a peer: it does not keep to the protocol.
     Refuse(NodeId, &'static str),
@@ -42,6 +42,8 @@ pub enum Effect {
     PutBack,
     /// For the operator: the same node runs twice, and a new life has begun.
     Twin,
+    /// For the operator: the folder's filesystem had been put back to an older copy.
+    TreePutBack,
     /// For the record: what happened to which path.
     Happened(Event),
     /// For the operator: what is wrong with which path.

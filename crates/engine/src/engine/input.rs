@@ -44,7 +44,8 @@ pub enum Input {
     NotStaged(Vec<Digest>),
     /// Bytes of a user that came to light outside an operation, and are in the conflict store now.
     Stray(Stray),
-    /// A sync of the folder's filesystem that began after `Effect::Sync` of this number is done.
+    /// A sync of the folder's filesystem that began after `Effect::Sync` of this number is done,
+    /// and that number was noted there before.
     Synced(u64),
     /// It failed: nothing became durable.
     NotSynced,
@@ -97,6 +98,8 @@ pub struct Opening {
     pub fresh: IncarnationRecord,
     /// Whether this index is the one that was last in use.
     pub witness: Witness,
+    /// The last sync that is noted on the folder's filesystem itself, if there is such a note.
+    pub noted: Option<u64>,
     /// The root directory as it is now.
     pub root: Present,
     /// The root holds nothing that could be imported.

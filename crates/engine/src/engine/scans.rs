@@ -13,6 +13,9 @@ const SCAN_AGAIN_MS: u64 = 10_000;
 /// But not longer.
 const SCAN_AGAIN_MS_MAX: u64 = 3_600_000;
 
+/// An older copy is scanned again after this long, in milliseconds, if looks were put off.
+const LOOKS_AGAIN_MS: u64 = 1_000;
+
 impl FolderEngine {
     /// Whether a scan is running or due.
     pub fn is_scanning(&self) -> bool {
@@ -66,7 +69,13 @@ impl FolderEngine {
         if std::mem::take(&mut self.is_stale) || !complete {
             return;
         }
+        if self.older.is_some() && self.has_deferred_looks() {
+            // What is looked at again is of the copy, too.
+            self.scan_due_ms = Some(self.now.mono_ms + LOOKS_AGAIN_MS);
+            return;
+        }
         self.damaged_boot = false;
+        self.older = None;
         self.has_scanned = true;
         self.overlooked &= again;
         self.sure(index);

@@ -8,7 +8,8 @@ use crate::proof::{broken, Mutant};
 
 impl FolderEngine {
     pub(super) fn publish_strays(&mut self, index: &mut dyn Index) {
-        if self.facts.meta.phase != Phase::Member || self.damaged_boot {
+        let is_shaken = self.damaged_boot || self.older.is_some();
+        if self.facts.meta.phase != Phase::Member || is_shaken {
             return;
         }
         for stray in std::mem::take(&mut self.strays) {

@@ -70,7 +70,8 @@ impl Side {
             IncarnationRecord { incarnation: life, node: node(number), signature: Vec::new() };
         let root = present(Kind::Dir, 0, None);
         let boot = Boot { id: [boot; 16], at: Timestamp::default() };
-        let opening = Opening { boot, fresh, witness: Witness::NoPlace, root, empty: true };
+        let opening =
+            Opening { boot, fresh, witness: Witness::NoPlace, noted: None, root, empty: true };
         let engine = FolderEngine::open(&mut index, opening);
         let now = Now { mono_ms: 1, wall_ms: 1_800_000_000_000 };
         Side { number, now, engine, index }

@@ -6,12 +6,17 @@
 use super::mint::Pen;
 use super::{Batch, Change, Found, Observation, Present, Source};
 use crate::entry::{EntryId, Kind, Rank, Timestamp};
-use crate::index::{Handle, Index, Phase, SeenRow, Slot, FORMER, ROOT_SLOT, UNDONE};
+use crate::index::{Handle, Index, Phase, SeenRow, Slot, ROOT_SLOT, UNDONE};
 use crate::ledger::{self, Facts};
 use crate::path::{Name, RelPath};
 use crate::proof::{broken, reached, Mutant};
 use crate::view::{self, Shown};
 use std::collections::{BTreeMap, BTreeSet};
+
+mod aftermath;
+mod older;
+
+use aftermath::{unshown, Aftermath};
 
 /// What a batch of looks led to, besides local operations.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -51,6 +56,8 @@ pub struct Circumstances {
     /// When the power was back, if the machine lost it since this index was last in use: volatile
     /// rows prove nothing then.
     pub power_back: Option<Timestamp>,
+    /// The tree was put back to an older copy: what was last changed until then may be of that.
+    pub older: Option<Timestamp>,
     /// See [`crate::index::Volatile`].
     pub epoch: u64,
     /// Paths that were gone before already, long enough ago to be believed now, and how that was
@@ -115,8 +122,9 @@ pub fn classify(
                 present.insert(path, found);
             }
             Found::Absent => absent.push(path),
-            Found::Busy(_) => {}
+            Found::Busy(_) => desk.unseen(&path),
             Found::Foreign(what) | Found::Unreadable(what) => {
+                desk.unseen(&path);
                 desk.seen.notices.push((path, what));
             }
         }
@@ -201,7 +209,8 @@ impl Desk<'_> {
         self.detach(&moves);
         for ((row, path), old) in moves.into_iter().zip(origins) {
             self.make_way(&path, present);
-            self.attach(&row, &path, old);
+            let is_older = present.get(&path).is_some_and(|found| self.is_older(found));
+            self.attach(&row, &path, old, is_older);
         }
     }
 
@@ -249,7 +258,7 @@ impl Desk<'_> {
         }
     }
 
-    fn attach(&mut self, row: &SeenRow, path: &RelPath, old: RelPath) {
+    fn attach(&mut self, row: &SeenRow, path: &RelPath, old: RelPath, is_older: bool) {
         let Some((parent, name)) = self.parent_of(path) else {
             // Back to where it was; if that has been taken, or is gone with the directory it was
             // in, it will be found as something new.
@@ -259,13 +268,16 @@ impl Desk<'_> {
             if is_free && index.seen(row.parent).is_some() {
                 index.put_seen(row);
             } else {
-                self.delete_tree(row);
+                self.lose(path, row);
             }
             self.seen.again.push(path.clone());
             return;
         };
         if let Some(other) = self.pen.index.seen_named(parent.slot, &name) {
-            self.delete_tree(&other);
+            self.lose(path, &other);
+        }
+        if is_older {
+            return self.pen.displace(row, &parent, &name);
         }
         if self.pen.source == Source::Scan {
             match row.kind {
@@ -295,7 +307,7 @@ impl Desk<'_> {
         };
         match self.pen.index.seen_named(parent.slot, &name) {
             Some(row) if row.kind == found.kind && !replaced_dir(&row, found) => {
-                match aftermath(self.under.power_back, &row, Some(found)) {
+                match self.aftermath(&row, Some(found)) {
                     Aftermath::Damage => self.mend(path, &row, Some(found)),
                     Aftermath::Undone => self.undone(path, &row, found),
                     Aftermath::Edit => self.change(path, &unshown(&row), found),
@@ -303,7 +315,7 @@ impl Desk<'_> {
                 }
             }
             Some(row) => {
-                match aftermath(self.under.power_back, &row, None) {
+                match self.aftermath(&row, None) {
                     // Who put this here may have found the place empty.
                     Aftermath::Damage => self.mend(path, &row, None),
                     _ => self.delete_tree(&row),
@@ -343,7 +355,7 @@ impl Desk<'_> {
             ledger::mark(self.pen.facts, self.pen.index, adopted.entry, &[]);
             return;
         }
-        if aftermath(self.under.power_back, &row, Some(found)) == Aftermath::Undone {
+        if self.aftermath(&row, Some(found)) == Aftermath::Undone {
             return self.undone(&RelPath::root(), &row, found);
         }
         self.watched(Change::Attributes, &RelPath::root(), |pen| pen.root(&row, found));
@@ -354,6 +366,9 @@ impl Desk<'_> {
         if found.content.is_none() && found.kind != Kind::Dir {
             self.seen.again.push(path.clone());
             return;
+        }
+        if self.is_older(found) {
+            return self.make_older(path, parent, name, found);
         }
         let ours = self.pen.left_at(parent, name, found);
         let known = ours.or_else(|| self.shown_at(parent, name, found.kind));
@@ -396,7 +411,7 @@ impl Desk<'_> {
             self.seen.unknown.push(path.clone());
             return;
         };
-        if aftermath(self.under.power_back, &row, None) == Aftermath::Damage {
+        if self.aftermath(&row, None) == Aftermath::Damage {
             return self.mend(path, &row, None);
         }
         let source = self.pen.source;
@@ -536,65 +551,5 @@ fn mark_edit(row: &SeenRow, found: &Present) {
         reached("an edit of the path though the inode is new");
     } else if is_edit(row, found) && (was.size, was.mtime) == (now.size, now.mtime) {
         reached("nothing but the change time tells of an edit");
-    }
-}
-
-/// Whether the attributes that were announced were lost. Whoever changes what is in a directory
-/// also changes its ctime, which does not tell who set its mode then: the announced one counts.
-fn are_undone(power_back: Timestamp, row: &SeenRow, found: &Present) -> bool {
-    let (was, now) = (&row.attributes, &found.attributes);
-    if row.kind == Kind::Dir {
-        return (was.mode, was.owner, &was.xattrs) != (now.mode, now.owner, &now.xattrs);
-    }
-    was != now && found.fingerprint.ctime <= power_back
-}
-
-/// The row without the announced version: whoever writes to what a power loss left has not seen it.
-fn unshown(row: &SeenRow) -> SeenRow {
-    let mut row = row.clone();
-    let shown = std::mem::take(&mut row.dots.shown);
-    row.dots.data.retain(|dot| !shown.contains(dot));
-    row
-}
-
-/// What a power loss has to do with what is found of a row.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Aftermath {
-    /// Nothing.
-    None,
-    /// It explains it (decisions A3).
-    Damage,
-    /// The bytes are as announced, and the attributes as they had been before.
-    Undone,
-    /// Somebody has written there since, to what it had left.
-    Edit,
-}
-
-/// Judges what is found of a row that was volatile when the power went: its file may be what was
-/// announced, or anything.
-fn aftermath(power_back: Option<Timestamp>, row: &SeenRow, found: Option<&Present>) -> Aftermath {
-    if broken(Mutant::PowerBelieved) {
-        return Aftermath::None;
-    }
-    let shaken = row.volatile.as_ref().filter(|volatile| volatile.epoch <= FORMER);
-    let (Some(power_back), Some(volatile)) = (power_back, shaken) else { return Aftermath::None };
-    let Some(found) = found else { return Aftermath::Damage };
-    if row.kind == Kind::Dir || !is_edit(row, found) {
-        return match are_undone(power_back, row, found) {
-            true => Aftermath::Undone,
-            false => Aftermath::None,
-        };
-    }
-    let older = volatile.previous.is_some() && found.content == volatile.previous;
-    let (now, was) = (&found.fingerprint, &row.fingerprint);
-    // What a user has put in its place since is another inode, and no torn one.
-    let torn = now.size == 0 || now.handle == was.handle;
-    let shorter = now.size < was.size && torn;
-    let earlier = found.attributes.mtime < row.attributes.mtime;
-    let old = found.attributes.mtime <= power_back;
-    reached("after a power loss it is not what was announced");
-    match old && (found.zeros || older || shorter || earlier) {
-        true => Aftermath::Damage,
-        false => Aftermath::Edit,
     }
 }

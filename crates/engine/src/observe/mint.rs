@@ -302,6 +302,41 @@ impl Pen<'_> {
         revive::above(self.facts, self.index, row.entry);
     }
 
+    /// What is found stands for an entry, and shows no version of it: it makes way.
+    pub fn stand(&mut self, parent: &SeenRow, name: &Name, id: EntryId, found: &Present) {
+        let (slot, dots) = (self.facts.slot(), SeenDots::default());
+        let entry = Entry::new(id, found.kind);
+        let row = self.row(slot, parent.slot, Some(name.clone()), &entry, found, dots, None);
+        self.index.put_seen(&row);
+        ledger::mark(self.facts, self.index, id, &[]);
+    }
+
+    /// What is found stands for nothing that anybody knows of, and goes: it is deleted for good.
+    pub fn bury(&mut self, parent: &SeenRow, name: &Name, found: &Present) {
+        let (hlc, dot) = (self.facts.tick(), self.facts.mint());
+        let id = self.fresh_id(parent.entry, found.kind, name, dot);
+        let stored = self.index.entry(id);
+        let context = stored.as_ref().and_then(|stored| stored.context);
+        let mut entry = stored.map_or_else(|| Entry::new(id, found.kind), |stored| stored.entry);
+        let seen: Vec<Dot> = entry.loc.dots().collect();
+        let state = Presence::Deleted(Sight::Inferred);
+        let (parent_id, stamp) = (parent.entry, self.stamp(hlc, dot));
+        let location = Location { parent: parent_id, name: name.clone(), stamp, state };
+        entry.loc.write(version(dot, location), &seen);
+        self.put(entry, context, dot);
+        self.stand(parent, name, id, found);
+    }
+
+    /// What was moved stands where it was before, and goes where it belongs. Who removes it here
+    /// has not seen it there.
+    pub fn displace(&mut self, row: &SeenRow, parent: &SeenRow, name: &Name) {
+        let mut next = row.clone();
+        (next.parent, next.name) = (parent.slot, Some(name.clone()));
+        (next.dots.loc, next.dots.data, next.dots.shown) = (Vec::new(), Vec::new(), Vec::new());
+        self.index.put_seen(&next);
+        ledger::mark(self.facts, self.index, row.entry, &[]);
+    }
+
     /// The thing is gone from this disk. Takes away the place and content that the disk had shown,
     /// nothing else; attributes stay with the tombstone, for an edit or move may keep it alive.
     pub fn delete(&mut self, row: &SeenRow) {

@@ -174,6 +174,7 @@ impl World {
             boot: here.boot,
             fresh: life(node, here.lives),
             witness: Witness::NoPlace,
+            noted: None,
             root: here.disk.present(TOP),
             empty: here.disk.things[&TOP].children.is_empty(),
         };
@@ -316,7 +317,11 @@ impl World {
             Effect::Scan => self.later(node, Event::Scan),
             Effect::Sync(epoch) => self.later(node, Event::Input(Input::Synced(epoch))),
             Effect::Refuse(peer, why) => panic!("{node} refuses {}: {why}", number(peer)),
-            Effect::NewLife | Effect::Restart(_) | Effect::PutBack | Effect::Twin => {
+            Effect::NewLife
+            | Effect::Restart(_)
+            | Effect::PutBack
+            | Effect::TreePutBack
+            | Effect::Twin => {
                 panic!("{node} takes its index for an old one")
             }
             Effect::Happened(_) => {}

@@ -109,6 +109,7 @@ impl Effects {
                 }
                 Effect::PutBack => self.put_back(),
                 Effect::Twin => self.twin(),
+                Effect::TreePutBack => self.tree_put_back(),
                 Effect::Happened(event) => hand(&self.log, event),
                 Effect::Nameless(text) => {
                     self.board.notice(Cause::Nameless, &RelPath::root(), text);
@@ -160,6 +161,17 @@ impl Effects {
         );
         tracing::warn!(folder = %name, "{text}");
         self.board.notice(Cause::PutBack, &RelPath::root(), text);
+    }
+
+    fn tree_put_back(&self) {
+        let name = &self.name;
+        let text = format!(
+            "the filesystem of the folder {name:?} had been put back to an older copy (a snapshot \
+             or a backup of the volume): what it lacks comes again from the other nodes, and what \
+             it holds by that goes to the trash; to get older versions back, copy them from there"
+        );
+        tracing::warn!(folder = %name, "{text}");
+        self.board.notice(Cause::TreePutBack, &RelPath::root(), text);
     }
 
     fn twin(&self) {

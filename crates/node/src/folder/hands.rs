@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use disk::apply::Apply;
 use disk::fs::Fs;
 use disk::linux::Linux;
+use disk::root::noted;
 use engine::engine::Input;
 use engine::observe::Stray;
 use engine::path::RelPath;
@@ -87,16 +88,18 @@ fn publish_strays(apply: &mut Apply<Linux>, control: &SyncSender<Event>) -> bool
     strays.is_empty() || control.send(Event::Inputs(strays)).is_ok()
 }
 
-/// Syncs the filesystem until nobody asks any more. While it cannot, a notice says so.
+/// Syncs the filesystem, and notes on it that it does, until nobody asks any more. While it cannot,
+/// a notice says so.
 pub fn syncs(
     fs: &Linux,
-    dir: &RootDir,
+    (dir, state): (&RootDir, &RootDir),
     epochs: &Receiver<u64>,
     control: &SyncSender<Event>,
     board: &Board,
 ) {
     while let Ok(epoch) = epochs.recv() {
-        let input = match fs.sync_volume(dir) {
+        let synced = noted::note(fs, state, epoch).and_then(|()| fs.sync_volume(dir));
+        let input = match synced {
             Ok(()) => {
                 board.over(Cause::Sync, &RelPath::root());
                 Input::Synced(epoch)

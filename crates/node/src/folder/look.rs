@@ -11,7 +11,7 @@ use disk::linux::Linux;
 use disk::scan::{self, Eyes, Progress, Report, Why};
 use disk::settle::{Options, Settle};
 use disk::store::{LastSeen, Reader, Store};
-use disk::watch::{Hint, Wake, Watcher};
+use disk::watch::{Hint, Rung, Wake, Watcher};
 use engine::engine::{FolderEngine, Input};
 use engine::index::Handle;
 use engine::observe::{Found, Observation};
@@ -144,7 +144,7 @@ pub fn watch(mut watcher: Watcher, board: &Board, eyes: &Sender<Look>) {
         }
         if watcher.unwatched() != unwatched {
             unwatched = watcher.unwatched();
-            super::show_rung(&watcher, board);
+            show_rung(&watcher, board);
         }
         if !hints.is_empty() && eyes.send(Look::Hints(std::mem::take(&mut hints))).is_err() {
             return;
@@ -362,6 +362,18 @@ pub fn scans(sight: &Sight, last: &Reader, asked: &Receiver<()>) {
             return;
         }
     }
+}
+
+/// Says how changes are noticed, and why not better.
+pub fn show_rung(watcher: &Watcher, board: &Board) {
+    let rung = match watcher.rung() {
+        Rung::FanotifyFilesystem => "fanotify",
+        Rung::Inotify => "inotify",
+        Rung::ScanOnly => "scan",
+    };
+    let reasons: Vec<String> = watcher.refusals().into_iter().map(|r| r.reason).collect();
+    let reasons = (!reasons.is_empty()).then(|| reasons.join("; "));
+    board.set_rung(rung, reasons, watcher.unwatched());
 }
 
 /// See [`disk::hash::racy_ms`]; the kernel's release is read here.

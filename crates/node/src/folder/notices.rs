@@ -39,6 +39,8 @@ pub enum Cause {
     Sync,
     /// The index was put back: lasts until the folder is opened again.
     PutBack,
+    /// The tree was put back: lasts until the folder is opened again.
+    TreePutBack,
     /// Another program runs with this node's identity: lasts until the folder is opened again.
     Twin,
 }

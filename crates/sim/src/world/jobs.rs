@@ -104,6 +104,7 @@ impl World {
                 self.inputs(node, vec![Input::Life(life)]);
             }
             Effect::PutBack => self.tell(|| format!("{node} begins a new life")),
+            Effect::TreePutBack => self.tell(|| format!("{node} finds an older copy of its tree")),
             Effect::Twin => self.tell(|| format!("{node} runs twice, and begins a new life")),
             Effect::Happened(_) => {}
             Effect::Nameless(what) => {

@@ -40,7 +40,8 @@ impl std::ops::Sub for Traffic {
 impl World {
     /// Puts up or cuts the link between two nodes.
     pub fn set_link(&mut self, a: usize, b: usize, up: bool) {
-        if !self.net.set(a, b, up) {
+        let is_gone = [a, b].iter().any(|node| self.gone == Some(*node));
+        if is_gone || !self.net.set(a, b, up) {
             return;
         }
         self.tell(|| format!("link {a}-{b} is {}", if up { "up" } else { "cut" }));

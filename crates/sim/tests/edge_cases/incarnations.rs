@@ -6,6 +6,7 @@ use crate::story::{self, Story};
 use engine::dot::Incarnation;
 use engine::index::{Index, MemIndex, Meta, Phase};
 use sim::disk::model::Model;
+use sim::disk::Fate;
 
 /// Two nodes that share a history, and the second's disk as it was in the middle of it.
 fn history() -> (Story, Model) {
@@ -67,14 +68,125 @@ fn case_14_an_index_that_was_put_back_finds_its_tree_newer() {
     story.ends(&AFTER, &[]);
 }
 
-/// Only the tree is put back, by its user: what it holds is what the user wants, everywhere.
+/// Only the tree is put back, file by file, by its user: what it holds is what the user wants,
+/// everywhere.
 #[test]
-fn case_14_a_tree_that_was_put_back_is_its_users_wish() {
-    let (mut story, disk) = history();
+fn case_14_a_tree_that_its_user_put_back_is_its_users_wish() {
+    let (mut story, _) = history();
     story.world.stop(1);
-    story.world.nodes[1].disk.with(|model| *model = disk);
+    story.world.by_hand(1, |model, root| {
+        ["theirs", "ours", "goes"].iter().for_each(|at| story::write(model, root, at, "1"));
+        story::remove(model, root, "new");
+    });
     story.world.start(1);
     story.ends(&[("goes", "1"), ("ours", "1"), ("theirs", "1")], &[]);
+}
+
+/// The filesystem of the tree is put back to an older copy, and its index is not. What the copy
+/// lacks comes again, what it holds by that goes to its trash, whether the machine came up anew or
+/// not; and nobody else notices anything.
+#[test]
+fn case_14_a_volume_that_was_put_back_takes_what_the_others_have() {
+    for reboots in [false, true] {
+        let mut story = Story::of(2);
+        for dir in ["d", "d/inner", "e"] {
+            story.make_dir(1, dir);
+        }
+        let before = ["theirs", "ours", "goes", "d/moves", "d/inner/goes", "e/goes", "becomes"];
+        before.iter().for_each(|at| story.write(1, at, &format!("{at} 1")));
+        story.rest();
+        story.world.run_for(10_000);
+        let disk = story.world.nodes[1].disk.with(|model| model.clone());
+        story.write(0, "theirs", "2");
+        story.write(1, "ours", "2");
+        story.write(1, "new", "1");
+        story.make_dir(1, "f");
+        story.rest();
+        story.write(0, "f/new", "1");
+        for gone in ["goes", "e/goes", "e", "d/inner/goes", "becomes"] {
+            story.remove(1, gone);
+            story.rest();
+        }
+        story.make_dir(1, "becomes");
+        story.world.by_hand(1, |model, root| {
+            story::rename(model, root, "d/moves", "moved");
+            story::rename(model, root, "d", "g");
+            story::make_dir(model, root, "d");
+        });
+        story.rest();
+        story.world.run_for(10_000);
+        let shown = [("becomes/", ""), ("d/", ""), ("f/", ""), ("f/new", "1"), ("g/", "")];
+        let shown: Vec<_> = shown.into_iter().chain([("g/inner/", "")]).collect();
+        let files = [("moved", "d/moves 1"), ("new", "1"), ("ours", "2"), ("theirs", "2")];
+        let shown: Vec<_> = shown.into_iter().chain(files).collect();
+        story.ends(&shown, &[]);
+        let (others, contents) = (story.minted(0), story.world.contents);
+        story.world.stop(1);
+        story.world.nodes[1].disk.with(|model| model.put_back(disk));
+        if reboots {
+            story.world.lose_power(1);
+        }
+        story.world.start(1);
+        story.rest();
+        story.came_by("the tree is older than the index");
+        story.came_by("an older copy holds what nobody has any more");
+        story.ends(&shown, &[]);
+        assert_eq!(story.minted(0), others, "the others have done nothing");
+        for text in ["theirs 1", "ours 1", "goes 1", "e/goes 1", "becomes 1"] {
+            assert!(story.is_in_trash(1, text), "{text} is not in the trash");
+        }
+        assert!(story.world.contents <= contents + 5, "what is there is not sent");
+    }
+}
+
+/// After that, before our program runs again, users work in the older copy. What they write is
+/// theirs: it stands beside what they have not seen. What they delete comes back.
+#[test]
+fn case_14_what_users_write_in_a_volume_that_was_put_back_is_theirs() {
+    let (mut story, disk) = history();
+    story.world.run_for(10_000);
+    story.world.stop(1);
+    story.world.nodes[1].disk.with(|model| model.put_back(disk));
+    story.world.run_for(10);
+    story.world.by_hand(1, |model, root| {
+        story::write(model, root, "ours", "over the first");
+        story::write(model, root, "goes", "again");
+        story::write(model, root, "mine", "1");
+        story::remove(model, root, "theirs");
+    });
+    story.world.start(1);
+    story.came_by("the tree is older than the index");
+    let shown = [("goes", "again"), ("mine", "1"), ("new", "1"), ("ours", "over the first")];
+    let shown: Vec<_> = shown.into_iter().chain([("theirs", "2")]).collect();
+    story.ends(&shown, &["2"]);
+}
+
+/// The program dies in the middle of all that, again and again, and goes on.
+#[test]
+fn case_14_a_volume_that_was_put_back_stays_so_until_all_of_it_was_looked_at() {
+    for calls in 0..60 {
+        let (mut story, disk) = history();
+        story.world.run_for(10_000);
+        story.world.stop(1);
+        story.world.nodes[1].disk.with(|model| model.put_back(disk));
+        story.world.nodes[1].disk.set_between(None);
+        let mut left = calls;
+        story.world.nodes[1].disk.set_between(Some(Box::new(move |_, _| {
+            left -= 1;
+            if left == 0 {
+                Fate::Kill
+            } else {
+                Fate::Go
+            }
+        })));
+        story.world.start(1);
+        story.rest();
+        if !story.world.is_running(1) {
+            story.world.start(1);
+        }
+        story.came_by("the tree is older than the index");
+        story.ends(&AFTER, &[]);
+    }
 }
 
 /// The index is lost and the tree is not. What is as the others have it is theirs again without a

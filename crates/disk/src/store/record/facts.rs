@@ -28,6 +28,10 @@ struct MetaRecord {
     boot: Vec<u8>,
     #[prost(uint64, optional, tag = "9")]
     clean_stop_ms: Option<u64>,
+    #[prost(uint64, tag = "10")]
+    synced: u64,
+    #[prost(uint64, tag = "11")]
+    synced_ms: u64,
 }
 
 /// Ends of ranges are written as lengths, which are short.
@@ -83,6 +87,8 @@ pub fn meta_bytes(meta: &Meta) -> Vec<u8> {
         },
         boot: meta.boot.to_vec(),
         clean_stop_ms: meta.clean_stop_ms,
+        synced: meta.synced,
+        synced_ms: meta.synced_ms,
     };
     record.encode_to_vec()
 }
@@ -106,6 +112,8 @@ pub fn read_meta(bytes: &[u8]) -> Result<Meta, ReadError> {
         },
         boot: sixteen(record.boot)?,
         clean_stop_ms: record.clean_stop_ms,
+        synced: record.synced,
+        synced_ms: record.synced_ms,
     })
 }
 

@@ -26,6 +26,7 @@ fn opening(number: u8, fresh: u8, witness: Witness) -> Opening {
         boot: Boot { id: [1; 16], at: Timestamp::default() },
         fresh: record(number, fresh),
         witness,
+        noted: None,
         root: present(Kind::Dir, 0, None),
         empty: false,
     }

@@ -83,7 +83,8 @@ fn nothing_seen(root: Present) -> MemIndex {
     let fresh = IncarnationRecord { incarnation: life, node: NodeId([0; 32]), signature: vec![] };
     let mut index = MemIndex::new(Meta::new(life, Phase::Joining, [0; 16]));
     let (boot, witness) = (Boot::default(), Witness::NoPlace);
-    FolderEngine::open(&mut index, Opening { boot, fresh, witness, root, empty: false });
+    let opening = Opening { boot, fresh, witness, noted: None, root, empty: false };
+    FolderEngine::open(&mut index, opening);
     index
 }
 

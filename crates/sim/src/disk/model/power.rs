@@ -171,6 +171,34 @@ impl Model {
                 };
             }
         }
+        self.journal = Journal { operation: self.journal.operation, ..Journal::default() };
+        self.forget_opens();
+        self.tick()
+    }
+
+    /// The filesystem is as it was when a copy of it was made; nobody has anything open.
+    pub fn put_back(&mut self, copy: Model) {
+        let Model { things, mut free, .. } = copy;
+        // No inode has the number and generation of another that was there meanwhile.
+        let numbers = 2..u32::try_from(self.generations.len()).expect("32 bits");
+        let used: BTreeSet<u32> =
+            things.keys().map(|inode| super::number_of(*inode)).map(|n| n as u32).collect();
+        free.extend(numbers.filter(|number| !used.contains(number)));
+        (self.things, self.free) = (things, free);
+        for thing in self.things.values_mut() {
+            (thing.immutable, thing.locked) = (false, false);
+        }
+        self.journal = Journal { operation: self.journal.operation, ..Journal::default() };
+        self.forget_opens();
+    }
+
+    /// The time.
+    pub fn now(&mut self) -> Timestamp {
+        self.tick()
+    }
+
+    /// Nobody has anything open, and what has no name is gone.
+    fn forget_opens(&mut self) {
         self.stored.clear();
         let nameless: Vec<Inode> = self
             .things
@@ -182,8 +210,6 @@ impl Model {
             .collect();
         nameless.into_iter().for_each(|inode| self.reap(inode));
         self.told.clear();
-        self.journal = Journal { operation: self.journal.operation, ..Journal::default() };
-        self.tick()
     }
 
     fn undo(&mut self, undo: Undo) {

@@ -1,0 +1,90 @@
+//! What a power loss, or an older copy of the tree, has to do with what is found of a row.
+//!
+//! Pure. Used by `classify` only.
+
+use super::is_edit;
+use crate::entry::{Kind, Timestamp};
+use crate::index::{SeenRow, FORMER};
+use crate::observe::Present;
+use crate::proof::{broken, reached, Mutant};
+
+/// Whether the attributes that were announced were lost. Whoever changes what is in a directory
+/// also changes its ctime, which does not tell who set its mode then: the announced one counts.
+pub(super) fn are_undone(power_back: Timestamp, row: &SeenRow, found: &Present) -> bool {
+    let (was, now) = (&row.attributes, &found.attributes);
+    if row.kind == Kind::Dir {
+        return (was.mode, was.owner, &was.xattrs) != (now.mode, now.owner, &now.xattrs);
+    }
+    was != now && found.fingerprint.ctime <= power_back
+}
+
+/// The row without the announced version: whoever writes to what a power loss left has not seen it.
+pub(super) fn unshown(row: &SeenRow) -> SeenRow {
+    let mut row = row.clone();
+    let shown = std::mem::take(&mut row.dots.shown);
+    row.dots.data.retain(|dot| !shown.contains(dot));
+    // Nor the place that came with it: who removes what is left takes nothing else away.
+    row.dots.loc.retain(|dot| !shown.contains(dot));
+    row
+}
+
+/// What a power loss has to do with what is found of a row.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Aftermath {
+    /// Nothing.
+    None,
+    /// It explains it (decisions A3).
+    Damage,
+    /// The bytes are as announced, and the attributes as they had been before.
+    Undone,
+    /// Somebody has written there since, to what it had left.
+    Edit,
+}
+
+/// Judges what is found of a row that was volatile when the power went: its file may be what was
+/// announced, or anything.
+pub(super) fn aftermath(
+    power_back: Option<Timestamp>,
+    row: &SeenRow,
+    found: Option<&Present>,
+) -> Aftermath {
+    if broken(Mutant::PowerBelieved) {
+        return Aftermath::None;
+    }
+    let shaken = row.volatile.as_ref().filter(|volatile| volatile.epoch <= FORMER);
+    let (Some(power_back), Some(volatile)) = (power_back, shaken) else { return Aftermath::None };
+    let Some(found) = found else { return Aftermath::Damage };
+    if row.kind == Kind::Dir || !is_edit(row, found) {
+        return match are_undone(power_back, row, found) {
+            true => Aftermath::Undone,
+            false => Aftermath::None,
+        };
+    }
+    let older = volatile.previous.is_some() && found.content == volatile.previous;
+    let (now, was) = (&found.fingerprint, &row.fingerprint);
+    // What a user has put in its place since is another inode, and no torn one.
+    let torn = now.size == 0 || now.handle == was.handle;
+    let shorter = now.size < was.size && torn;
+    let earlier = found.attributes.mtime < row.attributes.mtime;
+    let old = found.attributes.mtime <= power_back;
+    reached("after a power loss it is not what was announced");
+    match old && (found.zeros || older || shorter || earlier) {
+        true => Aftermath::Damage,
+        false => Aftermath::Edit,
+    }
+}
+
+/// The same for an older copy: of it is what was last changed until then.
+pub(super) fn of_older(until: Timestamp, row: &SeenRow, found: Option<&Present>) -> Aftermath {
+    let Some(found) = found else { return Aftermath::Damage };
+    let is_older = found.fingerprint.ctime <= until;
+    if row.kind != Kind::Dir && is_edit(row, found) {
+        return if is_older { Aftermath::Damage } else { Aftermath::Edit };
+    }
+    let is_undone = are_undone(until, row, found) || is_older && row.attributes != found.attributes;
+    if is_undone {
+        Aftermath::Undone
+    } else {
+        Aftermath::None
+    }
+}

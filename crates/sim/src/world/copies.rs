@@ -1,0 +1,105 @@
+//! Copies of machines: an index or a disk that is put back to an older one, together or alone;
+//! and a machine that leaves for good. A part of `world`.
+
+use super::World;
+use crate::checkers;
+use crate::disk::model::TOP;
+use crate::disk::AtRoot;
+use crate::node::Machine;
+use crate::random::Random;
+use engine::content::Digest;
+use engine::index::Index;
+use std::collections::BTreeSet;
+
+impl World {
+    /// A copy is made of an index; or the one that there is is put back, and its program started.
+    pub fn put_back(&mut self, node: usize) {
+        if !self.nodes[node].has_copy() {
+            self.tell(|| format!("the index of {node} is copied"));
+            return self.nodes[node].copy_index();
+        }
+        self.kill(node);
+        self.town().oracle.shaken();
+        self.fault("index put back");
+        self.tell(|| format!("the index of {node} is put back"));
+        self.nodes[node].put_back();
+        self.start(node);
+    }
+
+    /// A copy is made of a machine; or its disk is put back to the copy, with the index or without,
+    /// and its program started.
+    pub fn put_back_disk(&mut self, node: usize, chance: &mut Random) {
+        let machine = &self.nodes[node];
+        let (root, is_there) = (self.roots[node], machine.disk.at_root() == AtRoot::Root);
+        let is_empty =
+            machine.disk.with(|model| model.dir(root).is_ok_and(|dir| dir.children.is_empty()));
+        if !machine.is_claimed() || !is_there {
+            return;
+        }
+        let Some(synced) = machine.copied_at() else {
+            // A folder whose root is empty stops, and nobody would mend that before the end.
+            if !is_empty {
+                self.tell(|| format!("{node} is copied"));
+                self.nodes[node].copy();
+            }
+            return;
+        };
+        let with_index = chance.chance(300);
+        // Long enough for what was done since to be synced, mostly.
+        self.run_for(chance.pick(&[10, 2_500, 6_000]));
+        let machine = &self.nodes[node];
+        // What was not synced yet when the older copy came nobody can tell from what users did.
+        if !with_index && machine.index.meta().synced < synced + 2 {
+            return;
+        }
+        let reboots = chance.chance(500);
+        self.kill(node);
+        self.fault(if with_index { "machine put back" } else { "disk put back" });
+        self.tell(|| format!("{node} is put back, index: {with_index}, reboots: {reboots}"));
+        self.nodes[node].put_copy_back(with_index);
+        if reboots {
+            self.reboot(node);
+        }
+        let here = self.nodes[node].disk.with(|model| {
+            self.town().oracle.lost_power(node, model);
+            checkers::contents(model, TOP)
+        });
+        let others = self.shown_or_kept_but_by(node);
+        self.town().lose_power(node, &here, &others);
+        self.run_for(10);
+        self.start(node);
+    }
+
+    /// The last machine goes, with all that only it knows of, and never comes back.
+    pub fn leave(&mut self) {
+        let node = self.nodes.len() - 1;
+        let has_all = |machine: &Machine| {
+            machine.program.is_some() && machine.index.pending_after(0, 1).is_empty()
+        };
+        // What it alone has, and others were told of, they would wait for for ever.
+        if self.gone.is_some() || !self.nodes[..node].iter().all(has_all) {
+            return;
+        }
+        self.fault("left for good");
+        self.tell(|| format!("{node} leaves for good"));
+        (0..node).for_each(|other| self.set_link(other, node, false));
+        self.kill(node);
+        self.gone = Some(node);
+        let others = self.shown_or_kept_but_by(node);
+        self.town().lose_power(node, &BTreeSet::new(), &others);
+    }
+
+    /// What the others have in their trees and conflict stores. What is on its way, or in a trash,
+    /// nobody answers for.
+    fn shown_or_kept_but_by(&self, node: usize) -> BTreeSet<Digest> {
+        let others = self.nodes.iter().enumerate().filter(|(other, _)| *other != node);
+        others.flat_map(|(_, machine)| machine.disk.with(|m| checkers::shown_or_kept(m))).collect()
+    }
+
+    /// What lies on the disks of the others.
+    pub(super) fn contents_but_of(&self, node: usize) -> BTreeSet<Digest> {
+        let others = self.nodes.iter().enumerate().filter(|(other, _)| *other != node);
+        let all = others.map(|(_, machine)| machine);
+        all.flat_map(|machine| machine.disk.with(|model| checkers::contents(model, TOP))).collect()
+    }
+}
