@@ -25,6 +25,7 @@ mod certify;
 mod crash;
 pub mod kept;
 mod left;
+mod link;
 mod parents;
 mod prepare;
 mod rooms;
@@ -298,6 +299,7 @@ impl<F: Fs> Apply<F> {
 fn places(act: &Act) -> Vec<&Place> {
     match act {
         Act::MakeDir { at, .. } | Act::Install { at, .. } | Act::Remove { at, .. } => vec![at],
+        Act::Link { at, .. } => vec![at],
         Act::Move { from, to, .. } => vec![from, to],
         Act::Exchange { a, b, .. } => vec![a, b],
         Act::SetAttributes { .. } | Act::Keep { .. } | Act::Release { .. } => Vec::new(),
@@ -317,9 +319,13 @@ fn line<F: Fs>(operation: &Operation, job: &prepare::Job<F>) -> Option<Line> {
     };
     let (path, expected, incoming, retire) = match &operation.act {
         // Where nothing is, nothing is displaced.
-        Act::Install { expected: Expected::Nothing, .. } => return None,
+        Act::Install { expected: Expected::Nothing, .. }
+        | Act::Link { expected: Expected::Nothing, .. } => return None,
         Act::Install { at, expected, content, retire, .. } => {
             (at.path(), was(expected), file(Some(content)), *retire)
+        }
+        Act::Link { at, expected, file, retire, .. } => {
+            (at.path(), was(expected), was(file), *retire)
         }
         Act::Remove { at, expected, retire } => (at.path(), was(expected), None, *retire),
         Act::Release { digest, of } => (of.clone(), Some(*digest), None, Retire::Trash),

@@ -27,6 +27,7 @@ mod input;
 mod lives;
 mod looks;
 mod lost;
+mod names;
 mod scans;
 mod strays;
 mod verdicts;

@@ -26,6 +26,15 @@ impl fmt::Debug for EntryId {
 }
 
 impl EntryId {
+    /// The id of the body that a file becomes the first name of: equal on all nodes, so that two
+    /// who give one version of it more names without talking mean one file. `origin` is who first
+    /// wrote that.
+    pub fn derive_body(of: EntryId, origin: Dot) -> EntryId {
+        let name = Name::new(b"body").expect("a literal name");
+        // Nothing lies in a file, so no place gives this id.
+        EntryId::derive(of, Kind::File, &name, Some(origin))
+    }
+
     /// The id of what is first made as `name` in `parent`: equal on all nodes, so that trees that
     /// were copied in advance meet without talking. `again` is the dot of the creation where that
     /// id already belongs to a live entry that was moved away.
@@ -167,8 +176,10 @@ pub enum Sight {
 /// One content a file or symlink was given.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Data {
-    /// The bytes or the target.
+    /// The bytes or the target; of one name of several, what all of them held when it was written.
     pub content: Content,
+    /// The file that this is a name of, one of several: what they hold, and how, stands there.
+    pub body: Option<EntryId>,
     /// Its place in the total order; `stamp.dot` is the operation that first wrote these bytes.
     pub stamp: Stamp,
     /// First writers of what this write replaced, and of what that had replaced: such a sibling (a
@@ -276,6 +287,15 @@ impl Entry {
         dots.sort_unstable();
         dots.dedup();
         dots
+    }
+
+    /// The bodies that any version of its content is a name of, ascending and once.
+    pub fn bodies(&self) -> Vec<EntryId> {
+        let versions = self.data.versions().iter();
+        let mut bodies: Vec<EntryId> = versions.filter_map(|version| version.value.body).collect();
+        bodies.sort_unstable();
+        bodies.dedup();
+        bodies
     }
 
     /// Whether nothing is written in any register.

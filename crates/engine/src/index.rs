@@ -109,6 +109,20 @@ pub struct SeenDots {
     pub owner: Vec<Dot>,
     /// Of extended attributes.
     pub xattr: Vec<Dot>,
+    /// The file that the thing is one name of. All attributes above are of it then; `data` and
+    /// `shown` are of the name.
+    pub body: Option<BodyDots>,
+}
+
+/// Which versions of a body's content a disk has shown.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BodyDots {
+    /// The body.
+    pub id: EntryId,
+    /// As [`SeenDots::data`].
+    pub data: Vec<Dot>,
+    /// As [`SeenDots::shown`].
+    pub shown: Vec<Dot>,
 }
 
 /// A row of D: one thing on this disk as last seen, and which versions of which entry it is.
@@ -324,6 +338,8 @@ pub trait Index {
     fn dead(&self, after: Option<EntryId>, max: usize) -> Vec<EntryId>;
     /// Every entry settled at `name` in `parent`, dead or alive, by id.
     fn named(&self, parent: EntryId, name: &Name) -> Vec<EntryId>;
+    /// Entries that some version of says are names of `body`, by id.
+    fn names_of(&self, body: EntryId) -> Vec<EntryId>;
     /// Entries with an id of `first..=last`.
     fn ids(&self, first: EntryId, last: EntryId, max: usize) -> Vec<EntryId>;
     /// Entries settled in `parent` after the given name and id.

@@ -7,7 +7,7 @@
 use crate::content::Content;
 use crate::dot::{Dot, Knowledge};
 use crate::entry::{Data, Entry, EntryId, Hlc, Kind, Presence, ROOT};
-use crate::index::{Index, Meta, PendingRow, SeenDots, Settled, Slot, Stored};
+use crate::index::{BodyDots, Index, Meta, PendingRow, SeenDots, Settled, Slot, Stored};
 use crate::limits::CONTEXTS_MAX;
 use crate::path::Name;
 use crate::proof::{broken, Mutant};
@@ -187,7 +187,7 @@ pub fn put(
     };
     let settled = view::settle(&entry, live_children);
     let alive = settled.as_ref().is_some_and(|at| at.alive);
-    let conflicted = alive && !view::losers(&entry.data).is_empty();
+    let conflicted = alive && !view::losers(index, &entry).is_empty();
     let was = old.as_ref().and_then(|old| old.settled.clone());
     let was_conflicted = old.as_ref().is_some_and(|old| old.conflicted);
     let moved = old.as_ref().is_none_or(|old| old.entry.loc != entry.loc);
@@ -195,6 +195,10 @@ pub fn put(
     let circle_before = circle(index, id, turns);
     let content_changed =
         old.as_ref().is_none_or(|old| view::winner(&old.entry.data) != view::winner(&entry.data));
+    let shown = view::shows(&entry).filter(|_| alive);
+    let was_shown = old.as_ref().filter(|old| view::is_alive(old));
+    let was_shown = was_shown.and_then(|old| view::shows(&old.entry));
+    let versions_changed = old.as_ref().is_none_or(|old| old.entry.data != entry.data);
     index.put_entry(&Stored {
         entry,
         settled: settled.clone(),
@@ -209,12 +213,34 @@ pub fn put(
     if was != settled || content_changed {
         rivals(facts, index, id, was.as_ref(), settled.as_ref());
     }
+    if !alive && (versions_changed || author == Author::Elsewhere) {
+        named(facts, index, id, arrived);
+    }
+    if shown != was_shown {
+        // Where that had lost it is lost now, or no more.
+        for body in shown.into_iter().chain(was_shown) {
+            named(facts, index, body, &[]);
+        }
+    }
     let circle_after = circle(index, id, turns);
     for member in circle_before.union(&circle_after) {
         turned(facts, index, *member);
     }
     recount(facts, index, was, settled);
     collapse(facts, index, id);
+}
+
+/// A body was written: what its names show has changed, and what lost there.
+fn named(facts: &mut Facts, index: &mut dyn Index, body: EntryId, arrived: &[Dot]) {
+    for name in index.names_of(body) {
+        let Some(mut stored) = index.entry(name) else { continue };
+        let conflicted = view::is_alive(&stored) && !view::losers(index, &stored.entry).is_empty();
+        if conflicted != stored.conflicted {
+            stored.conflicted = conflicted;
+            index.put_entry(&stored);
+        }
+        mark(facts, index, name, arrived);
+    }
 }
 
 /// The directories that lie in one another in a circle with `id`, if that is to be asked at all.
@@ -276,26 +302,37 @@ pub fn mark(facts: &mut Facts, index: &mut dyn Index, id: EntryId, arrived: &[Do
 /// only what is already in the conflict store: nobody has seen what is nowhere on this disk yet,
 /// nor the place that such an edit asserts.
 pub fn showing(index: &dyn Index, entry: &Entry) -> SeenDots {
-    let content = view::winner(&entry.data).map(|data| &data.content);
     let kept = index.kept_of(entry.id);
-    let lost = view::losers(&entry.data);
+    let lost = view::losers(index, entry);
     let is_unseen = |data: &Data| match &data.content {
         Content::File(digest, _) => {
             !kept.contains(digest) && lost.iter().any(|loser| loser.content == data.content)
         }
         Content::Link(_) => false,
     };
+    let shown = view::winner(&entry.data).map(|data| (&data.content, data.body));
     let versions = entry.data.versions().iter();
-    let unseen = versions.clone().filter(|version| is_unseen(&version.value));
+    let is_shown = |data: &Data| Some((&data.content, data.body)) == shown;
+    let unseen = versions.clone().filter(|v| is_unseen(&v.value) && !is_shown(&v.value));
     let unseen: Vec<Dot> = unseen.map(|version| version.dot).collect();
+    let body = view::body_of(index, entry);
+    let bearer = body.as_ref().unwrap_or(entry);
     SeenDots {
         loc: entry.loc.dots().filter(|dot| !unseen.contains(dot)).collect(),
         data: entry.data.dots().filter(|dot| !unseen.contains(dot)).collect(),
-        shown: versions.filter(|v| Some(&v.value.content) == content).map(|v| v.dot).collect(),
-        times: entry.times.dots().collect(),
-        mode: entry.mode.dots().collect(),
-        owner: entry.owner.dots().collect(),
-        xattr: entry.xattr.dots().collect(),
+        shown: versions.filter(|v| is_shown(&v.value)).map(|v| v.dot).collect(),
+        times: bearer.times.dots().collect(),
+        mode: bearer.mode.dots().collect(),
+        owner: bearer.owner.dots().collect(),
+        xattr: bearer.xattr.dots().collect(),
+        body: body.as_ref().map(|body| {
+            let content = view::winner(&body.data).map(|data| &data.content);
+            let versions = body.data.versions().iter();
+            let seen = versions.clone().filter(|version| !is_unseen(&version.value));
+            let shown = versions.filter(|v| Some(&v.value.content) == content);
+            let (data, shown) = (seen.map(|v| v.dot).collect(), shown.map(|v| v.dot).collect());
+            BodyDots { id: body.id, data, shown }
+        }),
     }
 }
 

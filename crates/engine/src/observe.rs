@@ -84,6 +84,7 @@ pub enum Change {
 mod classify;
 mod lost;
 mod mint;
+mod names;
 mod revive;
 mod split;
 mod stray;
@@ -92,6 +93,7 @@ mod verdict;
 pub use classify::{classify, handles, path_of, row_at, Circumstances, Seen};
 pub use lost::{take_back, Instead};
 pub use mint::publish_beside;
+pub(crate) use names::is_name_of;
 pub use revive::again as revive;
 pub use split::{is_free, publish_copy};
 pub use stray::{publish, Published, Stray};

@@ -308,6 +308,7 @@ impl Pending {
         self.flights.values().any(|flight| match &flight.act {
             Act::Keep { digest: kept } => kept == digest,
             Act::Install { expected, retire: Retire::Keep, .. }
+            | Act::Link { expected, retire: Retire::Keep, .. }
             | Act::Remove { expected, retire: Retire::Keep, .. } => {
                 matches!(expected, Expected::Exactly { content: Some(Content::File(kept, _)), .. }
                     if kept == digest)
@@ -319,9 +320,9 @@ impl Pending {
     /// What operations under way are about to make, and where.
     pub fn coming(&self) -> BTreeMap<EntryId, RelPath> {
         let makes = self.flights.values().filter_map(|flight| match &flight.act {
-            Act::MakeDir { at, .. } | Act::Install { at, expected: Expected::Nothing, .. } => {
-                Some((flight.entry, at.path()))
-            }
+            Act::MakeDir { at, .. }
+            | Act::Install { at, expected: Expected::Nothing, .. }
+            | Act::Link { at, expected: Expected::Nothing, .. } => Some((flight.entry, at.path())),
             _ => None,
         });
         makes.collect()

@@ -88,6 +88,19 @@ pub enum Act {
         /// Where what was there goes.
         retire: Retire,
     },
+    /// Puts one more name of a file at a place.
+    Link {
+        /// Where.
+        at: Place,
+        /// What is there now.
+        expected: Expected,
+        /// Where the file is.
+        of: Place,
+        /// What is there: the very inode, with its content as last seen.
+        file: Expected,
+        /// Where what was there goes.
+        retire: Retire,
+    },
     /// Sets attributes; content and inode stay.
     SetAttributes {
         /// Where; `None` is the root directory.
@@ -141,7 +154,7 @@ pub enum Act {
 }
 
 impl Act {
-    /// The paths whose names it touches.
+    /// The paths that it works on.
     pub fn paths(&self) -> Vec<RelPath> {
         match self {
             Act::MakeDir { at, .. } | Act::Install { at, .. } | Act::Remove { at, .. } => {
@@ -150,6 +163,7 @@ impl Act {
             Act::SetAttributes { at, .. } => {
                 vec![at.as_ref().map_or_else(RelPath::root, Place::path)]
             }
+            Act::Link { at, of, .. } => vec![at.path(), of.path()],
             Act::Move { from, to, .. } => vec![from.path(), to.path()],
             Act::Exchange { a, b, .. } => vec![a.path(), b.path()],
             Act::Keep { .. } | Act::Release { .. } => Vec::new(),
@@ -200,7 +214,9 @@ pub struct Failure {
     pub full: bool,
 }
 
+mod bodies;
 mod decide;
 mod knot;
 
+pub(crate) use bodies::unlike;
 pub use decide::{decide, Step, Wait};

@@ -239,6 +239,10 @@ fn judge(facts: &Facts, index: &mut dyn Index, look: &Look, id: EntryId) -> Verd
     if reflects_more || !index.kept_of(id).is_empty() {
         return Verdict::Stays;
     }
+    // A version that says it is a name of something unknown counts for itself.
+    if !index.names_of(id).is_empty() {
+        return Verdict::After;
+    }
     if !index.children(id, None, 1).is_empty() && !broken(Mutant::RetireUnderChildren) {
         return Verdict::After;
     }

@@ -16,8 +16,10 @@ use crate::proof::{broken, reached, Mutant};
 use crate::register::Register;
 use std::collections::BTreeSet;
 
+mod bodies;
 mod names;
 
+pub use bodies::{body_of, is_body, is_shown, shows, whole};
 pub use names::suffixed;
 pub(crate) use names::{beside, suffix_of};
 
@@ -76,9 +78,10 @@ fn mark_settled(entry: &Entry, needed: bool) {
     }
 }
 
-/// Whether the entry is part of the tree at all.
+/// Whether the entry is part of the tree at all: has a place in it, or may bear what stands at one.
 pub fn is_alive(stored: &Stored) -> bool {
-    stored.entry.id == ROOT || stored.settled.as_ref().is_some_and(|at| at.alive)
+    let placed = stored.settled.as_ref().is_some_and(|at| at.alive);
+    stored.entry.id == ROOT || placed || bodies::is_body(&stored.entry)
 }
 
 /// Whether its own location puts the entry somewhere; a deleted directory may be shown all the
@@ -94,7 +97,7 @@ pub fn place(index: &dyn Index, id: EntryId) -> Shown {
         return Shown::Root;
     }
     let Some(stored) = index.entry(id) else { return Shown::Gone };
-    if !is_alive(&stored) {
+    if !is_alive(&stored) || bodies::is_body(&stored.entry) {
         return Shown::Gone;
     }
     let at = stored.settled.clone().and_then(|at| location(index, id, stored.entry.kind, at));
@@ -310,24 +313,26 @@ fn newest<T: Clone>(register: &Register<Stamped<T>>) -> Option<T> {
 }
 
 /// The content that keeps the name: the latest stamp of those that no sibling names as replaced. A
-/// total order that does not ask who is alive.
+/// total order that does not ask who is alive. Of one content that is said of a file alone, and of
+/// it as one name of several, the second.
 pub fn winner(data: &Register<Data>) -> Option<&Data> {
     let all = || data.versions().iter().map(|version| &version.value);
     let stands = |one: &&Data| !all().any(|other| other.base.contains(&one.stamp.dot));
-    all().filter(stands).max_by_key(|data| data.stamp)
+    all().filter(stands).max_by_key(|data| (data.stamp, data.body))
 }
 
 /// Contents that lost to the winner and nobody has replaced: what the conflict store keeps. Equal
 /// bytes are no conflict, and neither is what another sibling names as replaced. Latest first.
-pub fn losers(data: &Register<Data>) -> Vec<&Data> {
-    let Some(winner) = winner(data).filter(|_| !broken(Mutant::LosersForgotten)) else {
-        return Vec::new();
-    };
-    let all = || data.versions().iter().map(|version| &version.value);
+pub fn losers(index: &dyn Index, entry: &Entry) -> Vec<Data> {
+    let claims = bodies::claims(index, entry).filter(|_| !broken(Mutant::LosersForgotten));
+    let Some((winner, all)) = claims else { return Vec::new() };
     let ignores = broken(Mutant::BaseIgnored);
-    let replaced = |dot: Dot| !ignores && all().any(|other| other.base.contains(&dot));
-    let mut losers: Vec<&Data> =
-        all().filter(|data| data.content != winner.content && !replaced(data.stamp.dot)).collect();
+    let replaced = |dot: Dot| !ignores && all.iter().any(|other| other.base.contains(&dot));
+    let mut losers: Vec<Data> = all
+        .iter()
+        .filter(|data| data.content != winner.content && !replaced(data.stamp.dot))
+        .cloned()
+        .collect();
     losers.sort_by_key(|data| std::cmp::Reverse(data.stamp));
     let mut seen = BTreeSet::new();
     losers.retain(|data| seen.insert(data.content.clone()));

@@ -210,7 +210,7 @@ fn view_of(index: &MemIndex, is_whole: bool) -> Tree {
         let id = stored.entry.id;
         assert!(!is_whole || view::place(index, id) != Shown::Orphan, "C7: {id:?} has no place");
         let Some(path) = path(index, id) else { continue };
-        let desired = view::desired(&stored.entry);
+        let desired = view::desired(&view::whole(index, &stored.entry));
         assert!(desired.is_some() || !is_whole, "C7: /{path} is shown and has no content");
         let Some(desired) = desired else { continue };
         let thing = (stored.entry.kind, desired.content, desired.attributes);
@@ -343,6 +343,11 @@ pub fn at_rest(world: &World) {
             let kept = held(&[b"state", b"kept"]).unwrap_or_default();
             (tree(model, root), kept, contents(model, root))
         });
+        let names = node.disk.with(|model| {
+            let root = inode(model, &[ROOT_NAME]).expect("the root is there");
+            names_on(model, root)
+        });
+        assert_eq!(names, names_in(index), "C4: which names are one file, on the disk of {number}");
         same_trees(&shown, &view_of(index, true), &format!("C4: disk and view of {number}"));
         let mode = shown.get(&RelPath::root()).expect("the root is there").2.mode;
         assert!(mode & 0o7 == 0, "C4: who joined gave the root its own mode, {mode:o}");
@@ -393,6 +398,26 @@ fn copies(world: &World, first: &Machine) {
         let other = names.insert((name, content), path.clone());
         assert!(other.is_none(), "one loser is beside its winner twice: {other:?}, {path}");
     }
+}
+
+/// Which paths are names of one file on a disk, of files with several.
+fn names_on(model: &Model, root: Inode) -> BTreeSet<BTreeSet<RelPath>> {
+    let mut names: BTreeMap<Inode, BTreeSet<RelPath>> = BTreeMap::new();
+    for ((dir, name), inode) in model.below(root) {
+        let path = model.path_below(root, dir).expect("it is below").join(name);
+        names.entry(inode).or_default().insert(path);
+    }
+    names.into_values().filter(|paths| paths.len() > 1).collect()
+}
+
+/// Which paths every node must show as names of one file.
+fn names_in(index: &MemIndex) -> BTreeSet<BTreeSet<RelPath>> {
+    let mut names: BTreeMap<EntryId, BTreeSet<RelPath>> = BTreeMap::new();
+    for stored in index.entries() {
+        let Some(body) = view::body_of(index, &stored.entry) else { continue };
+        names.entry(body.id).or_default().extend(path(index, stored.entry.id));
+    }
+    names.into_values().filter(|paths| paths.len() > 1).collect()
 }
 
 fn same_entries(number: usize, index: &MemIndex, first: &MemIndex) {

@@ -298,7 +298,7 @@ impl User<'_> {
         if self.is_last(spot) {
             return;
         }
-        self.give_up(inode);
+        self.lose_name(inode);
         self.town.let_go_of_kept(self.node, self.model);
         if self.model.unlink(spot).is_err() {
             // A directory: it goes if it is empty, as rmdir(1) would have it.
@@ -320,6 +320,19 @@ impl User<'_> {
         }
     }
 
+    /// Only who takes a file's last name away has given up its bytes. Of another's every user
+    /// elsewhere may think that it is not the last.
+    fn lose_name(&mut self, inode: Inode) {
+        let Ok(thing) = self.model.thing(inode) else { return };
+        let below = self.model.below(self.root());
+        // Names that the program has given it for a moment are nobody's.
+        if below.into_iter().filter(|(_, other)| *other == inode).count() == 1 {
+            self.give_up(inode);
+        } else if thing.kind == FileKind::File {
+            self.town.census.let_go(&thing.bytes);
+        }
+    }
+
     fn rename(&mut self, from: &Spot, to: &Spot) -> bool {
         if self.is_last(from) && from.0 != to.0 {
             return false;
@@ -328,7 +341,7 @@ impl User<'_> {
             let same = self.model.at(from.0, &from.1) == Ok(there);
             let replaces = self.model.thing(there).is_ok_and(|t| t.kind != FileKind::Dir);
             if replaces && !same {
-                self.give_up(there);
+                self.lose_name(there);
                 self.town.let_go_of_kept(self.node, self.model);
             }
         }

@@ -26,6 +26,9 @@ impl<F: Fs> Apply<F> {
             Act::Install { at, expected, attributes, retire, .. } => {
                 self.install(at, expected, attributes, *retire, job)
             }
+            Act::Link { at, expected, of, file, retire } => {
+                self.link((at, expected), (of, file), *retire, job)
+            }
             Act::SetAttributes { at, expected, attributes } => {
                 self.set_attributes(at.as_ref(), expected, attributes)
             }
@@ -96,7 +99,7 @@ impl<F: Fs> Apply<F> {
     }
 
     /// The error says whether what was staged is still unseen in staging.
-    fn try_install(
+    pub(super) fn try_install(
         &mut self,
         at: &Place,
         expected: &Expected,
@@ -379,7 +382,7 @@ impl<F: Fs> Apply<F> {
     }
 }
 
-fn was_of<F: Fs>(expected: &Expected) -> Result<Was<'_, F>, Stop> {
+pub(super) fn was_of<F: Fs>(expected: &Expected) -> Result<Was<'_, F>, Stop> {
     match expected {
         Expected::Exactly { kind, fingerprint, content, soft } => {
             let content: Option<&Content> = content.as_ref();

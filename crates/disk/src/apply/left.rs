@@ -172,6 +172,9 @@ impl<F: Fs> Apply<F> {
             if !self.kept.put(at, &digest)? {
                 self.trash.retire(at, left.number)?;
             }
+        } else if named == Some(digest) && stat.links > 1 {
+            // Never put in place, and a name of what is in the tree.
+            self.fs.remove_own(at.0, at.1)?;
         } else if incoming && stat.links == 1 {
             self.stage.give_back(&digest, ready, &left.name)?;
         } else if incoming || expected.is_some() {

@@ -123,7 +123,7 @@ impl<F: Fs> Apply<F> {
                 };
                 Job { number: Some(number), dressed: Some(dressed) }
             }
-            Act::Remove { .. } | Act::Release { .. } => {
+            Act::Remove { .. } | Act::Release { .. } | Act::Link { .. } => {
                 Job { number: Some(self.trash.number()), dressed: None }
             }
             _ => Job { number: None, dressed: None },

@@ -188,7 +188,14 @@ impl<F: Fs> Apply<F> {
                 return Ok(());
             }
         }
-        self.trash.retire(from.at(), number)?;
+        // One name of several: the bytes are in the tree yet, or where somebody put them.
+        let is_one_of_several =
+            was.kind == Kind::File && self.fs.stat(&from.dir, &from.name)?.links > 1;
+        if is_one_of_several {
+            self.fs.remove_own(&from.dir, &from.name)?;
+        } else {
+            self.trash.retire(from.at(), number)?;
+        }
         self.step(Step::Retired);
         Ok(())
     }

@@ -5,6 +5,7 @@ mod acts;
 mod bed;
 mod crashes;
 mod hostile;
+mod link;
 mod purge;
 mod race;
 mod rungs;

@@ -130,6 +130,18 @@ impl Store {
         Ok(found)
     }
 
+    /// Who was ever said to be a name of `body`.
+    pub(super) fn file_names_of(&self, body: EntryId) -> Result<Vec<EntryId>, ReadError> {
+        let mut found = Vec::new();
+        let sql = "SELECT entry FROM name WHERE body = ?1 ORDER BY entry";
+        each(self, sql, [body.0], |row| {
+            let id = EntryId(row.get(0)?);
+            found.extend((!self.overlay.entries.contains_key(&id)).then_some(id));
+            Ok(true)
+        })?;
+        Ok(found)
+    }
+
     pub(super) fn file_ids(
         &self,
         first: EntryId,

@@ -77,6 +77,8 @@ impl Store {
         let Some(base) = base else { return Ok(()) };
         self.connection.prepare_cached("DELETE FROM entry WHERE seq = ?1")?.execute([base.seq])?;
         self.unlink_dots(base.seq, base.dots.iter())?;
+        // Of what bears the content of several names; it goes after them.
+        self.connection.prepare_cached("DELETE FROM name WHERE body = ?1")?.execute([id.0])?;
         self.facts.sums.toggle(&id.0, base.sum);
         self.recent.get_mut().removed_entry(id);
         Ok(())
@@ -122,6 +124,11 @@ impl Store {
         for &(life, counter) in now.iter().filter(|dot| before.binary_search(dot).is_err()) {
             let key = (life, signed(counter), seq);
             self.connection.prepare_cached(sql)?.execute(key)?;
+        }
+        // Taken out with the body: who asks looks at the entries, and most that were names are so.
+        let sql = "INSERT OR IGNORE INTO name (body, entry) VALUES (?1, ?2)";
+        for body in stored.entry.bodies() {
+            self.connection.prepare_cached(sql)?.execute((body.0, id))?;
         }
         let sum = sums::of_row(&id, &bytes);
         let before = base.as_ref().map_or(0, |base| base.sum);

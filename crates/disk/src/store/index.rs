@@ -214,6 +214,19 @@ impl Index for Store {
         found
     }
 
+    fn names_of(&self, body: EntryId) -> Vec<EntryId> {
+        let file = self.answer(self.file_names_of(body)).into_iter();
+        let says = |id: &EntryId| {
+            let bodies = self.file_entry(*id, |held| held.stored.entry.bodies());
+            bodies.is_some_and(|bodies| bodies.contains(&body))
+        };
+        let mut found: Vec<EntryId> = file.filter(says).collect();
+        let here = self.overlay.names.range((body, EntryId([0; 16]))..);
+        found.extend(here.take_while(|(of, _)| *of == body).map(|&(_, id)| id));
+        found.sort_unstable();
+        found
+    }
+
     fn ids(&self, first: EntryId, last: EntryId, max: usize) -> Vec<EntryId> {
         let mut found = self.answer(self.file_ids(first, last, max));
         let here = self.overlay.entries.iter().filter(|(_, change)| change.stored.is_some());

@@ -58,6 +58,8 @@ pub struct Overlay {
     pub places: BTreeSet<(EntryId, Name, EntryId)>,
     /// Dots of those.
     pub dots: BTreeSet<(Dot, EntryId)>,
+    /// Which of those are names of which files.
+    pub names: BTreeSet<(EntryId, EntryId)>,
     /// Which of those are conflicted.
     pub conflicted: BTreeSet<EntryId>,
     /// Which of those are no part of the tree.
@@ -120,6 +122,7 @@ impl Overlay {
         if let Some(at) = &stored.settled {
             self.places.insert((at.parent, at.name.clone(), id));
         }
+        self.names.extend(stored.entry.bodies().into_iter().map(|body| (body, id)));
         if stored.conflicted {
             self.conflicted.insert(id);
         }
@@ -137,6 +140,9 @@ impl Overlay {
         }
         if let Some(at) = &stored.settled {
             self.places.remove(&(at.parent, at.name.clone(), id));
+        }
+        for body in stored.entry.bodies() {
+            self.names.remove(&(body, id));
         }
         self.conflicted.remove(&id);
         self.dead.remove(&id);

@@ -10,7 +10,7 @@ use super::ReadError;
 use engine::content::{Content, Digest};
 use engine::dot::Dot;
 use engine::entry::{Entry, EntryId, Kind, Owner, Timestamp};
-use engine::index::{Attributes, Intent, PendingRow, SeenDots, SeenRow, Settled, Stored};
+use engine::index::{Attributes, BodyDots, Intent, PendingRow, SeenDots, SeenRow, Settled, Stored};
 use engine::path::Name;
 use engine::register::{Register, Version};
 use engine::wire::Minted;
@@ -135,6 +135,13 @@ struct SeenDotsRecord {
     owner: Vec<u32>,
     #[prost(uint32, repeated, tag = "8")]
     xattr: Vec<u32>,
+    /// The body that the thing is one name of.
+    #[prost(bytes = "vec", optional, tag = "9")]
+    body: Option<Vec<u8>>,
+    #[prost(uint32, repeated, tag = "10")]
+    body_data: Vec<u32>,
+    #[prost(uint32, repeated, tag = "11")]
+    body_shown: Vec<u32>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -393,10 +400,27 @@ fn seen_dots_record(lives: &mut Lives, dots: &SeenDots) -> SeenDotsRecord {
             })
             .collect()
     };
-    let (loc, data, shown) = (places(&dots.loc), places(&dots.data), places(&dots.shown));
+    let place = (places(&dots.loc), places(&dots.data), places(&dots.shown));
     let (times, mode) = (places(&dots.times), places(&dots.mode));
     let (owner, xattr) = (places(&dots.owner), places(&dots.xattr));
-    SeenDotsRecord { table, loc, data, shown, times, mode, owner, xattr }
+    let of_body = dots.body.as_ref();
+    let body_data = of_body.map_or(Vec::new(), |body| places(&body.data));
+    let body_shown = of_body.map_or(Vec::new(), |body| places(&body.shown));
+    let body = of_body.map(|body| body.id.0.to_vec());
+    let (loc, data, shown) = place;
+    SeenDotsRecord {
+        table,
+        loc,
+        data,
+        shown,
+        times,
+        mode,
+        owner,
+        xattr,
+        body,
+        body_data,
+        body_shown,
+    }
 }
 
 fn read_seen_dots(lives: &Lives, record: SeenDotsRecord) -> Result<SeenDots, ReadError> {
@@ -406,7 +430,16 @@ fn read_seen_dots(lives: &Lives, record: SeenDotsRecord) -> Result<SeenDots, Rea
         let dots = places.iter().map(|&place| table.get(place as usize).copied());
         dots.collect::<Option<_>>().ok_or_else(|| broken("a dot outside its table"))
     };
+    let body = match record.body {
+        None => None,
+        Some(id) => {
+            let id = EntryId(id.try_into().map_err(|_| broken("an id of the wrong length"))?);
+            let (data, shown) = (list(record.body_data)?, list(record.body_shown)?);
+            Some(BodyDots { id, data, shown })
+        }
+    };
     Ok(SeenDots {
+        body,
         loc: list(record.loc)?,
         data: list(record.data)?,
         shown: list(record.shown)?,

@@ -22,7 +22,7 @@ const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
 /// Statement n brings the tables from version n to n + 1. Released ones never change: the museum in
 /// `testdata/store` holds a file of each.
-const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2];
+const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3];
 
 /// Rows are numbered in the order they arrive, so that the large tables grow at their end; only the
 /// narrow indexes take keys at random. `life` gives incarnations short numbers, used everywhere.
@@ -104,6 +104,15 @@ CREATE TABLE standing (
     node BLOB PRIMARY KEY,
     knowledge BLOB NOT NULL,
     heard INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+";
+
+/// Which entries are, or were once said to be, names of which file.
+const VERSION_3: &str = "
+CREATE TABLE name (
+    body BLOB NOT NULL,
+    entry BLOB NOT NULL,
+    PRIMARY KEY (body, entry)
 ) STRICT, WITHOUT ROWID;
 ";
 

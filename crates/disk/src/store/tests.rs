@@ -347,3 +347,18 @@ fn the_museums_first_index_opens_and_reads() {
     drop(Store::create(&fresh, &meta()).unwrap());
     assert_eq!(schema_of(&path), schema_of(&fresh), "the tables changed without a migration");
 }
+
+#[test]
+fn a_row_of_one_name_of_several_comes_back_as_it_was() {
+    let (_directory, path) = folder();
+    let mut store = Store::create(&path, &meta()).unwrap();
+    let mut row = rows::seen(3, 1, 5, 7);
+    let of = engine::entry::EntryId([9; 16]);
+    let (data, shown) = (row.dots.data.clone(), row.dots.loc.clone());
+    row.dots.body = Some(engine::index::BodyDots { id: of, data, shown });
+    store.put_seen(&row);
+    store.commit().unwrap();
+    drop(store);
+    let store = Store::open(&path).unwrap();
+    assert_eq!(Index::seen(&store, row.slot), Some(row));
+}

@@ -53,7 +53,7 @@ impl FolderEngine {
         };
         let now_ms = self.now.mono_ms;
         let own = self.own_lives(index);
-        let losers = view::losers(&stored.entry.data);
+        let losers = view::losers(index, &stored.entry);
         if losers.iter().any(|data| own.contains(&data.stamp.dot.incarnation)) {
             self.beside.0.insert(id, now_ms);
             return;
@@ -111,7 +111,7 @@ impl FolderEngine {
             Content::File(digest, _) => kept.contains(digest),
             Content::Link(_) => true,
         };
-        let losers = view::losers(&stored.entry.data).into_iter();
+        let losers = view::losers(index, &stored.entry).into_iter();
         let losers: Vec<Content> =
             losers.map(|data| data.content.clone()).filter(is_safe).collect();
         for content in losers {

@@ -26,8 +26,11 @@ impl FolderEngine {
 pub(super) fn cause(index: &dyn Index, id: EntryId, act: &Act) -> Option<Incarnation> {
     let entry = index.entry(id)?.entry;
     let stamp = match act {
-        Act::Install { .. } | Act::Keep { .. } => view::winner(&entry.data).map(|data| data.stamp),
-        Act::SetAttributes { .. } => attributes(&entry),
+        Act::Install { .. } | Act::Keep { .. } => {
+            view::winner(&view::whole(index, &entry).data).map(|data| data.stamp)
+        }
+        Act::Link { .. } => view::winner(&entry.data).map(|data| data.stamp),
+        Act::SetAttributes { .. } => attributes(&view::whole(index, &entry)),
         Act::MakeDir { .. } | Act::Move { .. } | Act::Exchange { .. } => place(&entry, false),
         _ => place(&entry, true).or_else(|| place(&entry, false)),
     };

@@ -204,9 +204,11 @@ impl Renamed {
             xattr: self.register(&old.xattr),
             other: old.other,
         };
-        if let Some(mut row) = index.seen_of(id) {
-            let SeenDots { loc, data, shown, times, mode, owner, xattr } = &mut row.dots;
-            for dots in [loc, data, shown, times, mode, owner, xattr] {
+        for shown in index.names_of(id).into_iter().chain([id]) {
+            let Some(mut row) = index.seen_of(shown) else { continue };
+            let SeenDots { loc, data, shown, times, mode, owner, xattr, body } = &mut row.dots;
+            let of_body = body.iter_mut().flat_map(|body| [&mut body.data, &mut body.shown]);
+            for dots in [loc, data, shown, times, mode, owner, xattr].into_iter().chain(of_body) {
                 dots.iter_mut().for_each(|dot| *dot = self.dot(*dot));
             }
             index.put_seen(&row);

@@ -90,6 +90,23 @@ impl FolderEngine {
         true
     }
 
+    /// The conflict store does not hold what the index says it does.
+    pub(super) fn not_kept(&mut self, index: &mut dyn Index, digest: &Digest) {
+        let mut after = None;
+        while index.is_kept(digest) {
+            let page = index.conflicts(after, 1024);
+            let Some(last) = page.last() else { return };
+            after = Some(*last);
+            for id in page {
+                if !index.kept_of(id).contains(digest) {
+                    continue;
+                }
+                index.remove_kept(id, digest);
+                crate::ledger::mark(&mut self.facts, index, id, &[]);
+            }
+        }
+    }
+
     /// After a power loss the conflict store may lack what the index says it holds, or hold it
     /// torn: each content is looked for and verified anew.
     pub(super) fn forget_kept(&mut self, index: &mut dyn Index) {

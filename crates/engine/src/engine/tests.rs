@@ -892,7 +892,7 @@ fn a_file_that_was_moved_over_a_symlink_is_no_edit_of_it() {
 // Story (found by a review): the mode of a file was changed for a peer, and the file had a second
 // name here. That had the mode as well, nobody looked, and `wait` said that all were the same.
 #[test]
-fn where_attributes_are_set_a_files_other_names_are_looked_at() {
+fn where_attributes_are_set_a_files_other_names_have_them_too() {
     let (mut a, mut b) = (Side::new(1), Side::new(2));
     let file = |handle, mode| {
         let mut file = present(Kind::File, handle, Some(b'1'));
@@ -904,10 +904,20 @@ fn where_attributes_are_set_a_files_other_names_are_looked_at() {
     let install = operations(b.turn([Input::Staged(vec![Digest([b'1'; 32])])]));
     b.turn([Input::Applied(vec![(install[0].id, done(file(7, 0o644)))])]);
     let names = [("f1", Some(file(5, 0o644))), ("f2", Some(file(5, 0o644)))];
-    a.turn([Input::Observed(a.now.mono_ms + 1, looks(Source::Live, &names))]);
+    let linked = a.turn([Input::Observed(a.now.mono_ms + 1, looks(Source::Live, &names))]);
+    let heard = b.hear(1, said(linked));
+    let link = operations(heard.clone());
+    assert!(matches!(link[..], [Operation { act: Act::Link { .. }, .. }]), "{link:?}");
+    a.hear(2, said(heard));
+    let applied = b.turn([Input::Applied(vec![(link[0].id, done(file(7, 0o644)))])]);
+    a.hear(2, said(applied));
     let changed = b.look(Source::Live, "f1", Found::Present(file(7, 0o600)));
     let set = operations(a.hear(2, changed));
-    assert!(matches!(set[..], [Operation { act: Act::SetAttributes { .. }, .. }]), "{set:?}");
-    let effects = a.turn([Input::Applied(vec![(set[0].id, done(file(5, 0o600)))])]);
-    assert_eq!(asked(&effects), ["f2"]);
+    assert!(matches!(set[0].act, Act::SetAttributes { .. }), "{set:?}");
+    a.turn([Input::Applied(vec![(set[0].id, done(file(5, 0o600)))])]);
+    for name in ["f1", "f2"] {
+        let path = RelPath::parse(name.as_bytes()).expect("a path");
+        let row = observe::row_at(&a.index, &path).expect("it has a row");
+        assert_eq!(row.attributes.mode, 0o600, "{name}");
+    }
 }

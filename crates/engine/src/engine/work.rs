@@ -7,14 +7,16 @@ use crate::dot::{Dot, NodeId};
 use crate::entry::{EntryId, Kind, Timestamp};
 use crate::fetch::Asked;
 use crate::index::{
-    Attributes, Index, Intent, PendingRow, SeenDots, SeenRow, Slot, Volatile, ROOT_SLOT,
+    Attributes, Index, Intent, PendingRow, SeenDots, SeenRow, Stored, Volatile, ROOT_SLOT,
 };
 use crate::ledger;
 use crate::limits::{APPLYING_MAX, APPLY_BATCH_MAX};
 use crate::observe::{self, Present, Stray};
 use crate::path::RelPath;
 use crate::pending::{Flight, Wake};
-use crate::plan::{decide, Act, Expected, OpId, Operation, Outcome, Place, Retire, Step, Wait};
+use crate::plan::{
+    self, decide, Act, Expected, OpId, Operation, Outcome, Place, Retire, Step, Wait,
+};
 use crate::proof::{broken, Mutant};
 
 /// Entries decided in one turn at most: a turn must end so that its effects can start.
@@ -56,6 +58,9 @@ impl FolderEngine {
             Step::InPlace => {
                 index.remove_pending(id);
                 self.pending.done(id);
+                for name in plan::unlike(index, id) {
+                    ledger::mark(&mut self.facts, index, name, &[]);
+                }
                 self.in_place(index, id);
             }
             Step::Record(row) if self.is_doubted(index, &row) => {
@@ -206,7 +211,10 @@ impl FolderEngine {
 
     fn holders(&self, index: &dyn Index, id: EntryId, digest: &Digest) -> Vec<NodeId> {
         let stored = index.entry(id);
-        let versions = stored.iter().flat_map(|stored| stored.entry.data.versions());
+        let bodies = stored.iter().flat_map(|stored| stored.entry.bodies());
+        let bodies: Vec<Stored> = bodies.filter_map(|body| index.entry(body)).collect();
+        let bearers = stored.iter().chain(&bodies);
+        let versions = bearers.flat_map(|stored| stored.entry.data.versions());
         let with = versions.filter(|v| digest_of(Some(&v.value.content)) == Some(*digest));
         let mut holders: Vec<_> = with.flat_map(|v| self.exchange.holders(v.dot)).collect();
         holders.sort_unstable();
@@ -255,7 +263,7 @@ impl FolderEngine {
         match outcome {
             Outcome::Done { now, refused, displaced } => {
                 let before = index.seen_of(id);
-                self.record(index, &flight, &now, refused);
+                self.record(index, &flight, &now, refused, displaced.is_none());
                 if let Some(found) = displaced {
                     self.rescue(index, &flight, before, &found);
                 }
@@ -287,6 +295,9 @@ impl FolderEngine {
                 if let Some(digest) = staged_content(&flight.act) {
                     self.fetch.missing(&digest);
                 }
+                if let Act::Keep { digest } = &flight.act {
+                    self.not_kept(index, digest);
+                }
                 self.pending.again(index, id);
             }
             Outcome::Failed(failure) => {
@@ -308,6 +319,7 @@ impl FolderEngine {
         flight: &Flight,
         now: &[Present],
         refused: Option<Attributes>,
+        as_expected: bool,
     ) {
         let id = flight.entry;
         let by = cause(index, id, &flight.act);
@@ -317,31 +329,23 @@ impl FolderEngine {
                 self.appear(index, flight, at, None, attributes, &now[0]);
                 self.happened(at.path(), Happening::Created, by);
             }
-            Act::Install { at, expected: _, content, attributes, retire } => {
-                let old = index.seen_of(id);
+            Act::Install { at, content, attributes, retire, .. } => {
                 if let Some(digest) = digest_of(Some(content)) {
                     self.fetch.consumed(&digest);
                 }
-                let lost = old.as_ref().and_then(|row| digest_of(row.content.as_ref()));
-                if let (Retire::Keep, Some(lost)) = (retire, lost) {
-                    index.put_kept(id, &lost);
-                    self.happened(at.path(), Happening::Conflict, by);
-                }
-                let what = if old.is_some() { Happening::Replaced } else { Happening::Created };
-                self.appear(index, flight, at, Some(content.clone()), attributes, &now[0]);
-                self.happened(at.path(), what, by);
+                let content = (Some(content.clone()), attributes);
+                let retire = as_expected.then_some(*retire);
+                self.stands(index, flight, (at, retire), content, &now[0]);
+            }
+            Act::Link { at, file, retire, .. } => {
+                let Expected::Exactly { content, fingerprint, .. } = file else { return };
+                let retire = as_expected.then_some(*retire);
+                let wanted = (content.clone(), &now[0].attributes);
+                self.stands(index, flight, (at, retire), wanted, &now[0]);
+                self.tell_names(index, id, (fingerprint, &now[0].attributes), &now[0]);
             }
             Act::SetAttributes { at, attributes, .. } => {
-                let Some(row) = index.seen_of(id).or_else(|| index.seen(Slot(1))) else { return };
-                let path = at.as_ref().map_or_else(RelPath::root, Place::path);
-                if !is_same_inode(&row, &now[0]) {
-                    return self.look_at([path]);
-                }
-                let refused = refused.or_else(|| refused_by(attributes, &now[0]));
-                let row = SeenRow { refused, dots: flight.dots.clone(), ..row };
-                self.update(index, row, &now[0]);
-                self.happened(path, Happening::Attributes, by);
-                self.look_at_other_names(index, id, &now[0]);
+                self.dressed(index, flight, (at.as_ref(), attributes), &now[0], refused);
             }
             Act::Move { from, to, .. } => {
                 self.move_row(index, id, to, &now[0], Some(&flight.dots));
@@ -360,6 +364,7 @@ impl FolderEngine {
                     index.put_kept(id, &lost);
                 }
                 index.remove_seen(row.slot);
+                self.look_at_rows_of(index, &row);
                 self.happened(at.path(), Happening::Removed, by);
             }
             Act::Keep { digest } => {
@@ -373,17 +378,8 @@ impl FolderEngine {
         }
     }
 
-    /// A file has its attributes under all its names: where others are known, they have changed,
-    /// and no event tells of what we do ourselves.
-    fn look_at_other_names(&mut self, index: &dyn Index, id: EntryId, now: &Present) {
-        let rows = index.seen_handle(&now.fingerprint.handle);
-        let others = rows.into_iter().filter(|row| row.entry != id);
-        let paths = others.filter_map(|row| observe::path_of(index, row.slot));
-        self.look_at(paths.collect::<Vec<_>>());
-    }
-
     /// Something stands at a place where an operation put it.
-    fn appear(
+    pub(super) fn appear(
         &mut self,
         index: &mut dyn Index,
         flight: &Flight,
@@ -418,7 +414,7 @@ impl FolderEngine {
         index.put_seen(&row);
     }
 
-    fn update(&mut self, index: &mut dyn Index, row: SeenRow, now: &Present) {
+    pub(super) fn update(&mut self, index: &mut dyn Index, row: SeenRow, now: &Present) {
         let volatile = row.volatile.clone();
         let volatile =
             volatile.or(Some(Volatile { epoch: self.epoch, previous: row.content.clone() }));
@@ -527,6 +523,7 @@ fn dir_of(index: &dyn Index, at: &Place) -> Option<SeenRow> {
 fn intent(index: &dyn Index, act: &Act, dots: &SeenDots) -> Option<Intent> {
     let (at, content) = match act {
         Act::Install { at, content, .. } => (at, Some(content.clone())),
+        Act::Link { at, file: Expected::Exactly { content, .. }, .. } => (at, content.clone()),
         Act::MakeDir { at, .. } => (at, None),
         _ => return None,
     };
@@ -541,12 +538,12 @@ fn set_intent(index: &mut dyn Index, id: EntryId, intent: Option<Intent>) {
 }
 
 /// What was asked for and is not so: the disk cannot, and is not asked again.
-fn refused_by(wanted: &Attributes, now: &Present) -> Option<Attributes> {
+pub(super) fn refused_by(wanted: &Attributes, now: &Present) -> Option<Attributes> {
     (now.attributes != *wanted).then(|| wanted.clone())
 }
 
 /// Whether a row is still of the inode that an operation worked on.
-fn is_same_inode(row: &SeenRow, now: &Present) -> bool {
+pub(super) fn is_same_inode(row: &SeenRow, now: &Present) -> bool {
     row.fingerprint.handle == now.fingerprint.handle
 }
 

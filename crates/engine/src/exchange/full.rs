@@ -278,7 +278,7 @@ pub(super) fn returns(facts: &Facts, before: &Knowledge, ours: &Entry, theirs: &
     let over = |dot: &Dot| before.contains(*dot) && facts.frontier.contains(*dot);
     ours.is_blank()
         && theirs.loc.dots().any(|dot| !before.contains(dot))
-        && view::is_placed(theirs)
+        && (view::is_placed(theirs) || view::is_body(theirs))
         && theirs.dots().iter().any(over)
 }
 

@@ -275,6 +275,10 @@ fn is_left_out(stored: &Stored) -> bool {
 /// The content that a user has just written. What an import found may well be at the peer too.
 fn just_written(entry: &Entry) -> Option<(Digest, u64)> {
     let newest = view::winner(&entry.data).filter(|data| data.stamp.rank >= Rank::Write)?;
+    if newest.body.is_some() {
+        // What it holds rides with its body.
+        return None;
+    }
     match newest.content {
         Content::File(digest, size) => Some((digest, size)),
         Content::Link(_) => None,

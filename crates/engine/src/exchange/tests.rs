@@ -35,7 +35,7 @@ fn versions(stamp: Stamp, n: u16, letter: u8) -> (Version<Location>, Version<Dat
     let name = Name::new(format!("f{n}").as_bytes()).unwrap();
     let at = Location { parent: ROOT, name, stamp, state: Presence::At(None) };
     let content = Content::File(Digest([letter; 32]), 1);
-    let data = Data { content, stamp, base: Vec::new() };
+    let data = Data { content, stamp, base: Vec::new(), body: None };
     (
         Version { dot: stamp.dot, minted: at.mint().into(), value: at },
         Version { dot: stamp.dot, minted: data.mint().into(), value: data },

@@ -30,6 +30,7 @@ struct State {
     entries: Table<EntryId, Stored>,
     by_dot: Table<(Dot, EntryId), ()>,
     by_place: Table<(EntryId, Name, EntryId), ()>,
+    by_body: Table<(EntryId, EntryId), ()>,
     conflicted: Table<EntryId, ()>,
     dead: Table<EntryId, ()>,
     seen: Table<Slot, SeenRow>,
@@ -109,6 +110,7 @@ macro_rules! each_table {
         state.entries.$method();
         state.by_dot.$method();
         state.by_place.$method();
+        state.by_body.$method();
         state.conflicted.$method();
         state.dead.$method();
         state.seen.$method();
@@ -164,6 +166,9 @@ impl State {
         let Some(old) = self.entries.remove(&id) else { return };
         for dot in old.entry.dots() {
             self.by_dot.remove(&(dot, id));
+        }
+        for body in old.entry.bodies() {
+            self.by_body.remove(&(body, id));
         }
         if let Some(at) = old.settled {
             self.by_place.remove(&(at.parent, at.name, id));
@@ -290,6 +295,9 @@ impl Index for MemIndex {
         for dot in stored.entry.dots() {
             self.open.by_dot.insert((dot, id), ());
         }
+        for body in stored.entry.bodies() {
+            self.open.by_body.insert((body, id), ());
+        }
         if let Some(at) = &stored.settled {
             self.open.by_place.insert((at.parent, at.name.clone(), id), ());
         }
@@ -318,6 +326,11 @@ impl Index for MemIndex {
         rows.take_while(|(p, n, _)| *p == parent && n == name).map(|&(_, _, id)| id).collect()
     }
 
+    fn names_of(&self, body: EntryId) -> Vec<EntryId> {
+        let rows = self.open.by_body.keys_from((body, EntryId([0; 16])));
+        rows.take_while(|(of, _)| *of == body).map(|&(_, id)| id).collect()
+    }
+
     fn children(
         &self,
         parent: EntryId,
@@ -340,7 +353,7 @@ impl Index for MemIndex {
         to: u64,
         max: usize,
     ) -> Vec<(u64, EntryId)> {
-        let at = |counter, id| (Dot { incarnation, counter }, EntryId([id; 16]));
+        let at = |counter, byte| (Dot { incarnation, counter }, EntryId([byte; 16]));
         let rows = self.open.by_dot.range(at(from, 0)..=at(to, u8::MAX));
         rows.take(max).map(|((dot, id), ())| (dot.counter, *id)).collect()
     }

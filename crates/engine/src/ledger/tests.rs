@@ -172,7 +172,12 @@ fn a_place_that_came_with_an_edit_is_shown_only_with_its_bytes() {
     let place = Location { parent: ROOT, name, stamp, state };
     entry.loc.insert(Version { dot: dot(2), minted: place.mint().into(), value: place });
     let new = Content::File(Digest([2; 32]), 2);
-    let data = Data { content: new.clone(), stamp: Stamp { dot: dot(2), ..stamp }, base: vec![] };
+    let data = Data {
+        content: new.clone(),
+        stamp: Stamp { dot: dot(2), ..stamp },
+        base: vec![],
+        body: None,
+    };
     entry.data.insert(Version { dot: dot(2), minted: data.mint().into(), value: data });
     let old = Content::File(Digest([1; 32]), 1);
     assert_eq!(places_shown(&entry, Some(&old), &[]), []);
@@ -189,7 +194,7 @@ fn the_place_that_came_with_the_bytes_on_the_disk_is_shown_though_they_lost() {
     let mut write = |time: u64| {
         let stamp = Stamp { rank: Rank::Write, hlc: Hlc(time), dot: dot(time) };
         let content = Content::File(Digest([u8::try_from(time).unwrap(); 32]), 1);
-        let data = Data { content: content.clone(), stamp, base: vec![] };
+        let data = Data { content: content.clone(), stamp, base: vec![], body: None };
         entry.data.insert(Version { dot: dot(time), minted: data.mint().into(), value: data });
         let (name, state) = (Name::new(b"f").unwrap(), Presence::At(None));
         let place = Location { parent: ROOT, name, stamp, state };

@@ -3,7 +3,8 @@
 //! Files go by path first (an editor's save by rename is an edit), directories by handle first (a
 //! rotated release is a move). Moves are settled before creations, creations before deletions.
 
-use super::mint::Pen;
+use super::mint::{all_children, Pen};
+use super::names::is_name_of;
 use super::{Batch, Change, Found, Observation, Present, Source};
 use crate::entry::{EntryId, Kind, Rank, Timestamp};
 use crate::index::{Handle, Index, Phase, SeenRow, Slot, ROOT_SLOT, UNDONE};
@@ -14,9 +15,10 @@ use crate::view::{self, Shown};
 use std::collections::{BTreeMap, BTreeSet};
 
 mod aftermath;
+mod names;
 mod older;
 
-use aftermath::{unshown, Aftermath};
+use aftermath::{is_edit, mark_edit, replaced_dir, unshown, Aftermath};
 
 /// What a batch of looks led to, besides local operations.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -112,7 +114,8 @@ pub fn classify(
     let rank = if is_import { Rank::Import } else { Rank::Write };
     let contested = !index.conflicts(None, 1).is_empty();
     let pen = Pen { facts, index, source: batch.source, rank, epoch: under.epoch };
-    let mut desk = Desk { pen, under, contested, seen: Seen::default() };
+    let files = BTreeSet::new();
+    let mut desk = Desk { pen, under, contested, files, seen: Seen::default() };
     let (mut present, mut absent) = (BTreeMap::new(), Vec::new());
     let mut looked = BTreeSet::new();
     for Observation { path, found } in batch.looks {
@@ -122,7 +125,12 @@ pub fn classify(
                 present.insert(path, found);
             }
             Found::Absent => absent.push(path),
-            Found::Busy(_) => desk.unseen(&path),
+            // The kernel tells of the end of it under the name that was written through, which may
+            // be another one.
+            Found::Busy(_) => {
+                desk.unseen(&path);
+                desk.seen.again.extend((batch.source == Source::Scan).then_some(path));
+            }
             Found::Foreign(what) | Found::Unreadable(what) => {
                 desk.unseen(&path);
                 desk.seen.notices.push((path, what));
@@ -130,7 +138,11 @@ pub fn classify(
         }
     }
     absent.sort_unstable();
-    desk.leave_unjudged(&mut present, &looked);
+    let handle = |(path, found): (&RelPath, &Present)| {
+        (found.kind == Kind::File).then(|| (found.fingerprint.handle.clone(), path.clone()))
+    };
+    desk.files = present.iter().filter_map(handle).collect();
+    desk.leave_unjudged(&mut present, &absent, &looked);
     desk.move_known(&present, &absent);
     for (path, found) in &present {
         desk.arrive(path, found);
@@ -146,6 +158,8 @@ struct Desk<'a> {
     under: &'a Circumstances,
     /// Whether any entry of the folder has lost versions.
     contested: bool,
+    /// Which file was found where in this batch.
+    files: BTreeSet<(Handle, RelPath)>,
     seen: Seen,
 }
 
@@ -155,10 +169,11 @@ impl Desk<'_> {
     fn leave_unjudged(
         &mut self,
         present: &mut BTreeMap<RelPath, Present>,
+        absent: &[RelPath],
         looked: &BTreeSet<RelPath>,
     ) {
         present.retain(|path, found| {
-            let Some(row) = self.known_elsewhere(path, found) else { return true };
+            let Some(row) = self.known_elsewhere(path, found, absent) else { return true };
             let Some(old) = path_of(self.pen.index, row.slot) else { return true };
             if looked.contains(&old) || self.under.judge.contains(path) {
                 return true;
@@ -174,7 +189,7 @@ impl Desk<'_> {
         let mut moves: Vec<(SeenRow, RelPath)> = Vec::new();
         let (mut from, mut origins) = (Vec::new(), Vec::new());
         for (path, found) in present {
-            let Some(row) = self.known_elsewhere(path, found) else { continue };
+            let Some(row) = self.known_elsewhere(path, found, absent) else { continue };
             if broken(Mutant::MoveIsTwoThings) {
                 continue;
             }
@@ -228,8 +243,14 @@ impl Desk<'_> {
         }
     }
 
-    /// The row of D that has this handle at another path, if this path is free for it to own.
-    fn known_elsewhere(&self, path: &RelPath, found: &Present) -> Option<SeenRow> {
+    /// The row of D that has this handle at another path, if this path is free for it to own. Of
+    /// several names the one that is gone.
+    fn known_elsewhere(
+        &self,
+        path: &RelPath,
+        found: &Present,
+        absent: &[RelPath],
+    ) -> Option<SeenRow> {
         let index = &*self.pen.index;
         let here = row_at(index, path);
         if here.as_ref().is_some_and(|row| row.fingerprint.handle == found.fingerprint.handle) {
@@ -239,7 +260,27 @@ impl Desk<'_> {
         if found.kind != Kind::Dir && here.as_ref().is_some_and(same_kind) {
             return None;
         }
-        index.seen_handle(&found.fingerprint.handle).into_iter().find(same_kind)
+        let rows = index.seen_handle(&found.fingerprint.handle).into_iter().filter(same_kind);
+        let is_there = |row: &SeenRow| {
+            let old = path_of(index, row.slot);
+            old.is_none_or(|old| absent.binary_search(&old).is_err())
+        };
+        rows.min_by_key(is_there)
+    }
+
+    /// A name beside `path` of the same file, found there in this batch, and last seen there, too:
+    /// not yet known to be a name of what `row` is one of.
+    fn beside(&self, path: &RelPath, found: &Present, row: Option<&SeenRow>) -> Option<SeenRow> {
+        let index = &*self.pen.index;
+        let handle = &found.fingerprint.handle;
+        let body = row.and_then(|row| row.dots.body.as_ref()).map(|body| body.id);
+        let rows = index.seen_handle(handle).into_iter().filter(|row| row.kind == Kind::File);
+        let mut others = rows.filter(|other| {
+            let there = path_of(index, other.slot).filter(|there| there != path);
+            there.is_some_and(|there| self.files.contains(&(handle.clone(), there)))
+                && (body.is_none() || !is_name_of(other, body))
+        });
+        others.find(|other| other.content.is_some())
     }
 
     /// Whether a directory above `old` is itself being moved in this batch.
@@ -329,6 +370,17 @@ impl Desk<'_> {
     fn change(&mut self, path: &RelPath, row: &SeenRow, found: &Present) {
         let what = if is_edit(row, found) { Change::Edited } else { Change::Attributes };
         mark_edit(row, found);
+        if found.kind != Kind::File {
+            return self.watched(what, path, |pen| pen.change(row, found));
+        }
+        if let Some(first) = self.beside(path, found, Some(row)) {
+            return self.watched(Change::Edited, path, |pen| {
+                pen.turn_into_name(row, found, &first);
+            });
+        }
+        if row.dots.body.is_some() && row.fingerprint.handle != found.fingerprint.handle {
+            return self.watched(Change::Edited, path, |pen| pen.part(row, found));
+        }
         self.watched(what, path, |pen| pen.change(row, found));
     }
 
@@ -377,11 +429,24 @@ impl Desk<'_> {
         }
         match known {
             Some(id) => {
-                let adopt = |pen: &mut Pen<'_>| pen.adopt(parent, name, id, found);
+                let is_file = found.kind == Kind::File;
+                let first = is_file.then(|| self.beside(path, found, None)).flatten();
+                let adopt = |pen: &mut Pen<'_>| {
+                    let before = pen.facts.meta.counter;
+                    pen.adopt(parent, name, id, found);
+                    let row = pen.index.seen_of(id).filter(|_| pen.facts.meta.counter != before);
+                    if let (Some(row), Some(first)) = (row, first) {
+                        pen.turn_into_name(&row, found, &first);
+                    }
+                };
                 self.watched(Change::Edited, path, adopt);
             }
             None => {
-                self.pen.create(parent, name, found);
+                let first = (found.kind == Kind::File).then(|| self.beside(path, found, None));
+                match first.flatten() {
+                    Some(first) => self.pen.create_name(parent, name, found, &first),
+                    None => self.pen.create(parent, name, found),
+                }
                 self.seen.done.push((Change::Created, path.clone(), None));
             }
         }
@@ -414,6 +479,7 @@ impl Desk<'_> {
         if self.aftermath(&row, None) == Aftermath::Damage {
             return self.mend(path, &row, None);
         }
+        self.look_at_another_name(&row);
         let source = self.pen.source;
         match self.under.gone.get(path) {
             Some(first) => self.pen.source = *first,
@@ -519,37 +585,5 @@ impl Desk<'_> {
             }
         }
         ledger::mark(self.pen.facts, self.pen.index, entry, &[]);
-    }
-}
-
-fn all_children(index: &dyn Index, slot: Slot) -> Vec<SeenRow> {
-    let mut all: Vec<SeenRow> = Vec::new();
-    loop {
-        let after = all.last().and_then(|row| row.name.clone());
-        let page = index.seen_children(slot, after.as_ref(), 1024);
-        if page.is_empty() {
-            return all;
-        }
-        all.extend(page);
-    }
-}
-
-/// A directory that was removed and made again, or put in another's place.
-fn replaced_dir(row: &SeenRow, found: &Present) -> bool {
-    let is_other = row.fingerprint.handle != found.fingerprint.handle;
-    row.kind == Kind::Dir && is_other && !broken(Mutant::DirectoriesByName)
-}
-
-fn is_edit(row: &SeenRow, found: &Present) -> bool {
-    found.content.is_some() && found.content != row.content
-}
-
-/// For the simulator: which of the edits this is that are easily missed.
-fn mark_edit(row: &SeenRow, found: &Present) {
-    let (was, now) = (&row.fingerprint, &found.fingerprint);
-    if is_edit(row, found) && was.handle != now.handle {
-        reached("an edit of the path though the inode is new");
-    } else if is_edit(row, found) && (was.size, was.mtime) == (now.size, now.mtime) {
-        reached("nothing but the change time tells of an edit");
     }
 }

@@ -9,6 +9,7 @@ use crate::dot::Dot;
 use crate::entry::{Data, Entry, EntryId, Location, Presence, Rank, Sight, Stamp, DATA_BASE_MAX};
 use crate::index::{Index, SeenRow};
 use crate::ledger::{self, Author, Facts};
+use crate::view;
 
 /// What is shown in the place of a lost version.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,15 +30,23 @@ pub fn take_back(
     lost: &Digest,
     is_own: &dyn Fn(Dot) -> bool,
 ) -> Option<Instead> {
-    let stored = index.entry(id)?;
-    let mut entry = stored.entry;
+    let name = index.entry(id)?.entry;
     let is_lost = |data: &Data| matches!(&data.content, Content::File(digest, _) if digest == lost);
-    let all = entry.data.versions().iter();
-    let mine: Vec<Dot> =
-        all.filter(|v| is_own(v.dot) && is_lost(&v.value)).map(|v| v.dot).collect();
-    if mine.is_empty() {
-        return None;
-    }
+    let mine_of = |entry: &Entry| -> Vec<Dot> {
+        let all = entry.data.versions().iter();
+        let bears = |data: &Data| data.body.is_none() && is_lost(data);
+        all.filter(|v| is_own(v.dot) && bears(&v.value)).map(|v| v.dot).collect()
+    };
+    // Of one name of several it stands on its body, or on what it was also said to be a name of.
+    let shown = view::body_of(index, &name).map_or(id, |body| body.id);
+    let mut bearers = [shown, id].into_iter().chain(name.bodies());
+    let has_mine = |bearer: &EntryId| {
+        index.entry(*bearer).is_some_and(|stored| !mine_of(&stored.entry).is_empty())
+    };
+    let bearer = bearers.find(has_mine)?;
+    let stored = index.entry(bearer)?;
+    let mut entry = stored.entry;
+    let mine = mine_of(&entry);
     let row = index.seen_of(id);
     let hlc = facts.tick();
     let dot = facts.mint();
@@ -52,16 +61,31 @@ pub fn take_back(
         // Said again under the dot of the place: its author may be about to delete it, and what has
         // a place has to have a content.
         (Some(beside), _) => (Instead::Other, Some(beside)),
+        (None, _) if bearer != id && bearer != shown => (Instead::Other, None),
         (None, None) => (Instead::Nothing, None),
         (None, Some(row)) => {
             let (instead, content) = in_place_of(index, row, lost);
-            (instead, content.map(|content| Data { content, stamp, base }))
+            (instead, content.map(|content| Data { content, stamp, base, body: None }))
         }
     };
     if let Some(data) = data {
         entry.data.write(version(dot, data), &[]);
     }
-    place(&mut entry, instead, stamp, &mine);
+    if bearer == id {
+        place(&mut entry, instead, stamp, &mine);
+    } else {
+        let context = index.entry(id).and_then(|stored| stored.context);
+        if let Some(here) = any_place(&name).filter(|_| entry.data.is_empty()) {
+            let ends: Vec<Dot> = entry.loc.dots().collect();
+            let state = Presence::Deleted(Sight::Inferred);
+            entry.loc.write(version(dot, Location { stamp, state, ..here }), &ends);
+        }
+        if bearer == shown {
+            let mut name = super::stray::named_again(name, dot);
+            place(&mut name, instead, stamp, &mine);
+            ledger::put(facts, index, name, context, Author::Elsewhere, &[dot]);
+        }
+    }
     ledger::put(facts, index, entry, stored.context, Author::Elsewhere, &[dot]);
     Some(instead)
 }

@@ -4,6 +4,7 @@
 //! this disk stay as siblings. An edit re-asserts the location, so that a concurrent delete cannot
 //! take it away.
 
+use super::names::is_name_of;
 use super::{revive, Present, Source};
 use crate::content::{Content, Digest};
 use crate::dot::Dot;
@@ -37,7 +38,7 @@ pub(super) fn version<T: Minted>(dot: Dot, value: T) -> Version<T> {
 impl Pen<'_> {
     /// The clock of a change: now, or for what a scan found the time of its last change, not before
     /// the last clean stop (a long absence must not make old edits look new).
-    fn time(&mut self, present: Option<&Present>) -> Hlc {
+    pub(super) fn time(&mut self, present: Option<&Present>) -> Hlc {
         match (self.rank, present, self.source) {
             (Rank::Import, Some(found), _) => Hlc::from_unix_ms(found.attributes.mtime.unix_ms()),
             (Rank::Write, Some(found), Source::Scan) => {
@@ -58,12 +59,12 @@ impl Pen<'_> {
         Stamp { rank: if preferred { Rank::Preferred } else { stamp.rank }, ..stamp }
     }
 
-    fn stamp(&self, hlc: Hlc, dot: Dot) -> Stamp {
+    pub(super) fn stamp(&self, hlc: Hlc, dot: Dot) -> Stamp {
         Stamp { rank: self.rank, hlc, dot }
     }
 
     /// A new thing at `name` in the directory of `parent`.
-    pub fn create(&mut self, parent: &SeenRow, name: &Name, found: &Present) -> SeenRow {
+    pub fn create(&mut self, parent: &SeenRow, name: &Name, found: &Present) {
         let hlc = self.time(Some(found));
         let dot = self.facts.mint();
         let id = self.fresh_id(parent.entry, found.kind, name, dot);
@@ -85,11 +86,10 @@ impl Pen<'_> {
         self.index.put_seen(&row);
         self.put(entry, context, dot);
         revive::above(self.facts, self.index, id);
-        row
     }
 
     /// The id that the place gives, unless a live entry that was moved away has it.
-    fn fresh_id(&self, parent: EntryId, kind: Kind, name: &Name, dot: Dot) -> EntryId {
+    pub(super) fn fresh_id(&self, parent: EntryId, kind: Kind, name: &Name, dot: Dot) -> EntryId {
         let derived = EntryId::derive(parent, kind, name, None);
         let usable = |id: EntryId| {
             let dead = self.index.entry(id).is_none_or(|stored| !view::is_alive(&stored));
@@ -110,8 +110,9 @@ impl Pen<'_> {
         let slot = self.facts.slot();
         let equal = entry.kind == Kind::Dir
             || broken(Mutant::AdoptsAnything)
-            || found.content == view::winner(&entry.data).map(|data| data.content.clone());
-        let data = if equal { ledger::showing(self.index, &entry).data } else { Vec::new() };
+            || found.content == self.content_of(&entry);
+        let showing = ledger::showing(self.index, &entry);
+        let data = if equal { showing.data } else { Vec::new() };
         let loc = ledger::places_shown(&entry, found.content.as_ref(), &data);
         let mut dots = SeenDots { loc, data, ..SeenDots::default() };
         if let Some(dots) = self.intended(id, found) {
@@ -122,7 +123,7 @@ impl Pen<'_> {
         }
         if equal {
             reached("what a joiner has is what the others have");
-            dots.shown = shown_dots(&entry, found.content.as_ref());
+            (dots.shown, dots.body) = (showing.shown, showing.body);
             let row = self.row(slot, parent.slot, Some(name.clone()), &entry, found, dots, None);
             self.index.put_seen(&row);
             ledger::mark(self.facts, self.index, id, &[]);
@@ -163,20 +164,30 @@ impl Pen<'_> {
             let hlc = self.time(Some(found));
             let dot = self.facts.mint();
             let stamp = self.stamp(hlc, dot);
+            let mut body = self.body_shown(&dots);
+            let was_known = body.as_ref().map_or(was_placed, |body| view::is_body(&body.entry));
             if edited {
                 previous = row.content.clone();
+                let knows = !self.may_stand_on_another(row, found);
+                let stamp = self.weighed(stamp);
                 self.reassert(&mut entry, &mut dots, stamp, Some(row));
-                let is_sure = !self.may_stand_on_another(row, found);
-                let over = if is_sure { &row.dots.shown[..] } else { &[] };
-                let weighed = self.weighed(stamp);
-                write_data(&mut entry, &mut dots, content.clone(), over, weighed, dot);
+                self.write(&mut entry, body.as_mut(), &mut dots, content.clone(), knows, stamp);
                 if broken(Mutant::EditSupersedesAll) {
                     entry.data.supersede(&all);
                 }
             }
-            let over = Some(row).filter(|_| !edited || was_placed);
-            write_attributes(&mut entry, &mut dots, over, &found.attributes, stamp);
-            self.put(entry.clone(), context, dot);
+            let over = Some(row).filter(|_| !edited || was_known);
+            let bearer = body.as_mut().map_or(&mut entry, |body| &mut body.entry);
+            write_attributes(bearer, &mut dots, over, &found.attributes, stamp);
+            match body {
+                Some(body) => {
+                    self.put(body.entry, body.context, dot);
+                    if edited {
+                        self.put(entry.clone(), context, dot);
+                    }
+                }
+                None => self.put(entry.clone(), context, dot),
+            }
         }
         let mut next =
             self.row(row.slot, row.parent, row.name.clone(), &entry, found, dots, previous);
@@ -189,6 +200,7 @@ impl Pen<'_> {
             next.volatile = row.volatile.clone();
         }
         self.index.put_seen(&next);
+        self.share(&next);
         if asks_again || self.index.pending(row.entry).is_some() {
             ledger::mark(self.facts, self.index, row.entry, &[]);
         }
@@ -224,9 +236,9 @@ impl Pen<'_> {
         self.facts.unsure.contains(&row.entry) && row.fingerprint.handle != found.fingerprint.handle
     }
 
-    fn was_intended(&mut self, entry: &Entry, row: &SeenRow, found: &Present) -> bool {
+    pub(super) fn was_intended(&mut self, entry: &Entry, row: &SeenRow, found: &Present) -> bool {
         let Some(dots) = self.intended(row.entry, found) else { return false };
-        if let Some(lost) = lost_digest(entry, row) {
+        if let Some(lost) = lost_digest(self.index, entry, row) {
             // What lost to it went to the conflict store with the same operation.
             self.index.put_kept(row.entry, &lost);
         }
@@ -243,26 +255,41 @@ impl Pen<'_> {
     /// And who moved a file here that was known elsewhere means this one to stay, whatever becomes
     /// of its like.
     fn is_applied(&mut self, entry: &Entry, row: &SeenRow, found: &Present) -> bool {
-        let winner = view::winner(&entry.data).map(|data| &data.content);
+        let whole = view::whole(self.index, entry).into_owned();
+        let winner = view::winner(&whole.data).map(|data| &data.content);
         if winner.is_none() || winner != found.content.as_ref() {
             return false;
         }
+        let body = view::body_of(self.index, entry).map(|body| body.id);
+        if row.dots.body.as_ref().map(|body| body.id) != body {
+            return false;
+        }
+        let on_disk = row.dots.body.as_ref().map_or(&row.dots.shown, |body| &body.shown);
         let known = self.index.seen_handle(&found.fingerprint.handle);
-        if row.dots.shown.iter().any(|dot| entry.data.get(*dot).is_some())
-            || known.iter().any(|other| other.slot != row.slot)
+        let is_elsewhere = |other: &SeenRow| {
+            other.slot != row.slot && (body.is_none() || !is_name_of(other, body))
+        };
+        if on_disk.iter().any(|dot| whole.data.get(*dot).is_some())
+            || known.iter().any(is_elsewhere)
         {
             return false;
         }
-        let shown = shown_dots(entry, found.content.as_ref());
+        let shown = shown_dots(&whole, found.content.as_ref());
         let mut dots = row.dots.clone();
-        dots.data.extend(shown.iter().filter(|dot| !row.dots.data.contains(dot)));
-        dots.loc
-            .extend(entry.loc.dots().filter(|d| shown.contains(d) && !row.dots.loc.contains(d)));
-        dots.shown = shown;
+        let loc = entry.loc.dots().filter(|d| shown.contains(d) && !row.dots.loc.contains(d));
+        dots.loc.extend(loc);
+        let (data, now) = match &mut dots.body {
+            Some(body) => (&mut body.data, &mut body.shown),
+            None => (&mut dots.data, &mut dots.shown),
+        };
+        let news: Vec<Dot> = shown.iter().filter(|dot| !data.contains(dot)).copied().collect();
+        data.extend(news);
+        *now = shown;
         let previous = row.content.clone();
         let name = row.name.clone();
         let next = self.row(row.slot, row.parent, name, entry, found, dots, previous);
         self.index.put_seen(&next);
+        self.share(&next);
         ledger::mark(self.facts, self.index, row.entry, &[]);
         true
     }
@@ -291,13 +318,19 @@ impl Pen<'_> {
                 None => {
                     let content = row.content.clone();
                     write_data(&mut entry, &mut next.dots, content, &[], stamp, dot);
+                    next.dots.body = None;
                 }
             }
         }
-        if !was_placed {
+        if !was_placed && next.dots.body.is_none() {
             write_attributes(&mut entry, &mut next.dots, None, &row.attributes, stamp);
         }
+        let of = next.dots.body.as_ref().map(|body| body.id);
+        if of.is_some_and(|of| entry.bodies().contains(&of)) {
+            self.hold(&mut next, stamp);
+        }
         self.index.put_seen(&next);
+        self.share(&next);
         self.put(entry, stored.context, dot);
         revive::above(self.facts, self.index, row.entry);
     }
@@ -364,9 +397,10 @@ impl Pen<'_> {
         if broken(Mutant::DeleteSupersedesAll) {
             (places, contents) = (entry.loc.dots().collect(), entry.data.dots().collect());
         }
-        entry.loc.write(version(dot, location), &places);
+        entry.loc.write(version(dot, location.clone()), &places);
         entry.data.supersede(&contents);
         self.put(entry, stored.context, dot);
+        self.leave_body(row, location);
         let alive = self.index.entry(row.entry).is_some_and(|stored| view::is_alive(&stored));
         if alive {
             ledger::mark(self.facts, self.index, row.entry, &[dot]);
@@ -404,7 +438,7 @@ impl Pen<'_> {
     }
 
     #[allow(clippy::too_many_arguments)]
-    fn row(
+    pub(super) fn row(
         &self,
         slot: Slot,
         parent: Slot,
@@ -448,15 +482,19 @@ pub fn publish_beside(
     let epoch = 0;
     let mut pen = Pen { facts, index, source: Source::Live, rank: Rank::Write, epoch };
     let mut dots = before.dots.clone();
+    let mut body = pen.body_shown(&dots);
     pen.reassert(&mut entry, &mut dots, stamp, Some(before));
-    write_data(&mut entry, &mut dots, Some(content), &before.dots.shown, stamp, dot);
+    pen.write(&mut entry, body.as_mut(), &mut dots, Some(content), true, stamp);
+    if let Some(body) = body {
+        pen.put(body.entry, body.context, dot);
+    }
     pen.put(entry, stored.context, dot);
     ledger::mark(pen.facts, pen.index, before.entry, &[dot]);
 }
 
 /// The bytes that the row shows, if they lost to a sibling.
-fn lost_digest(entry: &Entry, row: &SeenRow) -> Option<Digest> {
-    let lost = view::losers(&entry.data).iter().any(|l| Some(&l.content) == row.content.as_ref());
+fn lost_digest(index: &dyn Index, entry: &Entry, row: &SeenRow) -> Option<Digest> {
+    let lost = view::losers(index, entry).iter().any(|l| Some(&l.content) == row.content.as_ref());
     match &row.content {
         Some(Content::File(digest, _)) if lost => Some(*digest),
         _ => None,
@@ -465,7 +503,7 @@ fn lost_digest(entry: &Entry, row: &SeenRow) -> Option<Digest> {
 
 /// A tombstone's id is used again: what is left in its registers is history. Returns the dots that
 /// the new writes supersede.
-fn bury(entry: &mut Entry) -> SeenDots {
+pub(super) fn bury(entry: &mut Entry) -> SeenDots {
     let data: Vec<Dot> = entry.data.dots().collect();
     entry.data.supersede(&data);
     SeenDots {
@@ -480,7 +518,7 @@ fn bury(entry: &mut Entry) -> SeenDots {
 /// A moved file takes its content along under the new dot, stamp and origin as they were: a
 /// concurrent delete takes away the content it saw, and the file must live on at its new place.
 /// Returns whether it is still there to be taken.
-fn reassert_data(entry: &mut Entry, dots: &mut SeenDots, dot: Dot) -> bool {
+pub(super) fn reassert_data(entry: &mut Entry, dots: &mut SeenDots, dot: Dot) -> bool {
     let shown = entry.data.versions().iter().filter(|v| dots.shown.contains(&v.dot));
     let data = shown.max_by_key(|v| v.value.stamp).map(|v| v.value.clone());
     let Some(data) = data else { return entry.kind == Kind::Dir };
@@ -514,6 +552,15 @@ pub(super) fn write_data(
     dot: Dot,
 ) {
     let Some(content) = content else { return };
+    let base = origins(entry, replaced);
+    entry.data.write(version(dot, Data { content, stamp, base, body: None }), replaced);
+    dots.data.retain(|seen| !replaced.contains(seen));
+    dots.data.push(dot);
+    dots.shown = vec![dot];
+}
+
+/// First writers of these versions of a content, and of what they had replaced.
+pub(super) fn origins(entry: &Entry, replaced: &[Dot]) -> Vec<Dot> {
     let left = |dot: &Dot| entry.data.get(*dot).map(|version| &version.value);
     // What others have replaced meanwhile is named as well, as far as it is known by then.
     let origins = replaced.iter().map(|dot| left(dot).map_or(*dot, |data| data.stamp.dot));
@@ -524,10 +571,20 @@ pub(super) fn write_data(
             base.push(origin);
         }
     }
-    entry.data.write(version(dot, Data { content, stamp, base }), replaced);
-    dots.data.retain(|seen| !replaced.contains(seen));
-    dots.data.push(dot);
-    dots.shown = vec![dot];
+    base
+}
+
+/// Everything that this disk shows in a directory, by name.
+pub(super) fn all_children(index: &dyn Index, slot: Slot) -> Vec<SeenRow> {
+    let mut all: Vec<SeenRow> = Vec::new();
+    loop {
+        let after = all.last().and_then(|row| row.name.clone());
+        let page = index.seen_children(slot, after.as_ref(), 1024);
+        if page.is_empty() {
+            return all;
+        }
+        all.extend(page);
+    }
 }
 
 /// Whether a disk's attributes are not those of the row.
@@ -536,7 +593,7 @@ pub(super) fn differs(row: &SeenRow, found: &Attributes) -> bool {
 }
 
 /// Writes the attributes that changed; all of them for something new.
-fn write_attributes(
+pub(super) fn write_attributes(
     entry: &mut Entry,
     dots: &mut SeenDots,
     over: Option<&SeenRow>,

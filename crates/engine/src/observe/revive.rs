@@ -8,7 +8,7 @@
 
 use super::mint::{any_place, version};
 use crate::dot::Dot;
-use crate::entry::{Entry, EntryId, Kind, Location, Presence, Rank, Stamp, Stamped, ROOT};
+use crate::entry::{Data, Entry, EntryId, Kind, Location, Presence, Rank, Stamp, Stamped, ROOT};
 use crate::index::{Index, SeenDots, SeenRow};
 use crate::ledger::{self, Author, Facts};
 use crate::path::Name;
@@ -43,17 +43,20 @@ pub fn again(facts: &mut Facts, index: &mut dyn Index, id: EntryId) {
     let mut entry = stored.entry;
     let row = index.seen_of(id);
     let shown = row.as_ref().and_then(|row| shown_place(index, row));
-    let is_nowhere = entry.loc.is_empty() && shown.is_none();
+    let is_body = view::is_body(&entry);
+    let is_nowhere = entry.loc.is_empty() && shown.is_none() && !is_body;
     if is_nowhere || (entry.kind != Kind::Dir && entry.data.is_empty()) {
         return;
     }
     let (hlc, dot) = (facts.tick(), facts.mint());
     let stamp = Stamp { rank: Rank::Write, hlc, dot };
     let place = shown.clone().map(|(parent, name)| here(parent, name, stamp));
-    let Some(location) = any_place(&entry).or(place) else { return };
-    let is_there = shown == Some((location.parent, location.name.clone()));
-    let places: Vec<Dot> = entry.loc.dots().collect();
-    entry.loc.write(version(dot, location), &places);
+    let location = any_place(&entry).or(place);
+    let is_there = location.as_ref().is_some_and(|at| shown == Some((at.parent, at.name.clone())));
+    if let Some(location) = location.filter(|_| !is_body) {
+        let places: Vec<Dot> = entry.loc.dots().collect();
+        entry.loc.write(version(dot, location), &places);
+    }
     let mut dots = row.as_ref().map(|row| row.dots.clone()).unwrap_or_default();
     say_content_again(&mut entry, &mut dots, dot);
     say_again(&mut entry.times, &mut dots.times, dot);
@@ -84,7 +87,8 @@ pub(super) fn here(parent: EntryId, name: Name, stamp: Stamp) -> Location {
 /// content that was there, and the place that is said again must not be left without any.
 fn say_content_again(entry: &mut Entry, seen: &mut SeenDots, dot: Dot) {
     let Some(data) = view::winner(&entry.data).cloned() else { return };
-    let equal = entry.data.versions().iter().filter(|v| v.value.content == data.content);
+    let is_equal = |other: &Data| (&other.content, other.body) == (&data.content, data.body);
+    let equal = entry.data.versions().iter().filter(|v| is_equal(&v.value));
     let equal: Vec<Dot> = equal.map(|version| version.dot).collect();
     if equal.iter().all(|dot| seen.shown.contains(dot)) {
         seen.data.retain(|dot| !equal.contains(dot));

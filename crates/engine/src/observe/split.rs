@@ -31,21 +31,19 @@ pub(super) fn contested(
     content: &Content,
 ) -> Option<(Stored, Data)> {
     let stored = index.entry(id).filter(view::is_alive)?;
-    let lost = view::losers(&stored.entry.data).into_iter().find(|data| data.content == *content);
-    let lost = lost?.clone();
-    Some((stored, lost))
+    let lost = view::losers(index, &stored.entry).into_iter().find(|data| data.content == *content);
+    Some((stored, lost?))
 }
 
 /// Takes a loser out of its file, with the place that its author had said again: where the winner
 /// is deleted meanwhile, nothing must be left that has a place and no content. The dot has to stand
 /// somewhere: the permission bits are said again, as they were. The place is not, for who deletes
 /// the file means the file.
-pub(super) fn take_out(entry: &mut Entry, content: &Content, dot: Dot) {
-    let lost = shown_dots(entry, Some(content));
-    entry.data.supersede(&lost);
+fn take_out(entry: &mut Entry, lost: &[Dot], dot: Dot) {
+    entry.data.supersede(lost);
     let mut left = entry.loc.versions().iter().filter(|version| !lost.contains(&version.dot));
     if left.any(|version| matches!(version.value.state, Presence::At(_))) {
-        entry.loc.supersede(&lost);
+        entry.loc.supersede(lost);
     }
     let newest = entry.mode.versions().iter().max_by_key(|version| version.value.stamp).cloned();
     if let Some(mode) = newest {
@@ -71,16 +69,19 @@ pub fn publish_copy(
 ) -> Option<RelPath> {
     let (stored, lost) = contested(index, id, content)?;
     let at = stored.settled.clone()?;
-    let derived = EntryId::of_copy(id, content, None);
+    let of = bearer(index, &stored.entry, content);
+    let derived = EntryId::of_copy(of, content, None);
     let there = index.entry(derived).filter(view::is_alive);
     let holds = |there: &Stored| {
-        view::winner(&there.entry.data).is_some_and(|data| data.content == *content)
+        let whole = view::whole(index, &there.entry);
+        let holds = view::winner(&whole.data).is_some_and(|data| data.content == *content);
+        holds
     };
     let is_published = there.as_ref().is_some_and(holds);
     let dot = facts.mint();
     if !is_published {
         // Somebody has made something else of an earlier copy of the same bytes.
-        let again = there.map(|_| EntryId::of_copy(id, content, Some(lost.stamp.dot)));
+        let again = there.map(|_| EntryId::of_copy(of, content, Some(lost.stamp.dot)));
         let copy = Copy {
             id: again.unwrap_or(derived),
             kind: stored.entry.kind,
@@ -89,7 +90,7 @@ pub fn publish_copy(
             stamp: lost.stamp,
             base: lost.base.clone(),
             content: content.clone(),
-            attributes: attributes_of(&stored.entry, &lost),
+            attributes: attributes_of(index, &stored.entry, &lost),
         };
         copy.write(facts, index, dot);
     }
@@ -127,7 +128,7 @@ pub(super) fn write_at(
     let (mut base, attributes) = match &lost {
         Some((stored, data)) => {
             let base = std::iter::once(data.stamp.dot).chain(data.base.iter().copied());
-            (base.collect(), attributes_of(&stored.entry, data))
+            (base.collect(), attributes_of(index, &stored.entry, data))
         }
         None => (Vec::new(), Attributes { mode: MODE, owner: at.owner, ..Attributes::default() }),
     };
@@ -163,22 +164,71 @@ fn free_place(index: &dyn Index, path: &RelPath) -> Option<Free> {
     is_free.then_some(Free { parent: dir.entry, name, owner: dir.attributes.owner })
 }
 
-/// The old file without the loser.
-fn without(facts: &mut Facts, index: &mut dyn Index, stored: Stored, content: &Content, dot: Dot) {
-    let Stored { mut entry, context, .. } = stored;
-    let id = entry.id;
-    take_out(&mut entry, content, dot);
-    ledger::put(facts, index, entry, context, Author::Here, &[dot]);
+/// The old file without the loser; of one name of several, all of them.
+pub(super) fn without(
+    facts: &mut Facts,
+    index: &mut dyn Index,
+    stored: Stored,
+    content: &Content,
+    dot: Dot,
+) {
+    let id = stored.entry.id;
+    for (entry, lost) in losing(index, &stored.entry, content) {
+        let context = index.entry(entry.id).and_then(|stored| stored.context);
+        let mut entry = entry;
+        take_out(&mut entry, &lost, dot);
+        ledger::put(facts, index, entry, context, Author::Here, &[dot]);
+    }
     ledger::mark(facts, index, id, &[dot]);
 }
 
+/// Where a loser stands, and as which versions: in the entry, or in what it is one name of. What it
+/// was also said to be one name of keeps what it holds, for its other names.
+pub(super) fn losing(
+    index: &dyn Index,
+    entry: &Entry,
+    content: &Content,
+) -> Vec<(Entry, Vec<Dot>)> {
+    let body = view::body_of(index, entry);
+    let shown = body.as_ref().map(|body| body.id);
+    let bears = |data: &Data| match data.body {
+        None => data.content == *content,
+        of if of == shown => false,
+        Some(other) if view::is_shown(index, other) => false,
+        Some(other) => index.entry(other).is_some_and(|stored| {
+            let mut versions = stored.entry.data.versions().iter();
+            versions.any(|version| version.value.content == *content)
+        }),
+    };
+    let versions = entry.data.versions().iter().filter(|version| bears(&version.value));
+    let here: Vec<Dot> = versions.map(|version| version.dot).collect();
+    let there = body.map(|body| {
+        let lost = shown_dots(&body, Some(content));
+        (body, lost)
+    });
+    let all = [(entry.clone(), here)].into_iter().chain(there);
+    all.filter(|(_, lost)| !lost.is_empty()).collect()
+}
+
+/// Whose loser it is, as all names of one file have it: what it stands on, or the file itself.
+fn bearer(index: &dyn Index, entry: &Entry, content: &Content) -> EntryId {
+    let holds = |body: &EntryId| {
+        let versions = index.entry(*body).map(|stored| stored.entry.data);
+        let mut versions = versions.iter().flat_map(|data| data.versions());
+        versions.any(|version| version.value.content == *content)
+    };
+    let shown = view::body_of(index, entry).map(|body| body.id);
+    let mut bodies = shown.into_iter().chain(entry.bodies());
+    bodies.find(holds).unwrap_or(entry.id)
+}
+
 /// Those of the file, and the time at which the loser was written.
-fn attributes_of(entry: &Entry, lost: &Data) -> Attributes {
+fn attributes_of(index: &dyn Index, entry: &Entry, lost: &Data) -> Attributes {
     let ms = lost.stamp.hlc.unix_ms();
     let seconds = i64::try_from(ms / 1000).unwrap_or(i64::MAX);
     let nanos = u32::try_from(ms % 1000).unwrap_or(0) * 1_000_000;
     let mtime = Timestamp { seconds, nanos };
-    Attributes { mtime, ..view::attributes(entry, &unwritten(entry.kind)) }
+    Attributes { mtime, ..view::attributes(&view::whole(index, entry), &unwritten(entry.kind)) }
 }
 
 /// `stem.conflict-<when>-<node>-<digits>.ext`.
@@ -225,7 +275,7 @@ impl Copy {
             index.put_kept(id, digest);
         }
         entry.data.supersede(&seen);
-        entry.data.write(version(dot, Data { content, stamp, base }), &seen);
+        entry.data.write(version(dot, Data { content, stamp, base, body: None }), &seen);
         let stamp = placed(stamp);
         entry.times.write(version(dot, Stamped { stamp, value: attributes.mtime }), &seen);
         entry.mode.write(version(dot, Stamped { stamp, value: attributes.mode }), &seen);

@@ -53,7 +53,11 @@ pub fn publish(facts: &mut Facts, index: &mut dyn Index, stray: &Stray) -> Publi
     let (dir, name) = nearest(index, path);
     let there = claimant(index, &dir, &name);
     let entry = there.and_then(|id| index.entry(id)).map(|stored| stored.entry);
-    let known = |entry: &Entry| entry.data.versions().iter().any(|v| v.value.content == content);
+    let known = |entry: &Entry| {
+        let whole = view::whole(index, entry);
+        let known = whole.data.versions().iter().any(|v| v.value.content == content);
+        known
+    };
     if let Some(entry) = entry.as_ref().filter(|entry| known(entry)) {
         held(facts, index, entry.id, &stray.digest);
         return Published::Known;
@@ -66,10 +70,16 @@ pub fn publish(facts: &mut Facts, index: &mut dyn Index, stray: &Stray) -> Publi
         None => alone(index, &dir, &name, stray, stamp),
     };
     let id = entry.id;
-    let entry = with_data(entry, content, stamp);
     index.put_kept(id, &stray.digest);
-    let context = index.entry(id).and_then(|stored| stored.context);
-    ledger::put(facts, index, entry, context, Author::Elsewhere, &[dot]);
+    let written = match view::body_of(index, &entry) {
+        // One name of several: a version of what they all hold.
+        Some(body) => vec![with_data(body, content, stamp), named_again(entry, dot)],
+        None => vec![with_data(entry, content, stamp)],
+    };
+    for entry in written {
+        let context = index.entry(entry.id).and_then(|stored| stored.context);
+        ledger::put(facts, index, entry, context, Author::Elsewhere, &[dot]);
+    }
     revive::above(facts, index, id);
     let above = super::path_of(index, dir.slot).unwrap_or_else(RelPath::root);
     Published::At(above.join(name))
@@ -123,6 +133,14 @@ fn beside(mut entry: Entry, dot: Dot) -> Entry {
     entry
 }
 
+/// A name that says once more whose it is: its last deletion has not seen this.
+pub(super) fn named_again(mut entry: Entry, dot: Dot) -> Entry {
+    if let Some(data) = view::winner(&entry.data).cloned() {
+        entry.data.write(version(dot, data), &[]);
+    }
+    entry
+}
+
 /// A file of its own, at a name that no live file has.
 fn alone(index: &dyn Index, dir: &SeenRow, name: &Name, stray: &Stray, stamp: Stamp) -> Entry {
     let dot = stamp.dot;
@@ -139,7 +157,7 @@ fn alone(index: &dyn Index, dir: &SeenRow, name: &Name, stray: &Stray, stamp: St
 }
 
 fn with_data(mut entry: Entry, content: Content, stamp: Stamp) -> Entry {
-    let data = Data { content, stamp, base: Vec::new() };
+    let data = Data { content, stamp, base: Vec::new(), body: None };
     entry.data.write(version(stamp.dot, data), &[]);
     entry
 }

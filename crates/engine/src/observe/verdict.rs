@@ -6,13 +6,13 @@
 //! the loser and nothing else. What was replaced goes to the trash of every node. Called by
 //! `engine`, for the commands of `conflicts`.
 
-use super::mint::{shown_dots, version, write_data, Pen};
-use super::split::{contested, take_out, write_at};
+use super::mint::{version, Pen};
+use super::split::{contested, losing, without, write_at};
 use super::{stray, Source};
 use crate::content::{Content, Digest};
 use crate::entry::{EntryId, Rank, Stamp, Stamped, Timestamp, ROOT};
 use crate::index::{Index, Stored};
-use crate::ledger::{self, Author, Facts};
+use crate::ledger::{self, Facts};
 use crate::path::RelPath;
 use crate::proof::reached;
 use crate::view;
@@ -52,19 +52,29 @@ fn keep(facts: &mut Facts, index: &mut dyn Index, id: EntryId, content: &Content
     let (Stored { mut entry, context, .. }, _) = contested(index, id, content)?;
     reached("a loser was kept by a person");
     let mut dots = index.seen_of(id).map(|row| row.dots).unwrap_or_default();
-    let lost = shown_dots(&entry, Some(content));
-    let replaced: Vec<_> = dots.shown.iter().chain(&lost).copied().collect();
-    dots.loc.extend(lost.iter().filter(|dot| entry.loc.get(**dot).is_some()));
+    let lost = losing(index, &entry, content);
+    let here = lost.iter().filter(|(bearer, _)| bearer.id == id).flat_map(|(_, lost)| lost);
+    dots.loc.extend(here.filter(|dot| entry.loc.get(**dot).is_some()));
     // It is no weaker than what it is to win over.
-    let rank = view::winner(&entry.data).map_or(Rank::Write, |data| data.stamp.rank);
+    let rank =
+        view::winner(&view::whole(index, &entry).data).map_or(Rank::Write, |data| data.stamp.rank);
     let (hlc, dot) = (facts.tick(), facts.mint());
     let stamp = Stamp { rank: rank.max(Rank::Write), hlc, dot };
     let now = Stamped { stamp: Stamp { rank: Rank::Write, hlc, dot }, value: now(facts) };
     let (source, rank, epoch) = (Source::Live, Rank::Write, 0);
     let mut pen = Pen { facts, index, source, rank, epoch };
+    let mut body = pen.body_shown(&dots);
+    for (bearer, versions) in lost {
+        let of_body = body.as_mut().filter(|body| body.entry.id == bearer.id);
+        of_body.map_or(&mut entry, |body| &mut body.entry).data.supersede(&versions);
+    }
     pen.reassert(&mut entry, &mut dots, stamp, None);
-    write_data(&mut entry, &mut dots, Some(content.clone()), &replaced, stamp, dot);
-    entry.times.write(version(dot, now), &dots.times);
+    pen.write(&mut entry, body.as_mut(), &mut dots, Some(content.clone()), true, stamp);
+    let bearer = body.as_mut().map_or(&mut entry, |body| &mut body.entry);
+    bearer.times.write(version(dot, now), &dots.times);
+    if let Some(body) = body {
+        pen.put(body.entry, body.context, dot);
+    }
     pen.put(entry, context, dot);
     ledger::mark(pen.facts, pen.index, id, &[dot]);
     Some(())
@@ -81,12 +91,10 @@ fn drop_loser(
     id: EntryId,
     content: &Content,
 ) -> Option<()> {
-    let (Stored { mut entry, context, .. }, _) = contested(index, id, content)?;
+    let (stored, _) = contested(index, id, content)?;
     reached("a loser was dropped by a person");
     let dot = facts.mint();
-    take_out(&mut entry, content, dot);
-    ledger::put(facts, index, entry, context, Author::Here, &[dot]);
-    ledger::mark(facts, index, id, &[dot]);
+    without(facts, index, stored, content, dot);
     Some(())
 }
 

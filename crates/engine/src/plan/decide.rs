@@ -4,7 +4,7 @@
 //! entry is decided again, so nothing is remembered but the two states (Dropbox Nucleus: persist
 //! observations, not work).
 
-use super::{knot, Act, Expected, Place, Retire};
+use super::{bodies, knot, Act, Expected, Place, Retire};
 use crate::content::{Content, Digest};
 use crate::dot::Dot;
 use crate::entry::{Entry, EntryId, Kind, ROOT};
@@ -53,6 +53,10 @@ pub fn decide(index: &dyn Index, id: EntryId, has: &dyn Fn(&Digest) -> bool) -> 
     let Some(stored) = index.entry(id) else { return Step::InPlace };
     let alive = view::is_alive(&stored);
     let entry = stored.entry;
+    if view::is_body(&entry) {
+        // It is on no disk: its names are.
+        return Step::InPlace;
+    }
     let row = index.seen_of(id);
     let step = match view::place(index, id) {
         Shown::Root => root(index, &entry),
@@ -72,7 +76,7 @@ pub fn decide(index: &dyn Index, id: EntryId, has: &dyn Fn(&Digest) -> bool) -> 
 }
 
 /// What the disk is expected to show for a row.
-fn expected(row: &SeenRow) -> Expected {
+pub(super) fn expected(row: &SeenRow) -> Expected {
     Expected::Exactly {
         kind: row.kind,
         fingerprint: row.fingerprint.clone(),
@@ -126,7 +130,11 @@ fn remove(index: &dyn Index, entry: &Entry, row: &SeenRow) -> Step {
     }
     let Some(at) = place_of(index, row) else { return Step::Wait(Wait::Arrival) };
     Step::Do {
-        act: Box::new(Act::Remove { at, expected: expected(row), retire: retire(entry, row) }),
+        act: Box::new(Act::Remove {
+            at,
+            expected: expected(row),
+            retire: retire(index, entry, row),
+        }),
         dots: Box::default(),
         after_creates_of: last_move(entry),
     }
@@ -145,7 +153,8 @@ fn heir(index: &dyn Index, row: &SeenRow) -> Option<EntryId> {
     let mut claims = parents.iter().flat_map(|&parent| index.named(parent, name));
     claims.find(|&id| {
         let holds = index.entry(id).is_some_and(|stored| {
-            let winner = view::winner(&stored.entry.data).map(|data| &data.content);
+            let whole = view::whole(index, &stored.entry);
+            let winner = view::winner(&whole.data).map(|data| &data.content);
             stored.entry.kind == row.kind && winner == Some(content)
         });
         holds && index.seen_of(id).is_none() && view::place(index, id) == place
@@ -153,8 +162,8 @@ fn heir(index: &dyn Index, row: &SeenRow) -> Option<EntryId> {
 }
 
 /// Where the bytes go that a row shows: to the conflict store if they lost to a sibling.
-fn retire(entry: &Entry, row: &SeenRow) -> Retire {
-    let lost = view::losers(&entry.data).iter().any(|l| Some(&l.content) == row.content.as_ref());
+pub(super) fn retire(index: &dyn Index, entry: &Entry, row: &SeenRow) -> Retire {
+    let lost = view::losers(index, entry).iter().any(|l| Some(&l.content) == row.content.as_ref());
     if lost && row.kind == Kind::File && !broken(Mutant::LosersToTrash) {
         Retire::Keep
     } else {
@@ -163,9 +172,10 @@ fn retire(entry: &Entry, row: &SeenRow) -> Retire {
 }
 
 /// The entry is shown as `other`, which takes over the row if it has none yet, and then moves it
-/// to where it belongs; else the row goes once it is empty.
+/// to where it belongs; else the row goes once it is empty. So does one that shows what lost in
+/// this entry: who writes over that has seen it as this.
 fn give_way(index: &dyn Index, entry: &Entry, row: &SeenRow, other: EntryId) -> Step {
-    if index.seen_of(other).is_none() {
+    if index.seen_of(other).is_none() && retire(index, entry, row) != Retire::Keep {
         return Step::Rebind(Box::new(row.clone()), other);
     }
     remove(index, entry, row)
@@ -180,7 +190,8 @@ fn at(
     name: &Name,
     has: &dyn Fn(&Digest) -> bool,
 ) -> Step {
-    let Some(desired) = view::desired(entry) else { return Step::Wait(Wait::Arrival) };
+    let whole = view::whole(index, entry);
+    let Some(desired) = view::desired(&whole) else { return Step::Wait(Wait::Arrival) };
     let dir = if parent == ROOT { index.seen(ROOT_SLOT) } else { index.seen_of(parent) };
     let Some(dir) = dir else {
         return row.map_or(Step::Wait(Wait::Entry(parent)), |row| wait(index, entry, &row, parent));
@@ -204,10 +215,12 @@ fn at(
 
 /// Another row has the name. If its entry is shown as this one, it is this one's row.
 fn occupied(index: &dyn Index, entry: &Entry, other: &SeenRow) -> Step {
-    if view::place(index, other.entry) == Shown::As(entry.id) {
-        return Step::Rebind(Box::new(other.clone()), entry.id);
+    let is_ours = view::place(index, other.entry) == Shown::As(entry.id);
+    let stored = index.entry(other.entry).filter(|_| is_ours);
+    match stored.filter(|stored| retire(index, &stored.entry, other) != Retire::Keep) {
+        Some(_) => Step::Rebind(Box::new(other.clone()), entry.id),
+        None => Step::Wait(Wait::Entry(other.entry)),
     }
-    Step::Wait(Wait::Entry(other.entry))
 }
 
 fn create(
@@ -217,6 +230,9 @@ fn create(
     desired: &Desired,
     has: &dyn Fn(&Digest) -> bool,
 ) -> Step {
+    if let Some(step) = bodies::one_more(index, entry, None, &at, desired) {
+        return step;
+    }
     let attributes = desired.attributes.clone();
     let act = match &desired.content {
         None => Act::MakeDir { at, attributes },
@@ -312,7 +328,10 @@ fn content(
     desired: &Desired,
     has: &dyn Fn(&Digest) -> bool,
 ) -> Step {
-    if desired.content == row.content {
+    if let Some(step) = bodies::one_more(index, entry, Some(row), &at, desired) {
+        return step;
+    }
+    if desired.content == row.content && !bodies::is_anothers(index, entry, row) {
         return attributes(index, Some(at), entry, row, desired);
     }
     let content = desired.content.clone().expect("a directory's row holds no content either");
@@ -321,18 +340,24 @@ fn content(
             return Step::Need(*digest, *size);
         }
     }
-    let newest = entry.data.versions().iter().max_by_key(|version| version.value.stamp);
     Step::Do {
         act: Box::new(Act::Install {
             at,
             expected: expected(row),
             content,
             attributes: desired.attributes.clone(),
-            retire: retire(entry, row),
+            retire: retire(index, entry, row),
         }),
         dots: Box::new(ledger::showing(index, entry)),
-        after_creates_of: newest.map(|version| version.value.stamp.dot),
+        after_creates_of: last_edit(index, entry),
     }
+}
+
+/// The operation that last wrote what the entry shows.
+pub(super) fn last_edit(index: &dyn Index, entry: &Entry) -> Option<Dot> {
+    let whole = view::whole(index, entry);
+    let newest = whole.data.versions().iter().max_by_key(|version| version.value.stamp);
+    newest.map(|version| version.value.stamp.dot)
 }
 
 /// The place is right; the conflict store must hold what lost, and nothing else.
@@ -342,7 +367,7 @@ fn keep_losers(
     alive: bool,
     has: &dyn Fn(&Digest) -> bool,
 ) -> Step {
-    let losers = if alive { view::losers(&entry.data) } else { Vec::new() };
+    let losers = if alive { view::losers(index, entry) } else { Vec::new() };
     let lost: Vec<(Digest, u64)> = losers
         .iter()
         .filter_map(|data| match data.content {

@@ -38,7 +38,7 @@ pub(super) fn among(index: &dyn Index, stored: &Stored, parents: &[EntryId], nam
 struct Claim {
     kind: Kind,
     id: EntryId,
-    content: Option<Content>,
+    content: Option<(Content, Option<EntryId>)>,
 }
 
 fn claimants(index: &dyn Index, parents: &[EntryId], name: &Name) -> Vec<Claim> {
@@ -57,8 +57,9 @@ fn claimants(index: &dyn Index, parents: &[EntryId], name: &Name) -> Vec<Claim> 
     claims
 }
 
-fn content(entry: &Entry) -> Option<Content> {
-    winner(&entry.data).map(|data| data.content.clone())
+/// What makes two claims one: equal bytes, and that both are names of one file or of none.
+fn content(entry: &Entry) -> Option<(Content, Option<EntryId>)> {
+    winner(&entry.data).map(|data| (data.content.clone(), data.body))
 }
 
 /// `stem~<life>-<id>.ext`: the same on all nodes.

@@ -92,7 +92,7 @@ impl E {
             Kind::Symlink => Content::Link([letter].as_slice().into()),
             _ => Content::File(Digest([letter; 32]), 1),
         };
-        let value = Data { content, stamp, base };
+        let value = Data { content, stamp, base, body: None };
         let minted = value.mint().into();
         self.0.data.insert(Version { dot: stamp.dot, value, minted });
         self
@@ -361,7 +361,8 @@ fn check_content(file: &E, letters: &str) {
         Content::File(digest, _) => char::from(digest.0[0]),
         Content::Link(_) => panic!("a file"),
     };
-    let shown = winner(&file.0.data).into_iter().chain(losers(&file.0.data));
+    let lost = losers(&Node::new().index, &file.0);
+    let shown = winner(&file.0.data).into_iter().chain(&lost);
     assert_eq!(shown.map(letter).collect::<String>(), letters);
 }
 
@@ -385,7 +386,7 @@ fn equal_clocks_are_settled_by_the_dot_alike_everywhere() {
         let dot = Dot { incarnation: Incarnation([incarnation; 16]), counter: 1 };
         let stamp = Stamp { rank: Rank::Write, hlc: Hlc(5), dot };
         let content = Content::File(Digest([incarnation; 32]), 1);
-        let value = Data { content, stamp, base: Vec::new() };
+        let value = Data { content, stamp, base: Vec::new(), body: None };
         Version { dot, minted: value.mint().into(), value }
     };
     for order in [[b'p', b'q'], [b'q', b'p']] {

@@ -3,7 +3,7 @@
 use super::value::{array, read_dot, write_dot, WireDot};
 use super::{Minted, WireError};
 use crate::content::Content;
-use crate::entry::{Entry, EntryId, Kind, Opaque, ROOT};
+use crate::entry::{Data, Entry, EntryId, Kind, Opaque, ROOT};
 use crate::limits::{OTHER_REGISTERS_MAX, SIBLINGS_MAX};
 use crate::register::{Register, Version};
 use prost::Message;
@@ -117,6 +117,14 @@ fn check(entry: &Entry) -> Result<(), WireError> {
     };
     if !entry.data.versions().iter().all(|v| fits(&v.value.content)) {
         return Err(WireError("content of another kind than its entry"));
+    }
+    let is_body = |data: &Data| data.body == Some(entry.id);
+    if entry.data.versions().iter().any(|v| is_body(&v.value)) {
+        return Err(WireError("a file that is one name of itself"));
+    }
+    let named = entry.data.versions().iter().any(|v| v.value.body.is_some());
+    if named && (entry.kind != Kind::File || entry.loc.is_empty()) {
+        return Err(WireError("one name of several without a place, or of no file"));
     }
     if entry.loc.versions().iter().any(|v| v.value.parent == entry.id) {
         return Err(WireError("a directory that lies in itself"));

@@ -48,7 +48,7 @@ fn entry(n: u64) -> Entry {
         Kind::Dir => None,
     };
     if let Some(content) = content {
-        entry.data = one(n, Data { content, stamp, base: vec![dot(n + 1)] });
+        entry.data = one(n, Data { content, stamp, base: vec![dot(n + 1)], body: None });
     }
     let time = Timestamp { seconds: -5, nanos: 999_999_999 };
     entry.times = one(n, Stamped { stamp, value: time });
@@ -114,7 +114,7 @@ fn messages(n: u64, k: Knowledge) -> Vec<Message> {
 fn a_preferred_content_is_read_and_written_as_the_museum_has_it() {
     let stamp = Stamp { rank: Rank::Preferred, hlc: Hlc(7 << 20), dot: dot(7) };
     let content = Content::File(Digest([7; 32]), 7);
-    let data = Data { content, stamp, base: vec![dot(8)] };
+    let data = Data { content, stamp, base: vec![dot(8)], body: None };
     let kept = include_bytes!("../../../../testdata/wire-1/preferred.bin");
     assert_eq!(Data::read(kept), Ok(data.clone()));
     assert_eq!(data.mint(), kept);
@@ -210,4 +210,40 @@ fn the_museums_first_messages_are_read_and_said_the_same() {
         assert_eq!(decode(kept), Ok((FolderId([9; 16]), message)));
         assert_eq!(bytes, kept);
     }
+}
+
+/// Two names of one file, and what they are names of, as they went over the wire first.
+#[test]
+fn the_museums_first_names_of_one_file_are_read_and_said_the_same() {
+    let stamp = |n: u64| Stamp { rank: Rank::Write, hlc: Hlc(n << 20), dot: dot(n) };
+    let place = |n: u64, name: &[u8]| Location {
+        parent: ROOT,
+        name: Name::new(name).unwrap(),
+        stamp: stamp(n),
+        state: Presence::At(None),
+    };
+    let content = Content::File(Digest([7; 32]), 3);
+    let body = EntryId([5; 16]);
+    let data = |body| Data { content: content.clone(), stamp: stamp(2), base: vec![], body };
+    let named = |id: u8, name: &[u8]| {
+        let mut entry = Entry::new(EntryId([id; 16]), Kind::File);
+        entry.loc = one(2, place(2, name));
+        entry.data = one(2, data(Some(body)));
+        entry
+    };
+    let mut bearer = Entry::new(body, Kind::File);
+    bearer.data = one(2, data(None));
+    bearer.mode = one(2, Stamped { stamp: stamp(2), value: 0o640 });
+    let frame = Frame {
+        context: knowledge(&[(1, 0, 9)]),
+        entries: vec![named(3, b"a"), named(4, b"b"), bearer],
+        beyond: vec![],
+        contents: vec![],
+        incarnations: vec![],
+        range: None,
+    };
+    let message = Message::Frame(frame);
+    let kept = include_bytes!("../../../../testdata/wire-1/frame-names.bin");
+    assert_eq!(encode(FolderId([9; 16]), &message), kept);
+    assert_eq!(decode(kept), Ok((FolderId([9; 16]), message)));
 }

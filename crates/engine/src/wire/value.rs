@@ -57,6 +57,8 @@ struct WireData {
     stamp: Option<WireStamp>,
     #[prost(message, repeated, tag = "5")]
     base: Vec<WireDot>,
+    #[prost(bytes = "vec", tag = "6")]
+    body: Vec<u8>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -175,7 +177,8 @@ impl Minted for Data {
         };
         let base = self.base.iter().map(|&dot| write_dot(dot)).collect();
         let stamp = write_stamp(&self.stamp);
-        WireData { digest, size, target, stamp, base }.encode_to_vec()
+        let body = self.body.map_or(Vec::new(), |body| body.0.to_vec());
+        WireData { digest, size, target, stamp, base, body }.encode_to_vec()
     }
 
     fn read(bytes: &[u8]) -> Result<Data, WireError> {
@@ -193,7 +196,11 @@ impl Minted for Data {
             return Err(WireError("too many replaced versions named"));
         }
         let base = wire.base.iter().map(read_dot).collect::<Result<_, _>>()?;
-        Ok(Data { content, stamp: read_stamp(wire.stamp.as_ref())?, base })
+        let body = match wire.body.is_empty() {
+            true => None,
+            false => Some(EntryId(array(&wire.body)?)),
+        };
+        Ok(Data { content, stamp: read_stamp(wire.stamp.as_ref())?, base, body })
     }
 }
 

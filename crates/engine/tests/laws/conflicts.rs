@@ -413,11 +413,12 @@ fn a_loser_has_lost_to_the_concurrent_edit_whoever_heard_of_it_first() {
     one.sees(2, &[("f", file(1, b'l'))]);
     other.join(&one);
     other.sees(3, &[("f", file(1, b'w'))]);
-    let data = other.index.entries().next().expect("the file").entry.data.clone();
-    let (winner, losers) = (view::winner(&data).expect("one"), view::losers(&data));
-    let dot = view::lost_to(winner, losers[0]);
+    let entry = other.index.entries().next().expect("the file").entry.clone();
+    let winner = view::winner(&entry.data).expect("one");
+    let losers = view::losers(&other.index, &entry);
+    let dot = view::lost_to(winner, &losers[0]);
     assert_eq!(dot, winner.stamp.dot);
-    let back = view::lost_to(losers[0], winner);
+    let back = view::lost_to(&losers[0], winner);
     assert_eq!(back, losers[0].stamp.dot, "had it been the other way round");
 }
 

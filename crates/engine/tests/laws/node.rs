@@ -135,7 +135,7 @@ impl Node {
             self.index.seen_rows().filter(|row| row.entry != ROOT).cloned().collect();
         for row in rows {
             let stored = self.index.entry(row.entry).expect("it was seen");
-            for lost in view::losers(&stored.entry.data) {
+            for lost in view::losers(&self.index, &stored.entry) {
                 let Content::File(digest, _) = &lost.content else { continue };
                 self.index.put_kept(row.entry, digest);
             }
@@ -181,7 +181,8 @@ impl Node {
                 0o644 => String::new(),
                 mode => format!(" {mode:o}"),
             };
-            let lost: String = view::losers(&stored.entry.data).into_iter().map(letter).collect();
+            let lost: String =
+                view::losers(&self.index, &stored.entry).iter().map(letter).collect();
             lines.push(match view::winner(&stored.entry.data).map(letter) {
                 None => format!("{path}{mode}"),
                 Some(won) => {

@@ -110,7 +110,7 @@ fn kept(world: &World, number: usize) {
     let node = &world.nodes[number];
     let mut lost = BTreeSet::new();
     for stored in node.index.entries().filter(|stored| view::is_alive(stored)) {
-        let losers = view::losers(&stored.entry.data);
+        let losers = view::losers(&node.index, &stored.entry);
         lost.extend(losers.iter().filter_map(|data| digest(&data.content)));
     }
     if world.kills == 0 {

@@ -86,6 +86,7 @@ fn act_on(disk: &mut Disk, act: &Act) -> Tried<Outcome> {
             vec![disk.present(inode)]
         }
         Act::Install { .. } => vec![install(disk, act)?],
+        Act::Link { .. } => unreachable!("no user here gives a file two names"),
         Act::SetAttributes { at, expected, attributes } => {
             vec![set_attributes(disk, at.as_ref(), expected, attributes)?]
         }

@@ -200,9 +200,10 @@ fn versions(store: &Store, folder: &str) -> Vec<Lost> {
     let mut all = Vec::new();
     for id in store.conflicts(None, CONFLICTS_MAX) {
         let Some(stored) = store.entry(id) else { continue };
-        let Some(winner) = tree::winner(&stored.entry.data) else { continue };
+        let whole = tree::whole(store, &stored.entry);
+        let Some(winner) = tree::winner(&whole.data) else { continue };
         let path = path_of(store, id);
-        for loser in tree::losers(&stored.entry.data) {
+        for loser in tree::losers(store, &stored.entry) {
             let (mark, bytes, hash, link, available) = match &loser.content {
                 Content::File(digest, size) => {
                     let kept = store.is_kept(digest);
@@ -223,7 +224,7 @@ fn versions(store: &Store, folder: &str) -> Vec<Lost> {
                 bytes,
                 hash,
                 link,
-                winner_node: owner(tree::lost_to(winner, loser)),
+                winner_node: owner(tree::lost_to(winner, &loser)),
                 available,
             };
             all.push(Lost { shown, is: Loser::Version(id, loser.content.clone()) });

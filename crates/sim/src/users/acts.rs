@@ -14,6 +14,11 @@ impl User<'_> {
             self.town.touches += 1;
             return done;
         }
+        let links = self.town.options.links;
+        if links > 0 && self.town.random.chance(links) {
+            let done = self.give_name();
+            return done.unwrap_or_default();
+        }
         let done = match self.town.random.below(100) {
             0..22 => self.create(),
             22..30 => self.make_dir(),
@@ -145,6 +150,26 @@ impl User<'_> {
         let target = [b"abc"[self.town.random.below(3)]];
         self.model.make(&spot, FileKind::Symlink, 0o777, &target).ok()?;
         Some(format!("makes symlink {}", self.path(&spot)))
+    }
+
+    /// One more name for a file: a free one, or in place of what has it.
+    fn give_name(&mut self) -> Option<String> {
+        let (from, inode) = self.pick(|kind| kind == FileKind::File)?;
+        let to = self.spot();
+        let what = format!("links {} to {}", self.path(&from), self.path(&to));
+        self.town.touches += 4;
+        if self.model.at(to.0, &to.1).is_err() {
+            self.model.link(inode, &to).ok()?;
+            return Some(what);
+        }
+        // As ln(1) replaces: under another name first.
+        let aside: Spot = (to.0, Name::new(TEMPORARY).expect("a literal name"));
+        self.model.link(inode, &aside).ok()?;
+        if !self.rename(&aside, &to) || self.model.at(aside.0, &aside.1).is_ok() {
+            // A rename of one name of a file to another does nothing.
+            self.unlink(&aside);
+        }
+        Some(what)
     }
 
     fn delete(&mut self) -> Option<String> {

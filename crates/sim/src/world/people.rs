@@ -110,7 +110,7 @@ impl World {
         let mut all = Vec::new();
         for entry in index.conflicts(None, 100) {
             let Some(stored) = index.entry(entry) else { continue };
-            for lost in view::losers(&stored.entry.data) {
+            for lost in view::losers(index, &stored.entry) {
                 let is_kept = match &lost.content {
                     Content::File(digest, _) => index.is_kept(digest),
                     Content::Link(_) => true,

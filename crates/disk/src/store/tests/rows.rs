@@ -74,7 +74,7 @@ pub fn stored(n: u64, step: u64, seed: u64) -> Stored {
         let place = Location { parent: entry_id(seed % 3), name: name(n), stamp: stamp(at), state };
         put(&mut entry.loc, at, place);
         let content = Content::File(digest(seed), seed);
-        put(&mut entry.data, at, Data { content, stamp: stamp(at), base: vec![one] });
+        put(&mut entry.data, at, Data { content, stamp: stamp(at), base: vec![one], body: None });
         put(&mut entry.times, at, stamped(at, time(seed)));
         put(&mut entry.mode, at, stamped(at, 0o4755));
     }
@@ -109,6 +109,7 @@ fn seen_dots(seed: u64) -> SeenDots {
         mode: dots(seed + 4),
         owner: dots(seed + 5),
         xattr: dots(seed + 6),
+        body: None,
     }
 }
 

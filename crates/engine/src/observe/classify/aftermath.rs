@@ -2,7 +2,6 @@
 //!
 //! Pure. Used by `classify` only.
 
-use super::is_edit;
 use crate::entry::{Kind, Timestamp};
 use crate::index::{SeenRow, FORMER};
 use crate::observe::Present;
@@ -86,5 +85,25 @@ pub(super) fn of_older(until: Timestamp, row: &SeenRow, found: Option<&Present>)
         Aftermath::Undone
     } else {
         Aftermath::None
+    }
+}
+
+/// A directory that was removed and made again, or put in another's place.
+pub(super) fn replaced_dir(row: &SeenRow, found: &Present) -> bool {
+    let is_other = row.fingerprint.handle != found.fingerprint.handle;
+    row.kind == Kind::Dir && is_other && !broken(Mutant::DirectoriesByName)
+}
+
+pub(super) fn is_edit(row: &SeenRow, found: &Present) -> bool {
+    found.content.is_some() && found.content != row.content
+}
+
+/// For the simulator: which of the edits this is that are easily missed.
+pub(super) fn mark_edit(row: &SeenRow, found: &Present) {
+    let (was, now) = (&row.fingerprint, &found.fingerprint);
+    if is_edit(row, found) && was.handle != now.handle {
+        reached("an edit of the path though the inode is new");
+    } else if is_edit(row, found) && (was.size, was.mtime) == (now.size, now.mtime) {
+        reached("nothing but the change time tells of an edit");
     }
 }

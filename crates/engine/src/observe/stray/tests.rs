@@ -56,7 +56,7 @@ fn folder() -> (Facts, MemIndex, EntryId) {
     let state = Presence::At(None);
     let location = Location { parent: ROOT, name: name("f"), stamp, state };
     entry.loc.write(version(dot, location), &[]);
-    let data = Data { content: content(b'1'), stamp, base: Vec::new() };
+    let data = Data { content: content(b'1'), stamp, base: Vec::new(), body: None };
     entry.data.write(version(dot, data), &[]);
     ledger::put(&mut facts, &mut index, entry, None, Author::Elsewhere, &[dot]);
     (facts, index, id)
@@ -83,7 +83,7 @@ fn bytes_found_at_the_place_of_a_file_become_its_version_and_older_ones_lose() {
     assert!(stored.conflicted);
     let winner = view::winner(&stored.entry.data).map(|data| data.content.clone());
     assert_eq!(winner, Some(content(b'1')));
-    let lost = view::losers(&stored.entry.data);
+    let lost = view::losers(&index, &stored.entry);
     assert_eq!(lost.iter().map(|data| &data.content).collect::<Vec<_>>(), [&content(b'2')]);
     assert!(index.is_kept(&Digest([b'2'; 32])));
     assert!(!facts.written.is_empty(), "peers are told");

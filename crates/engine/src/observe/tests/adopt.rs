@@ -14,10 +14,11 @@ fn what_lies_where_the_cluster_has_a_file_is_that_file() {
     node.look(Source::Scan, &[("same", file(1, b'x')), ("other", file(2, b'y'))]);
     assert_eq!(node.facts.meta.counter, 1, "equal content mints nothing");
     assert_eq!(row_at(&node.index, &path("same")).unwrap().dots.shown, [theirs(1).dot]);
-    let data = node.entry_at("other").data;
+    let other = node.entry_at("other");
+    let data = &other.data;
     assert_eq!(data.versions().len(), 2);
-    assert_eq!(view::winner(&data).unwrap().content, digest(b'x'), "an import beats no write");
-    assert_eq!(view::losers(&data).len(), 1, "and is kept");
+    assert_eq!(view::winner(data).unwrap().content, digest(b'x'), "an import beats no write");
+    assert_eq!(view::losers(&node.index, &other).len(), 1, "and is kept");
 }
 
 #[test]

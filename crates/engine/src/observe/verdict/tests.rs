@@ -34,7 +34,7 @@ pub(in crate::observe) fn folder(letters: &[u8], shown: u8) -> (Facts, MemIndex,
         let stamp = Stamp { rank: Rank::Write, hlc: Hlc::from_unix_ms(ms), dot };
         let (parent, name, state) = (ROOT, name.clone(), Presence::At(None));
         entry.loc.write(version(dot, Location { parent, name, stamp, state }), &[]);
-        let data = Data { content: content(letter), stamp, base: Vec::new() };
+        let data = Data { content: content(letter), stamp, base: Vec::new(), body: None };
         entry.data.write(version(dot, data), &[]);
         let value = Timestamp { seconds: i64::from(letter), nanos: 0 };
         entry.times.write(version(dot, Stamped { stamp, value }), &[]);
@@ -76,13 +76,14 @@ pub(in crate::observe) fn folder(letters: &[u8], shown: u8) -> (Facts, MemIndex,
 
 /// `winner(losers)`.
 pub(in crate::observe) fn shows(index: &MemIndex, id: EntryId) -> String {
-    let data = index.entry(id).expect("it is there").entry.data;
+    let entry = index.entry(id).expect("it is there").entry;
+    let whole = view::whole(index, &entry);
     let letter = |data: &Data| match data.content {
         Content::File(digest, _) => char::from(digest.0[0]),
         Content::Link(_) => '>',
     };
-    let lost: String = view::losers(&data).into_iter().map(letter).collect();
-    format!("{}({lost})", view::winner(&data).map_or('-', letter))
+    let lost: String = view::losers(index, &entry).iter().map(letter).collect();
+    format!("{}({lost})", view::winner(&whole.data).map_or('-', letter))
 }
 
 fn check(letters: &[u8], shown: u8, verdict: fn(EntryId, Content) -> Verdict, of: u8, after: &str) {
@@ -148,6 +149,7 @@ fn a_loser_has_lost_to_the_first_write_that_its_author_had_not_seen() {
         content: content(n),
         stamp: Stamp { rank: Rank::Write, hlc: Hlc(u64::from(n)), dot: dot(n) },
         base: base.iter().copied().map(dot).collect(),
+        body: None,
     };
     for (winner, loser, first) in [
         (data(5, &[]), data(4, &[]), 5),

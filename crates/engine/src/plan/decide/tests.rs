@@ -80,7 +80,7 @@ impl E {
             Kind::Symlink => Content::Link([letter].as_slice().into()),
             _ => Content::File(Digest([letter; 32]), 1),
         };
-        let value = Data { content, stamp, base: Vec::new() };
+        let value = Data { content, stamp, base: Vec::new(), body: None };
         let minted = value.mint().into();
         self.0.data.insert(Version { dot: stamp.dot, value, minted });
         self
@@ -222,6 +222,7 @@ impl World {
 
     fn perform(&mut self, entry: EntryId, act: &Act, dots: SeenDots) {
         match act {
+            Act::Link { .. } => unreachable!("nothing here has two names"),
             Act::MakeDir { at, attributes } => {
                 assert_eq!(self.there(at), None);
                 self.appear(entry, Kind::Dir, at, None, attributes, dots);
@@ -344,6 +345,7 @@ impl World {
             Step::Need(digest, _) => format!("need {}", letter(digest)),
             Step::Do { act, .. } => match &**act {
                 Act::MakeDir { at, .. } => format!("mkdir {}", at.path()),
+                Act::Link { at, of, .. } => format!("link {} to {}", of.path(), at.path()),
                 Act::Install { at, expected, retire, .. } => {
                     format!("install {}{}{}", at.path(), after(expected), keeps(*retire))
                 }

@@ -1,0 +1,26 @@
+//! A name of a file that has others is gone: which of them has to be looked at.
+//!
+//! Used by `classify` only. What names are and become is `observe::names`.
+
+use super::{path_of, Desk};
+use crate::entry::Kind;
+use crate::index::SeenRow;
+use crate::path::RelPath;
+
+impl Desk<'_> {
+    /// A name is gone: what was changed through it, and that it is gone, is seen at another.
+    pub(super) fn look_at_another_name(&mut self, row: &SeenRow) {
+        if row.kind != Kind::File {
+            return;
+        }
+        let rows = self.pen.index.seen_handle(&row.fingerprint.handle).into_iter();
+        let others = rows.filter(|other| other.slot != row.slot);
+        let mut paths = others.filter_map(|other| path_of(self.pen.index, other.slot));
+        let handle = &row.fingerprint.handle;
+        let seen = |path: &RelPath| self.files.contains(&(handle.clone(), path.clone()));
+        let Some(path) = paths.next() else { return };
+        if !seen(&path) && !paths.any(|other| seen(&other)) {
+            self.seen.again.push(path);
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! Files of several names: a local operation that makes or breaks a name of one, or works through
+//! it, is born here.
+//!
+//! What several names hold stands on a body, an entry without a place, and each name says whose it
+//! is (docs/decisions/0011). All entries that an operation touches get its one dot. Whatever
+//! asserts a name asserts the body's content too, so that nobody who lets go of the last name that
+//! he knows takes it away from one that he does not know.
+
+use super::mint::{bury, origins, reassert_data, version, write_attributes, write_data, Pen};
+use super::{revive, Present};
+use crate::content::Content;
+use crate::dot::Dot;
+use crate::entry::{Data, Entry, EntryId, Kind, Location, Presence, Sight, Stamp};
+use crate::index::{BodyDots, SeenDots, SeenRow};
+use crate::ledger;
+use crate::path::Name;
+use crate::view;
+
+/// A body, taken out of the index to be written to.
+pub(super) struct Borne {
+    pub entry: Entry,
+    pub context: Option<u64>,
+}
+
+impl Borne {
+    /// Takes away the mark of its end, if the last name known was taken away meanwhile.
+    pub(super) fn begin_again(&mut self) {
+        let ends: Vec<Dot> = self.entry.loc.dots().collect();
+        self.entry.loc.supersede(&ends);
+    }
+}
+
+/// Says of an entry that it is one name of `body`, over what its disk showed.
+pub(super) fn bind(
+    entry: &mut Entry,
+    dots: &mut SeenDots,
+    content: Option<Content>,
+    body: EntryId,
+    stamp: Stamp,
+    base: Vec<Dot>,
+) {
+    let Some(content) = content else { return };
+    let data = Data { content, stamp, base, body: Some(body) };
+    bind_as(entry, dots, data, stamp.dot);
+}
+
+fn bind_as(entry: &mut Entry, dots: &mut SeenDots, data: Data, dot: Dot) {
+    entry.data.write(version(dot, data), &dots.shown);
+    dots.data.retain(|seen| !dots.shown.contains(seen));
+    dots.data.push(dot);
+    dots.shown = vec![dot];
+}
+
+/// Whether a row was last seen to be a name of `body`.
+pub(crate) fn is_name_of(row: &SeenRow, body: Option<EntryId>) -> bool {
+    row.dots.body.as_ref().map(|body| body.id) == body
+}
+
+/// What a name had of its own while it was a file by itself is history.
+fn strip(entry: &mut Entry, dots: &SeenDots) {
+    entry.times.supersede(&dots.times);
+    entry.mode.supersede(&dots.mode);
+    entry.owner.supersede(&dots.owner);
+    entry.xattr.supersede(&dots.xattr);
+}
+
+impl Pen<'_> {
+    /// What the tree shows of an entry.
+    pub(super) fn content_of(&self, entry: &Entry) -> Option<Content> {
+        let whole = view::whole(self.index, entry);
+        view::winner(&whole.data).map(|data| data.content.clone())
+    }
+
+    /// The body that a row was last seen to be a name of.
+    pub(super) fn body_shown(&self, dots: &SeenDots) -> Option<Borne> {
+        let stored = self.index.entry(dots.body.as_ref()?.id)?;
+        Some(Borne { entry: stored.entry, context: stored.context })
+    }
+
+    /// New content over what the disk showed, where it was known at all: of the entry, or of what
+    /// it is one name of. That it is a name of that is asserted.
+    pub(super) fn write(
+        &mut self,
+        entry: &mut Entry,
+        body: Option<&mut Borne>,
+        dots: &mut SeenDots,
+        content: Option<Content>,
+        knows: bool,
+        stamp: Stamp,
+    ) {
+        let dot = stamp.dot;
+        let (Some(body), Some(mut seen)) = (body, dots.body.take()) else {
+            let replaced = if knows { dots.shown.clone() } else { Vec::new() };
+            return write_data(entry, dots, content, &replaced, stamp, dot);
+        };
+        let base = origins(entry, &dots.shown);
+        bind(entry, dots, content.clone(), seen.id, stamp, base);
+        let mut of_body = SeenDots { data: seen.data, shown: seen.shown, ..SeenDots::default() };
+        let replaced = if knows { of_body.shown.clone() } else { Vec::new() };
+        body.begin_again();
+        write_data(&mut body.entry, &mut of_body, content, &replaced, stamp, dot);
+        (seen.data, seen.shown) = (of_body.data, of_body.shown);
+        dots.body = Some(seen);
+    }
+
+    /// One more look at an inode tells of it under all its names.
+    pub(super) fn share(&mut self, row: &SeenRow) {
+        let Some(body) = &row.dots.body else { return };
+        for other in self.index.seen_handle(&row.fingerprint.handle) {
+            if other.slot == row.slot || !is_name_of(&other, Some(body.id)) {
+                continue;
+            }
+            let dots = SeenDots {
+                loc: other.dots.loc.clone(),
+                data: other.dots.data.clone(),
+                shown: other.dots.shown.clone(),
+                ..row.dots.clone()
+            };
+            let (slot, parent, name) = (other.slot, other.parent, other.name.clone());
+            let entry = other.entry;
+            self.index.put_seen(&SeenRow { slot, parent, name, entry, dots, ..row.clone() });
+        }
+    }
+
+    /// Writes what the row shows of its body once more, under the dot of an operation on a name.
+    pub(super) fn hold(&mut self, row: &mut SeenRow, stamp: Stamp) {
+        let Some(mut borne) = self.body_shown(&row.dots) else { return };
+        let Some(seen) = row.dots.body.take() else { return };
+        let dot = stamp.dot;
+        let is_over = !view::is_body(&borne.entry);
+        borne.begin_again();
+        let body = &mut borne.entry;
+        let mut dots = SeenDots { data: seen.data, shown: seen.shown, ..SeenDots::default() };
+        if !reassert_data(body, &mut dots, dot) {
+            match view::winner(&body.data).cloned() {
+                // Replaced, and not on this disk yet: it stays what it is.
+                Some(newer) => body.data.write(version(dot, newer), &[]),
+                None => write_data(body, &mut dots, row.content.clone(), &[], stamp, dot),
+            }
+        }
+        if is_over {
+            // Who has forgotten its end has forgotten the attributes, too.
+            write_attributes(body, &mut row.dots, None, &row.attributes, stamp);
+        }
+        row.dots.body = Some(BodyDots { id: seen.id, data: dots.data, shown: dots.shown });
+        self.put(borne.entry, borne.context, dot);
+    }
+
+    /// Makes a file with one name a body with one: `row` is that name's.
+    fn found_body(&mut self, row: &mut SeenRow, stamp: Stamp) {
+        let Some(stored) = self.index.entry(row.entry) else { return };
+        let (mut entry, dot) = (stored.entry, stamp.dot);
+        let shown = entry.data.versions().iter().filter(|v| row.dots.shown.contains(&v.dot));
+        let shown = shown.max_by_key(|v| v.value.stamp).map(|v| v.value.clone());
+        let unwritten = || {
+            let base = Vec::new();
+            row.content.clone().map(|content| Data { content, stamp, base, body: None })
+        };
+        let Some(data) = shown.or_else(unwritten) else { return };
+        let id = self.body_id(row.entry, data.stamp.dot, dot);
+        let borne = self.index.entry(id);
+        let context = borne.as_ref().and_then(|stored| stored.context);
+        let body = borne.map_or_else(|| Entry::new(id, Kind::File), |stored| stored.entry);
+        let mut borne = Borne { entry: body, context };
+        borne.begin_again();
+        let Borne { entry: mut body, context } = borne;
+        // Its place as well: who takes out what loses to this takes the place that that asserts.
+        let mut seen = row.dots.clone();
+        self.reassert(&mut entry, &mut seen, stamp, Some(row));
+        row.dots = seen;
+        let mut dots = bury(&mut body);
+        body.data.write(version(dot, Data { body: None, ..data.clone() }), &[]);
+        write_attributes(&mut body, &mut dots, None, &row.attributes, stamp);
+        strip(&mut entry, &row.dots);
+        bind_as(&mut entry, &mut row.dots, Data { body: Some(id), ..data }, dot);
+        let body_dots = BodyDots { id, data: vec![dot], shown: vec![dot] };
+        let SeenDots { loc, data, shown, .. } = std::mem::take(&mut row.dots);
+        row.dots = SeenDots { loc, data, shown, body: Some(body_dots), ..dots };
+        self.put(body, context, dot);
+        self.put(entry, stored.context, dot);
+    }
+
+    /// The id that the first name gives with what it holds, unless it is in use.
+    fn body_id(&self, of: EntryId, origin: Dot, dot: Dot) -> EntryId {
+        let derived = EntryId::derive_body(of, origin);
+        let is_bare = |id| self.index.entry(id).is_none_or(|stored| stored.entry.data.is_empty());
+        match is_bare(derived) && self.index.names_of(derived).is_empty() {
+            true => derived,
+            false => EntryId::derive_body(of, dot),
+        }
+    }
+
+    /// The row's inode gets one more name by an operation: its body is asserted, or made.
+    fn give_name(&mut self, first: &SeenRow, stamp: Stamp) -> SeenRow {
+        let mut row = first.clone();
+        if row.dots.body.is_some() {
+            self.hold(&mut row, stamp);
+        } else {
+            self.found_body(&mut row, stamp);
+        }
+        self.index.put_seen(&row);
+        self.share(&row);
+        row
+    }
+
+    /// A new name of the file that `first` shows: ln(1).
+    pub fn create_name(&mut self, parent: &SeenRow, name: &Name, found: &Present, first: &SeenRow) {
+        let hlc = self.time(Some(found));
+        let dot = self.facts.mint();
+        let stamp = self.stamp(hlc, dot);
+        let first = self.give_name(first, stamp);
+        let Some(body) = first.dots.body.as_ref().map(|body| body.id) else { return };
+        let id = self.fresh_id(parent.entry, Kind::File, name, dot);
+        let stored = self.index.entry(id);
+        let context = stored.as_ref().and_then(|stored| stored.context);
+        let mut entry = stored.map_or_else(|| Entry::new(id, Kind::File), |stored| stored.entry);
+        let seen: Vec<Dot> = entry.loc.dots().collect();
+        let state = Presence::At(None);
+        let location = Location { parent: parent.entry, name: name.clone(), stamp, state };
+        entry.loc.write(version(dot, location), &seen);
+        let buried = bury(&mut entry);
+        strip(&mut entry, &buried);
+        let mut dots =
+            SeenDots { loc: vec![dot], data: Vec::new(), shown: Vec::new(), ..first.dots.clone() };
+        bind(&mut entry, &mut dots, first.content.clone(), body, stamp, Vec::new());
+        let slot = self.facts.slot();
+        let mut row = self.row(slot, parent.slot, Some(name.clone()), &entry, found, dots, None);
+        (row.content, row.attributes) = (first.content.clone(), first.attributes.clone());
+        self.index.put_seen(&row);
+        self.put(entry, context, dot);
+        revive::above(self.facts, self.index, id);
+        // What was written through either name since the last look.
+        self.change(&row, found);
+        ledger::mark(self.facts, self.index, id, &[]);
+    }
+
+    /// An entry's name has become one of the file that `first` shows: ln(1) with force.
+    pub fn turn_into_name(&mut self, row: &SeenRow, found: &Present, first: &SeenRow) {
+        let Some(stored) = self.index.entry(row.entry) else { return };
+        if self.was_intended(&stored.entry, row, found) {
+            return;
+        }
+        let hlc = self.time(Some(found));
+        let dot = self.facts.mint();
+        let stamp = self.stamp(hlc, dot);
+        let first = self.give_name(first, stamp);
+        let Some(body) = first.dots.body.as_ref().map(|body| body.id) else { return };
+        let Some(stored) = self.index.entry(row.entry) else { return };
+        let mut entry = stored.entry;
+        let mut dots = row.dots.clone();
+        self.reassert(&mut entry, &mut dots, stamp, Some(row));
+        let base = self.replaced(row, &entry);
+        if dots.body.is_none() {
+            strip(&mut entry, &dots);
+        }
+        bind(&mut entry, &mut dots, first.content.clone(), body, stamp, base);
+        let (loc, data, shown) = (dots.loc, dots.data, dots.shown);
+        let dots = SeenDots { loc, data, shown, ..first.dots.clone() };
+        let previous = row.content.clone();
+        let mut next =
+            self.row(row.slot, row.parent, row.name.clone(), &entry, found, dots, previous);
+        (next.content, next.attributes) = (first.content.clone(), first.attributes.clone());
+        self.index.put_seen(&next);
+        self.put(entry.clone(), stored.context, dot);
+        self.leave_here(row, &entry, stamp);
+        self.change(&next, found);
+        ledger::mark(self.facts, self.index, row.entry, &[]);
+    }
+
+    /// A name has another inode than the others now: it is a file of its own.
+    pub fn part(&mut self, row: &SeenRow, found: &Present) {
+        let Some(stored) = self.index.entry(row.entry) else { return };
+        if self.was_intended(&stored.entry, row, found) {
+            return;
+        }
+        let hlc = self.time(Some(found));
+        let dot = self.facts.mint();
+        let stamp = self.stamp(hlc, dot);
+        let mut entry = stored.entry;
+        let SeenDots { loc, data, shown, .. } = row.dots.clone();
+        let mut dots = SeenDots { loc, data, shown, ..SeenDots::default() };
+        self.reassert(&mut entry, &mut dots, stamp, Some(row));
+        let base = self.replaced(row, &entry);
+        let content = found.content.clone().or_else(|| row.content.clone());
+        if let Some(content) = content {
+            bind_as(&mut entry, &mut dots, Data { content, stamp, base, body: None }, dot);
+        }
+        write_attributes(&mut entry, &mut dots, None, &found.attributes, stamp);
+        let (name, previous) = (row.name.clone(), row.content.clone());
+        let mut next = self.row(row.slot, row.parent, name, &entry, found, dots, previous);
+        next.content = next.content.or_else(|| row.content.clone());
+        self.index.put_seen(&next);
+        self.put(entry.clone(), stored.context, dot);
+        self.leave_here(row, &entry, stamp);
+        if self.index.pending(row.entry).is_some() {
+            ledger::mark(self.facts, self.index, row.entry, &[]);
+        }
+    }
+
+    /// First writers of what is overwritten at a row.
+    fn replaced(&self, row: &SeenRow, entry: &Entry) -> Vec<Dot> {
+        match (&row.dots.body, self.body_shown(&row.dots)) {
+            (Some(seen), Some(body)) => origins(&body.entry, &seen.shown),
+            _ => origins(entry, &row.dots.shown),
+        }
+    }
+
+    /// The row is a name of its body no more, though the name stays.
+    fn leave_here(&mut self, row: &SeenRow, entry: &Entry, stamp: Stamp) {
+        let Some(at) = view::settle(entry, 0) else { return };
+        let state = Presence::Deleted(Sight::Live);
+        let end = Location { parent: at.parent, name: at.name, stamp, state };
+        self.leave_body(row, end);
+    }
+
+    /// A name is gone. With the last that anybody is known to have given goes what it showed; `end`
+    /// marks the body as a tombstone.
+    pub(super) fn leave_body(&mut self, row: &SeenRow, end: Location) {
+        let slot = row.slot;
+        let (Some(seen), Some(mut borne)) = (&row.dots.body, self.body_shown(&row.dots)) else {
+            return;
+        };
+        // Also who has become something else, and still is one here.
+        let is_name = |id: &EntryId| {
+            let entry = self.index.entry(*id).filter(view::is_alive).map(|stored| stored.entry);
+            let here = self.index.seen_of(*id);
+            let shows = |entry: &Entry| view::shows(entry) == Some(seen.id);
+            entry.is_some_and(|entry| shows(&entry))
+                || here.is_some_and(|row| row.slot != slot && is_name_of(&row, Some(seen.id)))
+        };
+        if self.index.names_of(seen.id).iter().any(is_name) {
+            return;
+        }
+        let dot = end.stamp.dot;
+        borne.entry.data.supersede(&seen.data);
+        let ends: Vec<Dot> = borne.entry.loc.dots().collect();
+        borne.entry.loc.write(version(dot, end), &ends);
+        self.put(borne.entry, borne.context, dot);
+    }
+}
