@@ -92,8 +92,8 @@ mod verdict;
 
 pub use classify::{classify, handles, path_of, row_at, Circumstances, Seen};
 pub use lost::{take_back, Instead};
-pub use mint::publish_beside;
 pub(crate) use names::is_name_of;
+pub use names::publish_beside;
 pub use revive::again as revive;
 pub use split::{is_free, publish_copy};
 pub use stray::{publish, Published, Stray};

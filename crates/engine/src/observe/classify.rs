@@ -3,7 +3,7 @@
 //! Files go by path first (an editor's save by rename is an edit), directories by handle first (a
 //! rotated release is a move). Moves are settled before creations, creations before deletions.
 
-use super::mint::{all_children, Pen};
+use super::mint::Pen;
 use super::names::is_name_of;
 use super::{Batch, Change, Found, Observation, Present, Source};
 use crate::entry::{EntryId, Kind, Rank, Timestamp};
@@ -19,6 +19,7 @@ mod names;
 mod older;
 
 use aftermath::{is_edit, mark_edit, replaced_dir, unshown, Aftermath};
+use names::all_children;
 
 /// What a batch of looks led to, besides local operations.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

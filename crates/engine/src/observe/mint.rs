@@ -465,33 +465,6 @@ impl Pen<'_> {
     }
 }
 
-/// Publishes bytes that an operation displaced and nobody had seen: an edit of what this disk
-/// showed, concurrent to everything else. They are in the conflict store; the tree does not show
-/// them.
-pub fn publish_beside(
-    facts: &mut Facts,
-    index: &mut dyn Index,
-    before: &SeenRow,
-    content: Content,
-    hlc: Hlc,
-) {
-    let Some(stored) = index.entry(before.entry) else { return };
-    let mut entry = stored.entry;
-    let dot = facts.mint();
-    let stamp = Stamp { rank: Rank::Write, hlc, dot };
-    let epoch = 0;
-    let mut pen = Pen { facts, index, source: Source::Live, rank: Rank::Write, epoch };
-    let mut dots = before.dots.clone();
-    let mut body = pen.body_shown(&dots);
-    pen.reassert(&mut entry, &mut dots, stamp, Some(before));
-    pen.write(&mut entry, body.as_mut(), &mut dots, Some(content), true, stamp);
-    if let Some(body) = body {
-        pen.put(body.entry, body.context, dot);
-    }
-    pen.put(entry, stored.context, dot);
-    ledger::mark(pen.facts, pen.index, before.entry, &[dot]);
-}
-
 /// The bytes that the row shows, if they lost to a sibling.
 fn lost_digest(index: &dyn Index, entry: &Entry, row: &SeenRow) -> Option<Digest> {
     let lost = view::losers(index, entry).iter().any(|l| Some(&l.content) == row.content.as_ref());
@@ -572,19 +545,6 @@ pub(super) fn origins(entry: &Entry, replaced: &[Dot]) -> Vec<Dot> {
         }
     }
     base
-}
-
-/// Everything that this disk shows in a directory, by name.
-pub(super) fn all_children(index: &dyn Index, slot: Slot) -> Vec<SeenRow> {
-    let mut all: Vec<SeenRow> = Vec::new();
-    loop {
-        let after = all.last().and_then(|row| row.name.clone());
-        let page = index.seen_children(slot, after.as_ref(), 1024);
-        if page.is_empty() {
-            return all;
-        }
-        all.extend(page);
-    }
 }
 
 /// Whether a disk's attributes are not those of the row.

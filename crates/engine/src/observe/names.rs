@@ -7,12 +7,12 @@
 //! he knows takes it away from one that he does not know.
 
 use super::mint::{bury, origins, reassert_data, version, write_attributes, write_data, Pen};
-use super::{revive, Present};
+use super::{revive, Present, Source};
 use crate::content::Content;
 use crate::dot::Dot;
-use crate::entry::{Data, Entry, EntryId, Kind, Location, Presence, Sight, Stamp};
-use crate::index::{BodyDots, SeenDots, SeenRow};
-use crate::ledger;
+use crate::entry::{Data, Entry, EntryId, Hlc, Kind, Location, Presence, Rank, Sight, Stamp};
+use crate::index::{BodyDots, Index, SeenDots, SeenRow};
+use crate::ledger::{self, Facts};
 use crate::path::Name;
 use crate::view;
 
@@ -337,4 +337,31 @@ impl Pen<'_> {
         borne.entry.loc.write(version(dot, end), &ends);
         self.put(borne.entry, borne.context, dot);
     }
+}
+
+/// Publishes bytes that an operation displaced and nobody had seen: an edit of what this disk
+/// showed, concurrent to everything else. They are in the conflict store; the tree does not show
+/// them.
+pub fn publish_beside(
+    facts: &mut Facts,
+    index: &mut dyn Index,
+    before: &SeenRow,
+    content: Content,
+    hlc: Hlc,
+) {
+    let Some(stored) = index.entry(before.entry) else { return };
+    let mut entry = stored.entry;
+    let dot = facts.mint();
+    let stamp = Stamp { rank: Rank::Write, hlc, dot };
+    let epoch = 0;
+    let mut pen = Pen { facts, index, source: Source::Live, rank: Rank::Write, epoch };
+    let mut dots = before.dots.clone();
+    let mut body = pen.body_shown(&dots);
+    pen.reassert(&mut entry, &mut dots, stamp, Some(before));
+    pen.write(&mut entry, body.as_mut(), &mut dots, Some(content), true, stamp);
+    if let Some(body) = body {
+        pen.put(body.entry, body.context, dot);
+    }
+    pen.put(entry, stored.context, dot);
+    ledger::mark(pen.facts, pen.index, before.entry, &[dot]);
 }

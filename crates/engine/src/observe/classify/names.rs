@@ -4,7 +4,7 @@
 
 use super::{path_of, Desk};
 use crate::entry::Kind;
-use crate::index::SeenRow;
+use crate::index::{Index, SeenRow, Slot};
 use crate::path::RelPath;
 
 impl Desk<'_> {
@@ -22,5 +22,18 @@ impl Desk<'_> {
         if !seen(&path) && !paths.any(|other| seen(&other)) {
             self.seen.again.push(path);
         }
+    }
+}
+
+/// Everything that this disk shows in a directory, by name.
+pub(super) fn all_children(index: &dyn Index, slot: Slot) -> Vec<SeenRow> {
+    let mut all: Vec<SeenRow> = Vec::new();
+    loop {
+        let after = all.last().and_then(|row| row.name.clone());
+        let page = index.seen_children(slot, after.as_ref(), 1024);
+        if page.is_empty() {
+            return all;
+        }
+        all.extend(page);
     }
 }
