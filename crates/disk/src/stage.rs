@@ -138,6 +138,8 @@ pub struct Stage<F: Fs> {
     dir: F::Dir,
     parts: Mutex<Parts<F>>,
     ready: Mutex<BTreeMap<Digest, Ready>>,
+    /// Complete contents that could not be given their name again, and the names that they have.
+    stranded: Mutex<BTreeMap<Digest, (Ready, Name)>>,
     /// Bytes that were lacking for the largest content refused since somebody asked.
     lacking: AtomicU64,
 }
@@ -228,7 +230,8 @@ impl<F: Fs> Stage<F> {
             }
         }
         let (ready, lacking) = (Mutex::new(ready), AtomicU64::new(0));
-        Ok(Stage { fs, dir, parts: Mutex::default(), ready, lacking })
+        let (parts, stranded) = (Mutex::default(), Mutex::default());
+        Ok(Stage { fs, dir, parts, ready, stranded, lacking })
     }
 
     /// The directory.
@@ -341,7 +344,8 @@ impl<F: Fs> Stage<F> {
     pub fn discard(&self, digest: &Digest) -> io::Result<()> {
         locked(&self.parts).remove(digest);
         locked(&self.ready).remove(digest);
-        for name in [part_name(digest), whole_name(digest)] {
+        let stranded = locked(&self.stranded).remove(digest).map(|(_, name)| name);
+        for name in [part_name(digest), whole_name(digest)].into_iter().chain(stranded) {
             match self.fs.remove_own(&self.dir, &name) {
                 Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {}
                 other => other?,
@@ -373,12 +377,8 @@ impl<F: Fs> Stage<F> {
     /// Takes a complete content out, to the name `to` in the same directory; `None` if it is not
     /// here. With `copy`, a copy is taken and the content stays. Empty content is always here.
     pub(crate) fn take(&self, digest: &Digest, to: &Name, copy: bool) -> io::Result<Option<Ready>> {
-        let ready = if copy {
-            locked(&self.ready).get(digest).copied()
-        } else {
-            locked(&self.ready).remove(digest)
-        };
-        let Some(ready) = ready else {
+        self.find_again(digest)?;
+        let Some(ready) = locked(&self.ready).get(digest).copied() else {
             if *digest != digest_of(b"") {
                 return Ok(None);
             }
@@ -387,6 +387,7 @@ impl<F: Fs> Stage<F> {
         };
         if !copy {
             self.fs.rename_over((&self.dir, &whole_name(digest)), (&self.dir, to))?;
+            locked(&self.ready).remove(digest);
             return Ok(Some(ready));
         }
         let source = self.open_whole(digest)?;
@@ -401,7 +402,18 @@ impl<F: Fs> Stage<F> {
 
     /// Puts back what [`Stage::take`] gave out and nobody has seen.
     pub(crate) fn give_back(&self, digest: &Digest, ready: Ready, from: &Name) -> io::Result<()> {
-        self.fs.rename_over((&self.dir, from), (&self.dir, &whole_name(digest)))?;
+        locked(&self.stranded).insert(*digest, (ready, from.clone()));
+        self.find_again(digest)
+    }
+
+    /// What lies in staging under another name, if it does, gets its own: the machine may have
+    /// refused that before.
+    fn find_again(&self, digest: &Digest) -> io::Result<()> {
+        let Some((ready, from)) = locked(&self.stranded).get(digest).cloned() else {
+            return Ok(());
+        };
+        self.fs.rename_over((&self.dir, &from), (&self.dir, &whole_name(digest)))?;
+        locked(&self.stranded).remove(digest);
         locked(&self.ready).insert(*digest, ready);
         Ok(())
     }

@@ -10,6 +10,7 @@ mod copies;
 mod disks;
 mod jobs;
 pub mod links;
+mod losses;
 pub mod people;
 
 use crate::bystanders::Bystanders;
@@ -37,7 +38,7 @@ use engine::proof::{broken, Mutant};
 use jobs::Event;
 use links::Traffic;
 use people::Policy;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -121,6 +122,8 @@ pub struct World {
     pub contents: u64,
     /// Bytes that came to light outside of an operation; whether they belong to nothing known.
     pub strays: BTreeMap<Digest, bool>,
+    /// Bytes that were not durable when their machine lost its power.
+    pub shaky: BTreeSet<Digest>,
     /// What was sent, if somebody is to say it again.
     past: Vec<Vec<u8>>,
     /// What becomes of conflicts.
@@ -165,6 +168,7 @@ impl World {
             frames: 0,
             contents: 0,
             strays: BTreeMap::new(),
+            shaky: BTreeSet::new(),
             policy: Policy { beside: options.beside > 0, prefer: options.prefer.checked_sub(1) },
             past: Vec::new(),
             bystanders: Vec::new(),
@@ -335,33 +339,6 @@ impl World {
         }
     }
 
-    /// A machine loses its power; its program is to be started again.
-    pub fn lose_power(&mut self, node: usize) {
-        self.fault("power loss");
-        self.tell(|| format!("{node} loses its power"));
-        if self.is_running(node) {
-            self.fall(node);
-        }
-        let others = self.contents_but_of(node);
-        let (root, index) = (self.roots[node], &self.nodes[node].index);
-        let promised =
-            self.nodes[node].disk.with(|model| checkers::durable::promised(model, root, index));
-        let at = self.nodes[node].disk.with(|model| model.lose_power(&mut self.random));
-        self.nodes[node].disk.with(|model| {
-            self.town().oracle.lost_power(node, model);
-            checkers::durable::kept(node, model, root, &promised);
-        });
-        let machine = &mut self.nodes[node];
-        if std::mem::replace(&mut machine.unexamined, true) {
-            let index = machine.index.clone();
-            self.town().census.let_go_unseen(node, &index);
-        }
-        self.reboot(node);
-        self.desks[node].boot.at = at;
-        let here = self.nodes[node].disk.with(|model| checkers::left_by_power_loss(model));
-        self.town().lose_power(node, &here, &others);
-    }
-
     /// The machine of a node comes up anew.
     fn reboot(&mut self, node: usize) {
         self.nodes[node].reboot();
@@ -503,10 +480,11 @@ impl World {
         self.set_clocks();
     }
 
-    /// A long time passes at once: what was due in it is late.
+    /// A long time passes at once: what was due in it is late, but for the kernels' own write-back.
     pub fn pass(&mut self, ms: u64) {
         self.now_ms += ms;
         self.set_clocks();
+        self.nodes.iter().for_each(|machine| machine.disk.with(|model| model.sync(None)));
     }
 
     /// Until nothing will ever happen again.

@@ -74,6 +74,16 @@ fn what_a_power_loss_took_is_not_waited_for_and_what_it_left_is_not_spread() {
     [16, 23, 100, 284].into_iter().for_each(ends_well_with_power_losses);
 }
 
+/// A directory had been moved to where a power loss had taken a file, which was deleted everywhere
+/// (356; `engine::observe`,
+/// `who_moves_something_to_where_a_power_loss_took_a_file_does_not_delete_it`). The machine refused
+/// to put a content in place, and to put it back: it was staged no more, and its author lost it
+/// (1275; `disk::apply`, `a_content_that_could_not_be_given_back_is_found_again`).
+#[test]
+fn what_is_moved_or_refused_beside_a_power_loss_is_not_lost() {
+    [356, 1275].into_iter().for_each(ends_well_with_power_losses);
+}
+
 /// In a chain of links the author of a version that is nowhere cannot ask all nodes, and all waited
 /// for it, for ever. (`engine::fetch`,
 /// `what_is_said_of_others_lasts_while_the_content_is_searched_and_its_teller_is_there`)

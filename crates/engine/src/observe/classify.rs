@@ -357,11 +357,7 @@ impl Desk<'_> {
                 }
             }
             Some(row) => {
-                match self.aftermath(&row, None) {
-                    // Who put this here may have found the place empty.
-                    Aftermath::Damage => self.mend(path, &row, None),
-                    _ => self.delete_tree(&row),
-                }
+                self.lose(path, &row);
                 self.make(path, &parent, &name, found);
             }
             None => self.make(path, &parent, &name, found),

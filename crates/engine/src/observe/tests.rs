@@ -708,6 +708,26 @@ fn who_makes_something_else_where_a_power_loss_took_a_file_does_not_delete_it() 
     }
 }
 
+// Story (simulator, --power, seed 356): an edit of a peer was lost with the power, and before the
+// program ran again somebody exchanged the file, which was the old one again, and a directory. The
+// directory had moved to the file's place, and the file with the edit was deleted everywhere.
+#[test]
+fn who_moves_something_to_where_a_power_loss_took_a_file_does_not_delete_it() {
+    for volatile in [true, false] {
+        let mut node = Node::new(Phase::Member);
+        let made = [("a", at_ms(file(1, b'y'), 900_000)), ("c", dir(5))];
+        node.look(Source::Live, &made);
+        if !volatile {
+            node.sync();
+        }
+        let id = node.entry_at("a").id;
+        node.damaged_boot = true;
+        node.look(Source::Scan, &[("a", dir(5)), ("c", at_ms(file(7, b'p'), 800_000))]);
+        assert_eq!(view::is_alive(&node.index.entry(id).unwrap()), volatile);
+        assert_eq!(node.entry_at("a").kind, Kind::Dir);
+    }
+}
+
 // Stories (simulator, --power, seeds 16 and 74): before the program ran again a user saved a
 // shorter file, or cut it off in place. Both were taken for torn, and went to the trash. (Seed 23):
 // a user wrote to what the power loss had left, and took away what was announced, and others had.

@@ -104,8 +104,7 @@ impl World {
         self.tell(|| format!("{node} is away for {days} days"));
         self.users_finish();
         self.run_for(60_000);
-        self.now_ms += days * DAY_MS;
-        self.set_clocks();
+        self.pass(days * DAY_MS);
         if chance.chance(500) {
             self.start(node);
         }

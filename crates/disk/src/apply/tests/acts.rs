@@ -60,6 +60,27 @@ fn a_content_that_was_given_back_brings_no_attributes_to_its_next_place() {
     assert!(bed.fs.xattrs(On::File(&file)).unwrap().is_empty());
 }
 
+/// The machine refused to put a content in place, and then to put it back into the stage: it was
+/// staged no more, and by the time it was asked for again nobody else had it (found by the
+/// simulator).
+#[test]
+fn a_content_that_could_not_be_given_back_is_found_again() {
+    let mut bed = bed();
+    bed.write("a", b"theirs");
+    let act = bed.install("a", Expected::Nothing, b"ours");
+    // A directory has the name that the content is to get back.
+    let name = bed.state.join("stage").join(digest_of(b"ours").to_string());
+    let at = name.clone();
+    let in_the_way = move || std::fs::create_dir(&at).unwrap();
+    let blocked = bed.run_with(act.clone(), Step::Durable, in_the_way);
+    assert_eq!(blocked, Outcome::NotAsExpected);
+    assert!(bed.apply.stage().complete().is_empty());
+    std::fs::remove_dir(&name).unwrap();
+    std::fs::remove_file(bed.path("a")).unwrap();
+    done(bed.run(act));
+    assert_eq!(bed.read("a"), b"ours");
+}
+
 #[test]
 pub(super) fn a_replaced_file_lies_in_the_trash_with_its_path() {
     let mut bed = bed();

@@ -137,6 +137,11 @@ impl Model {
         journal.forgotten.retain(|inode| journal.bytes.contains_key(inode));
     }
 
+    /// Files whose bytes are not all durable.
+    pub fn unsynced(&self) -> impl Iterator<Item = &Thing> {
+        self.journal.bytes.keys().filter_map(|inode| self.things.get(inode))
+    }
+
     /// A sync of one file fails: its bytes are not on the disk, and no later sync will know.
     pub fn fail_sync(&mut self, only: Inode) {
         self.stored.remove(&only);

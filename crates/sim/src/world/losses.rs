@@ -1,0 +1,34 @@
+//! Machines that lose their power: what the checkers are told of it. Used by `scenario`.
+
+use super::World;
+use crate::checkers;
+
+impl World {
+    /// A machine loses its power; its program is to be started again.
+    pub fn lose_power(&mut self, node: usize) {
+        self.fault("power loss");
+        self.tell(|| format!("{node} loses its power"));
+        if self.is_running(node) {
+            self.fall(node);
+        }
+        let others = self.contents_but_of(node);
+        let (root, index) = (self.roots[node], &self.nodes[node].index);
+        let promised =
+            self.nodes[node].disk.with(|model| checkers::durable::promised(model, root, index));
+        self.shaky.extend(self.nodes[node].disk.with(|model| checkers::shaky(model)));
+        let at = self.nodes[node].disk.with(|model| model.lose_power(&mut self.random));
+        self.nodes[node].disk.with(|model| {
+            self.town().oracle.lost_power(node, model);
+            checkers::durable::kept(node, model, root, &promised);
+        });
+        let machine = &mut self.nodes[node];
+        if std::mem::replace(&mut machine.unexamined, true) {
+            let index = machine.index.clone();
+            self.town().census.let_go_unseen(node, &index);
+        }
+        self.reboot(node);
+        self.desks[node].boot.at = at;
+        let here = self.nodes[node].disk.with(|model| checkers::left_by_power_loss(model));
+        self.town().lose_power(node, &here, &others);
+    }
+}
