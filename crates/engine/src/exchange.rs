@@ -16,7 +16,7 @@ use crate::index::{Index, Phase};
 use crate::ledger::{self, Author, Facts};
 use crate::limits::TAIL_MAX;
 use crate::message::{Ack, DeltaEnd, Frame, Hello, Message, Share, WIRE_VERSION};
-use crate::proof::{broken, Mutant};
+use crate::proof::{broken, reached, Mutant};
 use crate::range::{Range, Sum};
 use full::Compared;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -218,7 +218,10 @@ impl Exchange {
             let held: Vec<EntryId> = frame.entries.iter().map(|entry| entry.id).collect();
             state.answered(facts, index, range, &held)?;
         }
-        match state.ended_now() {
+        let ended = state.ended_now(facts);
+        self.stir(peer, &before, &frame.entries);
+        let Some(state) = self.peers.get_mut(&peer) else { return Ok(()) };
+        match ended {
             Some(end) => self.claim(facts, index, peer, &end),
             None if !state.pulling => state.end_doomed(facts, index),
             None => {}
@@ -236,10 +239,26 @@ impl Exchange {
     ) -> Result<(), Offence> {
         let state = self.peers.get_mut(&peer).ok_or(Offence("it speaks before it is connected"))?;
         own_life(facts, self.told, &end.knowledge)?;
-        if let Some(end) = state.may_end(end) {
+        if let Some(end) = state.may_end(facts, end) {
             self.claim(facts, index, peer, &end);
         }
         Ok(())
+    }
+
+    /// Those who are telling all that they hold may have forgotten the end of what came from this
+    /// peer.
+    fn stir(&mut self, from: NodeId, before: &Knowledge, entries: &[Entry]) {
+        let others = self.peers.iter_mut().filter(|(peer, _)| **peer != from);
+        for (_, state) in others.filter(|(_, state)| state.pulling) {
+            for entry in entries {
+                let new = entry.dots().into_iter().filter(|dot| !before.contains(*dot));
+                let new: Vec<Dot> = new.collect();
+                if !new.is_empty() {
+                    reached("exchange: two peers tell at once");
+                    state.stir(entry.id, &new);
+                }
+            }
+        }
     }
 
     /// Everything that the peer holds is here.

@@ -15,11 +15,11 @@ use crate::index::{Index, Stored};
 use crate::ledger::{self, Author, Facts};
 use crate::limits::{
     DOOMED_MAX, FRAME_ENTRIES_MAX, FRAME_ENTRY_BYTES, RANGES_MAX, RANGES_WAITING, RANGE_OWN_MAX,
-    SUMS_MAX,
+    STIRRED_MAX, SUMS_MAX,
 };
 use crate::message::{DeltaEnd, Frame, Message};
 use crate::proof::{broken, reached, Mutant};
-use crate::range::{self, Range, Sum};
+use crate::range::{self, Range, Sum, LAST};
 use crate::view;
 use crate::wire::entry_bytes;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -50,6 +50,10 @@ pub(super) struct Compared {
     doomed: BTreeMap<EntryId, Vec<Dot>>,
     /// The claim that counts when all is answered.
     end: Option<DeltaEnd>,
+    /// What others have told meanwhile, by entry: the teller may have forgotten its end.
+    stirred: BTreeMap<EntryId, Vec<Dot>>,
+    /// That is more than is remembered.
+    all_stirred: bool,
 }
 
 impl Compared {
@@ -230,21 +234,41 @@ impl Peer {
         }
     }
 
-    /// The claim that ends the walk, if nothing is left to be compared; else it waits.
-    pub(super) fn may_end(&mut self, end: DeltaEnd) -> Option<DeltaEnd> {
-        if self.compared.is_open() && !broken(Mutant::ClaimBeforeCompared) {
-            self.compared.end = Some(end);
-            return None;
+    /// Somebody else has told of these versions while this peer is telling.
+    pub(super) fn stir(&mut self, id: EntryId, dots: &[Dot]) {
+        let compared = &mut self.compared;
+        if compared.stirred.len() < STIRRED_MAX {
+            compared.stirred.entry(id).or_default().extend(dots);
+        } else {
+            compared.all_stirred = true;
         }
-        Some(end)
     }
 
-    /// The claim that waited, if nothing is left to be compared any more.
-    pub(super) fn ended_now(&mut self) -> Option<DeltaEnd> {
-        if self.compared.is_open() {
+    /// The claim that ends the walk, if nothing is left to be compared; else it waits.
+    pub(super) fn may_end(&mut self, facts: &Facts, end: DeltaEnd) -> Option<DeltaEnd> {
+        self.knows.merge(&end.knowledge);
+        self.compared.end = Some(end);
+        self.ended_now(facts)
+    }
+
+    /// The claim that waited, if nothing is left to be compared any more. What others told of
+    /// meanwhile, and the teller knows, is compared, too, if there are deletions that it has
+    /// forgotten and nobody has told here: what it says nothing of may be over.
+    pub(super) fn ended_now(&mut self, facts: &Facts) -> Option<DeltaEnd> {
+        let compared = &mut self.compared;
+        let end = compared.end.as_ref()?;
+        let stirred = std::mem::take(&mut compared.stirred);
+        let all = std::mem::take(&mut compared.all_stirred);
+        if !end.frontier.is_within(&facts.knowledge) {
+            let is_known = |dots: &Vec<Dot>| dots.iter().any(|dot| end.knowledge.contains(*dot));
+            let ids = stirred.into_iter().filter(|(_, dots)| is_known(dots)).map(|(id, _)| id);
+            compared.differ.extend(ids.map(|id| Range { first: id, last: id }));
+            compared.differ.extend(all.then_some(Range { first: ROOT, last: LAST }));
+        }
+        if compared.is_open() && !broken(Mutant::ClaimBeforeCompared) {
             return None;
         }
-        self.compared.end.take()
+        compared.end.take()
     }
 
     /// Everything was compared: directories that nothing is in any more go, from the leaves up. The

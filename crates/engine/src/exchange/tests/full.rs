@@ -4,7 +4,7 @@ use super::{entries, file_id, versions, Net, Node};
 use crate::entry::{Entry, EntryId, Kind, Rank, Stamp, Stamped, ROOT};
 use crate::index::Index;
 use crate::ledger::{self, Author};
-use crate::limits::{RANGES_MAX, RANGE_ENTRIES};
+use crate::limits::{PULL_LATEST_MS, RANGES_MAX, RANGE_ENTRIES};
 use crate::message::{Frame, Message};
 use crate::range::{Range, Sum, LAST};
 use crate::register::Version;
@@ -185,6 +185,28 @@ fn what_comes_back_is_to_be_said_again_with_its_attributes() {
     assert_eq!(back.mode.versions()[0].value.value, 0o640);
     assert!(net.node(1).facts.returned.contains(&file_id(7)));
     assert!(net.node(2).facts.returned.is_empty());
+}
+
+// Story (simulator, seed 771): who knew nothing was told all by one that had forgotten a deletion,
+// and meanwhile by one that had missed it. The first had nothing to say of what was deleted, and no
+// sums for who holds nothing: its claim covered what the second had told, which stayed for ever.
+#[test]
+fn what_another_tells_meanwhile_is_compared_too() {
+    let mut net = parted(10);
+    net.node(1).forgets([7].into_iter());
+    net.link(1, 3);
+    net.speak();
+    net.deliver(3, 1, usize::MAX);
+    net.link(2, 3);
+    net.now_ms += PULL_LATEST_MS;
+    net.speak();
+    net.deliver(3, 2, usize::MAX);
+    net.speak();
+    net.deliver(2, 3, usize::MAX);
+    assert!(net.node(3).holds(7), "it was told");
+    net.settle();
+    assert!(!net.node(3).holds(7) && net.node(3).holds(8));
+    assert!(!net.node(2).holds(7), "who had missed it hears of it");
 }
 
 #[test]
