@@ -36,11 +36,12 @@ impl Desk<'_> {
         }
     }
 
-    /// The place of a row is another's.
+    /// The place of a row is another's. Who put it there after a power loss, or in an older copy,
+    /// may have found the place empty.
     pub(super) fn lose(&mut self, path: &RelPath, row: &SeenRow) {
-        match self.under.older {
-            Some(_) => self.mend(path, row, None),
-            None => self.delete_tree(row),
+        match self.aftermath(row, None) {
+            Aftermath::Damage => self.mend(path, row, None),
+            _ => self.delete_tree(row),
         }
     }
 
