@@ -375,14 +375,15 @@ impl Pen<'_> {
     pub fn delete(&mut self, row: &SeenRow) {
         self.index.remove_seen(row.slot);
         let Some(stored) = self.index.entry(row.entry) else { return };
-        if !view::is_alive(&stored) {
+        // What lives without a place is not what this row had shown: a lie.
+        let at = view::settle(&stored.entry, 1).filter(|_| view::is_alive(&stored));
+        let Some(at) = at else {
             ledger::mark(self.facts, self.index, row.entry, &[]);
             return;
-        }
+        };
         let mut entry = stored.entry;
         let hlc = self.facts.tick();
         let dot = self.facts.mint();
-        let at = view::settle(&entry, 1).expect("what is not the root has a place");
         let sight = match self.source {
             Source::Live => Sight::Live,
             Source::Scan => Sight::Inferred,
