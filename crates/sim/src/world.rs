@@ -45,9 +45,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// The wall clock when a world begins.
 pub const EPOCH_MS: u64 = 1_800_000_000_000;
 /// More turns than a node of any world needs.
-const TURNS_MAX: u64 = 10_000;
+const TURNS_MAX: u64 = 20_000;
 /// More turns than a node of any world needs in one millisecond.
-const TURNS_AT_ONCE_MAX: u64 = 150;
+const TURNS_AT_ONCE_MAX: u64 = 250;
 /// What is put into a root that was empty.
 const MENDED: &[u8] = b"mended";
 /// Where the kernel tells of changes, everything is looked at this often all the same; see
