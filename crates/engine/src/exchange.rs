@@ -215,7 +215,7 @@ impl Exchange {
             }
         }
         if let Some(range) = frame.range {
-            let held: Vec<EntryId> = frame.entries.iter().map(|entry| entry.id).collect();
+            let held: BTreeSet<EntryId> = frame.entries.iter().map(|entry| entry.id).collect();
             state.answered(facts, index, range, &held)?;
         }
         let ended = state.ended_now(facts);

@@ -114,6 +114,14 @@ pub struct SeenDots {
     pub body: Option<BodyDots>,
 }
 
+impl SeenDots {
+    /// As these of one name, and of the file itself what another name of it has shown.
+    pub fn as_name_beside(&self, other: &SeenDots) -> SeenDots {
+        let SeenDots { loc, data, shown, .. } = self.clone();
+        SeenDots { loc, data, shown, ..other.clone() }
+    }
+}
+
 /// Which versions of a body's content a disk has shown.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct BodyDots {

@@ -6,7 +6,7 @@ use super::work::{is_same_inode, refused_by};
 use super::{digest_of, FolderEngine, Happening};
 use crate::content::Content;
 use crate::entry::{EntryId, Kind};
-use crate::index::{Attributes, Fingerprint, Index, SeenDots, SeenRow, ROOT_SLOT};
+use crate::index::{Attributes, Fingerprint, Index, SeenRow, ROOT_SLOT};
 use crate::observe::{self, Present};
 use crate::path::RelPath;
 use crate::pending::Flight;
@@ -79,9 +79,7 @@ impl FolderEngine {
         for other in index.seen_handle(handle).into_iter().filter(|other| other.entry != id) {
             let as_found = (&other.fingerprint, &other.attributes) == before;
             if body.is_some() && observe::is_name_of(&other, body) && as_found {
-                let (loc, data) = (other.dots.loc.clone(), other.dots.data.clone());
-                let shown = other.dots.shown.clone();
-                let dots = SeenDots { loc, data, shown, ..row.dots.clone() };
+                let dots = other.dots.as_name_beside(&row.dots);
                 let refused = row.refused.clone();
                 self.update(index, SeenRow { dots, refused, ..other }, now);
             } else if let Some(path) = observe::path_of(index, other.slot) {

@@ -156,7 +156,7 @@ impl Peer {
         facts: &mut Facts,
         index: &mut dyn Index,
         range: Range,
-        held: &[EntryId],
+        held: &BTreeSet<EntryId>,
     ) -> Result<(), Offence> {
         let asked = self.compared.asked.front_mut();
         let fits = |asked: &&mut Range| asked.first == range.first && range.last <= asked.last;

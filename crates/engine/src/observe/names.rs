@@ -110,12 +110,7 @@ impl Pen<'_> {
             if other.slot == row.slot || !is_name_of(&other, Some(body.id)) {
                 continue;
             }
-            let dots = SeenDots {
-                loc: other.dots.loc.clone(),
-                data: other.dots.data.clone(),
-                shown: other.dots.shown.clone(),
-                ..row.dots.clone()
-            };
+            let dots = other.dots.as_name_beside(&row.dots);
             let (slot, parent, name) = (other.slot, other.parent, other.name.clone());
             let entry = other.entry;
             self.index.put_seen(&SeenRow { slot, parent, name, entry, dots, ..row.clone() });
@@ -254,8 +249,7 @@ impl Pen<'_> {
             strip(&mut entry, &dots);
         }
         bind(&mut entry, &mut dots, first.content.clone(), body, stamp, base);
-        let (loc, data, shown) = (dots.loc, dots.data, dots.shown);
-        let dots = SeenDots { loc, data, shown, ..first.dots.clone() };
+        let dots = dots.as_name_beside(&first.dots);
         let previous = row.content.clone();
         let mut next =
             self.row(row.slot, row.parent, row.name.clone(), &entry, found, dots, previous);

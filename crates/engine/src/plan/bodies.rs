@@ -9,7 +9,7 @@ use super::decide::{expected, last_edit, place_of, retire};
 use super::{Act, Expected, Place, Retire, Step, Wait};
 use crate::content::Content;
 use crate::entry::{Entry, EntryId, Kind, ROOT};
-use crate::index::{Index, SeenDots, SeenRow, ROOT_SLOT};
+use crate::index::{Index, SeenRow, ROOT_SLOT};
 use crate::ledger;
 use crate::view::{self, Desired, Shown};
 use std::collections::BTreeSet;
@@ -111,10 +111,9 @@ pub(super) fn one_more(
     }
     let Some(of) = place_of(index, &first) else { return Some(Step::Wait(Wait::Arrival)) };
     let showing = ledger::showing(index, entry);
-    let SeenDots { loc, data, shown, .. } = showing;
     let dots = match &first.dots.body {
-        Some(seen) if seen.id == body.id => SeenDots { loc, data, shown, ..first.dots.clone() },
-        _ => SeenDots { loc, data, shown, ..ledger::showing(index, entry) },
+        Some(seen) if seen.id == body.id => showing.as_name_beside(&first.dots),
+        _ => showing,
     };
     let (there, retired) = match row {
         None => (Expected::Nothing, Retire::Trash),

@@ -1,9 +1,9 @@
 //! C1, no blind displacement; C2 and C3, conservation and observed deletes; C5, no resurrection;
 //! C6, no invented conflict: what the oracle says, held against what stands on the disks at rest.
 //!
-//! Only where `strict` is asked for, in worlds in which the program can know what users did: of
-//! 1,000 such worlds two or three alarm without a mutant, and it is not told yet which of these the
-//! oracle is to blame for and which the engine. Called by `checkers`.
+//! Only where `strict` is asked for, in worlds in which the program can know what users did: a few
+//! of them alarm without a mutant, and it is not told yet which of these the oracle is to blame for
+//! and which the engine. Called by `checkers`.
 
 use super::{contents, digest_of, inode};
 use crate::node::{Machine, ROOT_NAME, STATE_NAME};
