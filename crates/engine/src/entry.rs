@@ -334,3 +334,6 @@ pub struct IncarnationRecord {
     /// The node's ed25519 signature over the folder's id and the incarnation.
     pub signature: Vec<u8>,
 }
+
+#[cfg(test)]
+mod tests;
