@@ -78,6 +78,15 @@ fn a_write_leaves_what_its_author_had_not_seen() {
     assert_eq!(register.dots().collect::<Vec<_>>(), [dot(1, 2), dot(2, 1)]);
 }
 
+#[test]
+fn what_is_put_in_twice_is_there_once_and_in_the_order_of_dots() {
+    let mut register = Register::default();
+    for dot in [dot(2, 1), dot(1, 2), dot(1, 1), dot(2, 1), dot(1, 1)] {
+        register.insert(version(dot));
+    }
+    assert_eq!(register.dots().collect::<Vec<_>>(), [dot(1, 1), dot(1, 2), dot(2, 1)]);
+}
+
 /// A machine was copied while it ran, and both went on under one identity: one dot has two values.
 /// Who had heard one of them never took the other, and the two nodes stayed different for ever.
 #[test]

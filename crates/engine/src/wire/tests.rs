@@ -183,6 +183,38 @@ fn an_entry_without_a_place_is_passed_on() {
     assert_eq!(decode(&encode(FolderId([0; 16]), &frame)), Ok((FolderId([0; 16]), frame)));
 }
 
+/// The last that can be on a disk is read, and the first that cannot is refused.
+#[test]
+fn values_that_no_disk_can_hold_are_refused() {
+    fn read<T: Minted>(value: &T) -> bool {
+        T::read(&value.mint()).is_ok()
+    }
+    let stamp = Stamp { rank: Rank::Write, hlc: Hlc(1), dot: dot(1) };
+    let link = |target: &[u8]| {
+        let content = Content::Link(target.into());
+        read(&Data { content, stamp, base: vec![], body: None })
+    };
+    assert!(link(&[b'x'; 4095]) && !link(&[b'x'; 4096]) && !link(b"") && !link(b"a\0b"));
+    let replaces = |most: usize| {
+        let content = Content::File(Digest([7; 32]), 7);
+        read(&Data { content, stamp, base: vec![dot(8); most], body: None })
+    };
+    assert!(replaces(16) && !replaces(17));
+    let time = |nanos| read(&Stamped { stamp, value: Timestamp { seconds: -1, nanos } });
+    assert!(time(999_999_999) && !time(1_000_000_000));
+    let mode = |value: u16| read(&Stamped { stamp, value });
+    assert!(mode(0o7777) && !mode(0o10000));
+    let owner = |uid, gid| read(&Stamped { stamp, value: Owner { uid, gid } });
+    assert!(owner(u32::MAX - 1, 0) && !owner(u32::MAX, 0) && !owner(0, u32::MAX));
+    let xattr = |name: &[u8], bytes: usize| {
+        let value: Xattrs = [(name.to_vec(), vec![7; bytes])].into();
+        read(&Stamped { stamp, value })
+    };
+    assert!(xattr(b"user.k", 65_530) && !xattr(b"user.k", 65_531), "64 KiB with their names");
+    assert!(xattr(&[b'x'; 255], 0) && !xattr(&[b'x'; 256], 0));
+    assert!(!xattr(b"", 1) && !xattr(b"user\0", 1));
+}
+
 /// What version 1 said, as it went over the wire: one message of each kind.
 const FIRST: [&[u8]; 12] = [
     include_bytes!("../../../../testdata/wire-1/hello.bin"),
