@@ -95,15 +95,16 @@ pub fn is_same(index: &dyn Index, theirs: &Sum) -> bool {
     ids.len() <= most && sum_up(index, theirs.range, &ids) == *theirs
 }
 
-/// The beginning of a range, cut off after `most` entries that are held here, and what is left.
+/// The beginning of a range, cut off after `most` entries that are held here (at least one), and
+/// what is left.
 pub fn cut(index: &dyn Index, range: Range, most: usize) -> (Range, Option<Range>) {
     let ids = index.ids(range.first, range.last, most + 1);
     match ids.get(most) {
-        Some(&rest) if most > 0 => {
+        Some(&rest) => {
             let head = Range { first: range.first, last: before(rest) };
             (head, Some(Range { first: rest, last: range.last }))
         }
-        _ => (range, None),
+        None => (range, None),
     }
 }
 

@@ -46,6 +46,15 @@ fn ranges_cover_all_ids_and_hold_a_bounded_number_of_entries() {
 }
 
 #[test]
+fn a_range_that_is_just_full_is_the_last() {
+    let most = RANGE_ENTRIES as u8;
+    let full = sum_from(&index(0..most), ROOT);
+    assert_eq!((full.count, full.range.last), (u32::from(most), LAST));
+    let more = sum_from(&index(0..most + 1), ROOT);
+    assert_eq!((more.count, next(more.range.last)), (u32::from(most), Some(id(most))));
+}
+
+#[test]
 fn equal_holdings_have_equal_sums_and_any_difference_shows() {
     let one = index(0..50);
     let sum = sum_from(&one, ROOT);
@@ -58,9 +67,15 @@ fn equal_holdings_have_equal_sums_and_any_difference_shows() {
     put(&mut other, 7, 7);
     put_entry(&mut other, Entry::new(id(60), Kind::File));
     assert!(is_same(&other, &sum), "an entry that holds nothing does not count");
+    let blank = |n| Entry::new(id(n), Kind::File);
     let nothing = sum_from(&index(0..0), ROOT);
     assert_eq!((nothing.count, nothing.range.last), (0, LAST));
     assert!(!is_same(&index(0..250), &nothing), "far more than there");
+    let mut blanks = index(0..0);
+    (0..RANGE_ENTRIES as u8).for_each(|n| put_entry(&mut blanks, blank(n)));
+    assert!(is_same(&blanks, &nothing), "many that hold nothing do not count either");
+    put(&mut blanks, 200, 1);
+    assert!(!is_same(&blanks, &nothing), "one that does is not overlooked behind them");
 }
 
 #[test]
