@@ -1,13 +1,21 @@
 //! Which deletions are forgotten, and when: never before all that count know of them.
 
 use super::Retire;
+use crate::content::{Content, Digest};
 use crate::dot::{Dot, Incarnation, Knowledge, NodeId};
 use crate::entry::{
-    Entry, EntryId, Hlc, IncarnationRecord, Kind, Location, Presence, Rank, Sight, Stamp, ROOT,
+    Data, Entry, EntryId, Hlc, IncarnationRecord, Kind, Location, Presence, Rank, Sight, Stamp,
+    ROOT,
 };
-use crate::index::{Index, MemIndex, Meta, Phase};
+use crate::index::{
+    Attributes, Fingerprint, Handle, Index, MemIndex, Meta, Phase, SeenDots, SeenRow, Slot, Stored,
+    ROOT_SLOT,
+};
 use crate::ledger::{self, Author, Facts};
-use crate::limits::{DELETION_AGE_MS, MEMBER_EXPIRY_MS, RETIRE_EVERY_MS};
+use crate::limits::{
+    DELETION_AGE_MS, MEMBER_EXPIRY_MS, RETIRE_EVERY_MS, RETIRE_PAGE, RETIRE_PAUSE_MS,
+    STANDINGS_MAX, STANDING_AGAIN_MS,
+};
 use crate::message::Standing;
 use crate::path::Name;
 use crate::register::Version;
@@ -71,8 +79,42 @@ impl Lab {
             self.pass(due_ms.saturating_sub(self.now_ms));
             let (facts, index) = (&mut self.facts, &mut self.index);
             said.extend(self.retire.turn(self.now_ms, facts, index, connected));
+            assert_ne!(self.retire.deadline(), Some(due_ms), "what was due is done");
         }
         said
+    }
+
+    /// This disk has something of it.
+    fn shows(&mut self, id: EntryId) -> Slot {
+        let (mtime, ctime) = Default::default();
+        let handle = Handle([1].into());
+        let row = SeenRow {
+            slot: self.facts.slot(),
+            parent: ROOT_SLOT,
+            name: Some(Name::new(b"shown").unwrap()),
+            entry: id,
+            kind: Kind::File,
+            fingerprint: Fingerprint { handle, size: 0, mtime, ctime },
+            content: None,
+            attributes: Attributes::default(),
+            refused: None,
+            dots: SeenDots::default(),
+            soft: false,
+            volatile: None,
+        };
+        self.index.put_seen(&row);
+        row.slot
+    }
+
+    /// What is due now is done.
+    fn turn(&mut self, connected: &[(NodeId, &Knowledge)]) -> Vec<(NodeId, Standing)> {
+        self.retire.turn(self.now_ms, &mut self.facts, &mut self.index, connected)
+    }
+
+    /// All nodes have seen all; nothing is too young.
+    fn all_know(&mut self) -> Knowledge {
+        self.pass(DELETION_AGE_MS);
+        self.facts.knowledge.clone()
     }
 
     fn knows(&self, id: EntryId) -> bool {
@@ -164,4 +206,181 @@ fn a_directory_goes_after_what_was_in_it_and_nothing_goes_that_this_disk_shows()
     lab.look(&[(node(2), &all), (node(3), &all)]);
     assert!(!lab.knows(dir) && !lab.knows(inner) && !lab.knows(file));
     assert_eq!(lab.index.entry_count(), 0);
+}
+
+#[test]
+fn nothing_is_looked_at_before_its_time_and_the_next_look_waits_for_a_reason() {
+    let mut lab = Lab::new();
+    let (id, _) = lab.deleted(Kind::File, ROOT, b"a");
+    let all = lab.all_know();
+    let connected = [(node(2), &all), (node(3), &all)];
+    assert_eq!(lab.retire.deadline(), None, "nothing was written yet");
+    lab.retire.wake(lab.now_ms);
+    lab.pass(1);
+    lab.retire.wake(lab.now_ms);
+    let due_ms = lab.now_ms - 1 + RETIRE_EVERY_MS;
+    assert_eq!(lab.retire.deadline(), Some(due_ms), "more that is written does not put it off");
+    lab.pass(RETIRE_EVERY_MS - 2);
+    assert!(lab.turn(&connected).is_empty() && lab.knows(id));
+    lab.pass(RETIRE_EVERY_MS);
+    lab.turn(&connected);
+    assert!(!lab.knows(id), "late is in time");
+}
+
+#[test]
+fn many_deletions_are_looked_at_in_pages_with_pauses() {
+    let mut lab = Lab::new();
+    let most = RETIRE_PAGE as u64;
+    for n in 0..2 * most + 1 {
+        lab.deleted(Kind::File, ROOT, format!("f{n}").as_bytes());
+    }
+    let all = lab.all_know();
+    lab.retire.wake(lab.now_ms);
+    lab.pass(RETIRE_EVERY_MS);
+    for left in [most + 1, 1, 0] {
+        lab.turn(&[(node(2), &all), (node(3), &all)]);
+        assert_eq!(lab.index.entry_count(), left);
+        assert_eq!(lab.retire.deadline(), Some(lab.now_ms + RETIRE_PAUSE_MS));
+        lab.pass(RETIRE_PAUSE_MS);
+    }
+    lab.turn(&[(node(2), &all), (node(3), &all)]);
+    assert_eq!(lab.retire.deadline(), None, "nothing is left to be looked at");
+}
+
+// A wall clock that stands still, or was put back by years, makes nothing immortal.
+#[test]
+fn what_is_too_young_for_ever_goes_all_the_same() {
+    let mut lab = Lab::new();
+    let (id, _) = lab.deleted(Kind::File, ROOT, b"a");
+    let all = lab.facts.knowledge.clone();
+    let connected = [(node(2), &all), (node(3), &all)];
+    lab.retire.wake(lab.now_ms);
+    lab.now_ms += RETIRE_EVERY_MS;
+    lab.turn(&connected);
+    lab.now_ms += RETIRE_PAUSE_MS;
+    lab.turn(&connected);
+    assert!(lab.knows(id), "it is too young");
+    assert_eq!(lab.retire.deadline(), Some(lab.now_ms + DELETION_AGE_MS), "by the clock");
+    lab.now_ms += DELETION_AGE_MS;
+    lab.turn(&connected);
+    assert!(!lab.knows(id), "long enough has passed, whatever the clock says");
+}
+
+#[test]
+fn a_deletion_from_the_future_is_as_old_as_any() {
+    let mut lab = Lab::new();
+    let (id, _) = lab.deleted(Kind::File, ROOT, b"a");
+    let all = lab.facts.knowledge.clone();
+    lab.facts.wall_ms -= 1;
+    lab.retire.wake(lab.now_ms);
+    lab.pass(RETIRE_EVERY_MS);
+    lab.facts.wall_ms = START_MS - 1;
+    lab.turn(&[(node(2), &all), (node(3), &all)]);
+    assert!(!lab.knows(id));
+}
+
+#[test]
+fn what_the_conflict_store_or_this_disk_still_has_of_it_holds_a_deletion_back() {
+    let mut lab = Lab::new();
+    let (kept, _) = lab.deleted(Kind::File, ROOT, b"kept");
+    let (shown, _) = lab.deleted(Kind::File, ROOT, b"shown");
+    let digest = Digest([7; 32]);
+    lab.index.put_kept(kept, &digest);
+    let slot = lab.shows(shown);
+    let all = lab.all_know();
+    lab.look(&[(node(2), &all), (node(3), &all)]);
+    assert!(lab.knows(kept) && lab.knows(shown));
+    lab.index.remove_kept(kept, &digest);
+    lab.index.remove_seen(slot);
+    lab.look(&[(node(2), &all), (node(3), &all)]);
+    assert!(!lab.knows(kept) && !lab.knows(shown));
+}
+
+// What an entry reflects beyond K is told with it: forgotten before that has arrived, an older
+// version that comes late would stand.
+#[test]
+fn what_reflects_more_than_has_arrived_is_remembered() {
+    let mut lab = Lab::new();
+    let (id, _) = lab.deleted(Kind::File, ROOT, b"a");
+    let all = lab.all_know();
+    let late = Dot { incarnation: life(2), counter: 1 };
+    let beyond = [late].into_iter().collect();
+    let context = lab.facts.context(&mut lab.index, None, &beyond);
+    let stored = lab.index.entry(id).unwrap();
+    lab.index.put_entry(&Stored { context, ..stored });
+    lab.look(&[(node(2), &all), (node(3), &all)]);
+    assert!(lab.knows(id));
+    lab.facts.knowledge.insert(late);
+    lab.facts.save(&mut lab.index);
+    lab.look(&[(node(2), &all), (node(3), &all)]);
+    assert!(!lab.knows(id), "a number that stands for nothing any more");
+}
+
+#[test]
+fn the_file_of_several_names_goes_after_its_names() {
+    let mut lab = Lab::new();
+    let (name, _) = lab.deleted(Kind::File, ROOT, b"name");
+    let body = EntryId([7; 16]);
+    let dot = lab.facts.mint();
+    let stamp = Stamp { rank: Rank::Write, hlc: Hlc::from_unix_ms(START_MS), dot };
+    let content = Content::File(Digest([7; 32]), 1);
+    let value = Data { content, body: Some(body), stamp, base: vec![] };
+    let mut entry = lab.index.entry(name).unwrap().entry;
+    entry.data.insert(Version { dot, minted: value.mint().into(), value });
+    let over = Entry::new(body, Kind::File);
+    for entry in [entry, over] {
+        ledger::put(&mut lab.facts, &mut lab.index, entry, None, Author::Here, &[]);
+    }
+    lab.index.remove_pending(name);
+    let young = lab.facts.wall_ms + DELETION_AGE_MS;
+    let all = lab.facts.knowledge.clone();
+    lab.retire.wake(lab.now_ms);
+    lab.pass(RETIRE_EVERY_MS);
+    lab.turn(&[(node(2), &all), (node(3), &all)]);
+    assert!(lab.facts.wall_ms < young && lab.knows(body), "while the name is remembered");
+    lab.look(&[(node(2), &all), (node(3), &all)]);
+    assert!(!lab.knows(name) && !lab.knows(body));
+}
+
+#[test]
+fn a_standing_is_told_again_when_it_has_grown_or_aged_or_who_was_told_comes_back() {
+    let mut lab = Lab::new();
+    lab.deleted(Kind::File, ROOT, b"a");
+    let first = lab.facts.knowledge.clone();
+    let tells = |lab: &mut Lab, known: &Knowledge| -> Vec<NodeId> {
+        let said = Standing { node: node(3), knowledge: known.clone(), age_ms: 0 };
+        lab.retire.hear(&lab.facts, &mut lab.index, said);
+        lab.retire.wake(lab.now_ms);
+        lab.pass(lab.retire.deadline().unwrap().saturating_sub(lab.now_ms));
+        let said = lab.turn(&[(node(2), known)]);
+        while lab.retire.deadline().is_some_and(|due_ms| due_ms <= lab.now_ms + RETIRE_PAUSE_MS) {
+            lab.pass(RETIRE_PAUSE_MS);
+            assert!(lab.turn(&[(node(2), known)]).is_empty(), "once in a look");
+        }
+        said.into_iter().map(|(_, standing)| standing.node).collect()
+    };
+    assert_eq!(tells(&mut lab, &first), [node(3)]);
+    assert_eq!(tells(&mut lab, &first), [], "it was told");
+    lab.deleted(Kind::File, ROOT, b"b");
+    let more = lab.facts.knowledge.clone();
+    assert_eq!(tells(&mut lab, &more), [node(3)], "it has seen more");
+    lab.pass(STANDING_AGAIN_MS);
+    assert_eq!(tells(&mut lab, &more), [node(3)], "it is still there");
+    lab.retire.peer_down(node(3));
+    assert_eq!(tells(&mut lab, &more), [], "another has gone");
+    lab.retire.peer_down(node(2));
+    assert_eq!(tells(&mut lab, &more), [node(3)], "the next connection begins anew");
+}
+
+#[test]
+fn more_nodes_than_a_cluster_can_have_are_not_remembered() {
+    let mut lab = Lab::new();
+    for n in 0..=STANDINGS_MAX {
+        let mut id = [9; 32];
+        id[..2].copy_from_slice(&(n as u16).to_be_bytes());
+        let (node, knowledge) = (NodeId(id), Knowledge::default());
+        let said = Standing { node, knowledge, age_ms: 0 };
+        lab.retire.hear(&lab.facts, &mut lab.index, said);
+    }
+    assert_eq!(lab.index.standings().len(), STANDINGS_MAX);
 }
