@@ -12,6 +12,9 @@ use crate::wire::Minted;
 use proptest::prelude::{any, prop, proptest};
 use std::collections::{BTreeMap, BTreeSet};
 
+mod names;
+mod shown;
+
 /// Entry ids are single digits; 0 is the root.
 fn id(n: u8) -> EntryId {
     EntryId([n; 16])
