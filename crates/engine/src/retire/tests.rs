@@ -247,6 +247,25 @@ fn many_deletions_are_looked_at_in_pages_with_pauses() {
     assert_eq!(lab.retire.deadline(), None, "nothing is left to be looked at");
 }
 
+#[test]
+fn ages_are_kept_to_the_millisecond() {
+    for (most_ms, has_heard) in [(DELETION_AGE_MS, true), (MEMBER_EXPIRY_MS, false)] {
+        for short_ms in [1, 0] {
+            let mut lab = Lab::new();
+            let (id, _) = lab.deleted(Kind::File, ROOT, b"a");
+            let all = lab.facts.knowledge.clone();
+            let knowledge = if has_heard { all.clone() } else { Knowledge::default() };
+            let said = Standing { node: node(3), knowledge, age_ms: 0 };
+            lab.retire.hear(&lab.facts, &mut lab.index, said);
+            lab.pass(most_ms - RETIRE_EVERY_MS - short_ms);
+            lab.retire.wake(lab.now_ms);
+            lab.pass(RETIRE_EVERY_MS);
+            lab.turn(&[(node(2), &all)]);
+            assert_eq!(lab.knows(id), short_ms == 1, "{most_ms}");
+        }
+    }
+}
+
 // A wall clock that stands still, or was put back by years, makes nothing immortal.
 #[test]
 fn what_is_too_young_for_ever_goes_all_the_same() {

@@ -23,6 +23,8 @@ use proptest::prelude::{any, prop, proptest};
 use std::collections::{BTreeMap, BTreeSet};
 use std::slice::from_ref;
 
+mod names;
+
 fn id(n: u8) -> EntryId {
     EntryId([n; 16])
 }
@@ -214,15 +216,32 @@ impl World {
             return;
         };
         let Some(stored) = self.index.entry(row.entry) else { return };
-        let mut needed = stored.entry.data.versions().iter();
+        let whole = view::whole(&self.index, &stored.entry);
+        let mut needed = whole.data.versions().iter();
         let needed = needed.any(|version| version.value.content == *content);
+        let is_copy = |other: &SeenRow| other.slot != row.slot && other.content == row.content;
+        let needed = needed && !self.index.seen_rows().any(is_copy);
         let shown_elsewhere = matches!(view::place(&self.index, row.entry), Shown::As(_));
         assert!(!needed || shown_elsewhere || row.kind == Kind::Symlink, "{row:?} was needed");
     }
 
     fn perform(&mut self, entry: EntryId, act: &Act, dots: SeenDots) {
         match act {
-            Act::Link { .. } => unreachable!("nothing here has two names"),
+            Act::Link { at, expected, of, file, retire } => {
+                let inode = self.meets(of, file);
+                match expected {
+                    Expected::Nothing => assert_eq!(self.there(at), None),
+                    expected => {
+                        let row = self.meets(at, expected);
+                        self.retires(&row, *retire);
+                        self.keep(entry, &row, *retire);
+                    }
+                }
+                let attributes = &inode.attributes;
+                self.appear(entry, Kind::File, at, inode.content.clone(), attributes, dots);
+                let row = self.there(at).unwrap();
+                self.index.put_seen(&SeenRow { fingerprint: inode.fingerprint, ..row });
+            }
             Act::MakeDir { at, attributes } => {
                 assert_eq!(self.there(at), None);
                 self.appear(entry, Kind::Dir, at, None, attributes, dots);

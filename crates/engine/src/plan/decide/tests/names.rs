@@ -1,0 +1,176 @@
+//! Files of several names: which inode they come to share, and who brings it.
+
+use super::{d, f, id, stamp, World, E};
+use crate::content::{Content, Digest};
+use crate::entry::{Data, Entry, Kind};
+use crate::index::{Handle, Index, PendingRow, SeenRow};
+use crate::plan::{unlike, Act, Expected, Retire, Step};
+use crate::register::Version;
+use crate::wire::Minted;
+
+/// What names are names of: content without a place.
+fn b(n: u8, letter: u8) -> E {
+    E(Entry::new(id(n), Kind::File)).holds(0, letter)
+}
+
+/// One name of the file `of`, which held the letter when it became one.
+fn name_of(of: u8, n: u8, parent: u8, name: &str, letter: u8) -> E {
+    E(Entry::new(id(n), Kind::File)).at(0, parent, name).names(0, of, letter)
+}
+
+impl E {
+    fn names(mut self, time: u64, of: u8, letter: u8) -> E {
+        let stamp = stamp(self.0.id.0[0], time);
+        let content = Content::File(Digest([letter; 32]), 1);
+        let value = Data { content, stamp, base: Vec::new(), body: Some(id(of)) };
+        let minted = value.mint().into();
+        self.0.data.insert(Version { dot: stamp.dot, value, minted });
+        self
+    }
+}
+
+impl World {
+    fn handle(&self, n: u8) -> Handle {
+        self.index.seen_of(id(n)).expect("it stands").fingerprint.handle
+    }
+
+    /// Nothing was said to be done.
+    fn forget_pending(&mut self) {
+        for row in self.index.pending_after(0, usize::MAX) {
+            self.index.remove_pending(row.entry);
+        }
+    }
+
+    fn unlike(&self, n: u8) -> Vec<u8> {
+        unlike(&self.index, id(n)).into_iter().map(|id| id.0[0]).collect()
+    }
+}
+
+/// The disk shows `before`, the tree has become `after`: the first steps, what the disk shows in
+/// the end, and which entries then are one inode.
+fn check(before: &[E], after: &[E], steps: &[(u8, &str)], disk: &[&str], one: &[&[u8]]) {
+    let mut world = World::of(before, after);
+    for (n, step) in steps {
+        assert_eq!(world.say(&world.decide(id(*n))), *step, "entry {n}");
+    }
+    world.settle();
+    assert_eq!(world.disk(), disk, "{}", world.story());
+    world.forget_pending();
+    let inodes: Vec<Handle> = one.iter().map(|names| world.handle(names[0])).collect();
+    for (names, inode) in one.iter().zip(&inodes) {
+        assert_eq!(inodes.iter().filter(|other| *other == inode).count(), 1, "another's inode");
+        for n in *names {
+            assert_eq!((&world.handle(*n), world.unlike(*n)), (inode, vec![]), "entry {n}");
+        }
+    }
+}
+
+#[test]
+fn the_first_name_brings_the_content_and_the_others_are_links_to_it() {
+    let names = [b(9, b'x'), name_of(9, 1, 0, "a", b'x'), name_of(9, 2, 0, "b", b'x')];
+    let steps = [(1, "install a"), (2, "wait for 1"), (9, "in place")];
+    check(&[], &names, &steps, &["a=x", "b=x"], &[&[1, 2]]);
+    let late = [b(9, b'x'), name_of(9, 1, 8, "a", b'x'), name_of(9, 2, 0, "b", b'x')];
+    let steps = [(1, "wait for arrival"), (2, "install b")];
+    check(&[], &late, &steps, &["b=x"], &[&[2]]);
+}
+
+#[test]
+fn who_cannot_come_into_its_place_yet_does_not_bring_the_content() {
+    let other = f(3, 0, "a", b'z');
+    let names = |dir: u8| [b(9, b'x'), name_of(9, 1, dir, "a", b'x'), name_of(9, 2, 0, "b", b'x')];
+    let away = [&names(0)[..], &[other.clone().at(1, 0, "c")]].concat();
+    let steps = [(1, "wait for 3"), (2, "install b")];
+    check(&[other], &away, &steps, &["a=x", "b=x", "c=z"], &[&[1, 2], &[3]]);
+    let inside = [&names(4)[..], &[d(4, 0, "d")]].concat();
+    let steps = [(1, "wait for 4"), (2, "install b")];
+    check(&[], &inside, &steps, &["b=x", "d/", "d/a=x"], &[&[1, 2]]);
+}
+
+#[test]
+fn what_became_one_file_is_linked_to_the_one_with_the_smallest_id_that_holds_it() {
+    let names = [b(9, b'x'), name_of(9, 1, 0, "a", b'x'), name_of(9, 2, 0, "b", b'x')];
+    let steps = [(1, "record"), (2, "link a to b")];
+    check(&[f(1, 0, "a", b'x')], &names, &steps, &["a=x", "b=x"], &[&[1, 2]]);
+    let steps = [(1, "link b to a"), (2, "record")];
+    check(&[f(2, 0, "b", b'x')], &names, &steps, &["a=x", "b=x"], &[&[1, 2]]);
+    let both = [f(1, 0, "a", b'x'), f(2, 0, "b", b'x')];
+    check(&both, &names, &[(1, "record"), (2, "link a to b")], &["a=x", "b=x"], &[&[1, 2]]);
+    let old = [f(1, 0, "a", b'w'), both[1].clone()];
+    let edited = E(Entry::new(id(1), Kind::File)).at(0, 0, "a").names(1, 9, b'x');
+    let names = [b(9, b'x'), edited, names[2].clone()];
+    let steps = [(1, "link b to a"), (2, "record")];
+    check(&old, &names, &steps, &["a=x", "b=x"], &[&[1, 2]]);
+}
+
+#[test]
+fn new_content_comes_by_one_name_and_the_others_follow_it() {
+    let names = [name_of(9, 1, 0, "a", b'x'), name_of(9, 2, 0, "b", b'x')];
+    let before = [&[b(9, b'x')], &names[..]].concat();
+    let steps = [(1, "install a over x"), (2, "wait for 1")];
+    check(
+        &before,
+        &[E(Entry::new(id(9), Kind::File)).holds(1, b'y')],
+        &steps,
+        &["a=y", "b=y"],
+        &[&[1, 2]],
+    );
+    let more = [name_of(9, 3, 0, "c", b'x')];
+    check(&before, &more, &[(3, "link a to c")], &["a=x", "b=x", "c=x"], &[&[1, 2, 3]]);
+    check(&before, &[more[0].clone().gone(1)], &[(3, "in place")], &["a=x", "b=x"], &[&[1, 2]]);
+}
+
+#[test]
+fn a_name_that_becomes_a_file_of_its_own_leaves_the_inode_to_the_others() {
+    let names = [name_of(9, 1, 0, "a", b'x'), name_of(9, 2, 0, "b", b'x')];
+    let before = [&[b(9, b'x')], &names[..]].concat();
+    let apart = |n: u8, name| E(Entry::new(id(n), Kind::File)).at(0, 0, name).holds(1, b'x');
+    let steps = [(1, "in place"), (2, "install b over x")];
+    check(&before, &[apart(2, "b")], &steps, &["a=x", "b=x"], &[&[1], &[2]]);
+    check(&before, &[apart(1, "a")], &[(2, "install b over x")], &["a=x", "b=x"], &[&[1], &[2]]);
+}
+
+#[test]
+fn a_link_expects_the_very_inode_and_brings_the_others_attributes() {
+    let names = [b(9, b'x').mode(1, 0o600), name_of(9, 1, 0, "a", b'x')];
+    let mut world = World::of(&names, &[name_of(9, 2, 0, "b", b'x')]);
+    let Step::Do { act, dots, after_creates_of } = world.decide(id(2)) else { panic!("a link") };
+    let Act::Link { at, expected, of, file, .. } = &*act else { panic!("{act:?}") };
+    assert_eq!((at.path().to_string(), of.path().to_string()), ("b".into(), "a".into()));
+    let row = world.index.seen_of(id(1)).unwrap();
+    assert!(*expected == Expected::Nothing && file.is_of(&row));
+    assert_eq!(act.paths(), [at.path(), of.path()]);
+    assert_eq!(after_creates_of, None, "it takes nothing away");
+    assert_eq!(dots.data, [stamp(2, 0).dot], "of the name itself");
+    assert_eq!((&dots.mode, &dots.body), (&row.dots.mode, &row.dots.body), "of the file");
+    world.settle();
+    assert_eq!(world.say(&world.decide(id(2))), "in place");
+    world.put(&[f(3, 0, "c", b'y')]);
+    world.settle();
+    world.put(&[E(Entry::new(id(3), Kind::File)).at(0, 0, "c").names(4, 9, b'x')]);
+    let Step::Do { act, after_creates_of, .. } = world.decide(id(3)) else { panic!("a link") };
+    assert_eq!(after_creates_of, Some(stamp(9, 0).dot), "it takes away, and does not overtake");
+    let Act::Link { retire, .. } = *act else { panic!("{act:?}") };
+    assert_eq!(retire, Retire::Trash);
+}
+
+#[test]
+fn what_this_disk_shows_as_one_and_the_tree_does_not_is_unlike_and_the_other_way_round() {
+    let mut world = World::of(&[f(1, 0, "a", b'x'), f(2, 0, "b", b'x'), d(3, 0, "d")], &[]);
+    world.forget_pending();
+    assert_eq!((world.unlike(1), world.unlike(3), world.unlike(8)), (vec![], vec![], vec![]));
+    let (one, two) = (world.index.seen_of(id(1)).unwrap(), world.index.seen_of(id(2)).unwrap());
+    let joined = SeenRow { fingerprint: one.fingerprint.clone(), ..two.clone() };
+    world.index.put_seen(&joined);
+    assert_eq!((world.unlike(1), world.unlike(2)), (vec![2], vec![1]), "one inode, two files");
+    let names = [b(9, b'x'), name_of(9, 1, 0, "a", b'x'), name_of(9, 2, 0, "b", b'x')];
+    world.put(&names);
+    world.forget_pending();
+    assert_eq!((world.unlike(1), world.unlike(2)), (vec![], vec![]), "one inode, one file");
+    world.index.put_seen(&two);
+    assert_eq!((world.unlike(1), world.unlike(2)), (vec![2], vec![1]), "two inodes, one file");
+    let (entry, create, intent) = (id(2), None, None);
+    let row = PendingRow { entry, order: 99, create, touched: vec![], intent };
+    world.index.put_pending(&row);
+    assert_eq!((world.unlike(1), world.unlike(2)), (vec![], vec![1]), "2 is known not to be right");
+}
