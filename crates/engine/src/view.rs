@@ -180,7 +180,8 @@ struct Located {
     relocated: bool,
 }
 
-/// The settled place, or another one if the entry is the directory whose move closed a cycle.
+/// The settled place, or another one if the entry is the directory whose move closed a cycle; who
+/// only lies below a cycle is none of it.
 /// `None` while an ancestor is missing.
 fn location(index: &dyn Index, id: EntryId, kind: Kind, at: Settled) -> Option<Located> {
     let plain = Located { parent: at.parent, name: at.name, relocated: false };
@@ -190,7 +191,6 @@ fn location(index: &dyn Index, id: EntryId, kind: Kind, at: Settled) -> Option<L
     match climb(index, id, plain.parent) {
         Climb::Root => Some(plain),
         Climb::Missing => None,
-        Climb::Cycle(members) if !members.contains(&id) => Some(plain),
         Climb::Cycle(members) if latest(index, &members) != id => Some(plain),
         Climb::Cycle(_) => {
             reached("a circle of directories is opened");

@@ -25,7 +25,7 @@ use crate::wire::entry_bytes;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Questions about ranges that are under way to one peer.
-const ASKED_MAX: usize = 8;
+pub(super) const ASKED_MAX: usize = 8;
 
 /// How far the teller is.
 #[derive(Clone, Debug)]
