@@ -19,11 +19,12 @@ use crate::plan::{Act, Expected, Place, Retire};
 use crate::register::Version;
 use crate::view::{self, Shown};
 use crate::wire::Minted;
-use proptest::prelude::{any, prop, proptest};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::slice::from_ref;
 
 mod names;
+mod random;
+mod united;
 
 fn id(n: u8) -> EntryId {
     EntryId([n; 16])
@@ -541,42 +542,6 @@ fn directories_that_change_places_inside_one_another_do_not_lock() {
 }
 
 #[test]
-fn united_directories_become_one_row_whichever_was_there_first() {
-    let late = [d(1, 0, "d"), f(3, 1, "a", b'x')];
-    let here = [d(2, 0, "d"), f(4, 2, "b", b'y')];
-    let shown = ["d/", "d/a=x", "d/b=y"];
-    check(&here, &late, &[(2, "d is 1"), (1, "d is 1")], &shown);
-    check(&late, &here, &[(2, "in place")], &shown);
-    let moved = [d(1, 0, "e"), f(3, 1, "a", b'x'), d(2, 0, "d"), f(4, 2, "b", b'y')];
-    check(&moved, &[d(1, 0, "e").at(1, 0, "d")], &[], &shown);
-}
-
-#[test]
-fn an_equal_file_is_shown_once_and_the_row_changes_its_entry() {
-    let (one, two) = (f(1, 0, "a", b'x'), f(2, 0, "a", b'x'));
-    check(from_ref(&two), from_ref(&one), &[(2, "a is 1"), (1, "a is 1")], &["a=x"]);
-    check(&[one], &[two], &[(2, "in place")], &["a=x"]);
-}
-
-// Story (small worlds, seed 6424): of two equal files of one name the one was deleted that had the
-// row. Its bytes went to the trash, and the other, which was shown there from then on, could not
-// get them from anybody.
-#[test]
-fn an_equal_file_inherits_the_row_of_the_one_that_is_deleted() {
-    let both = [f(1, 0, "a", b'x'), f(2, 0, "a", b'x')];
-    let gone = f(1, 0, "a", b'x').gone(1);
-    check(&both, from_ref(&gone), &[(1, "a is 2"), (2, "wait for 1")], &["a=x"]);
-    let other = [f(1, 0, "a", b'x'), f(2, 0, "a", b'y')];
-    check(&other, from_ref(&gone), &[(1, "remove a"), (2, "wait for 1")], &["a=y"]);
-}
-
-#[test]
-fn a_name_clash_gives_way_before_the_name_is_taken() {
-    let steps = [(1, "wait for 2"), (2, "a -> a~aaaa-0202")];
-    check(&[f(2, 0, "a", b'x')], &[d(1, 0, "a")], &steps, &["a/", "a~aaaa-0202=x"]);
-}
-
-#[test]
 fn what_has_no_content_or_no_ancestor_waits_for_arrival() {
     let empty = E(Entry::new(id(1), Kind::File)).at(0, 0, "a");
     check(
@@ -614,57 +579,4 @@ fn after_an_install_the_row_shows_every_version_the_entry_holds() {
     world.settle();
     let row = world.index.seen_of(id(1)).unwrap();
     assert_eq!(row.dots.loc, [x, stamp(1, 2).dot]);
-}
-
-type Seed = (u8, u8, u8, u8, bool, u8);
-
-/// Entries 1..=8, whose kind is fixed; a later seed of the same entry is what became of it.
-fn random_entries(seeds: &[Seed]) -> Vec<E> {
-    let mut entries: BTreeMap<u8, E> = BTreeMap::new();
-    for &(n, parent, called, time, deleted, letter) in seeds {
-        let n = n % 8 + 1;
-        let kind = [Kind::Dir, Kind::Dir, Kind::File, Kind::Dir][usize::from(n % 4)];
-        let parent = [0, 1, 3, 4, 5, 7, 8, 0][usize::from(parent % 8)];
-        let parent = if parent == n { 0 } else { parent };
-        let blank = E(Entry::new(id(n), kind)).at(
-            1 + u64::from(time),
-            parent,
-            ["a", "b"][usize::from(called % 2)],
-        );
-        let entry = match kind {
-            Kind::Dir => blank,
-            _ => {
-                blank.holds(0, b'a' + letter % 2).holds(1 + u64::from(time), b'a' + letter / 2 % 3)
-            }
-        };
-        entries.insert(
-            n,
-            if deleted && time % 2 == 0 { entry.gone(u64::from(time) + 2) } else { entry },
-        );
-    }
-    entries.into_values().collect()
-}
-
-proptest! {
-    #[test]
-    fn steps_always_end_with_the_disk_in_place_and_never_trash_what_is_needed(
-        before in prop::collection::vec(any::<Seed>(), 1..16),
-        after in prop::collection::vec(any::<Seed>(), 1..16),
-    ) {
-        let mut world = World::of(&random_entries(&before), &random_entries(&after));
-        world.settle();
-        let ids: Vec<EntryId> = world.index.entries().map(|stored| stored.entry.id).collect();
-        let arriving = |place: Shown| place == Shown::Orphan;
-        let orphans: BTreeSet<EntryId> =
-            ids.iter().copied().filter(|&id| arriving(view::place(&world.index, id))).collect();
-        for id in ids {
-            let step = world.decide(id);
-            let waits = match step {
-                Step::Wait(Wait::Arrival) => orphans.contains(&id),
-                Step::Wait(Wait::Entry(_)) => !orphans.is_empty(),
-                _ => step == Step::InPlace,
-            };
-            assert!(waits, "{id:?}: {}\n{}", world.say(&step), world.story());
-        }
-    }
 }

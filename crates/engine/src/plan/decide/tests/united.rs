@@ -1,0 +1,40 @@
+//! What several entries of one name are on a disk: one row where they are shown as one.
+
+use super::{check, d, f};
+use std::slice::from_ref;
+
+#[test]
+fn united_directories_become_one_row_whichever_was_there_first() {
+    let late = [d(1, 0, "d"), f(3, 1, "a", b'x')];
+    let here = [d(2, 0, "d"), f(4, 2, "b", b'y')];
+    let shown = ["d/", "d/a=x", "d/b=y"];
+    check(&here, &late, &[(2, "d is 1"), (1, "d is 1")], &shown);
+    check(&late, &here, &[(2, "in place")], &shown);
+    let moved = [d(1, 0, "e"), f(3, 1, "a", b'x'), d(2, 0, "d"), f(4, 2, "b", b'y')];
+    check(&moved, &[d(1, 0, "e").at(1, 0, "d")], &[], &shown);
+}
+
+#[test]
+fn an_equal_file_is_shown_once_and_the_row_changes_its_entry() {
+    let (one, two) = (f(1, 0, "a", b'x'), f(2, 0, "a", b'x'));
+    check(from_ref(&two), from_ref(&one), &[(2, "a is 1"), (1, "a is 1")], &["a=x"]);
+    check(&[one], &[two], &[(2, "in place")], &["a=x"]);
+}
+
+// Story (small worlds, seed 6424): of two equal files of one name the one was deleted that had the
+// row. Its bytes went to the trash, and the other, which was shown there from then on, could not
+// get them from anybody.
+#[test]
+fn an_equal_file_inherits_the_row_of_the_one_that_is_deleted() {
+    let both = [f(1, 0, "a", b'x'), f(2, 0, "a", b'x')];
+    let gone = f(1, 0, "a", b'x').gone(1);
+    check(&both, from_ref(&gone), &[(1, "a is 2"), (2, "wait for 1")], &["a=x"]);
+    let other = [f(1, 0, "a", b'x'), f(2, 0, "a", b'y')];
+    check(&other, from_ref(&gone), &[(1, "remove a"), (2, "wait for 1")], &["a=y"]);
+}
+
+#[test]
+fn a_name_clash_gives_way_before_the_name_is_taken() {
+    let steps = [(1, "wait for 2"), (2, "a -> a~aaaa-0202")];
+    check(&[f(2, 0, "a", b'x')], &[d(1, 0, "a")], &steps, &["a/", "a~aaaa-0202=x"]);
+}
