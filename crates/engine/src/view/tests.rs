@@ -12,6 +12,7 @@ use crate::wire::Minted;
 use proptest::prelude::{any, prop, proptest};
 use std::collections::{BTreeMap, BTreeSet};
 
+mod bodies;
 mod names;
 mod shown;
 

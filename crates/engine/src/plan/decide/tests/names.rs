@@ -132,13 +132,15 @@ fn a_name_that_becomes_a_file_of_its_own_leaves_the_inode_to_the_others() {
 
 #[test]
 fn a_link_expects_the_very_inode_and_brings_the_others_attributes() {
-    let names = [b(9, b'x').mode(1, 0o600), name_of(9, 1, 0, "a", b'x')];
+    let names = [b(9, b'x').mode(1, 0o600), name_of(9, 1, 0, "a", b'x'), d(4, 0, "d")];
     let mut world = World::of(&names, &[name_of(9, 2, 0, "b", b'x')]);
     let Step::Do { act, dots, after_creates_of } = world.decide(id(2)) else { panic!("a link") };
     let Act::Link { at, expected, of, file, .. } = &*act else { panic!("{act:?}") };
     assert_eq!((at.path().to_string(), of.path().to_string()), ("b".into(), "a".into()));
     let row = world.index.seen_of(id(1)).unwrap();
     assert!(*expected == Expected::Nothing && file.is_of(&row));
+    let other = world.index.seen_of(id(4)).unwrap();
+    assert!(!file.is_of(&other) && !Expected::Nothing.is_of(&row));
     assert_eq!(act.paths(), [at.path(), of.path()]);
     assert_eq!(after_creates_of, None, "it takes nothing away");
     assert_eq!(dots.data, [stamp(2, 0).dot], "of the name itself");

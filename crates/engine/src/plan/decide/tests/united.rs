@@ -38,3 +38,18 @@ fn a_name_clash_gives_way_before_the_name_is_taken() {
     let steps = [(1, "wait for 2"), (2, "a -> a~aaaa-0202")];
     check(&[f(2, 0, "a", b'x')], &[d(1, 0, "a")], &steps, &["a/", "a~aaaa-0202=x"]);
 }
+
+// What was moved to where another already is becomes that one's row in its next step: whoever waits
+// for its name waits, though what is in it waits for the waiting one in turn.
+#[test]
+fn nobody_steps_aside_for_a_row_that_is_about_to_be_taken_over() {
+    let before = [d(5, 0, "q"), f(6, 5, "c", b'x'), f(7, 0, "x", b'y')];
+    let after = [
+        d(2, 0, "d"),
+        d(5, 0, "q").at(1, 0, "d"),
+        f(6, 5, "c", b'x').at(1, 0, "x"),
+        f(7, 0, "x", b'y').at(1, 0, "q"),
+    ];
+    let steps = [(5, "q is 2"), (6, "wait for 7"), (7, "wait for 5")];
+    check(&before, &after, &steps, &["d/", "q=y", "x=x"]);
+}
