@@ -9,6 +9,7 @@ use crate::dot::{Dot, Incarnation, Knowledge, NodeId};
 use crate::path::Name;
 use crate::proof::reached;
 use crate::register::Register;
+use crate::wire;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -287,6 +288,28 @@ impl Entry {
         dots.sort_unstable();
         dots.dedup();
         dots
+    }
+
+    /// Every value in any register: its dot, and its bytes as they were minted.
+    pub fn minted(&self) -> Vec<(Dot, &[u8])> {
+        fn of<T: Clone>(register: &Register<T>) -> impl Iterator<Item = (Dot, &[u8])> {
+            register.versions().iter().map(|version| (version.dot, &*version.minted))
+        }
+        let mut all: Vec<_> = of(&self.loc).chain(of(&self.data)).collect();
+        all.extend(of(&self.times).chain(of(&self.mode)).chain(of(&self.owner)));
+        all.extend(of(&self.xattr).chain(self.other.values().flat_map(of)));
+        all
+    }
+
+    /// Notes in all that an operation of this turn has written here which other entries it wrote.
+    pub fn note_others(&mut self, dot: Dot, others: &[EntryId]) {
+        let amended = |minted: &[u8]| wire::with_others(minted, others);
+        self.loc.amend(dot, &amended);
+        self.data.amend(dot, &amended);
+        self.times.amend(dot, &amended);
+        self.mode.amend(dot, &amended);
+        self.owner.amend(dot, &amended);
+        self.xattr.amend(dot, &amended);
     }
 
     /// The bodies that any version of its content is a name of, ascending and once.

@@ -41,6 +41,8 @@ pub struct Facts {
     pub returned: BTreeSet<EntryId>,
     /// Entries of S written since the last look, in order of writing, and by whom.
     pub written: Vec<(EntryId, Author)>,
+    /// Which entries the operations of this turn have written.
+    minted: Vec<(Dot, EntryId)>,
     saved: Option<(Meta, Knowledge, Knowledge)>,
 }
 
@@ -69,12 +71,14 @@ impl Facts {
             unsure: unsure(index),
             returned: BTreeSet::new(),
             written: Vec::new(),
+            minted: Vec::new(),
             saved: None,
         }
     }
 
     /// Writes back what changed, and drops contexts that K has caught up with.
     pub fn save(&mut self, index: &mut dyn Index) {
+        self.note_spans(index);
         let caught_up: Vec<u64> = self
             .contexts
             .iter()
@@ -96,6 +100,24 @@ impl Facts {
             index.set_frontier(&self.frontier);
         }
         self.saved = Some((self.meta.clone(), self.knowledge.clone(), self.frontier.clone()));
+    }
+
+    /// Notes in all that an operation of this turn wrote which other entries it wrote: who passes on
+    /// one of them passes on the others, too, also if they have been written to since. For with any
+    /// of them its dot is claimed, and nobody else would tell of the others.
+    fn note_spans(&mut self, index: &mut dyn Index) {
+        let mut spans: BTreeMap<Dot, BTreeSet<EntryId>> = BTreeMap::new();
+        for (dot, id) in std::mem::take(&mut self.minted) {
+            spans.entry(dot).or_default().insert(id);
+        }
+        for (dot, ids) in spans.iter().filter(|(_, ids)| ids.len() > 1) {
+            for id in ids {
+                let Some(mut stored) = index.entry(*id) else { continue };
+                let others: Vec<EntryId> = ids.iter().copied().filter(|one| one != id).collect();
+                stored.entry.note_others(*dot, &others);
+                index.put_entry(&stored);
+            }
+        }
     }
 
     /// The next dot of this life; it counts as seen at once.
@@ -207,6 +229,8 @@ pub fn put(
         context,
     });
     facts.written.push((id, author));
+    let own = arrived.iter().filter(|dot| dot.incarnation == facts.meta.incarnation);
+    facts.minted.extend(own.map(|dot| (*dot, id)));
     if author == Author::Elsewhere || conflicted || was_conflicted {
         mark(facts, index, id, arrived);
     }

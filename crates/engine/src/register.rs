@@ -76,6 +76,13 @@ impl<T: Clone> Register<T> {
         self.insert(version);
     }
 
+    /// Writes something into the bytes of what an operation of this turn has minted.
+    pub fn amend(&mut self, dot: Dot, amended: &dyn Fn(&[u8]) -> Vec<u8>) {
+        for version in self.0.iter_mut().filter(|version| version.dot == dot) {
+            version.minted = amended(&version.minted).into();
+        }
+    }
+
     /// Takes out the versions in `seen`.
     pub fn supersede(&mut self, seen: &[Dot]) {
         self.0.retain(|v| !seen.contains(&v.dot));

@@ -13,6 +13,7 @@ mod message;
 mod value;
 
 pub use entry::entry_bytes;
+pub use value::{others, with_others};
 
 /// Why bytes are not a message or a value; nothing was changed by looking at them.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -15,7 +15,7 @@ use crate::limits::LIFE_MS_MIN;
 use crate::message::Message;
 use crate::proof::{broken, reached, Mutant};
 use crate::register::{Register, Version};
-use crate::wire::Minted;
+use crate::wire::{self, Minted};
 use std::collections::BTreeMap;
 
 /// More entries than one operation ever spans (decisions A10: 16).
@@ -228,7 +228,9 @@ impl Renamed {
             new.insert(if is_same {
                 version.clone()
             } else {
-                Version { dot: self.dot(version.dot), minted: value.mint().into(), value }
+                let others = wire::others(&version.minted);
+                let minted = wire::with_others(&value.mint(), &others).into();
+                Version { dot: self.dot(version.dot), minted, value }
             });
         }
         new

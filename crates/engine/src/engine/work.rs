@@ -95,7 +95,8 @@ impl FolderEngine {
             Step::Wait(Wait::Arrival) => self.pending.wait(id, Wake::Arrival),
             Step::Need(digest, size) => self.need(index, id, digest, size),
             Step::Do { act, dots, after_creates_of } => {
-                if let Some(dot) = after_creates_of.filter(|dot| self.is_barred(index, id, *dot)) {
+                let mut brought = after_creates_of.into_iter();
+                if let Some(dot) = brought.find(|dot| self.is_barred(index, id, *dot)) {
                     self.pending.wait(id, Wake::Barrier(dot.incarnation));
                     return;
                 }

@@ -10,13 +10,11 @@ use crate::dot::{Dot, Incarnation, Knowledge};
 use crate::entry::{Entry, EntryId, Kind, Rank, ROOT};
 use crate::index::{Index, Phase, Stored};
 use crate::ledger::Facts;
-use crate::limits::{
-    DOT_ENTRIES_MAX, FRAME_ENTRIES_MAX, FRAME_ENTRY_BYTES, FRAME_INLINE_BYTES, INLINE_BYTES_MAX,
-};
+use crate::limits::{FRAME_ENTRIES_MAX, FRAME_ENTRY_BYTES, FRAME_INLINE_BYTES, INLINE_BYTES_MAX};
 use crate::message::{Ack, DeltaEnd, Frame, Message};
 use crate::proof::{broken, Mutant};
 use crate::view;
-use crate::wire::entry_bytes;
+use crate::wire::{self, entry_bytes};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Over the dots that the peer lacked when it asked.
@@ -235,8 +233,9 @@ impl Peer {
     }
 }
 
-/// The entry, and all that share a dot with it that the peer lacks, or with one of those: who hears
-/// of a dot must hear of all that it wrote (decisions A10). Directories share none.
+/// The entry, and all that an operation wrote together with it that the peer lacks, or with one of
+/// those: who hears of a dot must hear of all that it wrote, as that stands now (decisions A10).
+/// Directories are written alone.
 pub(super) fn together(
     index: &dyn Index,
     stored: Stored,
@@ -244,24 +243,17 @@ pub(super) fn together(
 ) -> Vec<Stored> {
     let mut all = vec![stored];
     let mut met: BTreeSet<EntryId> = all.iter().map(|one| one.entry.id).collect();
-    let mut asked: BTreeSet<Dot> = BTreeSet::new();
     let mut next = 0;
     while let Some(one) = all.get(next).filter(|_| !broken(Mutant::FramesSplit)) {
         next += 1;
         if one.entry.kind == Kind::Dir {
             continue;
         }
-        for dot in one.entry.dots() {
-            if !lacks(dot) || !asked.insert(dot) {
-                continue;
-            }
-            let sharing = index.dots(dot.incarnation, dot.counter, dot.counter, DOT_ENTRIES_MAX);
-            for (_, id) in sharing {
-                if met.insert(id) {
-                    all.extend(index.entry(id));
-                }
-            }
-        }
+        let values = one.entry.minted().into_iter().filter(|(dot, _)| lacks(*dot));
+        let others = values.flat_map(|(_, minted)| wire::others(minted));
+        let others: Vec<EntryId> = others.filter(|id| met.insert(*id)).collect();
+        let others = others.into_iter().filter_map(|id| index.entry(id));
+        all.extend(others.filter(|other| other.entry.dots().into_iter().any(lacks)));
     }
     all.reverse();
     all

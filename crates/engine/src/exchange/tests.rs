@@ -265,6 +265,33 @@ fn what_one_operation_wrote_goes_in_one_frame_whenever_it_was_written() {
     }
 }
 
+// Story (simulator, seed 1744): one operation wrote two files, and one of them was written to
+// again. A peer that was told of the other one claimed the operation, and had heard of neither
+// state of the first: nobody but the teller would ever have told it.
+#[test]
+fn who_hears_of_an_operation_hears_of_all_that_it_wrote_as_that_is_now() {
+    let mut net = Net::new(&[]);
+    let dot = net.node(1).write_both([1, 2], b'a');
+    // More than a frame holds.
+    (3..=2000).for_each(|n| net.node(1).write(n, b'c'));
+    net.speak();
+    net.node(1).write(2, b'b');
+    net.link(1, 2);
+    net.speak();
+    net.deliver(2, 1, usize::MAX);
+    net.speak();
+    let mut frames = 0;
+    while !net.node(2).letters(2000).contains('c') {
+        net.deliver(1, 2, 1);
+        frames += u32::from(!net.node(2).letters(3).is_empty());
+        if net.node(2).facts.knowledge.contains(dot) {
+            assert_eq!((&*net.node(2).letters(1), &*net.node(2).letters(2)), ("a", "b"));
+        }
+    }
+    assert!(frames > 1, "all came at once");
+    net.check(&[(1, "a"), (2, "b")]);
+}
+
 #[test]
 fn two_nodes_catch_up_and_then_follow_each_other() {
     let mut net = Net::new(&[(1, 2)]);

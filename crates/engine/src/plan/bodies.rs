@@ -1,11 +1,11 @@
 //! Files of several names on this disk: which inode all names are to have, and who brings it.
 //!
 //! The names of one body share an inode, and nobody else has it. Where several inodes could be the
-//! one, the name with the smallest id that holds the right content decides; where none does, the
-//! one with the smallest id that has its place gets the content, and the others wait for it. Called
-//! by `decide` where a file is in its place, or its place is free.
+//! one, the name with the smallest id that holds the right content decides; where none does, one
+//! that has its place gets the content, and the others wait for it. Called by `decide` where a file
+//! is in its place, or its place is free.
 
-use super::decide::{expected, last_edit, place_of, retire};
+use super::decide::{expected, last_edits, place_of, retire};
 use super::{Act, Expected, Place, Retire, Step, Wait};
 use crate::content::Content;
 use crate::entry::{Entry, EntryId, Kind, ROOT};
@@ -103,7 +103,9 @@ pub(super) fn one_more(
     let content = desired.content.as_ref()?;
     let names = names(index, body.id);
     let Some(first) = carrier(index, &names, content) else {
-        let bringer = names.iter().find(|name| is_ready(index, name))?;
+        // One that is not here yet first: what is new does not wait for what it replaces elsewhere.
+        let ready = names.iter().filter(|name| is_ready(index, name));
+        let bringer = ready.min_by_key(|name| index.seen_of(name.id).is_some())?;
         return (bringer.id != entry.id).then_some(Step::Wait(Wait::Entry(bringer.id)));
     };
     if row.is_some_and(|row| row.fingerprint.handle == first.fingerprint.handle) {
@@ -124,6 +126,6 @@ pub(super) fn one_more(
     Some(Step::Do {
         act: Box::new(act),
         dots: Box::new(dots),
-        after_creates_of: row.and_then(|_| last_edit(index, entry)),
+        after_creates_of: row.map_or_else(Vec::new, |row| last_edits(index, entry, row)),
     })
 }

@@ -34,8 +34,8 @@ pub enum Step {
         act: Box<Act>,
         /// The versions that the disk will then show.
         dots: Box<SeenDots>,
-        /// The user operation that this brings, if it must not overtake its author's creations.
-        after_creates_of: Option<Dot>,
+        /// The user operations that this brings, if they must not overtake their authors' creations.
+        after_creates_of: Vec<Dot>,
     },
 }
 
@@ -115,7 +115,7 @@ fn attributes(
     let settled = row.attributes == *wanted || row.refused.as_ref() == Some(wanted);
     if !settled {
         let act = Act::SetAttributes { at, expected: expected(row), attributes: wanted.clone() };
-        return Step::Do { act: Box::new(act), dots: Box::new(dots), after_creates_of: None };
+        return Step::Do { act: Box::new(act), dots: Box::new(dots), after_creates_of: Vec::new() };
     }
     if row.dots == dots {
         return Step::InPlace;
@@ -245,7 +245,7 @@ fn create(
     Step::Do {
         act: Box::new(act),
         dots: Box::new(ledger::showing(index, entry)),
-        after_creates_of: None,
+        after_creates_of: Vec::new(),
     }
 }
 
@@ -274,9 +274,9 @@ fn rename(
 }
 
 /// The operation that last placed the entry.
-fn last_move(entry: &Entry) -> Option<Dot> {
+fn last_move(entry: &Entry) -> Vec<Dot> {
     let newest = entry.loc.versions().iter().max_by_key(|version| version.value.stamp);
-    newest.map(|version| version.value.stamp.dot)
+    newest.map(|version| version.value.stamp.dot).into_iter().collect()
 }
 
 /// The row waits for another entry; if that in turn waits for the row, it steps aside.
@@ -349,15 +349,24 @@ fn content(
             retire: retire(index, entry, row),
         }),
         dots: Box::new(ledger::showing(index, entry)),
-        after_creates_of: last_edit(index, entry),
+        after_creates_of: last_edits(index, entry, row),
     }
 }
 
-/// The operation that last wrote what the entry shows.
-pub(super) fn last_edit(index: &dyn Index, entry: &Entry) -> Option<Dot> {
-    let whole = view::whole(index, entry);
-    let newest = whole.data.versions().iter().max_by_key(|version| version.value.stamp);
-    newest.map(|version| version.value.stamp.dot)
+/// The operation that last wrote what the entry shows. Of one name of several also who made it one:
+/// what of both its row does not show yet.
+pub(super) fn last_edits(index: &dyn Index, entry: &Entry, row: &SeenRow) -> Vec<Dot> {
+    let newest = |entry: &Entry| {
+        let newest = entry.data.versions().iter().max_by_key(|version| version.value.stamp);
+        newest.map(|version| (version.dot, version.value.stamp.dot))
+    };
+    let Some(body) = view::body_of(index, entry) else {
+        return newest(entry).into_iter().map(|(_, by)| by).collect();
+    };
+    let shown: Vec<Dot> = row.dots.body.iter().flat_map(|body| body.shown.clone()).collect();
+    let both = [newest(entry), newest(&body)].into_iter().flatten();
+    let unseen = both.filter(|(dot, _)| !shown.contains(dot) && !row.dots.shown.contains(dot));
+    unseen.map(|(_, by)| by).collect()
 }
 
 /// The place is right; the conflict store must hold what lost, and nothing else.
@@ -376,7 +385,8 @@ fn keep_losers(
         })
         .collect();
     let kept = index.kept_of(entry.id);
-    let step = |act| Step::Do { act: Box::new(act), dots: Box::default(), after_creates_of: None };
+    let step =
+        |act| Step::Do { act: Box::new(act), dots: Box::default(), after_creates_of: Vec::new() };
     for &(digest, size) in &lost {
         if !kept.contains(&digest) {
             let ready = has(&digest) || index.is_kept(&digest);

@@ -1,6 +1,6 @@
 //! Messages come back as they went, and no bytes whatever do harm.
 
-use super::{decode, encode, Minted};
+use super::{decode, encode, others, with_others, Minted};
 use crate::content::{Content, Digest};
 use crate::dot::{Dot, Incarnation, Knowledge, NodeId};
 use crate::entry::{
@@ -176,6 +176,19 @@ fn registers_and_fields_of_a_newer_program_are_passed_on_as_they_came() {
 // Story (simulator, a member that lies, and one that was away for long): an entry can be without a
 // place, with attributes alone, where its deletion was forgotten. Passed on, it was refused, and
 // whoever heard of it broke off with an honest node.
+#[test]
+fn a_value_says_what_its_operation_wrote_besides_and_is_read_as_it_was() {
+    let minted = entry(1).loc.versions()[0].minted.clone();
+    assert_eq!(others(&minted), []);
+    let ids = [EntryId([7; 16]), EntryId([8; 16])];
+    let noted = with_others(&minted, &ids);
+    assert_eq!(others(&noted), ids);
+    assert_eq!(Location::read(&noted), Location::read(&minted));
+    // What is said again under another dot was noted for that of its own.
+    let again = with_others(&noted, &ids[1..]);
+    assert_eq!(others(&again), ids[1..]);
+}
+
 #[test]
 fn an_entry_without_a_place_is_passed_on() {
     let placeless = Entry { loc: Register::default(), data: Register::default(), ..entry(1) };

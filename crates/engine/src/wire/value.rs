@@ -7,6 +7,7 @@ use crate::entry::{
     Data, EntryId, Hlc, Location, Opaque, Owner, Presence, Rank, Sight, Stamp, Stamped, Timestamp,
     Xattrs, DATA_BASE_MAX, LINK_BYTES_MAX, XATTR_BYTES_MAX,
 };
+use crate::limits::DOT_ENTRIES_MAX;
 use crate::path::Name;
 use prost::Message;
 
@@ -86,6 +87,26 @@ struct WireAttribute {
     gid: u32,
     #[prost(message, repeated, tag = "7")]
     xattrs: Vec<WireXattr>,
+}
+
+/// What every value may carry besides: which other entries its operation wrote.
+#[derive(Clone, PartialEq, Message)]
+struct WireOthers {
+    #[prost(bytes = "vec", tag = "15")]
+    ids: Vec<u8>,
+}
+
+/// A minted value with a note of which other entries its operation wrote. A later note counts.
+pub fn with_others(minted: &[u8], others: &[EntryId]) -> Vec<u8> {
+    let ids = others.iter().flat_map(|id| id.0).collect();
+    [minted, &WireOthers { ids }.encode_to_vec()].concat()
+}
+
+/// Which other entries the operation of a minted value wrote, as far as it says so.
+pub fn others(minted: &[u8]) -> Vec<EntryId> {
+    let noted = WireOthers::decode(minted).unwrap_or_default();
+    let ids = noted.ids.chunks_exact(16).take(DOT_ENTRIES_MAX);
+    ids.filter_map(|id| Some(EntryId(id.try_into().ok()?))).collect()
 }
 
 pub(super) fn array<const N: usize>(bytes: &[u8]) -> Result<[u8; N], WireError> {

@@ -8,10 +8,11 @@
 
 use crate::node::Machine;
 use engine::dot::Dot;
-use engine::entry::{Entry, EntryId, Kind, Presence, ROOT};
+use engine::entry::{Data, Entry, EntryId, Kind, Presence, ROOT};
 use engine::index::{Index, MemIndex, SeenRow, ROOT_SLOT};
 use engine::limits::BARRIER_MS_MAX;
 use engine::plan::{Act, Expected, Operation, Place};
+use engine::register::Version;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// See the module's head.
@@ -29,24 +30,37 @@ fn placed(entry: &Entry) -> Option<(Dot, EntryId, &engine::path::Name)> {
     Some((last.stamp.dot, last.parent, &last.name))
 }
 
-/// The row of the directory of a place, and the row at it.
-fn rows(index: &MemIndex, at: &Place) -> Option<SeenRow> {
+/// The row at a place.
+fn row(index: &MemIndex, at: &Place) -> Option<SeenRow> {
     let dirs = index.seen_handle(&at.dir_handle);
     let dir = dirs.into_iter().find(|row| row.kind == Kind::Dir)?;
     index.seen_named(dir.slot, &at.name)
 }
 
-/// The user operation that an operation of ours brings, and the entry that it is about.
-fn brings(index: &MemIndex, act: &Act) -> Option<(EntryId, Dot)> {
-    match act {
-        Act::Install { at, expected: Expected::Exactly { .. }, .. } => {
-            let id = rows(index, at)?.entry;
-            let entry = index.entry(id)?.entry;
-            let newest = entry.data.versions().iter().map(|v| v.value.stamp).max()?;
-            Some((id, newest.dot))
-        }
-        _ => None,
-    }
+/// The user operations that an operation of ours brings, and the entry that they are about: who
+/// wrote what the file is to hold last, and who made it a name of the file that holds that, if the
+/// disk does not show it yet.
+fn brings(index: &MemIndex, act: &Act) -> Option<(EntryId, Vec<Dot>)> {
+    let at = match act {
+        Act::Install { at, expected: Expected::Exactly { .. }, .. } => at,
+        Act::Link { at, expected: Expected::Exactly { .. }, .. } => at,
+        _ => return None,
+    };
+    let row = row(index, at)?;
+    let entry = index.entry(row.entry)?.entry;
+    let named = newest(&entry)?;
+    let body = named.value.body.and_then(|body| index.entry(body)).map(|stored| stored.entry);
+    let Some(held) = body.as_ref().and_then(newest) else {
+        return Some((row.entry, vec![named.value.stamp.dot]));
+    };
+    let shown = row.dots.body.iter().flat_map(|body| &body.shown).chain(&row.dots.shown);
+    let shown: BTreeSet<Dot> = shown.copied().collect();
+    let new = [named, held].into_iter().filter(|version| !shown.contains(&version.dot));
+    Some((row.entry, new.map(|version| version.value.stamp.dot).collect()))
+}
+
+fn newest(entry: &Entry) -> Option<&Version<Data>> {
+    entry.data.versions().iter().max_by_key(|version| version.value.stamp)
 }
 
 impl Order {
@@ -63,16 +77,19 @@ impl Order {
     pub fn check(&self, node: usize, machine: &Machine, operations: &[Operation], now_ms: u64) {
         let index = &machine.index;
         for Operation { act, .. } in operations {
-            let Some((id, dot)) = brings(index, act) else { continue };
+            let Some((id, dots)) = brings(index, act) else { continue };
             let Some(&since_ms) = self.since_ms.get(&(node, id)) else { continue };
             if since_ms + BARRIER_MS_MAX <= now_ms {
                 continue;
             }
-            let before = |((at, missing), known_ms): &(&(usize, EntryId), &u64)| {
-                *at == node && **known_ms <= since_ms && is_before(index, *missing, dot)
+            let known =
+                self.since_ms.iter().filter(|((at, _), ms)| *at == node && **ms <= since_ms);
+            let known: Vec<EntryId> = known.map(|((_, missing), _)| *missing).collect();
+            let missing = |dot: &Dot| known.iter().find(|id| is_before(index, **id, *dot));
+            let Some((dot, missing)) = dots.iter().find_map(|dot| Some((dot, missing(dot)?)))
+            else {
+                continue;
             };
-            let missing = self.since_ms.iter().find(before).map(|((_, missing), _)| *missing);
-            let Some(missing) = missing else { continue };
             let paths = act.paths();
             assert!(
                 self.is_in_the_way(node, index, id),
