@@ -120,6 +120,21 @@ fn new_content_comes_by_one_name_and_the_others_follow_it() {
     check(&before, &[more[0].clone().gone(1)], &[(3, "in place")], &["a=x", "b=x"], &[&[1, 2]]);
 }
 
+// Story (simulator, `links=250`, seed 12): a user gave a file a second name and then wrote through
+// the first. A peer replaced the first, since it had the smaller id, and only then made the second.
+#[test]
+fn new_content_comes_by_a_name_that_is_new_and_replaces_the_others_afterwards() {
+    let old = [b(9, b'x'), name_of(9, 1, 0, "a", b'x')];
+    let edited = E(Entry::new(id(9), Kind::File)).holds(1, b'y');
+    let after = [edited, name_of(9, 2, 0, "b", b'x')];
+    let steps = [(2, "install b"), (1, "wait for 2")];
+    check(&old, &after, &steps, &["a=y", "b=y"], &[&[1, 2]]);
+    let mut world = World::of(&old, &after);
+    assert!(world.take(id(2)), "it is made");
+    let Step::Do { after_creates_of, .. } = world.decide(id(1)) else { panic!("a link") };
+    assert_eq!(after_creates_of, [stamp(9, 1).dot], "that it is a name is shown already");
+}
+
 #[test]
 fn a_name_that_becomes_a_file_of_its_own_leaves_the_inode_to_the_others() {
     let names = [name_of(9, 1, 0, "a", b'x'), name_of(9, 2, 0, "b", b'x')];
@@ -142,7 +157,7 @@ fn a_link_expects_the_very_inode_and_brings_the_others_attributes() {
     let other = world.index.seen_of(id(4)).unwrap();
     assert!(!file.is_of(&other) && !Expected::Nothing.is_of(&row));
     assert_eq!(act.paths(), [at.path(), of.path()]);
-    assert_eq!(after_creates_of, None, "it takes nothing away");
+    assert_eq!(after_creates_of, [], "it takes nothing away");
     assert_eq!(dots.data, [stamp(2, 0).dot], "of the name itself");
     assert_eq!((&dots.mode, &dots.body), (&row.dots.mode, &row.dots.body), "of the file");
     world.settle();
@@ -151,7 +166,8 @@ fn a_link_expects_the_very_inode_and_brings_the_others_attributes() {
     world.settle();
     world.put(&[E(Entry::new(id(3), Kind::File)).at(0, 0, "c").names(4, 9, b'x')]);
     let Step::Do { act, after_creates_of, .. } = world.decide(id(3)) else { panic!("a link") };
-    assert_eq!(after_creates_of, Some(stamp(9, 0).dot), "it takes away, and does not overtake");
+    let brought = [stamp(3, 4).dot, stamp(9, 0).dot];
+    assert_eq!(after_creates_of, brought, "who made it a name of that, and who wrote that");
     let Act::Link { retire, .. } = *act else { panic!("{act:?}") };
     assert_eq!(retire, Retire::Trash);
 }
