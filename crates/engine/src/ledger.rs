@@ -102,9 +102,9 @@ impl Facts {
         self.saved = Some((self.meta.clone(), self.knowledge.clone(), self.frontier.clone()));
     }
 
-    /// Notes in all that an operation of this turn wrote which other entries it wrote: who passes on
-    /// one of them passes on the others, too, also if they have been written to since. For with any
-    /// of them its dot is claimed, and nobody else would tell of the others.
+    /// Notes in all that an operation of this turn wrote which other entries it wrote: who passes
+    /// on one of them passes on the others, too, also if they have been written to since. For with
+    /// any of them its dot is claimed, and nobody else would tell of the others.
     fn note_spans(&mut self, index: &mut dyn Index) {
         let mut spans: BTreeMap<Dot, BTreeSet<EntryId>> = BTreeMap::new();
         for (dot, id) in std::mem::take(&mut self.minted) {

@@ -34,7 +34,7 @@ pub enum Step {
         act: Box<Act>,
         /// The versions that the disk will then show.
         dots: Box<SeenDots>,
-        /// The user operations that this brings, if they must not overtake their authors' creations.
+        /// The user operations that it brings, which must not overtake their authors' creations.
         after_creates_of: Vec<Dot>,
     },
 }
