@@ -22,6 +22,7 @@ use crate::wire::Minted;
 use std::collections::BTreeSet;
 use std::slice::from_ref;
 
+mod circles;
 mod names;
 mod random;
 mod united;
@@ -519,26 +520,6 @@ fn a_rename_waits_for_its_name_and_a_circle_of_renames_is_an_exchange() {
     check(&files, &circle, &[(1, "a <-> b")], &["a=z", "b=x", "c=y"]);
     let gone = [f(1, 0, "a", b'x').at(1, 0, "b"), f(2, 0, "b", b'y').gone(1)];
     check(&files, &gone, &[(1, "wait for 2"), (2, "remove b")], &["b=x", "c=z"]);
-}
-
-#[test]
-fn a_directory_takes_the_place_of_the_one_it_lay_in() {
-    let nested = [d(1, 0, "w"), d(2, 1, "w"), f(3, 2, "a", b'x')];
-    let flat = [d(1, 0, "w").gone(1), d(2, 1, "w").at(1, 0, "w")];
-    check(&nested, &flat, &[(1, "wait for 2"), (2, "w/w -> w~02020202")], &["w/", "w/a=x"]);
-    let file = [d(1, 0, "w"), f(2, 1, "w", b'x')];
-    let flat = [d(1, 0, "w").gone(1), f(2, 1, "w", b'x').at(1, 0, "w")];
-    check(&file, &flat, &[(1, "wait for 2")], &["w=x"]);
-}
-
-#[test]
-fn directories_that_change_places_inside_one_another_do_not_lock() {
-    let nested = [d(1, 0, "a"), d(2, 1, "b"), f(3, 1, "x", b'x'), f(4, 2, "y", b'y')];
-    let turned = [d(1, 0, "a").at(1, 2, "b"), d(2, 1, "b").at(1, 0, "a")];
-    check(&nested, &turned, &[(1, "wait for 2")], &["a/", "a/b/", "a/b/x=x", "a/y=y"]);
-    let others = [d(1, 0, "a"), d(2, 1, "b"), d(3, 0, "c")];
-    let round = [d(1, 0, "a").gone(1), d(2, 1, "b").at(1, 0, "c"), d(3, 0, "c").at(1, 0, "a")];
-    check(&others, &round, &[], &["a/", "c/"]);
 }
 
 #[test]

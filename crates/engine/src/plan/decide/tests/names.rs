@@ -172,6 +172,25 @@ fn a_link_expects_the_very_inode_and_brings_the_others_attributes() {
     assert_eq!(retire, Retire::Trash);
 }
 
+// The inode shows what was last put there, whatever has been said since: so does a new name of it.
+#[test]
+fn a_new_name_shows_what_the_inode_shows_and_not_what_is_to_be() {
+    let names = [b(9, b'x').mode(1, 0o600), name_of(9, 1, 0, "a", b'x')];
+    let linked = |after: &[E]| {
+        let world = World::of(&names, after);
+        let Step::Do { act, dots, .. } = world.decide(id(2)) else { panic!("a link") };
+        assert!(matches!(*act, Act::Link { .. }), "{act:?}");
+        dots
+    };
+    let second = name_of(9, 2, 0, "b", b'x');
+    let dots = linked(&[b(9, b'x').mode(5, 0o640), second.clone()]);
+    assert_eq!(dots.mode, [stamp(9, 1).dot], "the old mode, which is to be set");
+    let other = [b(7, b'x'), E(Entry::new(id(1), Kind::File)).at(0, 0, "a").names(3, 7, b'x')];
+    let dots = linked(&[&other[..], &[name_of(7, 2, 0, "b", b'x')]].concat());
+    assert_eq!(dots.body.map(|body| body.id), Some(id(7)), "it was another file's inode until now");
+    assert_eq!(dots.mode, [], "whose mode says nothing of this one");
+}
+
 #[test]
 fn what_this_disk_shows_as_one_and_the_tree_does_not_is_unlike_and_the_other_way_round() {
     let mut world = World::of(&[f(1, 0, "a", b'x'), f(2, 0, "b", b'x'), d(3, 0, "d")], &[]);
@@ -181,6 +200,9 @@ fn what_this_disk_shows_as_one_and_the_tree_does_not_is_unlike_and_the_other_way
     let joined = SeenRow { fingerprint: one.fingerprint.clone(), ..two.clone() };
     world.index.put_seen(&joined);
     assert_eq!((world.unlike(1), world.unlike(2)), (vec![2], vec![1]), "one inode, two files");
+    world.put(&[f(2, 0, "b", b'x').gone(1)]);
+    world.forget_pending();
+    assert_eq!((world.unlike(1), world.unlike(2)), (vec![], vec![]), "one is to go");
     let names = [b(9, b'x'), name_of(9, 1, 0, "a", b'x'), name_of(9, 2, 0, "b", b'x')];
     world.put(&names);
     world.forget_pending();

@@ -1,0 +1,36 @@
+//! Entries that wait for one another: somebody steps aside, and never into itself.
+
+use super::{check, d, f};
+
+#[test]
+fn a_directory_takes_the_place_of_the_one_it_lay_in() {
+    let nested = [d(1, 0, "w"), d(2, 1, "w"), f(3, 2, "a", b'x')];
+    let flat = [d(1, 0, "w").gone(1), d(2, 1, "w").at(1, 0, "w")];
+    check(&nested, &flat, &[(1, "wait for 2"), (2, "w/w -> w~02020202")], &["w/", "w/a=x"]);
+    let file = [d(1, 0, "w"), f(2, 1, "w", b'x')];
+    let flat = [d(1, 0, "w").gone(1), f(2, 1, "w", b'x').at(1, 0, "w")];
+    check(&file, &flat, &[(1, "wait for 2")], &["w=x"]);
+}
+
+#[test]
+fn directories_that_change_places_inside_one_another_do_not_lock() {
+    let nested = [d(1, 0, "a"), d(2, 1, "b"), f(3, 1, "x", b'x'), f(4, 2, "y", b'y')];
+    let turned = [d(1, 0, "a").at(1, 2, "b"), d(2, 1, "b").at(1, 0, "a")];
+    check(&nested, &turned, &[(1, "wait for 2")], &["a/", "a/b/", "a/b/x=x", "a/y=y"]);
+    let others = [d(1, 0, "a"), d(2, 1, "b"), d(3, 0, "c")];
+    let round = [d(1, 0, "a").gone(1), d(2, 1, "b").at(1, 0, "c"), d(3, 0, "c").at(1, 0, "a")];
+    check(&others, &round, &[], &["a/", "c/"]);
+}
+
+#[test]
+fn who_steps_aside_goes_above_what_it_has_to_let_out_first() {
+    let nested = [d(1, 0, "r"), d(2, 1, "d"), d(3, 2, "p")];
+    let turned = [
+        d(1, 0, "r").at(1, 4, "in"),
+        d(2, 1, "d").at(1, 0, "d"),
+        d(3, 2, "p").at(1, 0, "r"),
+        d(4, 2, "p"),
+    ];
+    let steps = [(1, "r -> in~01010101"), (2, "r/d -> d"), (3, "r/d/p -> r~03030303")];
+    check(&nested, &turned, &steps, &["d/", "d/p/", "d/p/in/", "r/"]);
+}
