@@ -1,12 +1,14 @@
 //! Who missed deletions that others have forgotten: everything is compared.
 
-use super::{entries, file_id, versions, Net, Node};
-use crate::entry::{Entry, EntryId, Kind, Rank, Stamp, Stamped, ROOT};
+use super::{entries, file_id, life, node_id, versions, Net, Node};
+use crate::dot::Dot;
+use crate::entry::{Entry, EntryId, Kind, Presence, Rank, Sight, Stamp, Stamped, ROOT};
+use crate::exchange::full::returns;
 use crate::index::Index;
 use crate::ledger::{self, Author};
 use crate::limits::{PULL_LATEST_MS, RANGES_MAX, RANGE_ENTRIES};
 use crate::message::{Frame, Message};
-use crate::range::{Range, Sum, LAST};
+use crate::range::{self, Range, Sum, LAST};
 use crate::register::Version;
 use crate::wire::Minted;
 
@@ -31,6 +33,43 @@ impl Node {
             entry.data.write(data, &[]);
         }
         ledger::put(&mut self.facts, &mut self.index, entry, None, Author::Here, &[dot]);
+    }
+
+    /// Puts it into another directory, having seen where it was.
+    fn moves(&mut self, n: u16, parent: EntryId) {
+        let (hlc, dot) = (self.facts.tick(), self.facts.mint());
+        let (mut at, _) = versions(Stamp { rank: Rank::Write, hlc, dot }, n, b'd');
+        at.value.parent = parent;
+        let mut entry = self.index.entry(file_id(n)).unwrap().entry;
+        let seen: Vec<Dot> = entry.loc.dots().collect();
+        entry.loc.write(at, &seen);
+        ledger::put(&mut self.facts, &mut self.index, entry, None, Author::Here, &[dot]);
+    }
+
+    /// Deletes it, having seen where it was.
+    fn deletes(&mut self, n: u16) {
+        let (hlc, dot) = (self.facts.tick(), self.facts.mint());
+        let mut entry = self.index.entry(file_id(n)).unwrap().entry;
+        let seen: Vec<Dot> = entry.loc.dots().collect();
+        let mut value = entry.loc.versions()[0].value.clone();
+        value.stamp = Stamp { rank: Rank::Write, hlc, dot };
+        value.state = Presence::Deleted(Sight::Live);
+        entry.loc.write(Version { dot, minted: value.mint().into(), value }, &seen);
+        ledger::put(&mut self.facts, &mut self.index, entry, None, Author::Here, &[dot]);
+    }
+
+    fn changes_mode(&mut self, n: u16, mode: u16) {
+        let (hlc, dot) = (self.facts.tick(), self.facts.mint());
+        let value = Stamped { stamp: Stamp { rank: Rank::Write, hlc, dot }, value: mode };
+        let mut entry = self.index.entry(file_id(n)).unwrap().entry;
+        let seen: Vec<Dot> = entry.mode.dots().collect();
+        entry.mode.write(Version { dot, minted: value.mint().into(), value }, &seen);
+        ledger::put(&mut self.facts, &mut self.index, entry, None, Author::Here, &[dot]);
+    }
+
+    fn modes(&self, n: u16) -> Vec<u16> {
+        let entry = self.index.entry(file_id(n)).expect("it is known").entry;
+        entry.mode.versions().iter().map(|version| version.value.value).collect()
     }
 
     fn holds(&self, n: u16) -> bool {
@@ -128,6 +167,112 @@ fn a_directory_that_something_unknown_is_in_is_wanted_again_the_others_go_from_t
     assert!(wanted.iter().all(|id| node.index.entry(*id).is_some_and(|s| !s.entry.loc.is_empty())));
 }
 
+#[test]
+fn a_directory_that_something_is_in_and_that_was_moved_is_only_where_it_was_moved() {
+    let mut net = Net::new(&[(1, 2)]);
+    net.node(1).makes(1, Kind::Dir, ROOT);
+    net.node(1).makes(2, Kind::Dir, ROOT);
+    net.node(1).makes(3, Kind::File, file_id(2));
+    net.settle();
+    net.node(1).moves(2, file_id(1));
+    net.settle();
+    let moved = net.node(2).index.entry(file_id(2)).unwrap();
+    assert_eq!(moved.entry.loc.versions().len(), 1);
+    assert_eq!(moved.settled.unwrap().parent, file_id(1));
+}
+
+/// Node 2, told by node 1 that it holds something else in this range.
+fn told_of(range: Range) -> (Net, Sum) {
+    let mut net = Net::new(&[(1, 2)]);
+    net.node(1).makes(5, Kind::Dir, ROOT);
+    net.node(1).makes(6, Kind::Dir, file_id(5));
+    net.node(1).makes(7, Kind::File, file_id(6));
+    net.node(1).makes(8, Kind::Dir, ROOT);
+    net.node(1).makes(9, Kind::Dir, ROOT);
+    net.node(1).changes_mode(9, 0o700);
+    net.node(1).makes(10, Kind::File, file_id(9));
+    net.settle();
+    (net, Sum { range, count: 9, sum: 7 })
+}
+
+#[test]
+fn a_question_is_answered_from_its_beginning_to_its_end_and_not_beyond() {
+    let range = |first: u16, last: u16| Range { first: file_id(first), last: file_id(last) };
+    let (mut net, sum) = told_of(range(10, 20));
+    let two = net.node(2);
+    assert_eq!(two.exchange.sums(&two.index, node_id(1), &[sum]), Ok(()));
+    let peer = two.exchange.peers.get_mut(&node_id(1)).unwrap();
+    let mut answer = |range| {
+        let (facts, index) = (&mut two.facts, &mut two.index);
+        peer.ask_ranges(index, &mut |_| {});
+        peer.answered(facts, index, range, &[].into()).is_ok()
+    };
+    assert!(!answer(range(11, 20)), "its beginning is missing");
+    assert!(!answer(range(10, 21)), "more than was asked for");
+    assert!(answer(range(10, 14)), "the first part");
+    assert!(!answer(range(10, 20)) && !answer(range(15, 20)));
+    let rest = Range { first: range::next(file_id(14)).unwrap(), last: file_id(20) };
+    assert!(answer(rest) && !answer(rest), "each once: now nothing is asked for");
+}
+
+#[test]
+fn what_is_not_held_there_goes_at_once_but_for_directories_that_something_is_in() {
+    let (mut net, sum) = told_of(Range { first: ROOT, last: LAST });
+    let two = net.node(2);
+    two.moves(9, file_id(5));
+    assert_eq!(two.exchange.sums(&two.index, node_id(1), &[sum]), Ok(()));
+    let peer = two.exchange.peers.get_mut(&node_id(1)).unwrap();
+    peer.ask_ranges(&two.index, &mut |_| {});
+    let held = [file_id(7), file_id(10)].into();
+    let answered = peer.answered(&mut two.facts, &mut two.index, sum.range, &held);
+    assert_eq!(answered, Ok(()));
+    assert!(two.holds(5) && two.holds(6) && two.holds(7), "until all is compared");
+    assert!(!two.holds(8), "nothing was in it");
+    assert!(two.holds(9) && two.modes(9).is_empty(), "of one that was moved here the rest goes");
+}
+
+#[test]
+fn what_the_teller_has_not_seen_stays_of_a_directory_that_goes_in_the_end() {
+    let mut net = Net::new(&[(1, 2)]);
+    net.node(1).makes(1, Kind::Dir, ROOT);
+    net.node(1).makes(2, Kind::Dir, file_id(1));
+    net.settle();
+    net.cut(1, 2);
+    net.node(1).forgets([1, 2].into_iter());
+    net.node(2).changes_mode(1, 0o700);
+    net.link(1, 2);
+    net.settle();
+    let one = net.node(2).index.entry(file_id(1)).unwrap().entry;
+    assert!(one.loc.is_empty() && !net.node(2).holds(2));
+    assert_eq!(net.node(2).modes(1), [0o700]);
+}
+
+// All had heard of a deletion, and who had forgotten it is told of something in that directory.
+#[test]
+fn a_deleted_directory_above_what_is_told_is_wanted_again_where_the_peer_may_have_forgotten_it() {
+    for has_forgotten in [true, false] {
+        let mut net = Net::new(&[(1, 2)]);
+        net.node(1).makes(1, Kind::Dir, ROOT);
+        net.node(1).makes(2, Kind::Dir, file_id(1));
+        net.node(1).makes(3, Kind::Dir, file_id(2));
+        net.node(1).deletes(3);
+        net.node(1).deletes(2);
+        net.settle();
+        net.cut(1, 2);
+        let one = net.node(1);
+        if has_forgotten {
+            one.facts.frontier.insert_range(life(1), 1, one.facts.meta.counter);
+            [2, 3].into_iter().for_each(|n| one.index.remove_entry(file_id(n)));
+        }
+        net.node(2).makes(20, Kind::File, file_id(3));
+        net.link(1, 2);
+        net.settle();
+        let wanted: Vec<EntryId> = net.node(2).exchange.take_orphaned().into_iter().collect();
+        let both = vec![file_id(2), file_id(3)];
+        assert_eq!(wanted, if has_forgotten { both } else { vec![] });
+    }
+}
+
 // Story (found by reading): while everything was compared, one operation wrote two files. The range
 // of the first was told with its new version, and the connection broke: the peer knew the
 // operation, and was never told of the second.
@@ -168,23 +313,40 @@ fn what_one_operation_wrote_while_ranges_are_told_goes_together_and_each_range_i
 fn what_comes_back_is_to_be_said_again_with_its_attributes() {
     let mut net = Net::new(&[(1, 2)]);
     net.node(1).write(7, b'a');
-    let stored = net.node(1).index.entry(file_id(7)).unwrap();
-    let (dot, hlc) = (net.node(1).facts.mint(), net.node(1).facts.tick());
-    let value = Stamped { stamp: Stamp { rank: Rank::Write, hlc, dot }, value: 0o640_u16 };
-    let mut entry = stored.entry;
-    entry.mode.write(Version { dot, minted: value.mint().into(), value }, &[]);
-    let node = net.node(1);
-    ledger::put(&mut node.facts, &mut node.index, entry, None, Author::Here, &[dot]);
+    net.node(1).changes_mode(7, 0o640);
     net.settle();
     net.cut(1, 2);
     net.node(1).forgets([7].into_iter());
     net.node(2).write(7, b'b');
     net.link(1, 2);
     net.settle();
-    let back = net.node(1).index.entry(file_id(7)).unwrap().entry;
-    assert_eq!(back.mode.versions()[0].value.value, 0o640);
+    assert_eq!(net.node(1).modes(7), [0o640]);
     assert!(net.node(1).facts.returned.contains(&file_id(7)));
     assert!(net.node(2).facts.returned.is_empty());
+}
+
+#[test]
+fn only_what_was_forgotten_and_is_put_somewhere_anew_comes_back() {
+    let mut node = Node::new(1);
+    node.makes(7, Kind::File, ROOT);
+    let made = node.index.entry(file_id(7)).unwrap().entry;
+    let before = node.facts.knowledge.clone();
+    node.moves(7, file_id(1));
+    node.changes_mode(7, 0o600);
+    let theirs = node.index.entry(file_id(7)).unwrap().entry;
+    node.deletes(7);
+    let gone = node.index.entry(file_id(7)).unwrap().entry;
+    let blank = Entry::new(file_id(7), Kind::File);
+    let (mut forgotten, remembered) = (node.facts.clone(), node.facts.clone());
+    forgotten.frontier = before.clone();
+    assert!(returns(&forgotten, &before, &blank, &theirs));
+    assert!(!returns(&remembered, &before, &blank, &theirs), "nothing was forgotten");
+    assert!(!returns(&forgotten, &before, &made, &theirs), "it is here");
+    assert!(!returns(&forgotten, &before, &blank, &made), "it was put nowhere anew");
+    assert!(!returns(&forgotten, &before, &blank, &gone), "it is deleted there, too");
+    forgotten.frontier.insert_range(life(2), 1, 9);
+    let nothing = Default::default();
+    assert!(!returns(&forgotten, &nothing, &blank, &theirs), "none of it was known");
 }
 
 // Story (simulator, seed 771): who knew nothing was told all by one that had forgotten a deletion,
