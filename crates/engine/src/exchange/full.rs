@@ -295,15 +295,16 @@ impl Peer {
     }
 }
 
-/// Whether an entry comes back whose deletion was forgotten here: somebody put it somewhere without
-/// having seen that. What it had besides was forgotten with it, and is known to be over; others may
-/// still hold it. So it is to be said again, by all who had forgotten it.
+/// Whether an entry comes back whose deletion was forgotten here: somebody put it somewhere, or, if
+/// it bears what several names show, wrote to it, without having seen that. What it had besides was
+/// forgotten with it, and is known to be over; others may still hold it. So it is to be said again,
+/// by all who had forgotten it.
 pub(super) fn returns(facts: &Facts, before: &Knowledge, ours: &Entry, theirs: &Entry) -> bool {
     let over = |dot: &Dot| before.contains(*dot) && facts.frontier.contains(*dot);
-    ours.is_blank()
-        && theirs.loc.dots().any(|dot| !before.contains(dot))
-        && (view::is_placed(theirs) || view::is_body(theirs))
-        && theirs.dots().iter().any(over)
+    let is_new = |dot: Dot| !before.contains(dot);
+    let is_put = view::is_placed(theirs) && theirs.loc.dots().any(is_new);
+    let is_written = view::is_body(theirs) && theirs.data.dots().any(is_new);
+    ours.is_blank() && (is_put || is_written) && theirs.dots().iter().any(over)
 }
 
 /// The attributes of what comes back, to be said again.

@@ -325,6 +325,36 @@ fn what_comes_back_is_to_be_said_again_with_its_attributes() {
     assert!(net.node(2).facts.returned.is_empty());
 }
 
+// Story (found by a mutant that no test saw): what files of several names hold has no place, so it
+// never counted as put somewhere anew. It came back with what was written to it, and with its mode
+// and times only on nodes that had not forgotten it.
+#[test]
+fn what_several_names_hold_comes_back_with_its_attributes_too() {
+    let mut net = Net::new(&[(1, 2)]);
+    let body = file_id(7);
+    for letter in [b'a', b'b'] {
+        let node = net.node(if letter == b'a' { 1 } else { 2 });
+        let (hlc, dot) = (node.facts.tick(), node.facts.mint());
+        let data = versions(Stamp { rank: Rank::Write, hlc, dot }, 7, letter).1;
+        let entry = node.index.entry(body).map(|stored| stored.entry);
+        let mut entry = entry.unwrap_or_else(|| Entry::new(body, Kind::File));
+        let seen: Vec<Dot> = entry.data.dots().collect();
+        entry.data.write(data, &seen);
+        ledger::put(&mut node.facts, &mut node.index, entry, None, Author::Here, &[dot]);
+        if letter == b'a' {
+            net.node(1).changes_mode(7, 0o640);
+            net.settle();
+            net.cut(1, 2);
+            net.node(1).forgets([7].into_iter());
+        }
+    }
+    net.link(1, 2);
+    net.settle();
+    assert_eq!((net.node(1).letters(7), net.node(1).modes(7)), ("b".to_string(), vec![0o640]));
+    assert!(net.node(1).facts.returned.contains(&body));
+    assert_eq!(net.node(2).modes(7), [0o640]);
+}
+
 #[test]
 fn only_what_was_forgotten_and_is_put_somewhere_anew_comes_back() {
     let mut node = Node::new(1);
