@@ -39,6 +39,22 @@ fn a_name_clash_gives_way_before_the_name_is_taken() {
     check(&[f(2, 0, "a", b'x')], &[d(1, 0, "a")], &steps, &["a/", "a~aaaa-0202=x"]);
 }
 
+#[test]
+fn who_holds_something_else_or_stands_elsewhere_inherits_no_row() {
+    let steps = [(1, "remove a"), (2, "wait for 1")];
+    let gone = f(1, 0, "a", b'x').gone(1);
+    check(&[f(1, 0, "a", b'x')], &[gone.clone(), f(2, 0, "a", b'y')], &steps, &["a=y"]);
+    let both = [f(1, 0, "a", b'x'), f(2, 0, "b", b'x')];
+    check(&both, &[gone, f(2, 0, "b", b'x').at(1, 0, "a")], &steps, &["a=x"]);
+}
+
+#[test]
+fn a_row_that_shows_what_lost_is_not_taken_over_by_an_equal_of_the_winner() {
+    let after = [f(1, 0, "a", b'y'), f(2, 0, "a", b'x').holds(1, b'y')];
+    let steps = [(1, "wait for 2"), (2, "remove a, keep it")];
+    check(&[f(2, 0, "a", b'x')], &after, &steps, &["!x", "a=y"]);
+}
+
 // What was moved to where another already is becomes that one's row in its next step: whoever waits
 // for its name waits, though what is in it waits for the waiting one in turn.
 #[test]
