@@ -29,6 +29,7 @@ mod looks;
 mod lost;
 mod names;
 mod scans;
+mod seek;
 mod strays;
 mod verdicts;
 mod waits;
@@ -37,6 +38,7 @@ mod work;
 use beside::Beside;
 use lives::{Course, Renewal};
 use looks::Doubts;
+use seek::Seek;
 
 pub use effect::{Effect, Event, Happening, Origin};
 pub use input::{Boot, Input, Now, Opening, Witness};
@@ -52,6 +54,7 @@ pub struct FolderEngine {
     traffic: Traffic,
     beside: Beside,
     doubts: Doubts,
+    seek: Seek,
     retire: Retire,
     effects: Vec<Effect>,
     now: Now,
@@ -124,6 +127,7 @@ impl FolderEngine {
             traffic: Traffic::default(),
             beside: Beside::default(),
             doubts: Doubts::default(),
+            seek: Seek::default(),
             retire: Retire::default(),
             effects: Vec::new(),
             now: Now::default(),
@@ -174,7 +178,7 @@ impl FolderEngine {
         match input {
             Input::PeerUp(peer) => {
                 self.effects.push(Effect::Send(self.exchange.up(&self.facts, peer)));
-                self.pending.wake(index, Wake::Holder);
+                self.pending.seek_anew(index);
             }
             Input::PeerDown(peer) => {
                 self.peer_down(index, peer);
@@ -228,6 +232,7 @@ impl FolderEngine {
         self.facts.wall_ms = now.wall_ms;
         self.traffic.forget(now.mono_ms);
         self.pending.expire(index, now.mono_ms);
+        self.seek_all(index);
         self.publish_strays(index);
         self.publish_due(index);
         self.revive_orphaned(index);
@@ -280,7 +285,8 @@ impl FolderEngine {
         let beside = self.beside.deadline().filter(|_| self.takes_verdicts());
         let (pending, exchange) = (self.pending.deadline(), self.exchange.deadline());
         let retire = self.retire.deadline().filter(|_| self.may_retire());
-        let due = [pending, exchange, stall, sync, doubt, beside, self.scan_due_ms(), retire];
+        let (scan, seek) = (self.scan_due_ms(), self.seek.deadline());
+        let due = [pending, exchange, stall, sync, doubt, beside, scan, retire, seek];
         due.into_iter().flatten().min()
     }
 
@@ -364,16 +370,21 @@ impl FolderEngine {
                 self.facts.meta.hlc = self.facts.meta.hlc.met(hello.hlc, self.now.wall_ms);
                 Ok(())
             }
-            Message::Share(share) => self.exchange.share(&self.facts, index, peer, share),
+            Message::Share(share) => {
+                self.exchange.share(&self.facts, index, peer, share)?;
+                self.news_of_content(index);
+                Ok(())
+            }
             Message::Frame(frame) => {
                 self.exchange.frame(&mut self.facts, index, peer, frame)?;
                 self.pending.wake(index, Wake::Arrival);
-                self.pending.wake_some(index, Wake::Holder, 64);
+                self.news_of_content(index);
                 Ok(())
             }
             Message::DeltaEnd(end) => {
                 self.exchange.delta_end(&mut self.facts, index, peer, end)?;
                 self.import_if_told(index);
+                self.news_of_content(index);
                 Ok(())
             }
             Message::Sums(sums) => self.exchange.sums(index, peer, &sums),
@@ -384,7 +395,7 @@ impl FolderEngine {
             }
             Message::Ack(ack) => {
                 self.exchange.ack(&self.facts, peer, ack)?;
-                self.pending.wake_some(index, Wake::Holder, 64);
+                self.news_of_content(index);
                 Ok(())
             }
             Message::Want(wants) => {
@@ -396,7 +407,7 @@ impl FolderEngine {
                 Ok(())
             }
             Message::Nowhere(digest, nodes) => {
-                self.hear_of_lost(index, peer, &digest, nodes);
+                self.hear_nowhere(index, peer, &digest, nodes);
                 Ok(())
             }
             Message::Data(_) => Err(Offence("it sends contents where only index frames go")),
@@ -414,19 +425,6 @@ impl FolderEngine {
         if self.exchange.may_import(own.node) {
             self.facts.meta.phase = Phase::Importing;
             self.start_scan();
-        }
-    }
-
-    fn not_staged(
-        &mut self,
-        index: &mut dyn Index,
-        digests: &[Digest],
-        over: fn(&mut Fetch, &Digest) -> bool,
-    ) {
-        for digest in digests {
-            if over(&mut self.fetch, digest) {
-                self.pending.wake(index, Wake::Content(*digest));
-            }
         }
     }
 

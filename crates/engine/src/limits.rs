@@ -144,6 +144,10 @@ pub const RETRY_MS_MIN: u64 = 50;
 /// See [`RETRY_MS_MIN`].
 pub const RETRY_MS_MAX: u64 = 5_000;
 
+/// The longest pause before a content that nobody in reach has is looked for again, in
+/// milliseconds, while nobody says anything new.
+pub const SEEK_MS_MAX: u64 = 5 * 60 * 1000;
+
 /// A replacement waits this long for earlier creates of its author, in milliseconds
 /// (decisions A19).
 pub const BARRIER_MS_MAX: u64 = 30_000;
@@ -166,6 +170,7 @@ const _: () = {
     assert!(WANTS_MAX * 64 < MESSAGE_BYTES_MAX);
     assert!(SUMS_MAX * 128 < MESSAGE_BYTES_MAX && SUMS_MAX <= RANGES_WAITING);
     assert!(RANGES_WAITING < RANGES_MAX);
+    assert!(RETRY_MS_MIN < RETRY_MS_MAX && RETRY_MS_MAX < SEEK_MS_MAX);
     assert!(STANDING_AGAIN_MS < MEMBER_EXPIRY_MS);
     assert!(APPLY_BATCH_MAX <= APPLYING_MAX && APPLYING_MAX <= WINDOW_MAX);
 };

@@ -12,9 +12,13 @@ use crate::limits::{BARRIER_MS_MAX, RETRY_MS_MAX, RETRY_MS_MIN, WINDOW_MAX};
 use crate::path::RelPath;
 use crate::plan::{Act, Expected, OpId, Retire};
 use crate::proof::{broken, Mutant};
+use seeks::Seeks;
 use std::collections::{BTreeMap, BTreeSet};
-use trail::Trail;
 
+pub use traffic::Traffic;
+
+mod seeks;
+mod traffic;
 mod trail;
 
 /// What wakes a waiting entry.
@@ -67,6 +71,7 @@ pub struct Pending {
     /// Who waits for room, in arrival order: so files come in the order in which they were told of.
     roomless: BTreeSet<(u64, EntryId)>,
     retries: BTreeSet<(u64, EntryId)>,
+    seeks: Seeks,
     attempts: BTreeMap<EntryId, u32>,
     /// Entries whose pause no mark ends: what was tried shows in what is seen, and nothing else.
     held: BTreeSet<EntryId>,
@@ -115,6 +120,7 @@ impl Pending {
             if self.taken.contains(&id) && !self.flying.contains(&id) {
                 self.barred.remove(&id);
                 self.forget_waits(id);
+                self.seeks.woken(id);
                 self.deciding = Some((order, id));
                 return Some(id);
             }
@@ -133,6 +139,7 @@ impl Pending {
         self.held.remove(&id);
         self.barred.remove(&id);
         self.barred_since_ms.remove(&id);
+        self.seeks.done(id);
         self.forget_waits(id);
     }
 
@@ -273,6 +280,29 @@ impl Pending {
         }
     }
 
+    /// Nobody in reach has the content that the entry needs: it is looked for again when there is
+    /// somebody else to ask, and after a pause that doubles each time.
+    pub fn seek(&mut self, id: EntryId, digest: Digest, now_ms: u64) {
+        self.wait(id, Wake::Holder);
+        self.wait(id, Wake::Content(digest));
+        if !broken(Mutant::NeverAgain) {
+            self.seeks.pause(id, now_ms);
+        }
+    }
+
+    /// Whether content is looked for that nobody in reach has.
+    pub fn is_seeking(&self) -> bool {
+        self.waiting.contains_key(&Wake::Holder)
+    }
+
+    /// There is another peer to ask: what could not be had is looked for as if for the first time.
+    pub fn seek_anew(&mut self, index: &dyn Index) {
+        for id in self.waiting.get(&Wake::Holder).into_iter().flatten() {
+            self.seeks.done(*id);
+        }
+        self.wake(index, Wake::Holder);
+    }
+
     /// Takes up again whose pause is over, and whom the barrier has held too long.
     pub fn expire(&mut self, index: &dyn Index, now_ms: u64) {
         while let Some(&(at, id)) = self.retries.first().filter(|(at, _)| *at <= now_ms) {
@@ -280,11 +310,15 @@ impl Pending {
             self.held.remove(&id);
             self.again(index, id);
         }
+        for id in self.seeks.take_due(now_ms) {
+            self.again(index, id);
+        }
     }
 
     /// When the next pause is over.
     pub fn deadline(&self) -> Option<u64> {
-        self.retries.first().map(|&(at, _)| at)
+        let retry = self.retries.first().map(|&(at, _)| at);
+        retry.into_iter().chain(self.seeks.deadline()).min()
     }
 
     /// An operation goes to the disk.
@@ -353,188 +387,6 @@ impl Pending {
             _ => None,
         });
         barriers.collect()
-    }
-}
-
-/// Which paths operations are at work on, and when they last were: looks made meanwhile prove
-/// nothing.
-#[derive(Clone, Debug, Default)]
-pub struct Traffic {
-    /// Paths of operations under way.
-    at_work: BTreeMap<RelPath, u32>,
-    /// Directories whose entries operations under way change.
-    around: BTreeMap<RelPath, u32>,
-    /// When an operation on the path ended: looks at it and below it must have begun later.
-    changed_ms: BTreeMap<RelPath, u64>,
-    /// When the path itself was last settled: looks at it must have begun later.
-    settled_ms: BTreeMap<RelPath, u64>,
-    /// Looks that began before this are too old to judge.
-    horizon_ms: u64,
-    forgot_ms: u64,
-    deferred: BTreeSet<RelPath>,
-    /// Which of those mean something only together.
-    bound: Vec<BTreeSet<RelPath>>,
-    trail: Trail,
-}
-
-/// How long it is remembered when a path was last at work, in milliseconds.
-const MEMORY_MS: u64 = 60_000;
-
-impl Traffic {
-    /// An operation begins.
-    pub fn begin(&mut self, act: &Act) {
-        for path in act.paths() {
-            if let Some(dir) = path.parent() {
-                *self.around.entry(dir).or_default() += 1;
-            }
-            *self.at_work.entry(path).or_default() += 1;
-        }
-    }
-
-    /// Whether an operation is under way at a name that this one touches. Were both done, the
-    /// second would be without a row of D, which has one for each name.
-    pub fn is_at_work(&self, act: &Act) -> bool {
-        let renames = !matches!(act, Act::SetAttributes { .. });
-        renames && act.paths().iter().any(|path| self.at_work.contains_key(path))
-    }
-
-    /// It has ended.
-    pub fn end(&mut self, act: &Act, now_ms: u64) {
-        for path in act.paths() {
-            if let Some(dir) = path.parent() {
-                decrease(&mut self.around, &dir);
-                self.settled_ms.insert(dir, now_ms);
-            }
-            decrease(&mut self.at_work, &path);
-            self.changed_ms.insert(path, now_ms);
-        }
-        match act {
-            Act::Move { from, to, .. } => self.moved(from.path(), to.path(), now_ms),
-            Act::Exchange { a, b, .. } => {
-                self.moved(a.path(), b.path(), now_ms);
-                self.moved(b.path(), a.path(), now_ms);
-            }
-            _ => {}
-        }
-    }
-
-    /// A directory was renamed: looks that were owed at or found nothing below its old path are
-    /// owed below the new one.
-    pub fn moved(&mut self, from: RelPath, to: RelPath, now_ms: u64) {
-        let owed = self.trail.moved(from, to, now_ms, &self.deferred);
-        self.deferred.extend(owed);
-    }
-
-    /// A look found nothing where nothing was known to be: what it was to see may have been moved
-    /// with its directory.
-    pub fn unknown(&mut self, path: RelPath, now_ms: u64) {
-        self.deferred.extend(self.trail.open(path, now_ms));
-    }
-
-    /// Whether looks are owed at more places than are remembered: only a scan finds what is there.
-    pub fn take_lost(&mut self) -> bool {
-        self.trail.take_lost()
-    }
-
-    /// Whether a look at `path` that began at `began_ms` says nothing certain. If so it is to be
-    /// repeated.
-    pub fn defer(&mut self, path: &RelPath, began_ms: u64, now_ms: u64) -> bool {
-        let stale = |when: Option<&u64>| when.is_some_and(|&when| began_ms <= when);
-        let mut doubtful = began_ms < self.horizon_ms
-            || self.bound.iter().any(|group| group.contains(path))
-            || self.around.contains_key(path)
-            || stale(self.settled_ms.get(path));
-        let mut above = Some(path.clone());
-        while let (false, Some(here)) = (doubtful, above) {
-            doubtful = self.at_work.contains_key(&here) || stale(self.changed_ms.get(&here));
-            above = here.parent();
-        }
-        doubtful &= !broken(Mutant::LooksNeverDeferred);
-        if doubtful {
-            self.put_off(path.clone(), now_ms);
-        }
-        doubtful
-    }
-
-    /// A look at the path is to be repeated, also where what was there has been moved.
-    pub fn put_off(&mut self, path: RelPath, now_ms: u64) {
-        self.deferred.extend(self.trail.open(path.clone(), now_ms));
-        self.deferred.insert(path);
-    }
-
-    /// The path was looked at and is understood.
-    pub fn settled(&mut self, path: RelPath, now_ms: u64) {
-        self.settled_ms.insert(path, now_ms);
-    }
-
-    /// Looks at these are to be repeated together or not at all.
-    pub fn bind(&mut self, paths: BTreeSet<RelPath>) {
-        self.bound.push(paths);
-    }
-
-    /// Paths to look at again, now that nothing is at work on or around them, nor on or around what
-    /// is to be looked at with them. Looks that began before do not count.
-    pub fn take_deferred(&mut self, now_ms: u64) -> Vec<RelPath> {
-        let is_busy = |path: &RelPath| {
-            let mut above = Some(path.clone());
-            while let Some(here) = above {
-                if self.at_work.contains_key(&here) {
-                    return true;
-                }
-                above = here.parent();
-            }
-            self.around.contains_key(path)
-        };
-        let (mut busy, mut free): (BTreeSet<RelPath>, BTreeSet<RelPath>) =
-            self.deferred.iter().cloned().partition(is_busy);
-        let mut met = usize::MAX;
-        while met != busy.len() {
-            met = busy.len();
-            for group in &self.bound {
-                if !group.is_disjoint(&busy) {
-                    busy.extend(group.iter().filter(|path| free.contains(*path)).cloned());
-                }
-            }
-            free.retain(|path| !busy.contains(path));
-        }
-        self.bound.retain(|group| !group.is_disjoint(&busy));
-        self.deferred = busy;
-        for path in &free {
-            self.settled_ms.insert(path.clone(), now_ms);
-        }
-        free.into_iter().collect()
-    }
-
-    /// Whether looks were put off and not yet asked for again.
-    pub fn has_deferred(&self) -> bool {
-        !self.deferred.is_empty()
-    }
-
-    /// Forgets what no look under way can have begun before.
-    pub fn forget(&mut self, now_ms: u64) {
-        const KEPT_MAX: usize = 200_000;
-        let kept = self.changed_ms.len().max(self.settled_ms.len());
-        let full = kept.max(self.trail.len()) > KEPT_MAX;
-        if !full && now_ms < self.forgot_ms + MEMORY_MS {
-            return;
-        }
-        self.forgot_ms = now_ms;
-        let keep = if full { MEMORY_MS / 8 } else { MEMORY_MS };
-        let horizon = now_ms.saturating_sub(keep);
-        for times in [&mut self.changed_ms, &mut self.settled_ms] {
-            let newest = times.values().filter(|when| **when < horizon).max().copied();
-            self.horizon_ms = self.horizon_ms.max(newest.map_or(0, |when| when + 1));
-            times.retain(|_, when| *when >= horizon);
-        }
-        self.trail.forget(horizon);
-    }
-}
-
-fn decrease(counts: &mut BTreeMap<RelPath, u32>, path: &RelPath) {
-    let count = counts.get_mut(path).expect("what ends has begun");
-    *count -= 1;
-    if *count == 0 {
-        counts.remove(path);
     }
 }
 

@@ -203,10 +203,7 @@ impl FolderEngine {
             }
             Asked::UnderWay => self.pending.wait(id, Wake::Content(digest)),
             Asked::Full => self.pending.wait_for_room(),
-            Asked::Nobody | Asked::Lost => {
-                self.pending.wait(id, Wake::Holder);
-                self.pending.retry(id, self.now.mono_ms);
-            }
+            Asked::Nobody | Asked::Lost => self.pending.seek(id, digest, self.now.mono_ms),
         }
     }
 

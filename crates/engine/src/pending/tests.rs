@@ -5,7 +5,7 @@ use crate::content::Digest;
 use crate::dot::Incarnation;
 use crate::entry::EntryId;
 use crate::index::{Attributes, Handle, Index, MemIndex, Meta, PendingRow, Phase, SeenDots};
-use crate::limits::{RETRY_MS_MAX, RETRY_MS_MIN};
+use crate::limits::{RETRY_MS_MAX, RETRY_MS_MIN, SEEK_MS_MAX};
 use crate::path::{Name, RelPath};
 use crate::plan::{Act, Place};
 
@@ -219,6 +219,47 @@ fn what_its_own_attempts_show_does_not_bring_an_entry_back_before_its_pause_is_o
     pending.done(id(1));
     pending.marked(&index, &[id(1)]);
     assert_eq!(all(&mut pending), [1], "another operation begins afresh");
+}
+
+// Story (all histories of three nodes, `write a` with only its entry told, then its author off):
+// each word of a peer woke who waited for the content, and each time another pause began, beside
+// those that ran. After a thousand words it was looked for two hundred times a second.
+#[test]
+fn however_often_an_entry_is_woken_it_seeks_after_one_pause() {
+    let (mut pending, index) = pending(1);
+    assert_eq!(all(&mut pending), [1]);
+    for now_ms in 0..1_000 {
+        pending.seek(id(1), Digest([1; 32]), now_ms);
+        pending.wake(&index, Wake::Holder);
+        assert_eq!(all(&mut pending), [1]);
+    }
+    assert_eq!(pending.deadline(), None, "it has just been decided");
+    pending.seek(id(1), Digest([1; 32]), 1_000);
+    pending.expire(&index, 1_000 + SEEK_MS_MAX);
+    assert_eq!(all(&mut pending), [1]);
+    assert_eq!(pending.deadline(), None);
+}
+
+// Story (all histories of two nodes, `write a` with only its entry told, then the link cut): the
+// one that lacked the content looked for it every five seconds, for as long as the other was away.
+#[test]
+fn what_nobody_has_is_looked_for_ever_less_until_there_is_somebody_else_to_ask() {
+    let (mut pending, index) = pending(1);
+    let (mut now_ms, mut times) = (0, 0);
+    while now_ms < 3_600_000 {
+        assert_eq!(all(&mut pending), [1]);
+        pending.seek(id(1), Digest([1; 32]), now_ms);
+        now_ms = pending.deadline().unwrap();
+        pending.expire(&index, now_ms);
+        times += 1;
+    }
+    assert!((20..30).contains(&times), "{times} times in an hour");
+    assert_eq!(all(&mut pending), [1]);
+    pending.seek(id(1), Digest([1; 32]), now_ms);
+    pending.seek_anew(&index);
+    assert_eq!(all(&mut pending), [1], "there is another peer");
+    pending.seek(id(1), Digest([1; 32]), now_ms);
+    assert_eq!(pending.deadline(), Some(now_ms + RETRY_MS_MIN));
 }
 
 /// A creation had once waited for a file, and waited for its content by now. It still counted as
