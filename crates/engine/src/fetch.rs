@@ -9,6 +9,7 @@ use crate::limits::{FETCHING_BYTES_MAX, FETCHING_FILES_MAX, LOST_ROUNDS_MIN, STA
 use crate::message::Want;
 use crate::proof::{broken, Mutant};
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem::take;
 
 /// Contents under way to this node and contents that have arrived.
 #[derive(Clone, Debug, Default)]
@@ -61,8 +62,11 @@ struct Rare {
     deep: bool,
     /// Somebody broke off or was silent in this round, which says nothing of what they have.
     unclear: bool,
-    /// In so many deep rounds on end everybody said that they do not have it.
+    /// In so many deep rounds on end the same peers were asked, and all said that they do not have
+    /// it.
     denied: u32,
+    /// Who was asked in the last of those.
+    deniers: BTreeSet<NodeId>,
     /// Who does not have it either, as peers say of nodes that they can ask.
     hearsay: BTreeMap<NodeId, Vec<NodeId>>,
 }
@@ -114,9 +118,11 @@ impl Fetch {
     fn search(&mut self, digest: Digest, size: u64) -> Asked {
         let rare = self.rare.entry(digest).or_default();
         if rare.searched {
-            let denied = if rare.deep && !rare.unclear { rare.denied + 1 } else { 0 };
-            let hearsay = std::mem::take(&mut rare.hearsay);
-            *rare = Rare { deep: true, denied, hearsay, ..Rare::default() };
+            let is_same = rare.refused == rare.deniers;
+            let before = if is_same { rare.denied } else { 0 };
+            let denied = if rare.deep && !rare.unclear { before + 1 } else { 0 };
+            let (deniers, hearsay) = (take(&mut rare.refused), take(&mut rare.hearsay));
+            *rare = Rare { deep: true, denied, deniers, hearsay, ..Rare::default() };
             return if denied < LOST_ROUNDS_MIN { Asked::Nobody } else { Asked::Lost };
         }
         rare.searched = true;
@@ -294,7 +300,7 @@ impl Fetch {
     /// Requests to be sent now, in messages of at most [`WANTS_MAX`].
     pub fn take_unsent(&mut self) -> Vec<(NodeId, Vec<Want>)> {
         let mut out = Vec::new();
-        for (peer, wants) in std::mem::take(&mut self.unsent) {
+        for (peer, wants) in take(&mut self.unsent) {
             out.extend(wants.chunks(WANTS_MAX).map(|chunk| (peer, chunk.to_vec())));
         }
         out
@@ -311,7 +317,7 @@ impl Fetch {
         self.rare.clear();
         self.more.clear();
         self.staged.append(&mut self.late);
-        Some(std::mem::take(&mut self.staged).into_iter().collect())
+        Some(take(&mut self.staged).into_iter().collect())
     }
 
     /// Whether the content is on its way.

@@ -70,6 +70,29 @@ fn what_all_have_denied_often_enough_is_lost_but_silence_denies_nothing() {
     assert_eq!(round(false), Asked::Lost);
 }
 
+// Story (all histories of two nodes, `write a` with only its entry told, the link cut, `move a b`
+// at the other): who was alone took nobody's silence for a denial, round after round. The first
+// word of the author, who was just moving the file and missed it, made it lost, and with it the
+// only copy.
+#[test]
+fn rounds_without_a_peer_say_nothing_of_that_peer() {
+    let mut fetch = Fetch::default();
+    let mut round = |peers: &[NodeId]| {
+        for _ in peers {
+            assert_eq!(fetch.ask(content(1), 10, peers), Asked::UnderWay);
+            assert!(fetch.denied(&content(1)));
+        }
+        assert_eq!(fetch.ask(content(1), 10, peers), Asked::Search);
+        assert!(fetch.failed(&content(1)));
+        fetch.ask(content(1), 10, peers)
+    };
+    let mut until_lost = |peers: &[NodeId]| (1..).find(|_| round(peers) == Asked::Lost);
+    assert_eq!(until_lost(&[]), Some(4), "after one that was not deep");
+    assert_eq!(until_lost(&[A]), Some(3));
+    assert_eq!(until_lost(&[A, B]), Some(3));
+    assert_eq!(until_lost(&[A, B]), Some(1), "as before");
+}
+
 #[test]
 fn what_is_said_of_others_lasts_while_the_content_is_searched_and_its_teller_is_there() {
     let mut fetch = Fetch::default();
