@@ -7,9 +7,13 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod small_worlds {
+    pub mod alphabet;
     pub mod check;
     pub mod disk;
+    pub mod exhaustive;
     pub mod hands;
+    pub mod lived;
+    pub mod quiet;
     #[path = "../model/random.rs"]
     pub mod random;
     pub mod users;
@@ -17,8 +21,9 @@ mod small_worlds {
 }
 
 use small_worlds::check;
+use small_worlds::exhaustive::{Search, Start};
+use small_worlds::lived::lived;
 use small_worlds::world::World;
-use std::panic::{catch_unwind, AssertUnwindSafe};
 
 /// Everything that happens in the world of one seed.
 fn live(world: &mut World, seed: u64) {
@@ -93,17 +98,12 @@ fn disturb(world: &mut World, seed: u64, links: &[(usize, usize)]) {
 fn world_of(seed: u64, story: bool) -> Result<(), Vec<String>> {
     let mut world = World::new(2 + (seed % 11 % 3) as usize, seed);
     world.story = story.then(Vec::new);
-    let lived = catch_unwind(AssertUnwindSafe(|| live(&mut world, seed)));
-    match lived {
-        Ok(()) => Ok(()),
-        Err(panic) => {
-            let why = panic.downcast_ref::<String>().cloned();
-            let why = why.or_else(|| panic.downcast_ref::<&str>().map(|s| s.to_string()));
-            let mut lines = world.story.take().unwrap_or_default();
-            lines.push(why.unwrap_or_default());
-            Err(lines)
-        }
-    }
+    let lived = lived(|| live(&mut world, seed));
+    lived.map_err(|why| {
+        let mut lines = world.story.take().unwrap_or_default();
+        lines.push(why);
+        lines
+    })
 }
 
 /// What a person at a terminal asks of a run.
@@ -121,7 +121,6 @@ fn seeds(default: u64) -> std::ops::Range<u64> {
 
 #[test]
 fn small_worlds_end_equal_with_nothing_lost() {
-    std::panic::set_hook(Box::new(|_| {}));
     let mut failed = Vec::new();
     for seed in seeds(1_000) {
         if let Err(lines) = world_of(seed, false) {
@@ -135,11 +134,45 @@ fn small_worlds_end_equal_with_nothing_lost() {
     let stories = failed.iter().take(60);
     let stories = stories.filter_map(|(seed, _)| Some((seed, world_of(*seed, true).err()?)));
     let shortest = stories.min_by_key(|(_, lines)| lines.len());
-    let _ = std::panic::take_hook();
     for (seed, why) in failed.iter().take(40) {
         println!("seed {seed}: {}", why.chars().take(300).collect::<String>());
     }
     if let Some((seed, lines)) = shortest {
         panic!("{number} of the seeds fail; the story of {seed}:\n{}", lines.join("\n"));
     }
+}
+
+/// The shorter ones first: what is told of is as short as can be.
+fn all_end_well(nodes: usize, start: Start, length: usize) {
+    let length = asked("SMALL_WORLDS_LETTERS").and_then(|text| text.parse().ok()).unwrap_or(length);
+    for length in 1..=length {
+        let search = Search::all(nodes, start, length);
+        println!("{} worlds of {nodes} nodes from {start:?}, {length} letters", search.worlds);
+        search.assert_good(nodes);
+    }
+}
+
+#[test]
+fn all_histories_of_two_nodes_from_nothing_end_well() {
+    all_end_well(2, Start::Nothing, 3);
+}
+
+#[test]
+fn all_histories_of_two_nodes_from_a_file_end_well() {
+    all_end_well(2, Start::File, 3);
+}
+
+#[test]
+fn all_histories_of_two_nodes_from_a_file_and_a_directory_end_well() {
+    all_end_well(2, Start::Both, 3);
+}
+
+#[test]
+fn all_histories_of_three_nodes_from_nothing_end_well() {
+    all_end_well(3, Start::Nothing, 2);
+}
+
+#[test]
+fn all_histories_of_three_nodes_from_a_file_end_well() {
+    all_end_well(3, Start::File, 2);
 }

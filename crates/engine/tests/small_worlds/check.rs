@@ -1,7 +1,7 @@
 //! What must be true of a world: always, and when it has come to rest.
 
 use super::disk::digest;
-use super::world::{node_id, World};
+use super::world::{node_id, Node, World};
 use engine::content::Content;
 use engine::entry::{Kind, Presence};
 use engine::index::{Attributes, Index, MemIndex};
@@ -39,10 +39,7 @@ pub fn at_rest(world: &World) {
     for (number, node) in world.nodes.iter().enumerate() {
         let index = &node.index;
         let pending = index.pending_after(0, 10);
-        let engine = node.engine.as_ref().map(|engine| format!("{engine:#?}"));
-        let engine = engine.unwrap_or_default();
-        let engine = engine.split("pending: Pending").nth(1).unwrap_or_default();
-        assert!(pending.is_empty(), "{number} forgot what is pending: {pending:?} {engine}");
+        assert!(pending.is_empty(), "{number} forgot what is pending: {}", waits(node));
         assert_eq!(index.knowledge(), first.index.knowledge(), "K of {number}");
         assert!(index.contexts().is_empty(), "{number} keeps contexts");
         same_entries(number, index, &first.index);
@@ -57,6 +54,14 @@ pub fn at_rest(world: &World) {
     let minted = minted(&first.index);
     let bound = world.oracle.touches * 2 + 20;
     assert!(minted <= bound, "{minted} dots for {} touched names", world.oracle.touches);
+}
+
+/// What an engine knows of what is not in place.
+fn waits(node: &Node) -> String {
+    let pending = node.index.pending_after(0, 10);
+    let engine = node.engine.as_ref().map(|engine| format!("{engine:#?}")).unwrap_or_default();
+    let engine = engine.split("pending: Pending").nth(1).unwrap_or_default();
+    format!("{pending:?} {engine}")
 }
 
 /// How many dots anybody ever minted.

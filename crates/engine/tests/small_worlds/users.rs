@@ -84,18 +84,23 @@ impl<'a> User<'a> {
     pub fn act(mut self) -> (Vec<Hint>, String) {
         match self.random.below(100) {
             0..22 => self.write_somewhere(),
-            22..30 => self.make_dir(),
+            22..30 => self.make_dir_somewhere(),
             30..42 => self.edit(),
             42..52 => self.delete_file(),
             52..56 => self.delete_tree(),
-            56..76 => self.rename(),
-            76..80 => self.swap(),
+            56..76 => self.rename_something(),
+            76..80 => self.swap_two(),
             80..84 => self.link(),
-            84..88 => self.chmod(),
+            84..88 => self.chmod_something(),
             88..91 => self.touch(),
-            91..96 => self.save(),
+            91..96 => self.save_something(),
             _ => self.retype(),
         }
+        self.done()
+    }
+
+    /// What the kernel tells of it, and what it was, in words.
+    pub fn done(self) -> (Vec<Hint>, String) {
         self.oracle.touches += self.hints.len() as u64;
         (self.hints.into_iter().collect(), self.story)
     }
@@ -119,7 +124,7 @@ impl<'a> User<'a> {
         (dir, Name::new(self.random.pick(&NAMES)).unwrap())
     }
 
-    fn say(&mut self, what: &str, inode: Inode) {
+    pub fn say(&mut self, what: &str, inode: Inode) {
         let content = self.disk.things[&inode].content.as_ref().and_then(digest);
         let content = content.map_or(String::new(), |digest| format!("({digest:?}) "));
         self.story += &format!("{what} /{} {content}", self.disk.path(inode));
@@ -151,7 +156,7 @@ impl<'a> User<'a> {
         self.changed_names(spot);
     }
 
-    fn remove_tree(&mut self, inode: Inode) {
+    pub fn remove_tree(&mut self, inode: Inode) {
         for below in self.disk.below(inode).into_iter().rev() {
             self.unlink(&self.disk.spot(below));
         }
@@ -161,17 +166,19 @@ impl<'a> User<'a> {
     fn write_somewhere(&mut self) {
         let spot = self.spot();
         match self.disk.at(&spot) {
-            None => {
-                let content = self.oracle.token(self.random);
-                let inode = self.make(&spot, Kind::File, Some(content));
-                self.say("create", inode);
-            }
+            None => self.create(&spot),
             Some(inode) if self.disk.things[&inode].kind == Kind::File => self.write(inode),
             Some(_) => {}
         }
     }
 
-    fn write(&mut self, inode: Inode) {
+    pub fn create(&mut self, spot: &Spot) {
+        let content = self.oracle.token(self.random);
+        let inode = self.make(spot, Kind::File, Some(content));
+        self.say("create", inode);
+    }
+
+    pub fn write(&mut self, inode: Inode) {
         let content = self.oracle.token(self.random);
         self.say("write", inode);
         self.story += &format!("<- {content:?}");
@@ -190,12 +197,16 @@ impl<'a> User<'a> {
         }
     }
 
-    fn make_dir(&mut self) {
+    fn make_dir_somewhere(&mut self) {
         let spot = self.spot();
         if self.disk.at(&spot).is_none() {
-            let inode = self.make(&spot, Kind::Dir, None);
-            self.say("mkdir", inode);
+            self.make_dir(&spot);
         }
+    }
+
+    pub fn make_dir(&mut self, spot: &Spot) {
+        let inode = self.make(spot, Kind::Dir, None);
+        self.say("mkdir", inode);
     }
 
     fn link(&mut self) {
@@ -222,32 +233,37 @@ impl<'a> User<'a> {
         }
     }
 
-    /// To a free name, over a file, over an empty directory.
-    fn rename(&mut self) {
+    fn rename_something(&mut self) {
         let Some(inode) = self.pick(|_, _| true) else { return };
         let to = self.spot();
+        self.rename(inode, &to);
+    }
+
+    /// To a free name, over a file, over an empty directory. Whether that can be.
+    pub fn rename(&mut self, inode: Inode, to: &Spot) -> bool {
         if self.disk.is_within(to.0, inode) {
-            return;
+            return false;
         }
         let is_dir = self.disk.things[&inode].kind == Kind::Dir;
-        if let Some(other) = self.disk.at(&to) {
+        if let Some(other) = self.disk.at(to) {
             let there = &self.disk.things[&other];
             let same_sort = (there.kind == Kind::Dir) == is_dir;
             if other == inode || !same_sort || !there.children.is_empty() {
-                return;
+                return false;
             }
         }
         self.say("rename", inode);
         self.hint_inside(inode);
         let from = self.disk.spot(inode);
-        if self.disk.at(&to).is_some() {
-            self.unlink(&to);
+        if self.disk.at(to).is_some() {
+            self.unlink(to);
         }
-        self.disk.rename(&from, &to);
+        self.disk.rename(&from, to);
         self.changed_names(&from);
-        self.changed_names(&to);
+        self.changed_names(to);
         self.arrived(inode);
         self.say("to", inode);
+        true
     }
 
     fn arrived(&mut self, inode: Inode) {
@@ -261,11 +277,14 @@ impl<'a> User<'a> {
         self.oracle.touches += self.disk.below(inode).len() as u64;
     }
 
-    fn swap(&mut self) {
+    fn swap_two(&mut self) {
         let (Some(a), Some(b)) = (self.pick(|_, _| true), self.pick(|_, _| true)) else { return };
-        if self.disk.is_within(a, b) || self.disk.is_within(b, a) {
-            return;
+        if !self.disk.is_within(a, b) && !self.disk.is_within(b, a) {
+            self.swap(a, b);
         }
+    }
+
+    pub fn swap(&mut self, a: Inode, b: Inode) {
         self.say("swap", a);
         self.say("with", b);
         let (first, second) = (self.disk.spot(a), self.disk.spot(b));
@@ -278,15 +297,19 @@ impl<'a> User<'a> {
         self.arrived(b);
     }
 
-    fn chmod(&mut self) {
+    fn chmod_something(&mut self) {
         if let Some(inode) = self.pick(|disk, i| disk.things[&i].kind != Kind::Symlink) {
-            self.say("chmod", inode);
             let mode = self.random.pick(&[0o700, 0o755, 0o600]);
-            let mtime = self.disk.things[&inode].mtime;
-            let wanted = Attributes { mtime, mode, ..Attributes::default() };
-            self.disk.set_attributes(inode, &wanted);
-            self.hint(&self.disk.spot(inode));
+            self.chmod(inode, mode);
         }
+    }
+
+    pub fn chmod(&mut self, inode: Inode, mode: u16) {
+        self.say("chmod", inode);
+        let mtime = self.disk.things[&inode].mtime;
+        let wanted = Attributes { mtime, mode, ..Attributes::default() };
+        self.disk.set_attributes(inode, &wanted);
+        self.hint(&self.disk.spot(inode));
     }
 
     fn touch(&mut self) {
@@ -297,9 +320,14 @@ impl<'a> User<'a> {
         }
     }
 
+    fn save_something(&mut self) {
+        if let Some(inode) = self.file() {
+            self.save(inode);
+        }
+    }
+
     /// An editor's save: a temporary file renamed over the old one.
-    fn save(&mut self) {
-        let Some(inode) = self.file() else { return };
+    pub fn save(&mut self, inode: Inode) {
         self.say("save", inode);
         let spot = self.disk.spot(inode);
         let temporary = (spot.0, Name::new(b".tmp").unwrap());

@@ -1,26 +1,27 @@
 //! Engines on toy disks, links between them, users, and the passing of time: all from one seed.
 
-use super::disk::{handle, Disk, TOP};
-use super::hands;
+use super::disk::{Disk, TOP};
 use super::random::Random;
 use super::users::{Hint, Oracle, User};
 use engine::content::Digest;
 use engine::dot::{Incarnation, NodeId};
-use engine::engine::{Boot, Effect, FolderEngine, Input, Now, Opening, Origin, Witness};
+use engine::engine::{Boot, FolderEngine, Input, Now, Opening, Origin, Witness};
 use engine::entry::IncarnationRecord;
-use engine::exchange::Outgoing;
-use engine::index::{Index, MemIndex, Meta, Phase, Stored};
+use engine::index::{Index, MemIndex, Meta, Phase};
 use engine::message::{Message, Want};
-use engine::observe::{Batch, Found, Source};
 use engine::path::RelPath;
-use engine::plan::{self, Act, Expected, Operation, Outcome, Step};
+use engine::plan::{self, Operation};
 use std::collections::{BTreeMap, BTreeSet};
+
+mod effects;
+mod happen;
 
 /// The wall clock when a world begins.
 const EPOCH_MS: u64 = 1_800_000_000_000;
-/// More turns than any world needs.
+/// More turns than any world of chance needs.
 const TURNS_MAX: u64 = 60_000;
 
+#[derive(Clone)]
 pub struct Node {
     pub disk: Disk,
     pub index: MemIndex,
@@ -32,12 +33,15 @@ pub struct Node {
     /// When each of its workers is done with what it was given.
     hands_free_ms: u64,
     eyes_free_ms: u64,
+    /// What is to be looked at when they are.
+    asked: BTreeSet<RelPath>,
     tick_at_ms: Option<u64>,
     /// Where the kernel told of changes that nobody has looked at yet.
     hints: BTreeSet<Hint>,
 }
 
 /// Something that a node will have to do or to hear.
+#[derive(Clone)]
 enum Event {
     Input(Input),
     /// Look at these, then tell.
@@ -56,7 +60,27 @@ enum Event {
     Tick,
 }
 
-#[derive(Default)]
+/// What can be held back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Held {
+    Messages,
+    Contents,
+    /// Operations on any disk.
+    Hands,
+}
+
+impl Held {
+    fn holds(self, event: &Event) -> bool {
+        match event {
+            Event::Hear(..) => self == Held::Messages,
+            Event::Bytes(..) => self == Held::Contents,
+            Event::Apply(_) => self == Held::Hands,
+            _ => false,
+        }
+    }
+}
+
+#[derive(Clone, Default)]
 struct Link {
     up: bool,
     epoch: u64,
@@ -64,6 +88,7 @@ struct Link {
     last_bytes_ms: BTreeMap<usize, u64>,
 }
 
+#[derive(Clone)]
 pub struct World {
     pub nodes: Vec<Node>,
     links: BTreeMap<(usize, usize), Link>,
@@ -72,7 +97,9 @@ pub struct World {
     pub now_ms: u64,
     pub random: Random,
     pub oracle: Oracle,
-    turns: u64,
+    pub turns: u64,
+    /// More turns than it needs.
+    pub turns_max: u64,
     /// Index messages with entries, and contents, that were sent.
     pub frames: u64,
     pub contents: u64,
@@ -81,6 +108,9 @@ pub struct World {
     /// Percent of operations that the machine refuses for no reason.
     pub refusals: usize,
     delay_ms: usize,
+    /// Nothing is left to chance: each thing takes a millisecond, no content rides along, and each
+    /// node makes one look at a time, as the daemon's do.
+    pub steady: bool,
     pub story: Option<Vec<String>>,
 }
 
@@ -110,11 +140,13 @@ impl World {
             random: Random::new(seed),
             oracle: Oracle::default(),
             turns: 0,
+            turns_max: TURNS_MAX,
             frames: 0,
             contents: 0,
             kills: 0,
             refusals: 0,
             delay_ms: 12,
+            steady: false,
             story: None,
         };
         for node in 0..nodes {
@@ -129,6 +161,7 @@ impl World {
                 boot: Boot::default(),
                 hands_free_ms: 0,
                 eyes_free_ms: 0,
+                asked: BTreeSet::new(),
                 tick_at_ms: None,
                 hints: BTreeSet::new(),
             });
@@ -144,6 +177,9 @@ impl World {
     }
 
     fn delay(&mut self) -> u64 {
+        if self.steady {
+            return 1;
+        }
         self.random.below(self.delay_ms) as u64
     }
 
@@ -182,6 +218,7 @@ impl World {
         (here.hands_free_ms, here.eyes_free_ms) = (self.now_ms, self.now_ms);
         here.tick_at_ms = None;
         here.hints.clear();
+        here.asked.clear();
         self.tell(|| format!("{node} starts"));
         self.turn(node);
         for other in 0..self.nodes.len() {
@@ -254,15 +291,19 @@ impl World {
 
     /// Hands one input in; sometimes the turn waits for the next.
     fn input(&mut self, node: usize, input: Input) {
-        let now = self.clock();
-        let here = &mut self.nodes[node];
-        let engine = here.engine.as_mut().expect("only a running node hears");
-        engine.handle(now, &mut here.index, input);
-        if self.random.chance(80) {
+        self.handle(node, input);
+        if self.steady || self.random.chance(80) {
             self.turn(node);
         } else {
             self.tick_at(node, self.now_ms + 1);
         }
+    }
+
+    fn handle(&mut self, node: usize, input: Input) {
+        let now = self.clock();
+        let here = &mut self.nodes[node];
+        let engine = here.engine.as_mut().expect("only a running node hears");
+        engine.handle(now, &mut here.index, input);
     }
 
     fn tick_at(&mut self, node: usize, at_ms: u64) {
@@ -272,283 +313,46 @@ impl World {
         }
     }
 
-    fn turn(&mut self, node: usize) {
-        self.turns += 1;
-        let now = self.clock();
-        let here = &mut self.nodes[node];
-        let engine = here.engine.as_mut().expect("only a running node turns");
-        engine.turn(now, &mut here.index);
-        here.index.commit().unwrap();
-        let effects = engine.take_effects();
-        let deadline = engine.deadline();
-        for effect in effects {
-            self.effect(node, effect);
-        }
-        if let Some(at_ms) = deadline {
-            self.tick_at(node, at_ms.max(self.now_ms));
-        }
-    }
-
-    fn effect(&mut self, node: usize, effect: Effect) {
-        match effect {
-            Effect::Send(outgoing) => self.send(node, outgoing),
-            Effect::Serve(peer, wants) => self.later(node, Event::Serve(number(peer), wants)),
-            Effect::Copy(digest, _, origin) => self.later(node, Event::Copy(digest, origin)),
-            Effect::Unstage(contents) => {
-                let staged = &mut self.nodes[node].disk.staged;
-                staged.retain(|digest| !contents.contains(digest));
-            }
-            Effect::Apply(operations) => {
-                for operation in operations {
-                    let free = self.nodes[node].hands_free_ms.max(self.now_ms);
-                    let at_ms = free + self.random.below(3) as u64;
-                    self.nodes[node].hands_free_ms = at_ms;
-                    self.post(at_ms, node, Event::Apply(operation));
-                }
-            }
-            Effect::Observe(paths) => {
-                self.tell(|| format!("{node} will look at {paths:?}"));
-                self.later(node, Event::Look(paths));
-            }
-            Effect::ObserveTrees(paths) => {
-                self.tell(|| format!("{node} will look inside {paths:?}"));
-                self.later(node, Event::LookInside(paths));
-            }
-            Effect::Scan => self.later(node, Event::Scan),
-            Effect::Sync(epoch) => self.later(node, Event::Input(Input::Synced(epoch))),
-            Effect::Refuse(peer, why) => panic!("{node} refuses {}: {why}", number(peer)),
-            Effect::NewLife
-            | Effect::Restart(_)
-            | Effect::PutBack
-            | Effect::TreePutBack
-            | Effect::Twin => {
-                panic!("{node} takes its index for an old one")
-            }
-            Effect::Happened(_) => {}
-            Effect::Nameless(what) => self.tell(|| format!("{node}: {what}")),
-            Effect::Notice(path, what) => self.tell(|| format!("{node} /{path}: {what}")),
-        }
-    }
-
-    fn send(&mut self, from: usize, outgoing: Outgoing) {
-        let to = number(outgoing.peer);
-        if !self.link(from, to).up {
-            return;
-        }
-        let delay = self.delay();
-        let now_ms = self.now_ms;
-        self.frames += u64::from(matches!(outgoing.message, Message::Frame(_)));
-        let link = self.link(from, to);
-        let epoch = link.epoch;
-        let last = link.last_ms.entry(from).or_default();
-        *last = (*last).max(now_ms + delay);
-        let at_ms = *last;
-        let disk = &self.nodes[from].disk;
-        let held = |digest: &&Digest| disk.shown().contains(digest) || disk.staged.contains(digest);
-        let inline: Vec<Digest> = outgoing.inline.iter().filter(held).copied().collect();
-        if !inline.is_empty() && self.random.chance(70) {
-            self.post(at_ms, to, Event::Bytes(from, epoch, inline));
-        }
-        self.post(at_ms, to, Event::Hear(from, epoch, outgoing.message));
-    }
-
-    fn send_bytes(&mut self, from: usize, to: usize, digests: Vec<Digest>) {
-        if !self.link(from, to).up {
-            return;
-        }
-        let delay = self.delay();
-        let now_ms = self.now_ms;
-        let link = self.link(from, to);
-        let epoch = link.epoch;
-        let last = link.last_bytes_ms.entry(from).or_default();
-        *last = (*last).max(now_ms + delay);
-        let at_ms = *last;
-        self.contents += digests.len() as u64;
-        self.post(at_ms, to, Event::Bytes(from, epoch, digests));
-    }
-
     /// Lets the next thing happen. `false`: nothing ever will.
     pub fn step(&mut self) -> bool {
-        let Some(((at_ms, _), (node, run, event))) = self.events.pop_first() else {
+        let Some((at, what)) = self.events.pop_first() else {
             return false;
         };
-        assert!(self.turns < TURNS_MAX, "it never comes to rest: {:#?}", self.undone());
-        self.now_ms = self.now_ms.max(at_ms);
-        let wall_ms = EPOCH_MS + self.now_ms;
-        self.nodes.iter_mut().for_each(|node| node.disk.now_ms = wall_ms);
+        self.begin(at.0, what);
+        true
+    }
+
+    fn begin(&mut self, at_ms: u64, (node, run, event): (usize, u32, Event)) {
+        assert!(self.turns < self.turns_max, "it never comes to rest: {:#?}", self.undone());
+        self.pass(at_ms.saturating_sub(self.now_ms));
         let alive = self.nodes[node].engine.is_some() && self.nodes[node].run == run;
         if alive {
             self.happen(node, event);
         }
-        true
     }
 
-    fn happen(&mut self, node: usize, event: Event) {
-        match event {
-            Event::Input(input) => {
-                self.tell_seen(node, &input);
-                self.input(node, input);
-            }
-            Event::Look(paths) => self.look(node, &paths),
-            Event::LookInside(paths) => {
-                let here = &self.nodes[node];
-                let paths = hands::inside(&here.disk, &here.index, &paths);
-                self.look(node, &paths);
-            }
-            Event::Hints => {
-                let paths = self.hinted(node);
-                self.look(node, &paths);
-            }
-            Event::Scan => {
-                let here = &self.nodes[node];
-                let looks = hands::everything(&here.disk, &here.index);
-                self.observed(node, looks, Source::Scan);
-                let at_ms = self.now_ms + self.delay_ms as u64;
-                self.post(at_ms, node, Event::Input(Input::Scanned(true)));
-            }
-            Event::Apply(operation) => self.apply(node, operation),
-            Event::Copy(digest, origin) => {
-                let came = self.read(node, &digest, &origin);
-                if came {
-                    self.nodes[node].disk.staged.insert(digest);
-                }
-                let digests = vec![digest];
-                let input = if came { Input::Staged(digests) } else { Input::NotStaged(digests) };
-                self.later(node, Event::Input(input));
-            }
-            Event::Serve(peer, wants) => {
-                let (mut found, mut gone) = (Vec::new(), Vec::new());
-                for (want, origin) in wants {
-                    let there = self.read(node, &want.digest, &origin);
-                    if there { &mut found } else { &mut gone }.push(want.digest);
-                }
-                self.send_bytes(node, peer, found);
-                if !gone.is_empty() {
-                    let (peer, message) = (node_id(peer), Message::Gone(gone));
-                    self.send(node, Outgoing { peer, message, inline: Vec::new() });
-                }
-            }
-            Event::Bytes(from, epoch, digests) => {
-                if self.link(from, node).epoch == epoch && !digests.is_empty() {
-                    self.nodes[node].disk.staged.extend(digests.iter().copied());
-                    self.input(node, Input::Staged(digests));
-                }
-            }
-            Event::Tick => {
-                if self.nodes[node].tick_at_ms.is_some_and(|at_ms| at_ms <= self.now_ms) {
-                    self.nodes[node].tick_at_ms = None;
-                    self.turn(node);
-                }
-            }
-            Event::Hear(from, epoch, message) => {
-                if self.link(from, node).epoch == epoch {
-                    self.input(node, Input::Message(node_id(from), message));
-                }
-            }
-        }
+    /// Time passes, and nothing happens.
+    pub fn pass(&mut self, ms: u64) {
+        self.now_ms += ms;
+        let wall_ms = EPOCH_MS + self.now_ms;
+        self.nodes.iter_mut().for_each(|node| node.disk.now_ms = wall_ms);
     }
 
-    fn tell_seen(&mut self, node: usize, input: &Input) {
-        let Input::Observed(began_ms, batch) = input else { return };
-        self.tell(|| {
-            let seen = batch.looks.iter().map(|look| match &look.found {
-                Found::Present(found) => {
-                    format!("/{} {:?} {:?}", look.path, found.fingerprint.handle, found.content)
-                }
-                other => format!("/{} {other:?}", look.path),
-            });
-            format!("{node} saw at {began_ms}: {}", seen.collect::<Vec<_>>().join(", "))
-        });
-    }
-
-    fn look(&mut self, node: usize, paths: &[RelPath]) {
-        let here = &self.nodes[node];
-        let looks = hands::names(&here.disk, &here.index, paths);
-        self.observed(node, looks, Source::Live);
-    }
-
-    fn observed(&mut self, node: usize, looks: Vec<engine::observe::Observation>, source: Source) {
-        if looks.is_empty() {
-            return;
-        }
-        let began_ms = self.now_ms;
-        self.tell(|| {
-            let paths: Vec<_> = looks.iter().map(|look| &look.path).collect();
-            format!("{node} looks ({source:?}) at {paths:?}")
-        });
-        let here = &mut self.nodes[node];
-        let delay = self.random.below(self.delay_ms) as u64;
-        here.eyes_free_ms = here.eyes_free_ms.max(self.now_ms + delay);
-        let (at_ms, batch) = (here.eyes_free_ms, Batch { source, looks });
-        self.post(at_ms, node, Event::Input(Input::Observed(began_ms, batch)));
-    }
-
-    /// Whether a content can be read where it is said to lie.
-    fn read(&mut self, node: usize, digest: &Digest, origin: &Origin) -> bool {
-        let disk = &self.nodes[node].disk;
-        match origin {
-            Origin::Tree(path, fingerprint) => {
-                let there = disk.resolve(path).map(|inode| disk.present(inode));
-                let same = there.is_some_and(|there| there.fingerprint == *fingerprint);
-                if !same {
-                    let paths = vec![path.clone()];
-                    self.later(node, Event::Look(paths));
-                }
-                same
-            }
-            Origin::Kept => disk.kept.contains(digest),
-            Origin::Staged => disk.staged.contains(digest),
-            Origin::Trash => disk.trash.contains(digest) || disk.kept.contains(digest),
-        }
-    }
-
-    fn apply(&mut self, node: usize, operation: Operation) {
-        let outcome = if self.random.chance(self.refusals) {
-            Outcome::Busy(None)
-        } else {
-            hands::apply(&mut self.nodes[node].disk, &operation.act)
-        };
-        let here = &self.nodes[node];
-        let gone = |row: &engine::index::SeenRow| {
-            let mut handles = here.disk.things.keys().map(|inode| handle(*inode));
-            !handles.any(|handle| handle == row.fingerprint.handle)
-        };
-        if here.index.seen_rows().any(gone) {
-            let kept = here.disk.kept.iter().copied().collect::<Vec<_>>();
-            kept.into_iter().for_each(|digest| self.oracle.let_go(digest));
-        }
-        self.tell(|| {
-            let done = match &outcome {
-                Outcome::Done { .. } => "done".to_string(),
-                other => format!("{other:?}"),
-            };
-            format!("{node} {}: {done}", brief(&operation.act))
-        });
-        self.later(node, Event::Input(Input::Applied(vec![(operation.id, outcome)])));
-    }
-
-    /// All that the kernel's words since the last look mean.
-    fn hinted(&mut self, node: usize) -> Vec<RelPath> {
-        let here = &mut self.nodes[node];
-        let (mut paths, mut trees) = (Vec::new(), Vec::new());
-        for hint in std::mem::take(&mut here.hints) {
-            match hint {
-                Hint::Name(path) => paths.push(path),
-                Hint::Tree(path) => trees.push(path),
-            }
-        }
-        paths.extend(hands::inside(&here.disk, &here.index, &trees));
-        paths
-    }
-
-    /// A user does something; the kernel tells a running node of it.
+    /// A user does something by chance.
     pub fn user(&mut self, node: usize) {
         let here = &mut self.nodes[node];
         let (hints, what) = User::new(&mut here.disk, &mut self.oracle, &mut self.random).act();
+        self.did(node, &what, hints);
+    }
+
+    /// A user has done something; the kernel tells a running node of it.
+    pub fn did(&mut self, node: usize, what: &str, hints: Vec<Hint>) {
         self.tell(|| format!("{node} USER {what}"));
         if self.nodes[node].engine.is_some() && !hints.is_empty() {
             if self.nodes[node].hints.is_empty() {
-                let at_ms = self.now_ms + self.random.below(3 * self.delay_ms) as u64;
+                let delay =
+                    if self.steady { 1 } else { self.random.below(3 * self.delay_ms) as u64 };
+                let at_ms = self.now_ms + delay;
                 self.post(at_ms, node, Event::Hints);
             }
             self.nodes[node].hints.extend(hints);
@@ -561,17 +365,30 @@ impl World {
         while self.events.first_key_value().is_some_and(|((at_ms, _), _)| *at_ms <= until) {
             self.step();
         }
-        self.now_ms = until;
+        self.pass(until - self.now_ms);
+    }
+
+    /// Lets time pass, and holds back what is of these kinds.
+    pub fn run_without(&mut self, ms: u64, held: &[Held]) {
+        let until = self.now_ms + ms;
+        loop {
+            let due = self.events.range(..=(until, u64::MAX));
+            let mut free = due.filter(|(_, (_, _, event))| !held.iter().any(|h| h.holds(event)));
+            let Some((&at, _)) = free.next() else { break };
+            let what = self.events.remove(&at).expect("it is to happen");
+            self.begin(at.0, what);
+        }
+        self.pass(until - self.now_ms);
     }
 
     /// What each node would do next.
-    fn undone(&self) -> Vec<(usize, Option<Stored>, Step)> {
+    fn undone(&self) -> Vec<String> {
         let mut undone = Vec::new();
         for (number, node) in self.nodes.iter().enumerate() {
             let has = |digest: &Digest| node.disk.staged.contains(digest);
             for row in node.index.pending_after(0, 3) {
-                let stored = node.index.entry(row.entry);
-                undone.push((number, stored, plan::decide(&node.index, row.entry, &has)));
+                let step = plan::decide(&node.index, row.entry, &has);
+                undone.push(format!("{number}: {:?} {:.400}", row.entry, format!("{step:?}")));
             }
         }
         undone
@@ -586,25 +403,29 @@ impl World {
     pub fn linked(&self) -> BTreeSet<(usize, usize)> {
         self.links.iter().filter(|(_, link)| link.up).map(|(&ends, _)| ends).collect()
     }
-}
 
-fn brief(act: &Act) -> String {
-    let name = format!("{act:?}");
-    let name = name.split([' ', '{']).next().unwrap_or_default().to_string();
-    let paths: Vec<String> = act.paths().iter().map(|path| format!("/{path}")).collect();
-    let content = match act {
-        Act::Install { content, expected, .. } => match expected {
-            Expected::Nothing => format!("{content:?}"),
-            Expected::Exactly { content: old, .. } => format!("{old:?} -> {content:?}"),
-        },
-        Act::Remove { expected: Expected::Exactly { content, .. }, .. } => format!("{content:?}"),
-        Act::Keep { digest } | Act::Release { digest, .. } => format!("{digest:?}"),
-        _ => String::new(),
-    };
-    format!("{name} {} {content}", paths.join(" "))
-}
+    fn pairs(&self) -> Vec<(usize, usize)> {
+        (0..self.nodes.len()).flat_map(|b| (0..b).map(move |a| (a, b))).collect()
+    }
 
-impl World {
+    /// Whether a node is off or a link is cut.
+    pub fn is_apart(&self) -> bool {
+        let off = self.nodes.iter().any(|node| node.engine.is_none());
+        off || self.linked().len() < self.pairs().len()
+    }
+
+    /// All nodes run, and each is linked to each.
+    pub fn heal(&mut self) {
+        for node in 0..self.nodes.len() {
+            if self.nodes[node].engine.is_none() {
+                self.start(node, false);
+            }
+        }
+        for (a, b) in self.pairs() {
+            self.set_link(a, b, true);
+        }
+    }
+
     /// Everybody looks at everything again.
     pub fn rescan(&mut self) {
         for node in 0..self.nodes.len() {
