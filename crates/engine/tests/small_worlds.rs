@@ -176,3 +176,26 @@ fn all_histories_of_three_nodes_from_nothing_end_well() {
 fn all_histories_of_three_nodes_from_a_file_end_well() {
     all_end_well(3, Start::File, 2);
 }
+
+/// Rules that two letters are enough to see broken: a search that passes these passes anything.
+#[cfg(feature = "proof")]
+#[test]
+fn rules_that_are_broken_are_seen_in_histories_of_two_letters() {
+    use engine::proof::{break_rule, Mutant};
+    let mutants = [
+        Mutant::JoinRevives,
+        Mutant::JoinKeepsOld,
+        Mutant::JoinDropsUnseen,
+        Mutant::EditSupersedesAll,
+        Mutant::DeleteSupersedesAll,
+        Mutant::NoReassert,
+        Mutant::MoveLeavesContent,
+        Mutant::LosersForgotten,
+    ];
+    for mutant in mutants {
+        break_rule(Some(mutant));
+        let ended = lived(|| assert!(Search::all(2, Start::File, 2).bad.is_empty()));
+        break_rule(None);
+        assert!(ended.is_err(), "{mutant:?} goes unnoticed");
+    }
+}
