@@ -557,6 +557,8 @@ fn after_an_install_the_row_shows_every_version_the_entry_holds() {
     let row = world.index.seen_of(id(1)).unwrap();
     assert_eq!((row.dots.loc, row.dots.data, row.dots.shown), (vec![x], vec![x, y], vec![y]));
     world.put(&[f(1, 0, "a", b'x').holds(1, b'y').at(2, 0, "b")]);
+    let Step::Do { dots, .. } = world.decide(id(1)) else { panic!("a rename") };
+    assert_eq!(dots.loc, [x, stamp(1, 2).dot], "at once: a user may go on from there");
     world.settle();
     let row = world.index.seen_of(id(1)).unwrap();
     assert_eq!(row.dots.loc, [x, stamp(1, 2).dot]);
