@@ -15,6 +15,7 @@ use crate::register::Version;
 use crate::wire::Minted;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+mod applied;
 mod bounds;
 mod full;
 

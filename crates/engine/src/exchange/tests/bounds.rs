@@ -2,7 +2,7 @@
 
 use super::{entries, file_id, life, node_id, Net, Node};
 use crate::content::{Content, Digest};
-use crate::dot::{Dot, Knowledge, NodeId};
+use crate::dot::{Dot, Knowledge};
 use crate::entry::{Entry, EntryId, Kind, ROOT};
 use crate::exchange::full::{Sums, ASKED_MAX};
 use crate::exchange::{Exchange, Peer};
@@ -302,28 +302,4 @@ fn who_joins_begins_when_a_member_has_told_all_or_as_the_first_of_those_who_join
     assert!(!with(&[(4, joining), (6, joining)]), "one of them comes before");
     assert!(!with(&[(6, joining), (7, None)]), "one of them may be a member");
     assert!(!with(&[(5, joining)]), "nobody comes after itself");
-}
-
-#[test]
-fn what_was_applied_is_what_the_peer_said_and_nothing_needs_no_word() {
-    let mut net = Net::new(&[(1, 2)]);
-    net.node(1).write(1, b'a');
-    net.settle();
-    net.node(2).apply_all();
-    net.settle();
-    let has = |net: &mut Net, peer, of, counter| {
-        net.node(1).exchange.has_applied(node_id(peer), life(of), counter)
-    };
-    assert!(has(&mut net, 2, 1, 1) && has(&mut net, 2, 1, 0));
-    assert!(!has(&mut net, 2, 1, 2) && !has(&mut net, 2, 7, 1));
-    assert!(!has(&mut net, 9, 1, 1), "it is not connected");
-    assert!(has(&mut net, 9, 1, 0));
-    let holders = |net: &mut Net, counter| {
-        net.node(1).exchange.holders(Dot { incarnation: life(1), counter })
-    };
-    assert_eq!(holders(&mut net, 1), [node_id(2)]);
-    assert_eq!(holders(&mut net, 2), [] as [NodeId; 0]);
-    assert_eq!(net.node(1).exchange.peers().map(|(id, _)| id).collect::<Vec<_>>(), [node_id(2)]);
-    net.cut(1, 2);
-    assert!(!has(&mut net, 2, 1, 1) && holders(&mut net, 1).is_empty());
 }

@@ -247,6 +247,37 @@ fn what_the_teller_has_not_seen_stays_of_a_directory_that_goes_in_the_end() {
     assert_eq!(net.node(2).modes(1), [0o700]);
 }
 
+#[test]
+fn an_entry_of_which_nothing_is_left_is_written_down_as_that() {
+    let mut net = Net::new(&[(1, 2)]);
+    net.node(1).makes(7, Kind::File, ROOT);
+    net.node(1).changes_mode(7, 0o600);
+    let old = net.node(1).index.entry(file_id(7)).unwrap().entry.mode;
+    net.node(1).changes_mode(7, 0o640);
+    net.settle();
+    let over = Entry { mode: old, ..Entry::new(file_id(7), Kind::File) };
+    let frame = Frame { entries: vec![over], ..Frame::default() };
+    assert_eq!(net.node(1).hear(2, Message::Frame(frame)), Ok(()));
+    assert!(!net.node(1).holds(7), "it knows all of it, and tells of something older alone");
+}
+
+// News can bring it as well: nothing is being compared then, and nothing more is waited for.
+#[test]
+fn a_directory_that_news_brings_without_a_place_is_wanted_again_at_once() {
+    let mut net = Net::new(&[(1, 2)]);
+    net.node(1).makes(5, Kind::Dir, ROOT);
+    net.node(1).makes(6, Kind::File, file_id(5));
+    net.settle();
+    let two = net.node(2);
+    two.changes_mode(5, 0o700);
+    let mode = two.index.entry(file_id(5)).unwrap().entry.mode;
+    let placeless = Entry { mode, ..Entry::new(file_id(5), Kind::Dir) };
+    let context = placeless.dots().into_iter().collect();
+    let frame = Frame { context, entries: vec![placeless], ..Frame::default() };
+    assert_eq!(net.node(1).hear(2, Message::Frame(frame)), Ok(()));
+    assert_eq!(net.node(1).exchange.take_orphaned(), [file_id(5)].into());
+}
+
 // All had heard of a deletion, and who had forgotten it is told of something in that directory.
 #[test]
 fn a_deleted_directory_above_what_is_told_is_wanted_again_where_the_peer_may_have_forgotten_it() {
@@ -374,6 +405,14 @@ fn only_what_was_forgotten_and_is_put_somewhere_anew_comes_back() {
     assert!(!returns(&forgotten, &before, &made, &theirs), "it is here");
     assert!(!returns(&forgotten, &before, &blank, &made), "it was put nowhere anew");
     assert!(!returns(&forgotten, &before, &blank, &gone), "it is deleted there, too");
+    node.write(8, b'b');
+    let news = node.index.entry(file_id(8)).unwrap().entry.data.versions()[0].clone();
+    let mut edited = made.clone();
+    edited.data.insert(news);
+    assert!(!returns(&forgotten, &before, &blank, &edited), "what has a place says it, too");
+    let bearer = |entry: &Entry| Entry { loc: Default::default(), ..entry.clone() };
+    assert!(returns(&forgotten, &before, &blank, &bearer(&edited)));
+    assert!(!returns(&forgotten, &before, &blank, &bearer(&made)), "nothing was written to it");
     forgotten.frontier.insert_range(life(2), 1, 9);
     let nothing = Default::default();
     assert!(!returns(&forgotten, &nothing, &blank, &theirs), "none of it was known");
