@@ -5,6 +5,7 @@ use crate::dot::{Dot, NodeId};
 use crate::entry::{EntryId, Kind};
 use crate::exchange::Exchange;
 use crate::index::{Attributes, Fingerprint, Handle, Index, SeenDots, SeenRow, Slot, ROOT_SLOT};
+use crate::message::{Frame, Message};
 
 /// A disk that has something of an entry.
 fn row(entry: EntryId) -> SeenRow {
@@ -41,6 +42,20 @@ fn after_a_start_what_is_in_place_counts_as_applied_when_all_is() {
     two.exchange = Exchange::default();
     two.exchange.resume(&two.facts, &two.index);
     assert_eq!(two.exchange.applied(&two.facts, &two.index)[&life(1)], 2);
+}
+
+#[test]
+fn what_is_told_again_is_no_work() {
+    let mut net = Net::new(&[(1, 2)]);
+    net.node(1).write(1, b'a');
+    net.settle();
+    net.node(2).apply_all();
+    let entries = vec![net.node(1).index.entry(file_id(1)).unwrap().entry];
+    let frame = Frame { entries, ..Frame::default() };
+    let two = net.node(2);
+    two.facts.written.clear();
+    assert_eq!(two.hear(1, Message::Frame(frame)), Ok(()));
+    assert_eq!((two.index.pending_count(), two.facts.written.len()), (0, 0));
 }
 
 // Who waits for an operation to stand everywhere would go on too early.
