@@ -165,6 +165,16 @@ mutants! {
     FramesSplit,
     /// Entries of some names are not told, though what they hold is claimed.
     NamesLeftOut,
+    /// Who gives a file one more name does not say again what it holds.
+    NamesNotHeld,
+    /// Each name of a file gets an inode of its own.
+    NamesAreCopies,
+    /// With any name of a file goes what it holds, whoever else is one.
+    AnyNameTakesAll,
+    /// What is seen of a file under one name is not written down for the others.
+    NamesNotShared,
+    /// New content replaces a file under its old names before the new ones are there.
+    OldNamesFirst,
 }
 
 #[cfg(feature = "proof")]

@@ -67,6 +67,9 @@ pub enum Claim {
 /// Nodes that are out of reach for longer than they are waited for.
 const APART: &str = "apart=60 lies=0 rollback=0";
 
+/// Users who give files more names.
+const LINKS: &str = "links=250";
+
 /// Every mutant once.
 pub const TRIALS: &[Trial] = &[
     trial(Mutant::TakesWhatIsThere, "", 100),
@@ -144,6 +147,11 @@ pub const TRIALS: &[Trial] = &[
     test(Mutant::OtherPlaceForgotten, "a_move_is_looked_at_on_both_sides_though_one_was_hinted"),
     trial(Mutant::FramesSplit, "", 200),
     trial(Mutant::NamesLeftOut, "", 100),
+    trial(Mutant::NamesNotHeld, LINKS, 400),
+    trial(Mutant::NamesAreCopies, LINKS, 100),
+    trial(Mutant::AnyNameTakesAll, LINKS, 100),
+    test(Mutant::NamesNotShared, "what_is_written_through_one_name_is_one_edit_of_all"),
+    trial(Mutant::OldNamesFirst, LINKS, 100),
 ];
 
 const fn trial(mutant: Mutant, words: &'static str, within: u64) -> Trial {

@@ -63,7 +63,7 @@ options! {
     /// Percent of writes that write what was written before.
     reuse: 0, |chance| some(chance, 333, &[40]);
     /// In so many of 1,000 things that a user does, a file gets one more name. Not drawn yet: see
-    /// docs/decisions/0011-hard-links-are-names-of-one-file.md.
+    /// docs/internals/simulation.md.
     links: 0, |_| 0;
     /// Whether users do not do what is known to go wrong; see [`crate::users::Town`].
     spare: 0, |_| 0;

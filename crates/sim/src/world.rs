@@ -376,7 +376,10 @@ impl World {
     /// Hands inputs in; sometimes the turn waits for more.
     fn inputs(&mut self, node: usize, inputs: Vec<Input>) {
         let now = self.clock(node);
-        self.nodes[node].handle(now, inputs);
+        // What the program had noticed by itself before comes first: that a lane was full, say.
+        let mut all = std::mem::take(&mut self.desks[node].own);
+        all.extend(inputs);
+        self.nodes[node].handle(now, all);
         self.desks[node].turn_is_due = true;
         if self.random.chance(800) {
             self.turn(node);

@@ -311,7 +311,8 @@ impl Pen<'_> {
         next.dots.loc = vec![dot];
         let leaves = broken(Mutant::MoveLeavesContent);
         if !leaves && !reassert_data(&mut entry, &mut next.dots, dot) {
-            match view::winner(&entry.data).cloned() {
+            let edited = view::winner(&entry.data).cloned();
+            match edited.filter(|edited| self.bring_along(edited, row, stamp)) {
                 // An edit is known that has not reached this disk: it is moved along, unseen.
                 Some(edited) => entry.data.write(version(dot, edited), &[]),
                 // Somebody deleted it, and its bytes with it: who moves it wants it to be.

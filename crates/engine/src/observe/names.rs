@@ -14,6 +14,7 @@ use crate::entry::{Data, Entry, EntryId, Hlc, Kind, Location, Presence, Rank, Si
 use crate::index::{BodyDots, Index, SeenDots, SeenRow};
 use crate::ledger::{self, Facts};
 use crate::path::Name;
+use crate::proof::{broken, reached, Mutant};
 use crate::view;
 
 /// A body, taken out of the index to be written to.
@@ -105,7 +106,9 @@ impl Pen<'_> {
 
     /// One more look at an inode tells of it under all its names.
     pub(super) fn share(&mut self, row: &SeenRow) {
-        let Some(body) = &row.dots.body else { return };
+        let Some(body) = row.dots.body.as_ref().filter(|_| !broken(Mutant::NamesNotShared)) else {
+            return;
+        };
         for other in self.index.seen_handle(&row.fingerprint.handle) {
             if other.slot == row.slot || !is_name_of(&other, Some(body.id)) {
                 continue;
@@ -139,6 +142,24 @@ impl Pen<'_> {
         }
         row.dots.body = Some(BodyDots { id: seen.id, data: dots.data, shown: dots.shown });
         self.put(borne.entry, borne.context, dot);
+    }
+
+    /// Whether there is anything in what somebody wrote to an entry, which this disk does not show,
+    /// and is moved along with it. What it is a name of is held, for others may let go of it.
+    pub(super) fn bring_along(&mut self, edited: &Data, row: &SeenRow, stamp: Stamp) -> bool {
+        let Some(id) = edited.body.filter(|id| !is_name_of(row, Some(*id))) else { return true };
+        let Some(stored) = self.index.entry(id) else { return true };
+        let Some(newest) = view::winner(&stored.entry.data).cloned() else { return false };
+        let mut borne = Borne { entry: stored.entry, context: stored.context };
+        if !view::is_body(&borne.entry) {
+            // Who has forgotten its end has forgotten the attributes, too.
+            let mut dots = SeenDots::default();
+            write_attributes(&mut borne.entry, &mut dots, None, &row.attributes, stamp);
+        }
+        borne.begin_again();
+        borne.entry.data.write(version(stamp.dot, newest), &[]);
+        self.put(borne.entry, borne.context, stamp.dot);
+        true
     }
 
     /// Makes a file with one name a body with one: `row` is that name's.
@@ -189,7 +210,9 @@ impl Pen<'_> {
     fn give_name(&mut self, first: &SeenRow, stamp: Stamp) -> SeenRow {
         let mut row = first.clone();
         if row.dots.body.is_some() {
-            self.hold(&mut row, stamp);
+            if !broken(Mutant::NamesNotHeld) {
+                self.hold(&mut row, stamp);
+            }
         } else {
             self.found_body(&mut row, stamp);
         }
@@ -267,6 +290,7 @@ impl Pen<'_> {
         if self.was_intended(&stored.entry, row, found) {
             return;
         }
+        reached("one name of several became a file of its own");
         let hlc = self.time(Some(found));
         let dot = self.facts.mint();
         let stamp = self.stamp(hlc, dot);
@@ -286,9 +310,8 @@ impl Pen<'_> {
         self.index.put_seen(&next);
         self.put(entry.clone(), stored.context, dot);
         self.leave_here(row, &entry, stamp);
-        if self.index.pending(row.entry).is_some() {
-            ledger::mark(self.facts, self.index, row.entry, &[]);
-        }
+        // What others wrote to it as to a file of its own was not shown before, and is now.
+        ledger::mark(self.facts, self.index, row.entry, &[]);
     }
 
     /// First writers of what is overwritten at a row.
@@ -322,7 +345,8 @@ impl Pen<'_> {
             entry.is_some_and(|entry| shows(&entry))
                 || here.is_some_and(|row| row.slot != slot && is_name_of(&row, Some(seen.id)))
         };
-        if self.index.names_of(seen.id).iter().any(is_name) {
+        let is_last = !self.index.names_of(seen.id).iter().any(is_name);
+        if !is_last && !broken(Mutant::AnyNameTakesAll) {
             return;
         }
         let dot = end.stamp.dot;

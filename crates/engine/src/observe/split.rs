@@ -20,6 +20,7 @@ use crate::ledger::{self, Author, Facts};
 use crate::path::{Name, RelPath};
 use crate::register::Version;
 use crate::view;
+use std::collections::BTreeMap;
 
 /// What nobody but its owner may read before a person has looked at it: bytes of no known file.
 const MODE: u16 = 0o600;
@@ -183,7 +184,8 @@ pub(super) fn without(
 }
 
 /// Where a loser stands, and as which versions: in the entry, or in what it is one name of. What it
-/// was also said to be one name of keeps what it holds, for its other names.
+/// was also said to be one name of keeps what it holds, for its other names; but where that holds
+/// another loser, too, the name is what still leads there, and this one alone is taken from it.
 pub(super) fn losing(
     index: &dyn Index,
     entry: &Entry,
@@ -191,22 +193,32 @@ pub(super) fn losing(
 ) -> Vec<(Entry, Vec<Dot>)> {
     let body = view::body_of(index, entry);
     let shown = body.as_ref().map(|body| body.id);
-    let bears = |data: &Data| match data.body {
-        None => data.content == *content,
-        of if of == shown => false,
-        Some(other) if view::is_shown(index, other) => false,
-        Some(other) => index.entry(other).is_some_and(|stored| {
-            let mut versions = stored.entry.data.versions().iter();
-            versions.any(|version| version.value.content == *content)
-        }),
-    };
-    let versions = entry.data.versions().iter().filter(|version| bears(&version.value));
-    let here: Vec<Dot> = versions.map(|version| version.dot).collect();
-    let there = body.map(|body| {
-        let lost = shown_dots(&body, Some(content));
-        (body, lost)
-    });
-    let all = [(entry.clone(), here)].into_iter().chain(there);
+    let losers = view::losers(index, entry);
+    let lost = |data: &Data| losers.iter().any(|loser| loser.content == data.content);
+    let (mut here, mut there) = (Vec::new(), BTreeMap::new());
+    for version in entry.data.versions() {
+        let of = version.value.body;
+        let other = of.filter(|of| Some(*of) != shown && !view::is_shown(index, *of));
+        match other.and_then(|other| index.entry(other)).map(|stored| stored.entry) {
+            Some(other) => {
+                let bears = |data: &Data| data.content == *content;
+                let mut all = other.data.versions().iter().map(|version| &version.value);
+                if all.clone().any(bears) && all.any(|data| !bears(data) && lost(data)) {
+                    let dots = shown_dots(&other, Some(content));
+                    there.insert(other.id, (other, dots));
+                } else if other.data.versions().iter().any(|version| bears(&version.value)) {
+                    here.push(version.dot);
+                }
+            }
+            None if of.is_none() && version.value.content == *content => here.push(version.dot),
+            None => {}
+        }
+    }
+    if let Some(body) = body {
+        let dots = shown_dots(&body, Some(content));
+        there.insert(body.id, (body, dots));
+    }
+    let all = [(entry.clone(), here)].into_iter().chain(there.into_values());
     all.filter(|(_, lost)| !lost.is_empty()).collect()
 }
 

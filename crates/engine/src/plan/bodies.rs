@@ -11,6 +11,7 @@ use crate::content::Content;
 use crate::entry::{Entry, EntryId, Kind, ROOT};
 use crate::index::{Index, SeenRow, ROOT_SLOT};
 use crate::ledger;
+use crate::proof::{broken, Mutant};
 use crate::view::{self, Desired, Shown};
 use std::collections::BTreeSet;
 
@@ -99,13 +100,15 @@ pub(super) fn one_more(
     at: &Place,
     desired: &Desired,
 ) -> Option<Step> {
-    let body = view::body_of(index, entry)?;
+    let body = view::body_of(index, entry).filter(|_| !broken(Mutant::NamesAreCopies))?;
     let content = desired.content.as_ref()?;
     let names = names(index, body.id);
     let Some(first) = carrier(index, &names, content) else {
         // One that is not here yet first: what is new does not wait for what it replaces elsewhere.
         let ready = names.iter().filter(|name| is_ready(index, name));
-        let bringer = ready.min_by_key(|name| index.seen_of(name.id).is_some())?;
+        let new_first =
+            |name: &&Entry| index.seen_of(name.id).is_some() != broken(Mutant::OldNamesFirst);
+        let bringer = ready.min_by_key(new_first)?;
         return (bringer.id != entry.id).then_some(Step::Wait(Wait::Entry(bringer.id)));
     };
     if row.is_some_and(|row| row.fingerprint.handle == first.fingerprint.handle) {

@@ -1,8 +1,8 @@
 //! C9, honest knowledge, and C10, unique dots: a book of every value that any machine ever wrote.
 //!
 //! C9: every dot in a register is known there; of every dot that is known, the value is there, or
-//! a later operation that is known there took it away, or it is below the frontier under which
-//! deletions are forgotten. C10: one dot names one value, on all
+//! a later operation that is known there took it away, or it is, or was taken away, below the
+//! frontier under which deletions are forgotten. C10: one dot names one value, on all
 //! machines, over crashes and copies put back; nobody hears of a dot that its author has not made
 //! durable; who is joining writes nothing. The book knows which operation took away what: it looks
 //! at each machine's index when that has written something. Kept by `world`.
@@ -144,7 +144,9 @@ impl Book {
                 unknown.is_none(),
                 "C9: {node} holds {unknown:?} of {id:?} and does not know it"
             );
-            let takers = page.gone.iter().filter(|(dot, _)| reflects(**dot));
+            let takers = page.gone.iter();
+            let takers =
+                takers.filter(|(dot, _)| reflects(**dot) || self.forgotten.contains(**dot));
             let taken: BTreeSet<Cell> = takers.flat_map(|(_, cells)| cells).copied().collect();
             let is_due = |dot: Dot| known.contains(dot) && !self.forgotten.contains(dot);
             let lacks = page

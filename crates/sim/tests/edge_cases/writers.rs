@@ -216,6 +216,36 @@ fn case_22_an_old_time_hides_nothing() {
     story.ends(&[("f", "other")], &[]);
 }
 
+/// Case 23. A file of three names is written to through one of them on one machine, and another of
+/// them is saved by rename on the other: that is a file of its own from then on, and all others
+/// hold what was written.
+#[test]
+fn case_23_a_name_that_is_replaced_leaves_the_others_what_was_written() {
+    let mut story = Story::of(2);
+    story.act(0, |model, root| {
+        story::write(model, root, "f", "first");
+        let inode = model.find(root, &story::path("f")).unwrap();
+        for name in ["g", "h"] {
+            let spot = story::spot(model, root, name);
+            model.link(inode, &spot).unwrap();
+        }
+    });
+    let edits = |model: &mut _, root| story::write(model, root, "f", "edited");
+    let saves = |model: &mut _, root| {
+        story::write(model, root, ".g.swp", "own");
+        story::rename(model, root, ".g.swp", "g");
+    };
+    story.apart(&[&edits, &saves]);
+    story.came_by("one name of several became a file of its own");
+    story.ends(&[("f", "edited"), ("g", "own"), ("h", "edited")], &[]);
+    for node in 0..2 {
+        let inodes = story.with(node, |model, root| {
+            ["f", "g", "h"].map(|name| model.find(root, &story::path(name)).unwrap())
+        });
+        assert!(inodes[0] == inodes[2] && inodes[0] != inodes[1], "{node}: {inodes:?}");
+    }
+}
+
 /// Case 24. Lock files and temporary files that are made and gone within one look are nobody's
 /// business; a rotation is edits whose bytes are already everywhere, and moves none.
 #[test]

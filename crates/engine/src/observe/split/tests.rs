@@ -4,7 +4,7 @@
 use super::publish_copy;
 use crate::content::{Content, Digest};
 use crate::dot::{Dot, Incarnation};
-use crate::entry::{Entry, EntryId, Hlc, Kind, Location, Presence, Rank, Sight, Stamp, ROOT};
+use crate::entry::{Data, Entry, EntryId, Hlc, Kind, Location, Presence, Rank, Sight, Stamp, ROOT};
 use crate::index::{Index, MemIndex};
 use crate::ledger::{self, Author, Facts};
 use crate::observe::mint::version;
@@ -67,6 +67,36 @@ fn a_loser_is_kept_at_a_path_that_nobody_has() {
     assert!(decree(&mut facts, &mut index, &keep("g")));
     let made = index.named(ROOT, &Name::new(b"g").expect("a name"))[0];
     assert_eq!((shows(&index, id), shows(&index, made)), ("w()".into(), "l()".into()));
+}
+
+// Story (simulator, `links=250`, seed 216): a file was also said to be a name of another, which
+// held two losers. One was published beside the winner; with it went what led to the other, whose
+// bytes were in no tree and no conflict store any more.
+#[test]
+fn of_two_losers_that_a_lost_name_leads_to_one_is_published_and_the_other_stays() {
+    let (mut facts, mut index, id) = folder(b"w", b'w');
+    let author = |n: u8| Dot { incarnation: Incarnation([n; 16]), counter: 9 };
+    let data = |n: u8, body| {
+        let stamp = Stamp { rank: Rank::Import, hlc: Hlc::default(), dot: author(n) };
+        version(author(n), Data { content: content(n), stamp, base: Vec::new(), body })
+    };
+    let mut body = Entry::new(EntryId([5; 16]), Kind::File);
+    body.data.write(data(b'k', None), &[]);
+    body.data.write(data(b'l', None), &[]);
+    let mut file = index.entry(id).expect("there").entry;
+    file.data.write(data(b'l', Some(body.id)), &[]);
+    for entry in [body, file] {
+        ledger::put(&mut facts, &mut index, entry, None, Author::Elsewhere, &[]);
+    }
+    let losers = |index: &MemIndex| {
+        let lost = view::losers(index, &index.entry(id).expect("there").entry);
+        lost.into_iter().map(|data| data.content).collect::<Vec<_>>()
+    };
+    assert_eq!(losers(&index), [content(b'l'), content(b'k')]);
+    assert!(publish_copy(&mut facts, &mut index, id, &content(b'l')).is_some());
+    assert_eq!(losers(&index), [content(b'k')]);
+    assert!(publish_copy(&mut facts, &mut index, id, &content(b'k')).is_some());
+    assert_eq!(losers(&index), []);
 }
 
 // Story: bytes of no known file could only be copied out by hand.

@@ -1,10 +1,12 @@
 //! Names of one file: what is done to one, and what the others are then.
 
-use super::{digest, file, path, row_at, Node, Phase, Source};
+use super::{digest, file, path, peer_write, row_at, theirs, Node, Phase, Source};
 use crate::content::Content;
-use crate::entry::EntryId;
+use crate::entry::{Data, Entry, EntryId, Kind, Stamped};
 use crate::index::Index;
+use crate::register::Version;
 use crate::view;
+use crate::wire::Minted;
 
 /// A folder with one file under these names.
 fn with_names(names: &[&'static str]) -> Node {
@@ -76,6 +78,22 @@ fn a_name_that_gets_another_inode_is_a_file_of_its_own() {
     assert_eq!(shows(&node, &["a", "b", "c"]), ["a=y", "b=z", "c=z with b"]);
 }
 
+// Story: others had set a mode on a file, which nothing showed while it was a name of another. It
+// became a file of its own by a rename, and what it was to have then was never set on the disk.
+#[test]
+fn a_name_that_becomes_a_file_of_its_own_takes_on_what_others_had_set_on_it() {
+    let mut node = with_names(&["a", "b"]);
+    let mut name = node.entry_at("b");
+    let stamp = theirs(5_000_000);
+    let mode = Stamped { stamp, value: 0o600u16 };
+    name.mode.insert(Version { dot: stamp.dot, minted: mode.mint().into(), value: mode });
+    let id = name.id;
+    node.arrives(name);
+    node.index.remove_pending(id);
+    node.look(Source::Live, &[("b", file(2, b'y'))]);
+    assert!(node.index.pending(id).is_some(), "its mode is to be set");
+}
+
 #[test]
 fn a_file_is_replaced_by_one_more_name_of_another() {
     let mut node = with_names(&["a", "b"]);
@@ -115,4 +133,36 @@ fn attributes_are_those_of_the_file_whatever_the_name() {
     let whole = view::whole(&node.index, &entry);
     assert_eq!(view::desired(&whole).unwrap().attributes.mode, 0o600);
     assert_eq!(row_at(&node.index, &path("a")).unwrap().attributes.mode, 0o600);
+}
+
+// Story (simulator, `links=250`, seed 465): a file was moved where nobody knew yet that it had
+// become one of several names elsewhere, and the last of those was removed there. The moved one was
+// a name of nothing, held what nobody had, and all waited for that for ever.
+#[test]
+fn who_moves_a_file_that_has_become_a_name_elsewhere_keeps_what_it_is_a_name_of() {
+    for (held, shown) in [(Some(b'z'), "c=z"), (None, "c=x")] {
+        let mut node = Node::new(Phase::Member);
+        node.look(Source::Live, &[("a", file(1, b'x'))]);
+        let id = EntryId([5; 16]);
+        let mut body = Entry::new(id, Kind::File);
+        if let Some(letter) = held {
+            peer_write(&mut body, 6, letter);
+        } else {
+            body.loc = node.entry_at("a").loc;
+        }
+        node.arrives(body);
+        let mut name = node.entry_at("a");
+        let (stamp, base) = (theirs(5), name.data.dots().collect());
+        let data = Data { content: digest(b'y'), stamp, base, body: Some(id) };
+        let replaced: Vec<_> = name.data.dots().collect();
+        let minted = data.mint().into();
+        name.data.write(Version { dot: stamp.dot, value: data, minted }, &replaced);
+        node.arrives(name);
+        node.look(Source::Live, &[("a", None), ("c", file(1, b'x'))]);
+        assert_eq!(shows(&node, &["c"]), [shown]);
+        let own = node.facts.meta.incarnation;
+        let body = node.index.entry(id).unwrap().entry;
+        let is_held = body.data.dots().any(|dot| dot.incarnation == own);
+        assert_eq!(is_held, held.is_some(), "whoever lets go of it has not seen this");
+    }
 }
