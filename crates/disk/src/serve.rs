@@ -39,6 +39,14 @@ pub enum Whereabouts {
     Trash,
 }
 
+impl Whereabouts {
+    /// Whether a content that is not there is nowhere on this disk. Where the tree had it a look is
+    /// owed, and what was staged may be in the tree by now.
+    pub fn is_last(&self) -> bool {
+        matches!(self, Whereabouts::Kept | Whereabouts::Trash)
+    }
+}
+
 impl From<Origin> for Whereabouts {
     fn from(origin: Origin) -> Whereabouts {
         match origin {

@@ -12,8 +12,8 @@ use crate::exchange::{Exchange, Offence, Outgoing};
 use crate::fetch::Fetch;
 use crate::index::{Index, Meta, Phase, ROOT_SLOT};
 use crate::ledger::Facts;
-use crate::message::{Message, Want};
-use crate::observe::{self, Stray};
+use crate::message::Message;
+use crate::observe::Stray;
 use crate::pending::{Pending, Traffic, Wake};
 use crate::proof::reached;
 use crate::retire::Retire;
@@ -30,6 +30,7 @@ mod lost;
 mod names;
 mod scans;
 mod seek;
+mod serving;
 mod strays;
 mod verdicts;
 mod waits;
@@ -322,6 +323,11 @@ impl FolderEngine {
         self.traffic.has_deferred() || self.doubts.deadline().is_some() || self.overlooked
     }
 
+    /// Whether the index knows all that lies on this disk: no look is owed.
+    fn sees_all(&self) -> bool {
+        self.has_scanned && !self.paused && !self.has_deferred_looks()
+    }
+
     /// Whether what changed while nobody watched has been found, before this run or in a pause.
     pub fn has_scanned(&self) -> bool {
         self.has_scanned
@@ -406,6 +412,10 @@ impl FolderEngine {
                 self.not_staged(index, &digests, Fetch::denied);
                 Ok(())
             }
+            Message::NotNow(digests) => {
+                self.not_staged(index, &digests, Fetch::failed);
+                Ok(())
+            }
             Message::Nowhere(digest, nodes) => {
                 self.hear_nowhere(index, peer, &digest, nodes);
                 Ok(())
@@ -426,36 +436,6 @@ impl FolderEngine {
             self.facts.meta.phase = Phase::Importing;
             self.start_scan();
         }
-    }
-
-    /// Finds where each content lies; what lies nowhere is refused at once.
-    fn serve(&mut self, index: &dyn Index, peer: NodeId, wants: Vec<Want>) {
-        let (mut found, mut gone) = (Vec::new(), Vec::new());
-        for want in wants {
-            let trash = want.deep.then_some(Origin::Trash);
-            match self.origin(index, &want.digest).or(trash) {
-                Some(origin) => found.push((want, origin)),
-                None => gone.push(want.digest),
-            }
-        }
-        if !found.is_empty() {
-            self.effects.push(Effect::Serve(peer, found));
-        }
-        if !gone.is_empty() {
-            let message = Message::Gone(gone);
-            self.effects.push(Effect::Send(Outgoing { peer, message, inline: Vec::new() }));
-        }
-    }
-
-    pub(super) fn origin(&self, index: &dyn Index, digest: &Digest) -> Option<Origin> {
-        if let Some(row) = index.seen_digest(digest) {
-            let path = observe::path_of(index, row.slot)?;
-            return Some(Origin::Tree(path, row.fingerprint));
-        }
-        if index.is_kept(digest) {
-            return Some(Origin::Kept);
-        }
-        self.fetch.has(digest).then_some(Origin::Staged)
     }
 
     fn unstage(&mut self, index: &dyn Index) {

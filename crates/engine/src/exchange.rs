@@ -142,7 +142,7 @@ impl Exchange {
             Message::Ack(ack) => is_beyond(&ack.knowledge),
             Message::Frame(frame) => is_beyond(&frame.context),
             Message::Hello(_) | Message::Want(_) | Message::Data(_) => false,
-            Message::Gone(_) | Message::Nowhere(..) => false,
+            Message::Gone(_) | Message::NotNow(_) | Message::Nowhere(..) => false,
             Message::Sums(_) | Message::Differs(_) | Message::Standing(_) => false,
         }
     }

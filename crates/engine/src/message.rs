@@ -38,8 +38,10 @@ pub enum Message {
     Want(Vec<Want>),
     /// Pieces of contents.
     Data(Vec<Piece>),
-    /// I cannot give these contents (any more).
+    /// I do not have these contents (any more).
     Gone(Vec<Digest>),
+    /// I cannot give these contents now, and may have them all the same.
+    NotNow(Vec<Digest>),
     /// None of these nodes has this content, me included: each said so again and again, with its
     /// trash looked through, to me or to somebody who told me.
     Nowhere(Digest, Vec<NodeId>),
@@ -52,6 +54,28 @@ impl Message {
             self,
             Message::Share(_) | Message::DeltaEnd(_) | Message::Ack(_) | Message::Standing(_)
         )
+    }
+}
+
+/// Contents that a peer asked for and does not get.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Refused {
+    gone: Vec<Digest>,
+    unsure: Vec<Digest>,
+}
+
+impl Refused {
+    /// One more. `is_sure`: it is nowhere on this disk. A version that all deny is taken back by
+    /// its author, so a read that failed, or a look that is still owed, denies nothing.
+    pub fn add(&mut self, digest: Digest, is_sure: bool) {
+        if is_sure { &mut self.gone } else { &mut self.unsure }.push(digest);
+    }
+
+    /// What is said of them.
+    pub fn into_messages(self) -> impl Iterator<Item = Message> {
+        let gone = (!self.gone.is_empty()).then_some(Message::Gone(self.gone));
+        let unsure = (!self.unsure.is_empty()).then_some(Message::NotNow(self.unsure));
+        gone.into_iter().chain(unsure)
     }
 }
 

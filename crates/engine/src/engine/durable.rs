@@ -77,8 +77,7 @@ impl FolderEngine {
 
     /// What was changed until then has been seen, by the wall clock; `None`: that is not known.
     fn seen_until_ms(&self) -> Option<u64> {
-        let sees_all = self.has_scanned && !self.paused && !self.has_deferred_looks();
-        sees_all.then(|| self.now.wall_ms.saturating_sub(SETTLED_MS))
+        self.sees_all().then(|| self.now.wall_ms.saturating_sub(SETTLED_MS))
     }
 
     pub(super) fn sync(&mut self, index: &mut dyn Index) {

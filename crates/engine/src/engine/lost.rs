@@ -30,6 +30,10 @@ impl FolderEngine {
         let lives: BTreeMap<_, _> =
             index.incarnations().into_iter().map(|life| (life.incarnation, life.node)).collect();
         let Some(&own) = lives.get(&self.facts.meta.incarnation) else { return false };
+        // What no look has found gone lies here, and what a look is owed for may.
+        if index.seen_digest(lost).is_some() || !self.sees_all() {
+            return false;
+        }
         let peers = self.peers();
         // Who can be asked speaks for itself.
         let others = self.fetch.hearsay(lost).filter(|node| !peers.contains(node));
@@ -124,3 +128,6 @@ impl FolderEngine {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

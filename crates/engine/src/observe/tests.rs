@@ -739,6 +739,21 @@ fn who_writes_after_a_power_loss_loses_nothing_and_takes_nothing_away() {
     check_aftermath(true, at_ms(file(1, b'z'), 970_000), After::Beside);
 }
 
+// Story (simulator, power=60, seeds 264, 326, 516, 517, 567): before the program ran again somebody
+// unpacked an archive over a file that was as announced, which sets old times. It was older than
+// what had been announced, so it was taken for what the power had left, and went to the trash.
+#[test]
+fn who_writes_after_a_power_loss_may_set_any_time() {
+    for handle in [1, 2] {
+        let found = at_ms(file(handle, b'z'), 970_000).map(|mut found| {
+            found.attributes.mtime = Timestamp { seconds: 7, nanos: 0 };
+            found
+        });
+        check_aftermath(true, found, After::Beside);
+        check_aftermath(true, at_ms(file(handle, b'z'), 850_000), After::Damage);
+    }
+}
+
 // Story (simulator, --power, seed 14): the power took back the mode that a joined root had got,
 // and the root's own went to all.
 #[test]

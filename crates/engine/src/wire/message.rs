@@ -126,6 +126,7 @@ const NOWHERE: u32 = 9;
 const SUMS: u32 = 10;
 const DIFFERS: u32 = 11;
 const STANDING: u32 = 12;
+const NOT_NOW: u32 = 13;
 
 fn write_knowledge(knowledge: &Knowledge) -> Vec<WireSeen> {
     let seen = knowledge.iter().map(|(incarnation, intervals)| {
@@ -277,16 +278,18 @@ pub(super) fn encode(folder: FolderId, message: &Message) -> Vec<u8> {
             wire.pieces =
                 pieces.map(|p| write_piece(&p.digest, p.size, p.offset, &p.bytes)).collect();
         }
-        Message::Gone(digests) => {
-            wire.kind = GONE;
-            wire.pieces = digests.iter().map(|d| write_piece(d, 0, 0, &[])).collect();
-        }
+        Message::Gone(digests) => (wire.kind, wire.pieces) = (GONE, write_digests(digests)),
+        Message::NotNow(digests) => (wire.kind, wire.pieces) = (NOT_NOW, write_digests(digests)),
         Message::Nowhere(digest, nodes) => {
             (wire.kind, wire.pieces) = (NOWHERE, vec![write_piece(digest, 0, 0, &[])]);
             wire.nodes = nodes.iter().map(|node| node.0.to_vec()).collect();
         }
     }
     wire.encode_to_vec()
+}
+
+fn write_digests(digests: &[Digest]) -> Vec<WirePiece> {
+    digests.iter().map(|digest| write_piece(digest, 0, 0, &[])).collect()
 }
 
 fn write_range(range: &Range) -> WireRange {
@@ -385,6 +388,10 @@ fn read_pieces(wire: Vec<WirePiece>) -> Result<Vec<Piece>, WireError> {
     wire.into_iter().map(read_piece).collect()
 }
 
+fn read_digests(wire: Vec<WirePiece>) -> Result<Vec<Digest>, WireError> {
+    Ok(read_pieces(wire)?.into_iter().map(|piece| piece.digest).collect())
+}
+
 fn read_wants(wire: Vec<WirePiece>) -> Result<Vec<Want>, WireError> {
     if wire.len() > WANTS_MAX {
         return Err(WireError("too many contents wanted at once"));
@@ -441,10 +448,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(FolderId, Message), WireError> {
         ACK => Message::Ack(read_ack(&wire)?),
         WANT => Message::Want(read_wants(wire.pieces)?),
         DATA => Message::Data(read_pieces(wire.pieces)?),
-        GONE => {
-            let pieces = read_pieces(wire.pieces)?;
-            Message::Gone(pieces.into_iter().map(|p| p.digest).collect())
-        }
+        GONE => Message::Gone(read_digests(wire.pieces)?),
+        NOT_NOW => Message::NotNow(read_digests(wire.pieces)?),
         NOWHERE => read_nowhere(wire)?,
         _ => return Err(WireError("an unknown kind of message")),
     };

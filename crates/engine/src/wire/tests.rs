@@ -106,6 +106,7 @@ fn messages(n: u64, k: Knowledge) -> Vec<Message> {
         Message::Sums(vec![Sum { range, count: 64, sum: u128::MAX - u128::from(n) }; 3]),
         Message::Differs(range),
         Message::Standing(Standing { node: NodeId([6; 32]), knowledge: k, age_ms: n }),
+        Message::NotNow(vec![digest; 2]),
     ]
 }
 
@@ -229,7 +230,7 @@ fn values_that_no_disk_can_hold_are_refused() {
 }
 
 /// What version 1 said, as it went over the wire: one message of each kind.
-const FIRST: [&[u8]; 12] = [
+const FIRST: [&[u8]; 13] = [
     include_bytes!("../../../../testdata/wire-1/hello.bin"),
     include_bytes!("../../../../testdata/wire-1/share.bin"),
     include_bytes!("../../../../testdata/wire-1/frame.bin"),
@@ -242,6 +243,7 @@ const FIRST: [&[u8]; 12] = [
     include_bytes!("../../../../testdata/wire-1/sums.bin"),
     include_bytes!("../../../../testdata/wire-1/differs.bin"),
     include_bytes!("../../../../testdata/wire-1/standing.bin"),
+    include_bytes!("../../../../testdata/wire-1/not-now.bin"),
 ];
 
 /// The files never change: a program that cannot read them, or says the same in other bytes, speaks

@@ -14,7 +14,7 @@ use engine::content::Digest;
 use engine::dot::NodeId;
 use engine::engine::{Input, Origin};
 use engine::limits::{FETCHING_FILES_MAX, PIECE_BYTES_MAX, WANTS_MAX};
-use engine::message::{FolderId, Message, Piece, Want};
+use engine::message::{FolderId, Message, Piece, Refused, Want};
 use engine::path::RelPath;
 
 use super::control::Event;
@@ -100,8 +100,8 @@ impl Serving {
             Thread { jobs: sender, waiting }
         });
         if thread.waiting.load(Ordering::Relaxed) + wants.len() > SERVING_MAX {
-            let gone = Message::Gone(wants.into_iter().map(|(want, _)| want.digest).collect());
-            let payload = payload::folder(self.folder, &gone);
+            let all = wants.into_iter().map(|(want, _)| want.digest).collect();
+            let payload = payload::folder(self.folder, &Message::NotNow(all));
             // A session that cannot even take this is about to end.
             let _ = self.net.send(link, Lane::Control, payload);
             return;
@@ -144,7 +144,7 @@ impl Giver {
     /// that goes over the end of one stays where it began, so that its pieces come in order.
     fn give(&self, link: Link, wants: Vec<(Want, Origin)>) -> bool {
         let (mut pieces, mut bytes, mut connection) = (Vec::new(), 0, 0);
-        let (mut gone, mut doubted) = (Vec::new(), Vec::new());
+        let (mut refused, mut doubted) = (Refused::default(), Vec::new());
         for (want, origin) in wants {
             let whereabouts = Whereabouts::from(origin);
             let mut offset = want.offset;
@@ -153,8 +153,9 @@ impl Giver {
                 let read = self.serve.read(&want.digest, want.size, &whereabouts, offset, length);
                 let content = match read {
                     Ok(Served::Bytes(content)) if !content.is_empty() || want.size == 0 => content,
-                    _ => {
-                        gone.push(want.digest);
+                    other => {
+                        let is_gone = matches!(other, Ok(Served::Gone));
+                        refused.add(want.digest, is_gone && whereabouts.is_last());
                         doubted.extend(place(&whereabouts));
                         break;
                     }
@@ -182,7 +183,7 @@ impl Giver {
             drop(self.control.send(Event::Inputs(vec![Input::Doubted(doubted)])));
         }
         (pieces.is_empty() || self.send(link, Lane::Data(connection), Message::Data(pieces)))
-            && (gone.is_empty() || self.send(link, Lane::Control, Message::Gone(gone)))
+            && refused.into_messages().all(|said| self.send(link, Lane::Control, said))
     }
 
     /// Sends, waiting while the lane is full; false when the session is over.

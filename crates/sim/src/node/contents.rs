@@ -9,7 +9,7 @@ use engine::dot::NodeId;
 use engine::engine::{Input, Origin};
 use engine::entry::Entry;
 use engine::limits::PIECE_BYTES_MAX;
-use engine::message::{Frame, Message, Piece, Share, Want};
+use engine::message::{Frame, Message, Piece, Refused, Share, Want};
 use engine::path::RelPath;
 
 /// One data message is closed at this many bytes of content.
@@ -80,10 +80,10 @@ impl Program {
         vec![Input::Staged(whole), Input::Progress(begun), Input::NotStaged(failed)]
     }
 
-    /// Reads what a peer asks for: data messages in order, what is not there any more, and where
+    /// Reads what a peer asks for: data messages in order, what is not given, and where
     /// that was to be.
-    pub fn give(&self, wants: Vec<(Want, Origin)>) -> (Vec<Message>, Vec<Digest>, Vec<RelPath>) {
-        let (mut messages, mut gone, mut doubted) = (Vec::new(), Vec::new(), Vec::new());
+    pub fn give(&self, wants: Vec<(Want, Origin)>) -> (Vec<Message>, Refused, Vec<RelPath>) {
+        let (mut messages, mut refused, mut doubted) = (Vec::new(), Refused::default(), Vec::new());
         let (mut pieces, mut bytes) = (Vec::new(), 0);
         for (want, origin) in wants {
             let whereabouts = Whereabouts::from(origin);
@@ -92,8 +92,9 @@ impl Program {
                 let length = PIECE_BYTES_MAX as u64;
                 let content = match self.serve.read(&digest, size, &whereabouts, offset, length) {
                     Ok(Served::Bytes(content)) if !content.is_empty() || size == 0 => content,
-                    _ => {
-                        gone.push(digest);
+                    other => {
+                        let is_gone = matches!(other, Ok(Served::Gone));
+                        refused.add(digest, is_gone && whereabouts.is_last());
                         if let Whereabouts::Tree { path, .. } = &whereabouts {
                             doubted.push(path.clone());
                         }
@@ -116,7 +117,7 @@ impl Program {
         if !pieces.is_empty() {
             messages.push(Message::Data(pieces));
         }
-        (messages, gone, doubted)
+        (messages, refused, doubted)
     }
 
     /// Stages content that lies elsewhere on this disk; what is not there is to be looked at again.

@@ -15,7 +15,7 @@ use crate::swarm::Counts;
 use engine::content::Digest;
 use engine::engine::{Effect, Input, Origin};
 use engine::index::{Handle, Index, SeenRow};
-use engine::message::{Message, Want};
+use engine::message::Want;
 use engine::observe::{path_of, Stray};
 use engine::plan::{Act, Operation, Outcome};
 use engine::proof::{broken, Mutant};
@@ -368,7 +368,7 @@ impl World {
 
     fn serve(&mut self, node: usize, peer: usize, wants: Vec<(Want, Origin)>) {
         let given = self.work(node, |program, _| program.give(wants));
-        let Some((messages, gone, doubted)) = given else { return };
+        let Some((messages, refused, doubted)) = given else { return };
         if !doubted.is_empty() {
             self.answer(node, vec![Input::Doubted(doubted)]);
         }
@@ -377,8 +377,8 @@ impl World {
             let bytes = wire::encode(FOLDER, &message);
             self.put_on_wire(node, peer, Lane::Data, bytes);
         }
-        if !gone.is_empty() {
-            let bytes = wire::encode(FOLDER, &Message::Gone(gone));
+        for message in refused.into_messages() {
+            let bytes = wire::encode(FOLDER, &message);
             self.put_on_wire(node, peer, Lane::Control, bytes);
         }
     }

@@ -65,9 +65,12 @@ pub(super) fn aftermath(
     let torn = now.size == 0 || now.handle == was.handle;
     let shorter = now.size < was.size && torn;
     let earlier = found.attributes.mtime < row.attributes.mtime;
-    let old = found.attributes.mtime <= power_back;
+    // Users set the time of what they write as they like (an archive unpacked, rsync), but not when
+    // it was changed: what may be theirs is judged by that.
+    let untouched = now.ctime <= power_back;
+    let unwritten = found.attributes.mtime <= power_back;
     reached("after a power loss it is not what was announced");
-    match old && (found.zeros || older || shorter || earlier) {
+    match untouched && (shorter || earlier) || unwritten && (found.zeros || older) {
         true => Aftermath::Damage,
         false => Aftermath::Edit,
     }
