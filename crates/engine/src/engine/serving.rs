@@ -1,6 +1,7 @@
 //! What peers ask for: where each content lies on this disk, and what is said of what does not.
 //!
-//! A version that all deny is taken back by its author, so this node denies only what it is sure of.
+//! A version that all deny is taken back by its author: this node denies what it is sure of, and no
+//! more.
 
 use super::{Effect, FolderEngine, Origin};
 use crate::content::Digest;
