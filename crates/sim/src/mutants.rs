@@ -126,7 +126,10 @@ pub const TRIALS: &[Trial] = &[
     test(Mutant::NoIntents, "a_file_made_just_before_a_kill_and_deleted_since_does_not_come_back"),
     trial(Mutant::EverythingIsNews, "", 100),
     test(Mutant::LosersToTrash, "a_replacement_expects_what_was_last_seen_and_says_where_it_goes"),
-    trial(Mutant::ReleasedForAll, "reuse=80 crowd=3 cuts=300 lies=0", 200),
+    test(
+        Mutant::ReleasedForAll,
+        "bytes_that_lost_in_two_files_stay_until_both_have_let_go_of_them",
+    ),
     test(Mutant::NoHeir, "an_equal_file_inherits_the_row_of_the_one_that_is_deleted"),
     trial(Mutant::NoBarrier, "", 100),
     trial(Mutant::NeverAgain, "", 100),

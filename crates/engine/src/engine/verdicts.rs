@@ -18,3 +18,6 @@ impl FolderEngine {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
