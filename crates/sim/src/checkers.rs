@@ -131,12 +131,14 @@ impl Census {
         self.gave_up.extend(unseen.into_iter().map(|digest| (node, digest)));
     }
 
-    fn owed_by(&self, node: usize) -> impl Iterator<Item = Digest> + '_ {
+    /// What users wrote on a machine and have not given up there.
+    pub fn owed_by(&self, node: usize) -> impl Iterator<Item = Digest> + '_ {
         let all = self.wrote.iter().filter(move |(at, _)| *at == node);
         all.filter(|one| !self.gave_up.contains(one)).map(|(_, digest)| *digest)
     }
 
-    fn owed_by_all(&self) -> BTreeSet<Digest> {
+    /// What nobody has let go of.
+    pub fn owed_by_all(&self) -> BTreeSet<Digest> {
         let all = self.wrote.iter().map(|(_, digest)| *digest);
         all.filter(|digest| !self.let_go.contains(digest)).collect()
     }

@@ -67,6 +67,9 @@ options! {
     links: 0, |_| 0;
     /// Whether users do not do what is known to go wrong; see [`crate::users::Town`].
     spare: 0, |_| 0;
+    /// Whether users remove, move and replace nothing, so that all that loses has to be kept. Not
+    /// drawn: for single rounds of the trial of the real program.
+    gentle: 0, |_| 0;
     /// In so many of 1,000 calls of a program to its disk a user comes in between.
     between: 0, |chance| some(chance, 750, &[5, 20, 60]);
     /// Whether timestamps are coarse, as before Linux 6.13.

@@ -115,6 +115,36 @@ impl Volume {
     }
 }
 
+/// What a trial cannot do without, as a reason why not.
+pub type Lack = Option<String>;
+
+/// Why there can be no machines with a network between them.
+pub fn lack() -> Lack {
+    let space = format!("syncline-e2e-try-{}", std::process::id());
+    for program in ["nsenter", "getfattr", "setfattr", "setfacl", "timeout", "mount", "unshare"] {
+        if let Err(error) = tool(&[program, "--version"]) {
+            return Some(format!("needs {program}: {}", error.message().unwrap_or("it fails")));
+        }
+    }
+    let made = tools(&format!("ip netns add {space}"));
+    match made.and_then(|_| tools(&format!("ip netns del {space}"))) {
+        Ok(_) => None,
+        Err(error) => {
+            let why = error.message().unwrap_or("it fails");
+            Some(format!("needs root and network namespaces: {why}"))
+        }
+    }
+}
+
+/// Why there can be no filesystem in a file.
+pub fn no_images() -> Lack {
+    let needed = ["mkfs.ext4 -V", "losetup --version", "fsfreeze --version", "findmnt --version"];
+    needed.iter().find_map(|line| {
+        let error = tools(line).err()?;
+        Some(format!("needs {line}: {}", error.message().unwrap_or("it fails")))
+    })
+}
+
 /// Nodes, their network, their filesystems.
 pub struct Lab {
     /// In the order in which they join.
@@ -230,9 +260,14 @@ impl Lab {
 
     /// Gives a node's tree an ext4 of its own, in an image file.
     pub fn image_volume(&mut self, at: usize) -> Outcome<Volume> {
+        self.image_volume_of(at, IMAGE_BYTES)
+    }
+
+    /// The same, of another size.
+    pub fn image_volume_of(&mut self, at: usize, bytes: u64) -> Outcome<Volume> {
         let volume = self.volume(at)?;
         let image = volume.image.to_string_lossy();
-        fs::File::create(&volume.image)?.set_len(IMAGE_BYTES)?;
+        fs::File::create(&volume.image)?.set_len(bytes)?;
         tool(&["mkfs.ext4", "-q", "-F", &image])?;
         volume.mount_image()?;
         self.mounts.insert(0, volume.top.clone());
@@ -367,11 +402,12 @@ impl Lab {
         Ok(())
     }
 
-    /// No route between two nodes that both reach the third.
-    pub fn no_route(&self, one: usize, other: usize) -> Outcome {
+    /// Takes away, or gives back, the route between two nodes that both reach the third.
+    pub fn route(&self, one: usize, other: usize, is_there: bool) -> Outcome {
+        let verb = if is_there { "del" } else { "add" };
         for (from, to) in [(one, other), (other, one)] {
             let (from, to) = (&self.nodes[from], &self.nodes[to]);
-            tools(&format!("ip -n {} route add blackhole {}/32", from.space, to.address))?;
+            tools(&format!("ip -n {} route {verb} blackhole {}/32", from.space, to.address))?;
         }
         Ok(())
     }

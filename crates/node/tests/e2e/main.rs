@@ -22,21 +22,18 @@ mod writers;
 
 use libtest_mimic::{Arguments, Trial};
 
-use lab::Outcome;
+use lab::{Lack, Outcome};
 
 /// One at a time: a program started for one trial would for a moment hold files that another has
 /// open for writing, and a daemon rightly waits for those.
 const THREADS: usize = 1;
 
-/// What a trial cannot do without, as a reason why not.
-type Lack = Option<String>;
-
 fn main() {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(THREADS);
-    let lack = lack();
+    let lack = lab::lack();
     let network = |name, run| trial(name, &lack, run);
-    let images = lack.clone().or_else(no_images);
+    let images = lack.clone().or_else(lab::no_images);
     let volume = |name, run| trial(name, &images, run);
     let listing = arguments.list;
     let wordpress = match (&lack, listing) {
@@ -90,31 +87,4 @@ fn trial(name: &str, lack: &Lack, run: fn() -> Outcome) -> Trial {
         eprintln!("e2e: SKIPPED {name}: {why}");
     }
     Trial::test(name, run).with_ignored_flag(lack.is_some())
-}
-
-/// Why there can be no filesystem in a file.
-fn no_images() -> Lack {
-    let tools = ["mkfs.ext4 -V", "losetup --version", "fsfreeze --version", "findmnt --version"];
-    tools.iter().find_map(|line| {
-        let error = lab::tools(line).err()?;
-        Some(format!("needs {line}: {}", error.message().unwrap_or("it fails")))
-    })
-}
-
-/// Why there can be no machines with a network between them.
-fn lack() -> Lack {
-    let space = format!("syncline-e2e-try-{}", std::process::id());
-    for tool in ["nsenter", "getfattr", "setfattr", "setfacl", "timeout", "mount", "unshare"] {
-        if let Err(error) = lab::tool(&[tool, "--version"]) {
-            return Some(format!("needs {tool}: {}", error.message().unwrap_or("it fails")));
-        }
-    }
-    let made = lab::tools(&format!("ip netns add {space}"));
-    match made.and_then(|_| lab::tools(&format!("ip netns del {space}"))) {
-        Ok(_) => None,
-        Err(error) => {
-            let why = error.message().unwrap_or("it fails");
-            Some(format!("needs root and network namespaces: {why}"))
-        }
-    }
 }

@@ -13,6 +13,8 @@ use crate::lab::{tool, tools, until, Outcome, FOLDER};
 
 /// Seconds after which a command that hangs is ended.
 const COMMAND_LIMIT_S: &str = "120";
+/// Names another build of the program to be tried: the one that ships.
+const PROGRAM_VARIABLE: &str = "E2E_PROGRAM";
 /// The copy of the program that another user runs.
 const OWN_BINARY: &str = "syncline-of-this-user";
 /// Scans are counted by their lines.
@@ -44,6 +46,12 @@ impl Run {
         }
         Ok(())
     }
+}
+
+/// The program that is tried.
+fn binary() -> PathBuf {
+    let other = std::env::var_os(PROGRAM_VARIABLE);
+    other.map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_syncline")), PathBuf::from)
 }
 
 /// One machine.
@@ -118,7 +126,7 @@ impl Node {
     /// From now on everything here is done as `user`, with a copy of the program: the original may
     /// lie where only root can go.
     pub fn become_user(&mut self, user: u32) -> Outcome {
-        std::fs::copy(env!("CARGO_BIN_EXE_syncline"), self.place.join(OWN_BINARY))?;
+        std::fs::copy(binary(), self.place.join(OWN_BINARY))?;
         self.user = Some(user);
         Ok(())
     }
@@ -127,7 +135,7 @@ impl Node {
     fn program(&self, home: &Path, before: &[&str]) -> Command {
         let mut command = Command::new("nsenter");
         command.arg(format!("--net=/run/netns/{}", self.space));
-        let mut binary = PathBuf::from(env!("CARGO_BIN_EXE_syncline"));
+        let mut binary = binary();
         if let Some(user) = self.user {
             binary = self.place.join(OWN_BINARY);
             let (user, group) = (format!("--reuid={user}"), format!("--regid={user}"));

@@ -34,9 +34,20 @@ pub enum Deed {
     /// A file was opened for writing.
     Opened { inode: Inode },
     /// Its bytes are others now.
-    Changed { inode: Inode },
+    Changed { inode: Inode, span: Span },
     /// It was closed after that; a name of it, if it has one.
     Closed { inode: Inode, bytes: Arc<Vec<u8>>, at: Option<RelPath> },
+    /// Its attributes are others now.
+    Dressed { inode: Inode },
+}
+
+/// Which bytes of a file were changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Span {
+    /// So many, from here on.
+    Written(usize, usize),
+    /// All beyond this length, or up to it.
+    Cut(usize),
 }
 
 impl Model {

@@ -4,9 +4,10 @@
 //! Knows nothing of the program: [`super::SimDisk`] offers it as an `Fs`, users work on it
 //! directly. Every call is one system call and cannot be interrupted. Errors are the kernel's. No
 //! call costs more than what it touches. Names are changed in `names`, bytes in `files`; what a
-//! power loss takes is in `power`.
+//! power loss takes is in `power`; how a model follows a real disk in `mirror`.
 
 mod files;
+mod mirror;
 mod names;
 mod power;
 
@@ -20,6 +21,7 @@ use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+pub use mirror::{Look, Mirror};
 pub use names::Target;
 
 /// Which inode, for ever: the generation above, the number, which is given again, below.

@@ -23,10 +23,10 @@ impl Oracle {
                     self.closed(node, inode, &bytes, at);
                 }
             }
-            Deed::Made { .. } => {}
+            Deed::Made { .. } | Deed::Dressed { .. } => {}
             Deed::Linked { what: (inode, _), at } => self.been_at(node, inode, at),
             Deed::Opened { inode } => self.opened(node, inode),
-            Deed::Changed { inode } => {
+            Deed::Changed { inode, .. } => {
                 let seen = self.held.get(&(node, inode)).and_then(|held| held.seen.clone());
                 let seen = seen.map_or_else(|| self.stands_for(node, inode), |(seen, _)| seen);
                 self.give_up(&seen);

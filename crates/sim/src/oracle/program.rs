@@ -24,7 +24,7 @@ impl Oracle {
                     (held.digest, held.stands) = (digest_of(&bytes), Stands::Copy);
                 }
             }
-            Deed::Opened { .. } | Deed::Changed { .. } => {}
+            Deed::Opened { .. } | Deed::Changed { .. } | Deed::Dressed { .. } => {}
             Deed::Linked { what, at } => self.carried(node, what, None, at, model),
             Deed::Unnamed { what: (inode, FileKind::File), from, left } => {
                 self.stays_in(node, from.as_ref());

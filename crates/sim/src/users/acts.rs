@@ -19,7 +19,12 @@ impl User<'_> {
             let done = self.give_name();
             return done.unwrap_or_default();
         }
-        let done = match self.town.random.below(100) {
+        let choice = self.town.random.below(100);
+        let removes = !matches!(choice, 0..45 | 82..92);
+        if self.town.options.gentle > 0 && removes {
+            return String::new();
+        }
+        let done = match choice {
             0..22 => self.create(),
             22..30 => self.make_dir(),
             30..45 => self.write(),

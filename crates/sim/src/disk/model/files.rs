@@ -4,7 +4,7 @@
 //! `writers` until it is unmapped. A part of `model`.
 
 use super::{Inode, Model, Thing};
-use crate::disk::deeds::Deed;
+use crate::disk::deeds::{Deed, Span};
 use disk::watch::Touched;
 use rustix::io::Errno;
 use std::sync::Arc;
@@ -50,7 +50,7 @@ impl Model {
 
     /// Writes at `offset`; a gap is filled with zeros.
     pub fn write(&mut self, inode: Inode, bytes: &[u8], offset: usize) -> Result<(), Errno> {
-        self.edit(inode, |content| {
+        self.edit(inode, Span::Written(offset, bytes.len()), |content| {
             let end = offset + bytes.len();
             if content.len() < end {
                 content.resize(end, 0);
@@ -67,7 +67,8 @@ impl Model {
         if self.thing(inode)?.bytes.len() < end {
             return Err(Errno::FAULT);
         }
-        self.edit(inode, |content| content[offset..end].copy_from_slice(bytes))?;
+        let span = Span::Written(offset, bytes.len());
+        self.edit(inode, span, |content| content[offset..end].copy_from_slice(bytes))?;
         if self.stored.insert(inode) {
             self.content_changed(inode)?;
         }
@@ -76,14 +77,19 @@ impl Model {
 
     /// Cuts or extends a file.
     pub fn truncate(&mut self, inode: Inode, length: usize) -> Result<(), Errno> {
-        self.edit(inode, |content| content.resize(length, 0))?;
+        self.edit(inode, Span::Cut(length), |content| content.resize(length, 0))?;
         self.content_changed(inode)
     }
 
-    fn edit(&mut self, inode: Inode, edit: impl FnOnce(&mut Vec<u8>)) -> Result<(), Errno> {
+    fn edit(
+        &mut self,
+        inode: Inode,
+        span: Span,
+        edit: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), Errno> {
         self.note_bytes(inode)?;
         edit(Arc::make_mut(&mut self.thing_mut(inode)?.bytes));
-        self.note_deed(Deed::Changed { inode });
+        self.note_deed(Deed::Changed { inode, span });
         let thing = self.thing(inode)?;
         if thing.writers == 0 {
             // By hand, as with truncate(2): what is there now is whole.
@@ -111,6 +117,7 @@ impl Model {
         self.journal.begin();
         self.note_attributes(inode);
         edit(self.thing_mut(inode)?);
+        self.note_deed(Deed::Dressed { inode });
         self.status_changed(inode);
         self.tell_of(inode, Touched::ATTRIBUTES);
         Ok(())

@@ -1,0 +1,246 @@
+//! What must hold when nothing is to be done any more, by the simulator's census and by what was
+//! seen: every byte that nobody gave up is in the tree or in the conflict store of every node;
+//! nothing is shown that nobody wrote; what was nowhere stays nowhere.
+//!
+//! Shares no code with the engine. Called by the run; the trees are compared by the lab.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use disk::fs::FileKind;
+use engine::content::Digest;
+use sim::checkers::{digest_of, Census};
+use sim::disk::model::Look;
+
+use crate::hands::{look, state, Done, Shown};
+use crate::lab::{Lab, Outcome, FOLDER};
+use crate::node::Node;
+
+/// Conflicts of one node that operators let stand.
+const CONFLICTS_MAX: usize = 12;
+/// How a conflict is listed that only one node has, because a kill came before its path was written
+/// down.
+const NAMELESS: &str = "unnamed-";
+
+/// What is wrong, and of which content.
+pub type Fault = (String, Digest);
+
+/// What was seen so far.
+#[derive(Default)]
+pub struct Account {
+    /// Every content that any file had after a user's step, and the step.
+    written: BTreeMap<Digest, usize>,
+    /// Those since the last rest.
+    recent: BTreeSet<Digest>,
+    /// Those that were nowhere at some rest.
+    dead: BTreeSet<Digest>,
+    /// Machines where a name was taken away since the last rest: what comes into the conflict store
+    /// there may have lost to what is gone, and goes with it.
+    unheard: BTreeSet<usize>,
+    /// Figures for the end.
+    pub figures: Figures,
+}
+
+/// How much was looked at.
+#[derive(Debug, Default)]
+pub struct Figures {
+    /// Rests at which all was compared.
+    pub rests: u64,
+    /// Things in a tree, summed over the rests.
+    pub things: u64,
+    /// Contents that were owed, and of those the ones that only conflict stores had.
+    pub owed: u64,
+    /// See `owed`.
+    pub kept: u64,
+    /// Contents that were nowhere at last.
+    pub dead: u64,
+    /// Conflicts that all nodes list, summed over the rests.
+    pub conflicts: u64,
+    /// Losers that were read by `conflicts show`.
+    pub losers: u64,
+    /// Losers that operators dropped.
+    pub dropped: u64,
+}
+
+impl Account {
+    /// A user has done something.
+    pub fn hear(&mut self, at: usize, done: &Done, step: usize) {
+        for digest in &done.contents {
+            self.written.entry(*digest).or_insert(step);
+            self.recent.insert(*digest);
+        }
+        if done.has_unnamed {
+            self.unheard.insert(at);
+        }
+    }
+
+    /// In which step a content was written first.
+    pub fn step_of(&self, digest: &Digest) -> Option<usize> {
+        self.written.get(digest).copied()
+    }
+
+    /// Everything is quiet.
+    pub fn at_rest(&mut self, lab: &Lab, census: &mut Census) -> Outcome<Vec<Fault>> {
+        let shown = lab.nodes.iter().map(look).collect::<Outcome<Vec<Shown>>>()?;
+        let kept: Vec<BTreeSet<Digest>> = shown.iter().map(kept_by).collect();
+        for at in std::mem::take(&mut self.unheard) {
+            kept[at].iter().for_each(|digest| census.let_go_of(*digest));
+        }
+        let tree = tree_of(&shown[0]);
+        let mut faults = self.wrong_in(&tree, &kept);
+        for (at, (node, kept)) in lab.nodes.iter().zip(&kept).enumerate() {
+            faults.extend(lost_on((at, node), census, (&tree, kept))?);
+        }
+        faults.extend(self.same_conflicts(lab, &kept)?);
+        if !faults.is_empty() {
+            let nameless = nameless(lab)?;
+            faults.retain(|(_, digest)| !nameless.contains(&digest.to_string()));
+        }
+        let owed = census.owed_by_all();
+        self.figures.rests += 1;
+        self.figures.things += shown[0].tree.len() as u64;
+        self.figures.kept += owed.iter().filter(|digest| !tree.contains(digest)).count() as u64;
+        self.figures.owed += owed.len() as u64;
+        self.bury(&tree, &kept);
+        Ok(faults)
+    }
+
+    /// A loser can be had on every node.
+    fn same_conflicts(&mut self, lab: &Lab, kept: &[BTreeSet<Digest>]) -> Outcome<Vec<Fault>> {
+        let (mut faults, mut first) = (Vec::new(), None);
+        for (node, kept) in lab.nodes.iter().zip(kept) {
+            let listed = node.conflicts()?.into_iter().filter(|one| !one.id.starts_with(NAMELESS));
+            let listed: BTreeMap<String, (String, String)> =
+                listed.map(|one| (one.id, (one.path, one.hash))).collect();
+            let kept: BTreeSet<String> = kept.iter().map(Digest::to_string).collect();
+            let is_kept = |hash: &String| hash.is_empty() || kept.contains(hash);
+            if let Some((path, hash)) = listed.values().find(|(_, hash)| !is_kept(hash)) {
+                let words = format!("{} lists {hash} of {path} and does not keep it", node.name);
+                faults.push((words, digest_of(b"")));
+            }
+            let first = first.get_or_insert_with(|| listed.clone());
+            if *first != listed {
+                let words = format!("{} lists {listed:?}, a lists {first:?}", node.name);
+                faults.push((words, digest_of(b"")));
+            }
+        }
+        self.figures.conflicts += first.map_or(0, |listed| listed.len() as u64);
+        Ok(faults)
+    }
+
+    /// C14: shown and not written; C5: risen from the dead.
+    fn wrong_in(&self, tree: &BTreeSet<Digest>, kept: &[BTreeSet<Digest>]) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        for digest in tree.iter().chain(kept.iter().flatten()) {
+            if !self.written.contains_key(digest) {
+                faults.push(("C14: nobody wrote what is there".to_owned(), *digest));
+            }
+            if self.dead.contains(digest) && !self.recent.contains(digest) {
+                faults.push(("C5: risen from the dead".to_owned(), *digest));
+            }
+        }
+        faults
+    }
+
+    fn bury(&mut self, tree: &BTreeSet<Digest>, kept: &[BTreeSet<Digest>]) {
+        self.recent.clear();
+        let is_there = |digest: &Digest| {
+            tree.contains(digest) || kept.iter().any(|kept| kept.contains(digest))
+        };
+        self.dead = self.written.keys().copied().filter(|digest| !is_there(digest)).collect();
+        self.figures.dead = self.dead.len() as u64;
+    }
+
+    /// Operators read what lost, on any node; where much has, they drop it.
+    pub fn operate(&mut self, node: &Node, census: &mut Census) -> Outcome {
+        let conflicts = node.conflicts()?;
+        let files = conflicts.iter().filter(|one| one.link.is_none());
+        for one in files.clone().take(2) {
+            let shown = node.run(&["conflicts", "show", &one.id])?;
+            if shown.code != 0 || digest_of(&shown.stdout).to_string() != one.hash {
+                let words = format!("{}: {one:?} is not shown: {}", node.name, shown.stderr);
+                return Err(words.into());
+            }
+            self.figures.losers += 1;
+        }
+        if conflicts.len() <= CONFLICTS_MAX {
+            return Ok(());
+        }
+        for one in &conflicts {
+            // One verdict may settle what another conflict was about.
+            let run = node.run(&["conflicts", "drop", &one.id])?;
+            self.figures.dropped += u64::from(run.code == 0);
+        }
+        for look in look(node)?.kept {
+            census.let_go_of(digest_of(&look.bytes));
+        }
+        node.ok(&["wait", FOLDER, "--all", "--timeout", "60s"])?;
+        Ok(())
+    }
+}
+
+/// C2: what a machine has destroyed; what is neither in its tree nor in its conflict store.
+fn lost_on(
+    (at, node): (usize, &Node),
+    census: &Census,
+    (tree, kept): (&BTreeSet<Digest>, &BTreeSet<Digest>),
+) -> Outcome<Vec<Fault>> {
+    let everywhere = everything(node, tree)?;
+    let destroyed = census.owed_by(at).filter(|owed| !everywhere.contains_key(owed));
+    let words = format!("C2: {} has destroyed what was written there", node.name);
+    let mut faults: Vec<Fault> = destroyed.map(|owed| (words.clone(), owed)).collect();
+    for owed in census.owed_by_all() {
+        if !tree.contains(&owed) && !kept.contains(&owed) {
+            let place = everywhere.get(&owed);
+            faults.push((format!("C2: {} neither shows nor keeps: {place:?}", node.name), owed));
+        }
+    }
+    Ok(faults)
+}
+
+/// Contents, in hex, that one node alone keeps and says so.
+fn nameless(lab: &Lab) -> Outcome<BTreeSet<String>> {
+    let mut found = BTreeSet::new();
+    for node in &lab.nodes {
+        let all = node.conflicts()?.into_iter();
+        found.extend(all.filter(|one| one.id.starts_with(NAMELESS)).map(|one| one.hash));
+    }
+    Ok(found)
+}
+
+fn tree_of(shown: &Shown) -> BTreeSet<Digest> {
+    let is_full = |look: &&Look| look.kind == FileKind::File && !look.bytes.is_empty();
+    let files = shown.tree.iter().map(|(_, look)| look).filter(is_full);
+    files.map(|look| digest_of(&look.bytes)).collect()
+}
+
+fn kept_by(shown: &Shown) -> BTreeSet<Digest> {
+    shown.kept.iter().map(|look| digest_of(&look.bytes)).collect()
+}
+
+/// Every content on a machine, with one of its places.
+fn everything(node: &Node, tree: &BTreeSet<Digest>) -> Outcome<BTreeMap<Digest, String>> {
+    let mut found: BTreeMap<Digest, String> =
+        tree.iter().map(|digest| (*digest, "the tree".to_owned())).collect();
+    let Some(state) = state(node) else { return Ok(found) };
+    let mut rest = vec![state];
+    while let Some(dir) = rest.pop() {
+        for entry in fs::read_dir(&dir)? {
+            let path = entry?.path();
+            let metadata = fs::symlink_metadata(&path)?;
+            if metadata.is_dir() {
+                rest.push(path);
+            } else if metadata.is_file() {
+                found.insert(digest_of(&fs::read(&path)?), short(&path));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The last two names of a path.
+fn short(path: &Path) -> String {
+    let names: Vec<_> = path.iter().rev().take(2).map(|name| name.to_string_lossy()).collect();
+    names.into_iter().rev().collect::<Vec<_>>().join("/")
+}
