@@ -14,11 +14,9 @@ use sim::checkers::{digest_of, Census};
 use sim::disk::model::Look;
 
 use crate::hands::{look, state, Done, Shown};
-use crate::lab::{Lab, Outcome, FOLDER};
+use crate::lab::{Lab, Outcome};
 use crate::node::Node;
 
-/// Conflicts of one node that operators let stand.
-const CONFLICTS_MAX: usize = 12;
 /// How a conflict is listed that only one node has, because a kill came before its path was written
 /// down.
 const NAMELESS: &str = "unnamed-";
@@ -59,8 +57,6 @@ pub struct Figures {
     pub conflicts: u64,
     /// Losers that were read by `conflicts show`.
     pub losers: u64,
-    /// Losers that operators dropped.
-    pub dropped: u64,
 }
 
 impl Account {
@@ -152,11 +148,10 @@ impl Account {
         self.figures.dead = self.dead.len() as u64;
     }
 
-    /// Operators read what lost, on any node; where much has, they drop it.
-    pub fn operate(&mut self, node: &Node, census: &mut Census) -> Outcome {
+    /// Somebody reads what lost.
+    pub fn read_losers(&mut self, node: &Node) -> Outcome {
         let conflicts = node.conflicts()?;
-        let files = conflicts.iter().filter(|one| one.link.is_none());
-        for one in files.clone().take(2) {
+        for one in conflicts.iter().filter(|one| one.link.is_none()).take(2) {
             let shown = node.run(&["conflicts", "show", &one.id])?;
             if shown.code != 0 || digest_of(&shown.stdout).to_string() != one.hash {
                 let words = format!("{}: {one:?} is not shown: {}", node.name, shown.stderr);
@@ -164,18 +159,6 @@ impl Account {
             }
             self.figures.losers += 1;
         }
-        if conflicts.len() <= CONFLICTS_MAX {
-            return Ok(());
-        }
-        for one in &conflicts {
-            // One verdict may settle what another conflict was about.
-            let run = node.run(&["conflicts", "drop", &one.id])?;
-            self.figures.dropped += u64::from(run.code == 0);
-        }
-        for look in look(node)?.kept {
-            census.let_go_of(digest_of(&look.bytes));
-        }
-        node.ok(&["wait", FOLDER, "--all", "--timeout", "60s"])?;
         Ok(())
     }
 }

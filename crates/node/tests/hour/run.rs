@@ -139,7 +139,7 @@ impl Run {
         self.town.tell(|| "all is healed".to_owned());
         self.rest()?;
         let at = self.random.below(self.hands.len());
-        self.account.operate(&self.lab.nodes[at], &mut self.town.census)
+        self.account.read_losers(&self.lab.nodes[at])
     }
 
     /// A user does something, or ends what was begun.
