@@ -13,7 +13,7 @@ use engine::content::Digest;
 use sim::checkers::{digest_of, Census};
 use sim::disk::model::Look;
 
-use crate::hands::{look, state, Done, Shown};
+use crate::hands::{look, state, trash, Done, Shown};
 use crate::lab::{Lab, Outcome};
 use crate::node::Node;
 
@@ -33,9 +33,11 @@ pub struct Account {
     recent: BTreeSet<Digest>,
     /// Those that were nowhere at some rest.
     dead: BTreeSet<Digest>,
-    /// Machines where a name was taken away since the last rest: what comes into the conflict store
-    /// there may have lost to what is gone, and goes with it.
-    unheard: BTreeSet<usize>,
+    /// Names that were taken away on each machine since the last rest. What lost to what is gone
+    /// goes with it, also what is kept before the daemon has heard of it.
+    unnamed: BTreeMap<usize, BTreeSet<String>>,
+    /// How much of each trash was read.
+    trashed: BTreeMap<usize, u64>,
     /// Figures for the end.
     pub figures: Figures,
 }
@@ -61,14 +63,43 @@ pub struct Figures {
 
 impl Account {
     /// A user has done something.
-    pub fn hear(&mut self, at: usize, done: &Done, step: usize) {
+    pub fn hear(&mut self, at: usize, done: &Done, step: usize, census: &mut Census) {
         for digest in &done.contents {
             self.written.entry(*digest).or_insert(step);
             self.recent.insert(*digest);
         }
-        if done.has_unnamed {
-            self.unheard.insert(at);
+        let unnamed = self.unnamed.entry(at).or_default();
+        unnamed.extend(done.unnamed.iter().map(|path| path.to_string()));
+        if !unnamed.is_empty() {
+            done.kept.iter().for_each(|digest| census.let_go_of(*digest));
         }
+    }
+
+    /// What was removed with the name it had lost, before anybody could look.
+    fn let_go(&mut self, lab: &Lab, kept: &[BTreeSet<Digest>], census: &mut Census) -> Outcome {
+        let unnamed = std::mem::take(&mut self.unnamed);
+        for (at, node) in lab.nodes.iter().enumerate() {
+            let names = unnamed.get(&at).filter(|names| !names.is_empty());
+            if names.is_some() {
+                kept[at].iter().for_each(|digest| census.let_go_of(*digest));
+            }
+            let read = self.trashed.entry(at).or_default();
+            let before = *read;
+            for line in trash(node)? {
+                let mut words = line.splitn(4, ' ');
+                let number = words.next().and_then(|number| number.parse::<u64>().ok());
+                let Some(number) = number.filter(|number| *number > before) else { continue };
+                *read = number.max(*read);
+                let [Some(digest), Some("-"), Some(path)] = [(); 3].map(|()| words.next()) else {
+                    continue;
+                };
+                let is_below = |name: &&String| Path::new(path).starts_with(name);
+                if names.is_some_and(|names| names.iter().any(|name| is_below(&name))) {
+                    digest_in(digest).into_iter().for_each(|digest| census.let_go_of(digest));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// In which step a content was written first.
@@ -80,9 +111,7 @@ impl Account {
     pub fn at_rest(&mut self, lab: &Lab, census: &mut Census) -> Outcome<Vec<Fault>> {
         let shown = lab.nodes.iter().map(look).collect::<Outcome<Vec<Shown>>>()?;
         let kept: Vec<BTreeSet<Digest>> = shown.iter().map(kept_by).collect();
-        for at in std::mem::take(&mut self.unheard) {
-            kept[at].iter().for_each(|digest| census.let_go_of(*digest));
-        }
+        self.let_go(lab, &kept, census)?;
         let tree = tree_of(&shown[0]);
         let mut faults = self.wrong_in(&tree, &kept);
         for (at, (node, kept)) in lab.nodes.iter().zip(&kept).enumerate() {
@@ -190,6 +219,13 @@ fn nameless(lab: &Lab) -> Outcome<BTreeSet<String>> {
         found.extend(all.filter(|one| one.id.starts_with(NAMELESS)).map(|one| one.hash));
     }
     Ok(found)
+}
+
+/// A digest from its hex digits.
+fn digest_in(text: &str) -> Option<Digest> {
+    let pair = |at: usize| u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok();
+    let bytes: Option<Vec<u8>> = (0..32).map(pair).collect();
+    Some(Digest(bytes?.try_into().ok()?))
 }
 
 fn tree_of(shown: &Shown) -> BTreeSet<Digest> {

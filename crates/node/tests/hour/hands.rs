@@ -49,8 +49,10 @@ pub struct Shown {
 pub struct Done {
     /// Every content that a file had after it.
     pub contents: Vec<Digest>,
-    /// Whether a name was taken away or is another's now.
-    pub has_unnamed: bool,
+    /// Names that were taken away, or are another's now.
+    pub unnamed: Vec<RelPath>,
+    /// What the conflict store held then.
+    pub kept: Vec<Digest>,
 }
 
 /// One machine, as its users reach it.
@@ -152,9 +154,10 @@ impl Hands {
         let places = tree.iter().map(|(path, look)| (look.number, node.tree.join(plain(path))));
         let places: BTreeMap<u64, PathBuf> = places.collect();
         work(&mut self.mirror.model);
-        let done = self.carry_all(node, &places);
+        let mut done = self.carry_all(node, &places)?;
         drop(still);
-        done
+        done.kept = kept.iter().map(|look| digest_of(&look.bytes)).collect();
+        Ok(done)
     }
 
     fn carry_all(&mut self, node: &Node, places: &BTreeMap<u64, PathBuf>) -> Outcome<Done> {
@@ -174,8 +177,7 @@ impl Hands {
             last.insert(inode, bytes);
         }
         for deed in deeds {
-            done.has_unnamed |=
-                matches!(deed, Deed::Unnamed { .. } | Deed::Renamed { .. } | Deed::Swapped { .. });
+            done.unnamed.extend(unnamed_by(&deed).into_iter().flatten().map(|path| inside(&path)));
             let what = format!("{deed:?}");
             self.carry(&node.tree, deed, places, &last).map_err(|error| {
                 let why = error.message().unwrap_or("?").to_owned();
@@ -267,11 +269,24 @@ impl Hands {
     }
 }
 
-/// A path of the model on the disk: without the name of the root.
+/// The names that a call takes away, or gives to something else.
+fn unnamed_by(deed: &Deed) -> [Option<RelPath>; 2] {
+    match deed {
+        Deed::Unnamed { from, .. } => [from.clone(), None],
+        Deed::Renamed { from, to, .. } => [from.clone(), to.clone()],
+        Deed::Swapped { a, b, .. } => [a.clone(), b.clone()],
+        _ => [None, None],
+    }
+}
+
+/// A path of the model from the root: without the root's own name.
+fn inside(path: &RelPath) -> RelPath {
+    RelPath::from_names(path.names().iter().skip(1).cloned().collect())
+}
+
+/// The same on the disk.
 fn place(root: &Path, at: Option<RelPath>) -> Outcome<PathBuf> {
-    let at = at.ok_or("it has no path")?;
-    let names = at.names().iter().skip(1);
-    Ok(root.join(plain(&RelPath::from_names(names.cloned().collect()))))
+    Ok(root.join(plain(&inside(&at.ok_or("it has no path")?))))
 }
 
 fn plain(path: &RelPath) -> PathBuf {
@@ -282,6 +297,13 @@ fn plain(path: &RelPath) -> PathBuf {
 fn open(at: &Path) -> io::Result<File> {
     let nonblock = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).expect("a flag");
     File::options().write(true).read(true).custom_flags(nonblock).open(at)
+}
+
+/// What a trash says of itself, a line each: number, content, what it made way to, path.
+pub fn trash(node: &Node) -> Outcome<Vec<String>> {
+    let Some(state) = state(node) else { return Ok(Vec::new()) };
+    let text = fs::read(state.join("trash/index"))?;
+    Ok(String::from_utf8_lossy(&text).lines().map(str::to_owned).collect())
 }
 
 /// What stands on a machine.

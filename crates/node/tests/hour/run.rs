@@ -15,7 +15,7 @@ use sim::swarm::Options;
 use sim::users::{Town, ANCHOR};
 
 use crate::account::Account;
-use crate::hands::Hands;
+use crate::hands::{Done, Hands};
 use crate::lab::{self, until, Lab, Outcome, FOLDER};
 use crate::tree;
 use crate::weather::Weather;
@@ -97,8 +97,8 @@ impl Run {
             town.census.begins(at);
         }
         let mut account = Account::default();
-        let anchored = crate::hands::Done { contents: vec![digest_of(ANCHOR)], has_unnamed: false };
-        account.hear(0, &anchored, 0);
+        let anchored = Done { contents: vec![digest_of(ANCHOR)], ..Done::default() };
+        account.hear(0, &anchored, 0, &mut town.census);
         Ok(Run {
             lab,
             town,
@@ -152,7 +152,7 @@ impl Run {
                 true => town.finish(at, model),
                 false => town.act(at, model),
             })?;
-        self.account.hear(at, &done, line);
+        self.account.hear(at, &done, line, &mut town.census);
         Ok(())
     }
 
