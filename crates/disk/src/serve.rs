@@ -13,6 +13,8 @@ use crate::trash::Finder;
 use engine::content::Digest;
 use engine::engine::Origin;
 use engine::index::Fingerprint;
+use engine::limits::PIECE_BYTES_MAX;
+use engine::message::{Piece, Want};
 use engine::path::RelPath;
 use engine::proof::reached;
 use std::io;
@@ -42,8 +44,16 @@ pub enum Whereabouts {
 impl Whereabouts {
     /// Whether a content that is not there is nowhere on this disk. Where the tree had it a look is
     /// owed, and what was staged may be in the tree by now.
-    pub fn is_last(&self) -> bool {
+    fn is_last(&self) -> bool {
         matches!(self, Whereabouts::Kept | Whereabouts::Trash)
+    }
+
+    /// The path to look at again when what was seen there is not there.
+    pub fn doubted(&self) -> Option<RelPath> {
+        match self {
+            Whereabouts::Tree { path, .. } => Some(path.clone()),
+            Whereabouts::Kept | Whereabouts::Staged | Whereabouts::Trash => None,
+        }
     }
 }
 
@@ -58,13 +68,22 @@ impl From<Origin> for Whereabouts {
     }
 }
 
-/// An answer to a peer.
+/// What was read for a peer.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Served {
+pub(crate) enum Served {
     /// The bytes: all that were asked for, fewer only at the content's end.
     Bytes(Vec<u8>),
     /// That content is not there any more: look at the place again.
     Gone,
+}
+
+/// Why a peer is given nothing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Refusal {
+    /// The content is nowhere on this disk, and that is sure.
+    pub is_nowhere: bool,
+    /// The path to look at again.
+    pub doubted: Option<RelPath>,
 }
 
 /// Serves one folder.
@@ -94,10 +113,30 @@ impl<F: Fs> Serve<F> {
         }
     }
 
+    /// The piece of a content that begins at `offset`. What the machine could not read now, and
+    /// what ends before its size, is refused like what is gone, but never denied.
+    pub fn piece(
+        &self,
+        want: &Want,
+        whereabouts: &Whereabouts,
+        offset: u64,
+    ) -> Result<Piece, Refusal> {
+        let Want { digest, size, .. } = *want;
+        match self.read(&digest, size, whereabouts, offset, PIECE_BYTES_MAX as u64) {
+            Ok(Served::Bytes(bytes)) if !bytes.is_empty() || size == 0 => {
+                Ok(Piece { digest, size, offset, bytes })
+            }
+            other => {
+                let is_nowhere = matches!(other, Ok(Served::Gone)) && whereabouts.is_last();
+                Err(Refusal { is_nowhere, doubted: whereabouts.doubted() })
+            }
+        }
+    }
+
     /// The bytes of `digest` from `offset`, at most `length` (itself at most [`WHOLE_BYTES_MAX`]; a
     /// larger wish is cut). `size` is the content's size as the index knows it. An error means that
     /// the machine could not read it now.
-    pub fn read(
+    pub(crate) fn read(
         &self,
         digest: &Digest,
         size: u64,

@@ -1,10 +1,13 @@
 //! Only the bytes of the digest leave, whatever happened to the file.
 
-use super::{Serve, Served, Whereabouts, WHOLE_BYTES_MAX};
+use super::{Refusal, Serve, Served, Whereabouts, WHOLE_BYTES_MAX};
 use crate::apply::Apply;
 use crate::fs::Fs;
 use crate::linux::Linux;
 use crate::stage::digest_of;
+use engine::content::Digest;
+use engine::limits::PIECE_BYTES_MAX;
+use engine::message::{Piece, Want};
 use engine::path::{Name, RelPath};
 use std::path::Path;
 use std::sync::Arc;
@@ -85,4 +88,50 @@ fn staged_content_is_served_before_it_is_installed() {
     let served = serve.read(&digest, 10, &Whereabouts::Staged, 0, 10).unwrap();
     assert_eq!(served, Served::Bytes(b"passing on".to_vec()));
     assert_eq!(serve.read(&digest, 10, &Whereabouts::Kept, 0, 10).unwrap(), Served::Gone);
+}
+
+/// Denied is only what can lie nowhere else; whoever asks is told so once, and for all.
+#[test]
+fn what_is_refused_is_denied_only_where_it_would_have_lain_last() {
+    let place = tempfile::tempdir().unwrap();
+    let (fs, _apply, serve) = serve(place.path());
+    let file = place.path().join("root/d/f");
+    std::fs::write(&file, b"content").unwrap();
+    let there = seen(&fs, place.path());
+    let want = |digest: Digest| Want { digest, size: 7, offset: 0, deep: false };
+    let piece = |text: &[u8], there: &Whereabouts, offset| {
+        serve.piece(&want(digest_of(text)), there, offset)
+    };
+    let refused = |is_nowhere, path: Option<&[u8]>| {
+        let doubted = path.map(|path| RelPath::parse(path).unwrap());
+        Err(Refusal { is_nowhere, doubted })
+    };
+    let whole =
+        Piece { digest: digest_of(b"content"), size: 7, offset: 0, bytes: b"content".to_vec() };
+    assert_eq!(piece(b"content", &there, 0), Ok(whole));
+    assert_eq!(piece(b"another", &there, 0), refused(false, Some(b"d/f")));
+    assert_eq!(piece(b"content", &there, 7), refused(false, Some(b"d/f")), "nothing is no piece");
+    for (whereabouts, is_nowhere) in
+        [(Whereabouts::Staged, false), (Whereabouts::Kept, true), (Whereabouts::Trash, true)]
+    {
+        assert_eq!(piece(b"content", &whereabouts, 0), refused(is_nowhere, None));
+    }
+}
+
+#[test]
+fn an_empty_content_is_one_empty_piece_and_a_large_one_comes_in_several() {
+    let place = tempfile::tempdir().unwrap();
+    let (_fs, apply, serve) = serve(place.path());
+    let bytes = vec![7; PIECE_BYTES_MAX + 1];
+    for bytes in [&[][..], &bytes] {
+        let (digest, size) = (digest_of(bytes), bytes.len() as u64);
+        apply.stage().put_whole(digest, bytes).unwrap();
+        let want = Want { digest, size, offset: 0, deep: false };
+        let piece = |offset| serve.piece(&want, &Whereabouts::Staged, offset).unwrap().bytes;
+        let first = piece(0);
+        assert_eq!(first.len(), bytes.len().min(PIECE_BYTES_MAX));
+        if first.len() < bytes.len() {
+            assert_eq!(piece(first.len() as u64), [7]);
+        }
+    }
 }

@@ -8,14 +8,13 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use disk::linux::Linux;
-use disk::serve::{Serve, Served, Whereabouts};
+use disk::serve::{Serve, Whereabouts};
 use disk::stage::{Stage, Staged};
 use engine::content::Digest;
 use engine::dot::NodeId;
 use engine::engine::{Input, Origin};
-use engine::limits::{FETCHING_FILES_MAX, PIECE_BYTES_MAX, WANTS_MAX};
-use engine::message::{FolderId, Message, Piece, Refused, Want};
-use engine::path::RelPath;
+use engine::limits::{FETCHING_FILES_MAX, WANTS_MAX};
+use engine::message::{FolderId, Message, Refused, Want};
 
 use super::control::Event;
 use crate::net::{Lane, Link, NetHandle, SendError};
@@ -149,22 +148,18 @@ impl Giver {
             let whereabouts = Whereabouts::from(origin);
             let mut offset = want.offset;
             loop {
-                let length = PIECE_BYTES_MAX as u64;
-                let read = self.serve.read(&want.digest, want.size, &whereabouts, offset, length);
-                let content = match read {
-                    Ok(Served::Bytes(content)) if !content.is_empty() || want.size == 0 => content,
-                    other => {
-                        let is_gone = matches!(other, Ok(Served::Gone));
-                        refused.add(want.digest, is_gone && whereabouts.is_last());
-                        doubted.extend(place(&whereabouts));
+                match self.serve.piece(&want, &whereabouts, offset) {
+                    Ok(piece) => {
+                        bytes += piece.bytes.len() + 64;
+                        offset += piece.bytes.len() as u64;
+                        pieces.push(piece);
+                    }
+                    Err(refusal) => {
+                        refused.add(want.digest, refusal.is_nowhere);
+                        doubted.extend(refusal.doubted);
                         break;
                     }
-                };
-                let (digest, size) = (want.digest, want.size);
-                bytes += content.len() + 64;
-                let next = offset + content.len() as u64;
-                pieces.push(Piece { digest, size, offset, bytes: content });
-                offset = next;
+                }
                 if bytes >= MESSAGE_CONTENT_BYTES {
                     bytes = 0;
                     let full = Message::Data(std::mem::take(&mut pieces));
@@ -199,14 +194,6 @@ impl Giver {
     }
 }
 
-/// The path to look at again when what was seen there is not there.
-fn place(whereabouts: &Whereabouts) -> Option<RelPath> {
-    match whereabouts {
-        Whereabouts::Tree { path, .. } => Some(path.clone()),
-        Whereabouts::Kept | Whereabouts::Staged | Whereabouts::Trash => None,
-    }
-}
-
 /// Copies contents into the stage until nobody can ask any more. What is not where it was seen is
 /// to be looked at again.
 pub fn copies(
@@ -220,7 +207,7 @@ pub fn copies(
         let inputs = match serve.stage_from(stage, &digest, size, &whereabouts) {
             Ok(Staged::Complete) => vec![Input::Staged(vec![digest])],
             _ => {
-                let doubted = place(&whereabouts).map(|path| Input::Doubted(vec![path]));
+                let doubted = whereabouts.doubted().map(|path| Input::Doubted(vec![path]));
                 [Input::NotStaged(vec![digest])].into_iter().chain(doubted).collect()
             }
         };

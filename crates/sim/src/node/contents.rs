@@ -2,7 +2,7 @@
 //! `node::folder::{intake, serving, effects}`. Used by `world`.
 
 use super::{signature, Program};
-use disk::serve::{Served, Whereabouts};
+use disk::serve::Whereabouts;
 use disk::stage::Staged;
 use engine::content::{Content, Digest};
 use engine::dot::NodeId;
@@ -87,29 +87,25 @@ impl Program {
         let (mut pieces, mut bytes) = (Vec::new(), 0);
         for (want, origin) in wants {
             let whereabouts = Whereabouts::from(origin);
-            let (digest, size, mut offset) = (want.digest, want.size, want.offset);
+            let mut offset = want.offset;
             loop {
-                let length = PIECE_BYTES_MAX as u64;
-                let content = match self.serve.read(&digest, size, &whereabouts, offset, length) {
-                    Ok(Served::Bytes(content)) if !content.is_empty() || size == 0 => content,
-                    other => {
-                        let is_gone = matches!(other, Ok(Served::Gone));
-                        refused.add(digest, is_gone && whereabouts.is_last());
-                        if let Whereabouts::Tree { path, .. } = &whereabouts {
-                            doubted.push(path.clone());
-                        }
+                match self.serve.piece(&want, &whereabouts, offset) {
+                    Ok(piece) => {
+                        bytes += piece.bytes.len() + 64;
+                        offset += piece.bytes.len() as u64;
+                        pieces.push(piece);
+                    }
+                    Err(refusal) => {
+                        refused.add(want.digest, refusal.is_nowhere);
+                        doubted.extend(refusal.doubted);
                         break;
                     }
-                };
-                bytes += content.len() + 64;
-                let next = offset + content.len() as u64;
-                pieces.push(Piece { digest, size, offset, bytes: content });
+                }
                 if bytes >= MESSAGE_CONTENT_BYTES {
                     bytes = 0;
                     messages.push(Message::Data(std::mem::take(&mut pieces)));
                 }
-                offset = next;
-                if offset >= size {
+                if offset >= want.size {
                     break;
                 }
             }
@@ -128,10 +124,7 @@ impl Program {
         {
             return vec![Input::Staged(vec![digest])];
         }
-        let doubted = match whereabouts {
-            Whereabouts::Tree { path, .. } => Some(Input::Doubted(vec![path])),
-            _ => None,
-        };
+        let doubted = whereabouts.doubted().map(|path| Input::Doubted(vec![path]));
         [Input::NotStaged(vec![digest])].into_iter().chain(doubted).collect()
     }
 }
