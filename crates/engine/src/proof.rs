@@ -175,6 +175,8 @@ mutants! {
     NamesNotShared,
     /// New content replaces a file under its old names before the new ones are there.
     OldNamesFirst,
+    /// Who has not looked everywhere yet denies contents all the same.
+    DeniesUnseen,
 }
 
 #[cfg(feature = "proof")]

@@ -120,7 +120,7 @@ pub const TRIALS: &[Trial] = &[
     test(Mutant::GoneAtOnce, "what_is_gone_is_asked_for_where_its_directory_went"),
     trial(Mutant::LooksNeverDeferred, "between=100", 200),
     trial(Mutant::TrailLost, "", 600),
-    trial(Mutant::PowerBelieved, "power=60", 100),
+    trial(Mutant::PowerBelieved, "power=200", 100),
     trial(Mutant::SyncedAtOnce, "power=60", 100),
     trial(Mutant::LifeGoesOn, "rollback=80", 100),
     test(Mutant::NoIntents, "a_file_made_just_before_a_kill_and_deleted_since_does_not_come_back"),
@@ -155,6 +155,7 @@ pub const TRIALS: &[Trial] = &[
     trial(Mutant::AnyNameTakesAll, LINKS, 100),
     test(Mutant::NamesNotShared, "what_is_written_through_one_name_is_one_edit_of_all"),
     trial(Mutant::OldNamesFirst, LINKS, 100),
+    test(Mutant::DeniesUnseen, "who_has_not_looked_everywhere_denies_nothing"),
 ];
 
 const fn trial(mutant: Mutant, words: &'static str, within: u64) -> Trial {
