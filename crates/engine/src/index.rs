@@ -412,3 +412,6 @@ pub trait Index {
     /// `entry` no longer needs this content.
     fn remove_kept(&mut self, entry: EntryId, digest: &Digest);
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,8 +16,10 @@ use crate::wire::Minted;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 mod applied;
+mod ask;
 mod bounds;
 mod full;
+mod stream;
 
 fn node_id(n: u8) -> NodeId {
     NodeId([n; 32])

@@ -178,3 +178,35 @@ pub fn minted_by(machine: &Machine) -> u64 {
     let known = index.knowledge();
     own.map(|life| known.of(life.incarnation).map_or(0, |seen| seen.max())).sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Book, Page};
+    use crate::disk::{Lie, SimDisk};
+    use crate::node::Machine;
+    use engine::dot::{Dot, Incarnation, Knowledge};
+    use engine::entry::EntryId;
+    use engine::index::Index;
+    use std::panic::{catch_unwind, AssertUnwindSafe};
+
+    // Story (simulator, links=250): a deletion took a value away and was forgotten by all. Who had
+    // heard of the value, and missed the deletion, compared everything and dropped the entry: it
+    // claims the value, holds neither it nor what took it away, and is right.
+    #[test]
+    fn what_a_forgotten_deletion_took_away_is_not_due() {
+        let dot = |life| Dot { incarnation: Incarnation([life; 16]), counter: 1 };
+        let (value, deletion, id) = ((1, dot(1)), dot(2), EntryId([7; 16]));
+        let mut page = Page::default();
+        page.values.insert(value, [7][..].into());
+        page.gone.entry(deletion).or_default().insert(value);
+        let mut machine = Machine::new(0, SimDisk::new(0, Lie::None)).expect("an empty disk");
+        machine.index.set_knowledge(&Knowledge::from_iter([value.1]));
+        let mut book = Book::default();
+        book.pages.insert(id, page);
+        let is_honest =
+            |book: &Book| catch_unwind(AssertUnwindSafe(|| book.audit(0, &machine))).is_ok();
+        assert!(!is_honest(&book), "nothing tells yet that the deletion was forgotten");
+        book.forgotten.insert(deletion);
+        assert!(is_honest(&book));
+    }
+}

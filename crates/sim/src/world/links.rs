@@ -250,3 +250,37 @@ impl World {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::checkers;
+    use crate::net::Lane;
+    use crate::node::FOLDER;
+    use crate::swarm::Options;
+    use crate::world::World;
+    use disk::fs::FileKind;
+    use engine::content::Digest;
+    use engine::message::Message;
+    use engine::path::Name;
+    use engine::wire;
+
+    // Story (simulator, links=250): a lane was full, and had room again before the program had
+    // turned. It heard of the room first, and said nothing to that peer for ever after.
+    #[test]
+    fn that_a_lane_was_full_is_heard_before_that_it_has_room_again() {
+        let mut world = World::new(1, Options { narrow: 1_000, ..Options::STILL });
+        (0..2).for_each(|node| world.start(node));
+        world.set_link(0, 1, true);
+        world.run_to_rest();
+        // It fills the lane; what is said of the news later does not.
+        let message = wire::encode(FOLDER, &Message::NotNow(vec![Digest([7; 32]); 100]));
+        world.put_on_wire(0, 1, Lane::Control, message);
+        world.run_to_rest();
+        world.by_hand(0, |model, root| {
+            let spot = (root, Name::new(b"a").expect("a literal name"));
+            model.make(&spot, FileKind::File, 0o644, b"news").expect("a free name");
+        });
+        world.run_to_rest();
+        checkers::at_rest(&world);
+    }
+}
