@@ -212,7 +212,7 @@ fn tell(plan: &Plan) -> bool {
     let Run { failed, story, operations, faults, passed_ms, turns, .. } = run;
     story.iter().for_each(|line| println!("{line}"));
     println!("{passed_ms} ms, {operations} user operations, {faults}");
-    println!("{} turns, at most {} in one millisecond", turns.0, turns.1);
+    println!("at most {} turns of a node, {} in one millisecond", turns.0, turns.1);
     match &failed {
         None => println!("all nodes agree and nothing is lost"),
         Some(why) => println!("FAILED: {why}"),
@@ -225,7 +225,7 @@ fn many(asked: &Asked) -> Result<u64, String> {
     let began = Instant::now();
     let until = asked.minutes.map(|minutes| Duration::from_secs(minutes * 60));
     let (mut done, mut failures, mut operations) = (0, 0, 0);
-    let (mut faults, mut most) = (Counts::default(), (0, 0));
+    let (mut faults, mut marks, mut most) = (Counts::default(), Counts::default(), (0, 0));
     while asked.seeds.is_none_or(|seeds| done < seeds)
         && until.is_none_or(|until| began.elapsed() < until)
     {
@@ -233,6 +233,7 @@ fn many(asked: &Asked) -> Result<u64, String> {
         let run = run(&asked.plan(seed)?);
         operations += run.operations;
         faults.merge(&run.faults);
+        marks.merge(&run.marks);
         if run.failed.is_none() {
             most = (run.turns.0.max(most.0), run.turns.1.max(most.1));
         }
@@ -244,8 +245,9 @@ fn many(asked: &Asked) -> Result<u64, String> {
     }
     let seconds = began.elapsed().as_secs();
     let (turns, at_once) = most;
-    println!("at most {turns} turns in a run that ended well, {at_once} in one millisecond");
+    println!("at most {turns} turns of a node where all ended well, {at_once} in one millisecond");
     println!("{faults}");
+    println!("rare lines: {marks}");
     println!("{done} runs in {seconds} s, {operations} user operations, {failures} failures");
     Ok(failures)
 }

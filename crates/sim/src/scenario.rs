@@ -14,7 +14,6 @@ use crate::world::World;
 use engine::limits::{MEMBER_EXPIRY_MS, RETIRE_EVERY_MS};
 use engine::proof;
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Once;
 
@@ -31,10 +30,10 @@ pub struct Run {
     pub faults: Counts,
     /// Milliseconds that passed in it.
     pub passed_ms: u64,
-    /// Turns of all programs, and the most in one millisecond.
+    /// The most turns of one node, and the most of one in a millisecond.
     pub turns: (u64, u64),
     /// Rare lines that it came by, and how often.
-    pub marks: BTreeMap<&'static str, u64>,
+    pub marks: Counts,
     /// A hash of each step, if it was asked for.
     pub trail: Option<Trail>,
 }
@@ -102,9 +101,9 @@ pub fn run(plan: &Plan) -> Run {
     }
     let (operations, faults) = (town.operations, std::mem::take(&mut town.faults));
     drop(town);
-    let turns = (world.turns, world.turns_at_once);
+    let turns = world.most_turns();
     proof::break_rule(None);
-    let (passed_ms, marks) = (world.now_ms, proof::take_marks());
+    let (passed_ms, marks) = (world.now_ms, proof::take_marks().into());
     let trail = world.trail.take();
     Run { failed, story, operations, faults, passed_ms, turns, marks, trail }
 }

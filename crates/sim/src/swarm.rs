@@ -295,6 +295,12 @@ impl Counts {
     }
 }
 
+impl From<BTreeMap<&'static str, u64>> for Counts {
+    fn from(counts: BTreeMap<&'static str, u64>) -> Counts {
+        Counts(counts)
+    }
+}
+
 impl Display for Counts {
     fn fmt(&self, f: &mut Formatter<'_>) -> Written {
         for (place, (kind, count)) in self.0.iter().enumerate() {

@@ -12,9 +12,9 @@ mod jobs;
 pub mod links;
 mod losses;
 pub mod people;
+mod turns;
 
 use crate::bystanders::Bystanders;
-use crate::checkers;
 use crate::checkers::book::Book;
 use crate::checkers::order::Order;
 use crate::disk::model::{Inode, TOP};
@@ -41,13 +41,10 @@ use people::Policy;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use turns::Turns;
 
 /// The wall clock when a world begins.
 pub const EPOCH_MS: u64 = 1_800_000_000_000;
-/// More turns than a node of any world needs.
-const TURNS_MAX: u64 = 20_000;
-/// More turns than a node of any world needs in one millisecond.
-const TURNS_AT_ONCE_MAX: u64 = 250;
 /// What is put into a root that was empty.
 const MENDED: &[u8] = b"mended";
 /// Where the kernel tells of changes, everything is looked at this often all the same; see
@@ -108,12 +105,7 @@ pub struct World {
     /// The chance of what becomes of events.
     kernels: Random,
     town: Arc<Mutex<Town>>,
-    /// How many turns there were.
-    pub turns: u64,
-    /// Since when no time has passed: the moment, and the turns before it.
-    at_once: (u64, u64),
-    /// The most turns that there were in one millisecond.
-    pub turns_at_once: u64,
+    turns: Vec<Turns>,
     /// All that was sent.
     pub traffic: Traffic,
     /// Index messages with entries that were sent.
@@ -161,9 +153,7 @@ impl World {
             random: Random::new(seed, 1),
             kernels: Random::new(seed, 5),
             town,
-            turns: 0,
-            at_once: (0, 0),
-            turns_at_once: 0,
+            turns: vec![Turns::default(); options.nodes],
             traffic: Traffic::default(),
             frames: 0,
             contents: 0,
@@ -397,7 +387,7 @@ impl World {
 
     /// Ends a turn: commit, and only then the effects.
     fn turn(&mut self, node: usize) {
-        self.turns += 1;
+        self.count_turn(node);
         let now = self.clock(node);
         self.desks[node].turn_is_due = false;
         let (effects, deadline) = self.nodes[node].turn(now);
@@ -445,7 +435,6 @@ impl World {
             return false;
         };
         self.now_ms = self.now_ms.max(at_ms);
-        self.bound();
         self.set_clocks();
         if self.desks[node].run == run && (self.is_running(node) || event.is_start()) {
             let what = self.trail.as_ref().map(|_| event.name());
@@ -455,22 +444,6 @@ impl World {
             }
         }
         true
-    }
-
-    /// A world ends, whatever its programs do.
-    fn bound(&mut self) {
-        if self.at_once.0 != self.now_ms {
-            self.at_once = (self.now_ms, self.turns);
-        }
-        let at_once = self.turns - self.at_once.1;
-        self.turns_at_once = self.turns_at_once.max(at_once);
-        let each = |turns: u64| turns / self.nodes.len() as u64;
-        let why = match (each(self.turns) < TURNS_MAX, each(at_once) < TURNS_AT_ONCE_MAX) {
-            (true, true) => return,
-            (_, false) => "it goes round and no time passes",
-            (false, _) => "it never comes to rest",
-        };
-        panic!("{why}{}", checkers::unrest(self));
     }
 
     /// Lets time pass.
