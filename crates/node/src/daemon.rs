@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use engine::cluster_map::{Fact, Outcome, Profile};
 use engine::dot::NodeId;
 use engine::message::{FolderId, Message};
-use tokio::signal::unix::{signal, SignalKind};
+use tokio::signal::unix::{signal, Signal, SignalKind};
 use tokio::sync::mpsc;
 
 use crate::address;
@@ -70,9 +70,31 @@ pub enum DaemonError {
     /// The home went away.
     #[error(transparent)]
     Home(#[from] HomeError),
+    /// The signals.
+    #[error("cannot catch signals: {0}; nothing was changed")]
+    Signals(std::io::Error),
     /// The runtime.
     #[error("cannot start the daemon's threads: {0}; nothing was changed")]
     Runtime(std::io::Error),
+}
+
+/// What ends the daemon in order, or brings it in line with its settings. Caught before anything is
+/// opened: by default all of them end it as a kill does.
+struct Signals {
+    term: Signal,
+    int: Signal,
+    hup: Signal,
+}
+
+impl Signals {
+    fn catch() -> Result<Signals, DaemonError> {
+        let catch = |kind| signal(kind).map_err(DaemonError::Signals);
+        Ok(Signals {
+            term: catch(SignalKind::terminate())?,
+            int: catch(SignalKind::interrupt())?,
+            hup: catch(SignalKind::hangup())?,
+        })
+    }
 }
 
 /// What is known of a peer's session.
@@ -125,6 +147,7 @@ async fn serve(
     lock: &HomeLock,
     ready: impl FnOnce() + Send,
 ) -> Result<(), DaemonError> {
+    let signals = Signals::catch()?;
     let config = Config::read(&home.config())?;
     let members = Arc::new(Members::open(home)?);
     let (control, events) = mpsc::channel(EVENTS_MAX);
@@ -174,7 +197,7 @@ async fn serve(
     tell_service_manager(&[sd_notify::NotifyState::Ready]);
     daemon.say_hello();
     tokio::spawn(daemon.clone().take_contents(contents));
-    daemon.clone().run_loop(events, lock).await?;
+    daemon.clone().run_loop(events, lock, signals).await?;
     Ok(())
 }
 
@@ -243,17 +266,10 @@ impl Daemon {
         self: Arc<Self>,
         mut events: mpsc::Receiver<NetEvent>,
         lock: &HomeLock,
+        mut signals: Signals,
     ) -> Result<(), HomeError> {
         let mut changes = self.members.changes();
         let mut stopped = self.stop.subscribe();
-        let (Ok(mut term), Ok(mut int), Ok(mut hup)) = (
-            signal(SignalKind::terminate()),
-            signal(SignalKind::interrupt()),
-            signal(SignalKind::hangup()),
-        ) else {
-            tracing::error!("signals cannot be caught; stopping");
-            return Ok(());
-        };
         let mut home = tokio::time::interval(HOME_EVERY);
         let mut ended = Ok(());
         let mut reopen = tokio::time::interval(REOPEN_EVERY);
@@ -267,9 +283,9 @@ impl Daemon {
                     self.spread();
                     self.members_changed().await;
                 }
-                _ = term.recv() => break,
-                _ = int.recv() => break,
-                _ = hup.recv() => self.in_background(|daemon| drop(daemon.reload())),
+                _ = signals.term.recv() => break,
+                _ = signals.int.recv() => break,
+                _ = signals.hup.recv() => self.in_background(|daemon| drop(daemon.reload())),
                 () = watchdog_due(watchdog.as_mut()) => {
                     tell_service_manager(&[sd_notify::NotifyState::Watchdog]);
                 }

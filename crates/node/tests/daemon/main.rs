@@ -559,6 +559,25 @@ fn up_holds_the_folders_that_the_environment_names() {
     until("both are held", || folder(&node, "one").is_some() && folder(&node, "second").is_some());
 }
 
+/// Story (`hour`, seed 1 with `links=60`): a daemon that had answered was ended by a SIGTERM as by
+/// a kill, for it caught signals only after its folders were open and its socket served. A SIGHUP
+/// ended it, too.
+#[test]
+fn signals_are_heard_while_folders_are_being_opened() {
+    let mut node = Node::founded("a");
+    let tree = node.tree("web");
+    node.start();
+    assert_eq!(node.run(&["folder", "add", "web", &tree]).code, 0);
+    node.stop();
+    let socket = node.home().join("control.sock");
+    // It may be there from before; then nobody listens.
+    drop(fs::remove_file(&socket));
+    node.spawn();
+    until("its socket is there", || socket.exists());
+    node.hang_up();
+    node.stop();
+}
+
 /// A daemon whose home was deleted stayed connected, applied nothing and logged nothing.
 #[test]
 fn a_daemon_ends_when_its_home_is_deleted() {

@@ -142,11 +142,16 @@ impl Node {
             .unwrap_or_else(|_| panic!("{arguments:?}: {}", run.stderr))
     }
 
-    /// Starts the daemon and waits until it answers.
-    pub fn start(&mut self) {
+    /// Starts the daemon and waits for nothing.
+    pub fn spawn(&mut self) {
         let log = std::fs::File::create(self.log()).unwrap();
         let process = self.command(&["daemon"]).stdout(Stdio::null()).stderr(log).spawn().unwrap();
         self.process = Some(process);
+    }
+
+    /// Starts the daemon and waits until it answers.
+    pub fn start(&mut self) {
+        self.spawn();
         until("the daemon answers", || self.run(&["status", "--check"]).code != 1);
     }
 
@@ -221,6 +226,13 @@ impl Node {
 
     fn signal(&self, name: &str) {
         signal(self.process.as_ref().unwrap().id(), name);
+    }
+
+    /// Sends a SIGHUP now: no program is started for it, which would take its time.
+    pub fn hang_up(&self) {
+        let id = i32::try_from(self.process.as_ref().unwrap().id()).unwrap();
+        let process = rustix::process::Pid::from_raw(id).unwrap();
+        rustix::process::kill_process(process, rustix::process::Signal::HUP).unwrap();
     }
 
     /// Ends the daemon in order.
