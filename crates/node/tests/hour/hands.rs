@@ -209,7 +209,9 @@ impl Hands {
                 }
                 self.mirror.is_numbered(inode, fs::symlink_metadata(&at)?.ino());
             }
-            Deed::Linked { .. } => return Err("hard links are not tried here".into()),
+            Deed::Linked { what: (inode, _), at } => {
+                fs::hard_link(self.found(inode, places)?, place(root, at)?)?;
+            }
             Deed::Unnamed { what: (_, FileKind::Dir), from, .. } => {
                 fs::remove_dir(place(root, from)?)?;
             }

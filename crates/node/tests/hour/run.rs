@@ -59,9 +59,9 @@ struct Run {
 }
 
 /// Lets users work for so long, and ends with a rest.
-pub fn run(seed: u64, length: Duration) -> Outcome {
+pub fn run(seed: u64, length: Duration, options: Options) -> Outcome {
     println!("hour: seed {seed}, {} s", length.as_secs());
-    let mut run = Run::new(seed)?;
+    let mut run = Run::new(seed, options)?;
     let mut reported = run.begun;
     while run.begun.elapsed() < length {
         if let Err(error) = run.round() {
@@ -78,7 +78,7 @@ pub fn run(seed: u64, length: Duration) -> Outcome {
 }
 
 impl Run {
-    fn new(seed: u64) -> Outcome<Run> {
+    fn new(seed: u64, options: Options) -> Outcome<Run> {
         rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
         let mut lab = Lab::machines(&["a", "b", "c"])?;
         if lab::no_images().is_none() {
@@ -88,7 +88,7 @@ impl Run {
         fs::write(lab.nodes[0].tree.join(anchor.to_string()), ANCHOR)?;
         lab.found()?;
         lab.join_others()?;
-        let mut town = Town::new(seed, Options::STILL);
+        let mut town = Town::new(seed, options);
         town.story = Some(Vec::new());
         let hands: Vec<Hands> = (0..lab.nodes.len()).map(|_| Hands::default()).collect();
         for (at, hands) in hands.iter().enumerate() {
