@@ -21,6 +21,9 @@ use crate::node::Node;
 /// down.
 const NAMELESS: &str = "unnamed-";
 
+/// What stands in a trash's index for what nothing has replaced.
+const REMOVED: &str = "-";
+
 /// What is wrong, and of which content.
 pub type Fault = (String, Digest);
 
@@ -37,7 +40,9 @@ pub struct Account {
     /// goes with it, also what is kept before the daemon has heard of it.
     unnamed: BTreeMap<usize, BTreeSet<String>>,
     /// How much of each trash was read.
-    trashed: BTreeMap<usize, u64>,
+    read: BTreeMap<usize, u64>,
+    /// What each trash has ever held: what is old may go from there.
+    trashed: BTreeSet<(usize, Digest)>,
     /// Figures for the end.
     pub figures: Figures,
 }
@@ -83,19 +88,20 @@ impl Account {
             if names.is_some() {
                 kept[at].iter().for_each(|digest| census.let_go_of(*digest));
             }
-            let read = self.trashed.entry(at).or_default();
+            let read = self.read.entry(at).or_default();
             let before = *read;
             for line in trash(node)? {
                 let mut words = line.splitn(4, ' ');
                 let number = words.next().and_then(|number| number.parse::<u64>().ok());
                 let Some(number) = number.filter(|number| *number > before) else { continue };
                 *read = number.max(*read);
-                let [Some(digest), Some("-"), Some(path)] = [(); 3].map(|()| words.next()) else {
-                    continue;
-                };
+                let [digest, over, path] = [(); 3].map(|()| words.next().unwrap_or_default());
+                let Some(digest) = digest_in(digest) else { continue };
+                self.trashed.insert((at, digest));
                 let is_below = |name: &&String| Path::new(path).starts_with(name);
-                if names.is_some_and(|names| names.iter().any(|name| is_below(&name))) {
-                    digest_in(digest).into_iter().for_each(|digest| census.let_go_of(digest));
+                let is_gone = names.is_some_and(|names| names.iter().any(|name| is_below(&name)));
+                if over == REMOVED && is_gone {
+                    census.let_go_of(digest);
                 }
             }
         }
@@ -115,7 +121,7 @@ impl Account {
         let tree = tree_of(&shown[0]);
         let mut faults = self.wrong_in(&tree, &kept);
         for (at, (node, kept)) in lab.nodes.iter().zip(&kept).enumerate() {
-            faults.extend(lost_on((at, node), census, (&tree, kept))?);
+            faults.extend(self.lost_on((at, node), census, (&tree, kept))?);
         }
         faults.extend(self.same_conflicts(lab, &kept)?);
         if !faults.is_empty() {
@@ -128,6 +134,29 @@ impl Account {
         self.figures.kept += owed.iter().filter(|digest| !tree.contains(digest)).count() as u64;
         self.figures.owed += owed.len() as u64;
         self.bury(&tree, &kept);
+        Ok(faults)
+    }
+
+    /// C2: what a machine has destroyed; what is neither in its tree nor in its conflict store.
+    fn lost_on(
+        &self,
+        (at, node): (usize, &Node),
+        census: &Census,
+        (tree, kept): (&BTreeSet<Digest>, &BTreeSet<Digest>),
+    ) -> Outcome<Vec<Fault>> {
+        let everywhere = everything(node, tree)?;
+        let is_gone =
+            |owed: &Digest| !everywhere.contains_key(owed) && !self.trashed.contains(&(at, *owed));
+        let destroyed = census.owed_by(at).filter(is_gone);
+        let words = format!("C2: {} has destroyed what was written there", node.name);
+        let mut faults: Vec<Fault> = destroyed.map(|owed| (words.clone(), owed)).collect();
+        for owed in census.owed_by_all() {
+            if !tree.contains(&owed) && !kept.contains(&owed) {
+                let place = everywhere.get(&owed);
+                faults
+                    .push((format!("C2: {} neither shows nor keeps: {place:?}", node.name), owed));
+            }
+        }
         Ok(faults)
     }
 
@@ -190,25 +219,6 @@ impl Account {
         }
         Ok(())
     }
-}
-
-/// C2: what a machine has destroyed; what is neither in its tree nor in its conflict store.
-fn lost_on(
-    (at, node): (usize, &Node),
-    census: &Census,
-    (tree, kept): (&BTreeSet<Digest>, &BTreeSet<Digest>),
-) -> Outcome<Vec<Fault>> {
-    let everywhere = everything(node, tree)?;
-    let destroyed = census.owed_by(at).filter(|owed| !everywhere.contains_key(owed));
-    let words = format!("C2: {} has destroyed what was written there", node.name);
-    let mut faults: Vec<Fault> = destroyed.map(|owed| (words.clone(), owed)).collect();
-    for owed in census.owed_by_all() {
-        if !tree.contains(&owed) && !kept.contains(&owed) {
-            let place = everywhere.get(&owed);
-            faults.push((format!("C2: {} neither shows nor keeps: {place:?}", node.name), owed));
-        }
-    }
-    Ok(faults)
 }
 
 /// Contents, in hex, that one node alone keeps and says so.
