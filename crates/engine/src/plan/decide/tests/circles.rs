@@ -34,3 +34,20 @@ fn who_steps_aside_goes_above_what_it_has_to_let_out_first() {
     let steps = [(1, "r -> in~01010101"), (2, "r/d -> d"), (3, "r/d/p -> r~03030303")];
     check(&nested, &turned, &steps, &["d/", "d/p/", "d/p/in/", "r/"]);
 }
+
+// Who lies in the other cannot change places with it: no kernel does that.
+#[test]
+fn nobody_swaps_places_with_what_lies_in_it_though_each_wants_the_place_of_the_other() {
+    let nested = [d(1, 0, "a"), d(2, 1, "m"), d(3, 2, "c")];
+    let turned =
+        [d(1, 0, "a").at(1, 2, "c"), d(2, 1, "m").at(1, 0, "z"), d(3, 2, "c").at(1, 0, "a")];
+    let steps = [(1, "wait for 2"), (3, "wait for 1")];
+    check(&nested, &turned, &steps, &["a/", "z/", "z/c/"]);
+}
+
+#[test]
+fn places_are_swapped_below_the_root_as_in_it() {
+    let before = [d(5, 0, "d"), f(1, 5, "a", b'x'), f(2, 5, "b", b'y'), f(3, 0, "a", b'z')];
+    let after = [f(1, 5, "a", b'x').at(1, 5, "b"), f(2, 5, "b", b'y').at(1, 5, "a")];
+    check(&before, &after, &[(1, "d/a <-> d/b")], &["a=z", "d/", "d/a=y", "d/b=x"]);
+}

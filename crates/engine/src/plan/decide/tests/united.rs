@@ -15,6 +15,14 @@ fn united_directories_become_one_row_whichever_was_there_first() {
 }
 
 #[test]
+fn an_empty_directory_goes_when_it_is_to_be_one_with_another_a_file_waits_for_that() {
+    let dirs = [d(1, 0, "e"), d(2, 0, "d")];
+    check(&dirs, &[d(1, 0, "e").at(1, 0, "d")], &[(1, "remove e")], &["d/"]);
+    let files = [f(1, 0, "e", b'x'), f(2, 0, "d", b'x')];
+    check(&files, &[f(1, 0, "e", b'x').at(1, 0, "d")], &[(1, "wait for 2")], &["d=x"]);
+}
+
+#[test]
 fn an_equal_file_is_shown_once_and_the_row_changes_its_entry() {
     let (one, two) = (f(1, 0, "a", b'x'), f(2, 0, "a", b'x'));
     check(from_ref(&two), from_ref(&one), &[(2, "a is 1"), (1, "a is 1")], &["a=x"]);
