@@ -6,8 +6,10 @@ use crate::checkers;
 
 /// More turns than a node of any world needs.
 const TURNS_MAX: u64 = 8_000;
-/// More turns than a node of any world needs in one millisecond.
-const AT_ONCE_MAX: u64 = 100;
+/// More turns than a node of any world needs in one millisecond, but for what it hears from all.
+const AT_ONCE_MAX: u64 = 80;
+/// How far all are is told at once by all of them, and comes to each over several links.
+const AT_ONCE_EACH: u64 = 10;
 
 /// The turns of one node's programs.
 #[derive(Clone, Copy, Debug, Default)]
@@ -22,13 +24,14 @@ pub(super) struct Turns {
 impl World {
     /// One more turn of a node; not without end.
     pub(super) fn count_turn(&mut self, node: usize) {
-        let now_ms = self.now_ms;
+        let (now_ms, nodes) = (self.now_ms, self.nodes.len() as u64);
         let turns = &mut self.turns[node];
         turns.at_once = if turns.last_ms == now_ms { turns.at_once + 1 } else { 1 };
         turns.last_ms = now_ms;
         turns.at_once_most = turns.at_once_most.max(turns.at_once);
         turns.all += 1;
-        let why = match (turns.all < TURNS_MAX, turns.at_once < AT_ONCE_MAX) {
+        let why = match (turns.all < TURNS_MAX, turns.at_once < AT_ONCE_MAX + nodes * AT_ONCE_EACH)
+        {
             (true, true) => return,
             (_, false) => "goes round and no time passes",
             (false, _) => "never comes to rest",
