@@ -1,7 +1,8 @@
 //! Real daemons in network namespaces: every promise that only the whole program can keep.
 //!
 //! One trial a promise; what it needs and the machine lacks is printed and counted as ignored.
-//! `cargo e2e [FILTER]` runs it; `E2E_KEEP=DIR` keeps logs, homes and trees of trials that fail.
+//! `cargo e2e [FILTER]` runs it; `E2E_KEEP=DIR` keeps logs, homes and trees of trials that fail;
+//! `E2E_PROGRAM=FILE` tries another build of the program.
 
 mod absence;
 mod barrier;
