@@ -145,8 +145,14 @@ impl Oracle {
         for ((at, inode), held) in &mut self.held {
             let Some(thing) = model.thing(*inode).ok().filter(|_| *at == node) else { continue };
             let digest = digest_of(&thing.bytes);
-            // What somebody was writing, and what was never anywhere else, may be all there is.
-            if held.writers > 0 || matches!(held.stands, Stands::Own(_)) {
+            // What somebody was writing, and what was never anywhere else, may be all there is; so
+            // may what was removed before it was whole, and is back.
+            let is_own = match held.stands {
+                Stands::Own(_) => true,
+                Stands::Nothing => held.place.is_some(),
+                Stands::Copy => false,
+            };
+            if held.writers > 0 || is_own {
                 left.insert(digest);
             }
             if digest != held.digest {

@@ -130,3 +130,14 @@ fn a_node_that_was_away_for_years_gives_what_only_it_has() {
                  merges=500 cuts=100 away=20";
     ends_well_as(554, words);
 }
+
+/// A file was removed before it was whole, and its bytes and its name came back with a power loss,
+/// or with an older copy of the disk: who shows it shows what a user wrote (the oracle took it for
+/// torn by the program).
+#[test]
+fn what_was_removed_unfinished_and_is_back_counts_as_written() {
+    for (seed, words) in [(338, "power=200 rollback=80 cuts=300"), (17, "volumes=100")] {
+        let plan = Plan::of(seed).with(words).expect("options");
+        assert_eq!(run(&plan).failed, None, "seed {seed} {words}");
+    }
+}
