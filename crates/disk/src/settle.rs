@@ -4,7 +4,10 @@
 //! answers. Not the probe that says whether a file is at rest: who looks finds out, and reports
 //! [`Settle::busy`]. Called by the daemon's loop between `watch` and `scan`.
 
+mod hidden;
 mod pace;
+
+pub use hidden::{Hidden, Left};
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -54,7 +57,7 @@ pub struct Batch {
     /// Whole subtrees, parents before children; none lies inside another.
     pub trees: Vec<RelPath>,
     /// Files that were changed through names: to be looked at under those by which they are known,
-    /// too. With a path only if nothing is found there.
+    /// too. With a path only if something else or nothing is found there.
     pub inodes: Vec<(Option<RelPath>, Handle)>,
     /// Events were lost; `trees` holds the root.
     pub lost: bool,

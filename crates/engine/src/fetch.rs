@@ -80,8 +80,11 @@ pub enum Asked {
     Full,
     /// No connected peer has it: it is to be searched for in the trash here.
     Search,
-    /// It is nowhere; the next round asks more.
+    /// Nobody who was asked has it; the next round asks more.
     Nobody,
+    /// Somebody who may have it did not give it, or there was no room for it here: the next round
+    /// may get it.
+    Unclear,
     /// It was nowhere again and again, trashes included, said all who were asked.
     Lost,
 }
@@ -122,8 +125,13 @@ impl Fetch {
             let before = if is_same { rare.denied } else { 0 };
             let denied = if rare.deep && !rare.unclear { before + 1 } else { 0 };
             let (deniers, hearsay) = (take(&mut rare.refused), take(&mut rare.hearsay));
+            let unclear = rare.unclear;
             *rare = Rare { deep: true, denied, deniers, hearsay, ..Rare::default() };
-            return if denied < LOST_ROUNDS_MIN { Asked::Nobody } else { Asked::Lost };
+            return match denied {
+                _ if unclear => Asked::Unclear,
+                ..LOST_ROUNDS_MIN => Asked::Nobody,
+                _ => Asked::Lost,
+            };
         }
         rare.searched = true;
         self.start(digest, size, None);

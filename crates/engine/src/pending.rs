@@ -28,12 +28,12 @@ pub enum Wake {
     Entry(EntryId),
     /// Something arrived from a peer.
     Arrival,
+    /// There is another peer to ask, or one has learnt more.
+    Holder,
     /// This content is staged, or will not come.
     Content(Digest),
     /// There is room for another request.
     Room,
-    /// There is another peer to ask, or one has learnt more.
-    Holder,
     /// An earlier creation of this life is in place.
     Barrier(Incarnation),
     /// An operation has ended: its names are free for another.
@@ -280,13 +280,13 @@ impl Pending {
         }
     }
 
-    /// Nobody in reach has the content that the entry needs: it is looked for again when there is
-    /// somebody else to ask, and after a pause that doubles each time.
-    pub fn seek(&mut self, id: EntryId, digest: Digest, now_ms: u64) {
+    /// The content that the entry needs could not be had: it is looked for again when there is
+    /// somebody else to ask, and after a pause that doubles each time, up to this.
+    pub fn seek(&mut self, id: EntryId, digest: Digest, now_ms: u64, pause_ms_max: u64) {
         self.wait(id, Wake::Holder);
         self.wait(id, Wake::Content(digest));
         if !broken(Mutant::NeverAgain) {
-            self.seeks.pause(id, now_ms);
+            self.seeks.pause(id, now_ms, pause_ms_max);
         }
     }
 

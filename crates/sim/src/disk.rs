@@ -222,11 +222,16 @@ fn spot((dir, name): (&Arc<Open>, &Name)) -> Spot {
     (dir.inode, name.clone())
 }
 
+/// How the program recognises it.
+pub fn handle_of(inode: Inode) -> Handle {
+    Handle(inode.to_be_bytes().into())
+}
+
 fn stat_of(inode: Inode, thing: &Thing, mounts: u64) -> Stat {
     let device = DEVICE + u64::from(thing.volume);
     Stat {
         kind: thing.kind,
-        handle: Handle(inode.to_be_bytes().into()),
+        handle: handle_of(inode),
         size: if thing.kind == FileKind::Dir { 4096 } else { thing.bytes.len() as u64 },
         mtime: thing.mtime,
         ctime: thing.ctime,

@@ -91,11 +91,12 @@ fn merge(told: &mut Vec<Told>, permille: usize, chance: &mut Chance<'_>) {
     }
     let mut merged: Vec<Told> = Vec::new();
     for one in told.drain(..) {
-        let same = |other: &&mut Told| other.dir == one.dir && other.name == one.name;
+        let same = |other: &&mut Told| is_same_name(other, &one);
         let earlier = merged.iter_mut().rev().find(same);
         match earlier {
             Some(earlier) if chance.strikes(permille, "events merged") => {
                 earlier.what |= one.what;
+                earlier.changed = earlier.changed.or(one.changed);
             }
             _ => {
                 let twice = chance.strikes(permille, "event twice").then(|| one.clone());
@@ -104,6 +105,13 @@ fn merge(told: &mut Vec<Told>, permille: usize, chance: &mut Chance<'_>) {
         }
     }
     *told = merged;
+}
+
+/// What happens to different files at one name is told apart.
+fn is_same_name(earlier: &Told, later: &Told) -> bool {
+    let is_other =
+        earlier.changed.is_some() && later.changed.is_some_and(|c| earlier.changed != Some(c));
+    earlier.dir == later.dir && earlier.name == later.name && !is_other
 }
 
 /// The events of each directory in their order, those of different ones in any.
@@ -139,7 +147,7 @@ mod tests {
     fn read(options: Options, told: &[(u64, Touched)]) -> (Vec<(u64, Touched)>, bool, bool) {
         let (mut random, mut faults) = (Random::new(1, 1), Counts::default());
         let mut chance = Chance { options, random: &mut random, faults: &mut faults };
-        let event = |&(dir, what): &(u64, Touched)| Told { dir, name: None, what };
+        let event = |&(dir, what): &(u64, Touched)| Told { dir, name: None, what, changed: None };
         let heard = Queue::default().read(5, told.iter().map(event).collect(), &mut chance);
         let told = heard.told.iter().map(|one| (one.dir, one.what)).collect();
         (told, heard.lost, heard.next_ms.is_some_and(|at_ms| at_ms > 5))

@@ -21,6 +21,7 @@ use crate::disk::model::{Inode, TOP};
 use crate::disk::{Killed, SimDisk};
 use crate::mutants;
 use crate::net::Net;
+use crate::node::eyes::Later;
 use crate::node::{Machine, Program, ROOT_NAME, STATE_NAME};
 use crate::random::Random;
 use crate::swarm::Options;
@@ -72,8 +73,8 @@ struct Desk {
     asked: Vec<RelPath>,
     /// Directories whose inside the engine asks for.
     inside: Vec<RelPath>,
-    /// Directories to be walked once all that was seen before is in the index.
-    trees: Vec<RelPath>,
+    /// To be looked at once all that was seen before is in the index.
+    later: Later,
     /// The kernel has told of something that was not heard yet.
     is_told: bool,
     /// It dies when it has committed the next time, before anybody hears of it.

@@ -10,7 +10,7 @@ use crate::index::{
     Attributes, Index, Intent, PendingRow, SeenDots, SeenRow, Stored, Volatile, ROOT_SLOT,
 };
 use crate::ledger;
-use crate::limits::{APPLYING_MAX, APPLY_BATCH_MAX};
+use crate::limits::{APPLYING_MAX, APPLY_BATCH_MAX, RETRY_MS_MAX, SEEK_MS_MAX};
 use crate::observe::{self, Present, Stray};
 use crate::path::RelPath;
 use crate::pending::{Flight, Wake};
@@ -203,7 +203,10 @@ impl FolderEngine {
             }
             Asked::UnderWay => self.pending.wait(id, Wake::Content(digest)),
             Asked::Full => self.pending.wait_for_room(),
-            Asked::Nobody | Asked::Lost => self.pending.seek(id, digest, self.now.mono_ms),
+            Asked::Unclear => self.pending.seek(id, digest, self.now.mono_ms, RETRY_MS_MAX),
+            Asked::Nobody | Asked::Lost => {
+                self.pending.seek(id, digest, self.now.mono_ms, SEEK_MS_MAX);
+            }
         }
     }
 

@@ -65,7 +65,7 @@ fn what_all_have_denied_often_enough_is_lost_but_silence_denies_nothing() {
         fetch.ask(content(1), 10, &[A])
     };
     for unclear in [false, false, false, true, false, false] {
-        assert_eq!(round(unclear), Asked::Nobody);
+        assert_eq!(round(unclear), if unclear { Asked::Unclear } else { Asked::Nobody });
     }
     assert_eq!(round(false), Asked::Lost);
 }
@@ -128,7 +128,7 @@ fn what_nobody_has_is_searched_for_here_and_then_asked_for_in_everybodys_trash()
             let (peer, wants) = fetch.take_unsent().remove(0);
             assert_eq!(wants[0].deep, deep);
             heard.insert(peer);
-            assert!(fetch.failed(&content(1)));
+            assert!(fetch.denied(&content(1)));
         }
         assert_eq!(heard, [A, B].into(), "who refused is passed over");
         assert_eq!(fetch.ask(content(1), 10, &[A, B]), Asked::Search);

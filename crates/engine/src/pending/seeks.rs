@@ -1,10 +1,10 @@
-//! When content that nobody in reach has is looked for again: one pause for each entry, however
-//! often it is woken meanwhile, and each longer than the last.
+//! When content that could not be had is looked for again: one pause for each entry, however often
+//! it is woken meanwhile, and each longer than the last.
 //!
 //! Knows nothing of peers. Used by `pending`.
 
 use crate::entry::EntryId;
-use crate::limits::{RETRY_MS_MIN, SEEK_MS_MAX};
+use crate::limits::RETRY_MS_MIN;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// See the module's head.
@@ -21,11 +21,11 @@ struct Pause {
 }
 
 impl Seeks {
-    /// The entry's next pause begins, in place of the one that may be running.
-    pub fn pause(&mut self, id: EntryId, now_ms: u64) {
+    /// The entry's next pause begins, in place of the one that may be running; no longer than this.
+    pub fn pause(&mut self, id: EntryId, now_ms: u64, ms_max: u64) {
         self.woken(id);
         let last = self.pauses.get(&id);
-        let ms = last.map_or(RETRY_MS_MIN, |pause| (pause.ms * 2).min(SEEK_MS_MAX));
+        let ms = last.map_or(RETRY_MS_MIN, |pause| (pause.ms * 2).min(ms_max));
         self.pauses.insert(id, Pause { ms, until_ms: now_ms + ms });
         self.due.insert((now_ms + ms, id));
     }

@@ -229,12 +229,12 @@ fn however_often_an_entry_is_woken_it_seeks_after_one_pause() {
     let (mut pending, index) = pending(1);
     assert_eq!(all(&mut pending), [1]);
     for now_ms in 0..1_000 {
-        pending.seek(id(1), Digest([1; 32]), now_ms);
+        pending.seek(id(1), Digest([1; 32]), now_ms, SEEK_MS_MAX);
         pending.wake(&index, Wake::Holder);
         assert_eq!(all(&mut pending), [1]);
     }
     assert_eq!(pending.deadline(), None, "it has just been decided");
-    pending.seek(id(1), Digest([1; 32]), 1_000);
+    pending.seek(id(1), Digest([1; 32]), 1_000, SEEK_MS_MAX);
     pending.expire(&index, 1_000 + SEEK_MS_MAX);
     assert_eq!(all(&mut pending), [1]);
     assert_eq!(pending.deadline(), None);
@@ -248,18 +248,32 @@ fn what_nobody_has_is_looked_for_ever_less_until_there_is_somebody_else_to_ask()
     let (mut now_ms, mut times) = (0, 0);
     while now_ms < 3_600_000 {
         assert_eq!(all(&mut pending), [1]);
-        pending.seek(id(1), Digest([1; 32]), now_ms);
+        pending.seek(id(1), Digest([1; 32]), now_ms, SEEK_MS_MAX);
         now_ms = pending.deadline().unwrap();
         pending.expire(&index, now_ms);
         times += 1;
     }
     assert!((20..30).contains(&times), "{times} times in an hour");
     assert_eq!(all(&mut pending), [1]);
-    pending.seek(id(1), Digest([1; 32]), now_ms);
+    pending.seek(id(1), Digest([1; 32]), now_ms, SEEK_MS_MAX);
     pending.seek_anew(&index);
     assert_eq!(all(&mut pending), [1], "there is another peer");
-    pending.seek(id(1), Digest([1; 32]), now_ms);
+    pending.seek(id(1), Digest([1; 32]), now_ms, SEEK_MS_MAX);
     assert_eq!(pending.deadline(), Some(now_ms + RETRY_MS_MIN));
+}
+
+// Story (a full disk, end to end): what there was no room for was looked for as if nobody had it.
+// After some minutes without room it took some minutes more to arrive when there was.
+#[test]
+fn what_may_come_any_time_is_looked_for_after_seconds_however_long_it_did_not() {
+    let (mut pending, _) = pending(1);
+    for _ in 0..20 {
+        pending.seek(id(1), Digest([1; 32]), 0, SEEK_MS_MAX);
+    }
+    assert_eq!(pending.deadline(), Some(SEEK_MS_MAX));
+    assert_eq!(pending.waits_for(id(1)), Some(Wake::Holder), "it is not on its way");
+    pending.seek(id(1), Digest([1; 32]), 0, RETRY_MS_MAX);
+    assert_eq!(pending.deadline(), Some(RETRY_MS_MAX));
 }
 
 /// A creation had once waited for a file, and waited for its content by now. It still counted as

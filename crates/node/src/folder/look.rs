@@ -9,11 +9,10 @@ use disk::hash::racy_ms;
 use disk::ignore::Ignore;
 use disk::linux::Linux;
 use disk::scan::{self, Eyes, Progress, Report, Why};
-use disk::settle::{Options, Settle};
-use disk::store::{LastSeen, Reader, Store};
+use disk::settle::{Hidden, Left, Options, Settle};
+use disk::store::{Reader, Store};
 use disk::watch::{Hint, Rung, Wake, Watcher};
 use engine::engine::{FolderEngine, Input};
-use engine::index::Handle;
 use engine::observe::{Found, Observation};
 use engine::path::RelPath;
 
@@ -26,10 +25,8 @@ use super::status::Board;
 use super::RootDir;
 use crate::membership::now_unix_ms;
 
-mod hidden;
 mod rounds;
 
-use hidden::Hidden;
 use rounds::Rounds;
 
 /// Names taken out of the settling room at once.
@@ -231,14 +228,13 @@ fn drain(sight: &Sight, last: &Reader, settle: &mut Settle) {
 }
 
 /// Where files were last seen that were changed through names which do not show them.
-fn known_names(sight: &Sight, last: &Reader, hidden: &[Handle]) -> Vec<(RelPath, Why)> {
-    if hidden.is_empty() || !sight.catch_up() {
+fn known_names(sight: &Sight, last: &Reader, left: &Left) -> Vec<(RelPath, Why)> {
+    if left.is_empty() || !sight.catch_up() {
         return Vec::new();
     }
     // An index that cannot be read is told of by every look.
-    let rows = hidden.iter().flat_map(|inode| last.seen_handle(inode).unwrap_or_default());
-    let paths = rows.filter_map(|row| last.path_of(row.slot).ok().flatten());
-    paths.map(|path| (path, Why::Changed)).collect()
+    let names = left.known_names(last).unwrap_or_default();
+    names.into_iter().map(|path| (path, Why::Changed)).collect()
 }
 
 /// Looks at everything in directories; returns what somebody has open for writing.

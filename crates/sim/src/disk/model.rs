@@ -83,6 +83,8 @@ pub struct Told {
     pub name: Option<Name>,
     /// What happened.
     pub what: Touched,
+    /// Which file was written, or given attributes, through that name.
+    pub changed: Option<Inode>,
 }
 
 /// The filesystem.
@@ -239,7 +241,7 @@ impl Model {
 
     fn tell(&mut self, dir: Inode, name: Option<&Name>, what: Touched) {
         if !self.ours {
-            self.told.push(Told { dir, name: name.cloned(), what });
+            self.told.push(Told { dir, name: name.cloned(), what, changed: None });
         }
     }
 
@@ -249,8 +251,8 @@ impl Model {
         let what = if is_dir { what | Touched::DIRECTORY } else { what };
         if is_dir {
             self.tell(inode, None, what);
-        } else if let Some((dir, name)) = self.spot_of(inode) {
-            self.tell(dir, Some(&name), what);
+        } else if let Some((dir, name)) = self.spot_of(inode).filter(|_| !self.ours) {
+            self.told.push(Told { dir, name: Some(name), what, changed: Some(inode) });
         }
     }
 

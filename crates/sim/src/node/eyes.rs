@@ -3,9 +3,10 @@
 
 use super::Program;
 use crate::disk::model::{Inode, Model, Told};
-use crate::disk::SimDisk;
+use crate::disk::{handle_of, SimDisk};
 use crate::kernel::Chance;
 use disk::scan::{self, Eyes, Progress, Report, Why};
+use disk::settle::{Hidden, Left};
 use disk::watch::{Hint, Touched};
 use engine::index::MemIndex;
 use engine::observe::{Batch, Found};
@@ -25,6 +26,22 @@ pub struct Seen {
     pub halt: Option<String>,
     /// The walk went through.
     pub complete: bool,
+}
+
+/// What is to be looked at once all that was seen before is in the index.
+#[derive(Clone, Debug, Default)]
+pub struct Later {
+    /// To be walked.
+    pub trees: Vec<RelPath>,
+    /// Changed through names that do not show them.
+    pub hidden: Vec<Left>,
+}
+
+impl Later {
+    /// Whether nothing is.
+    pub fn is_empty(&self) -> bool {
+        self.trees.is_empty() && self.hidden.iter().all(Left::is_empty)
+    }
 }
 
 impl Seen {
@@ -50,8 +67,10 @@ fn hints(model: &Model, root: Inode, told: &Told) -> Vec<Hint> {
     let arrived = told.what.intersects(Touched::CREATED | Touched::MOVED_TO);
     let is_tree = arrived && told.what.contains(Touched::DIRECTORY);
     let tree = is_tree.then(|| Hint::Tree(dir.join(name.clone())));
+    let path = dir.join(name.clone());
+    let inode = told.changed.map(|inode| Hint::Inode { path, handle: handle_of(inode) });
     let hint = Hint::Name { dir, name: name.clone(), what: told.what };
-    [hint].into_iter().chain(tree).collect()
+    [hint].into_iter().chain(inode).chain(tree).collect()
 }
 
 impl Program {
@@ -84,9 +103,8 @@ impl Program {
         heard.next_ms
     }
 
-    /// Looks at all names that are due. Trees that are due are to be walked once what was seen is
-    /// in the index.
-    pub fn drain(&mut self, now_ms: u64, index: &MemIndex, trees: &mut Vec<RelPath>) -> Seen {
+    /// Looks at all names that are due.
+    pub fn drain(&mut self, now_ms: u64, index: &MemIndex, later: &mut Later) -> Seen {
         let mut seen = Seen::default();
         loop {
             let due = self.settle.take_due(now_ms, NAMES_AT_ONCE);
@@ -94,12 +112,32 @@ impl Program {
                 return seen;
             }
             let names = due.names.into_iter().map(|(path, what)| (path, Why::of(what)));
+            let mut hidden = Hidden::of(due.inodes);
+            let before = seen.batches.len();
             self.names(now_ms, index, &names.collect::<Vec<_>>(), &mut seen);
+            seen.batches[before..]
+                .iter()
+                .flat_map(|batch| &batch.looks)
+                .for_each(|look| hidden.saw(look));
+            later.hidden.push(hidden.left());
             seen.lost |= due.lost;
             if !due.lost {
-                trees.extend(due.trees);
+                later.trees.extend(due.trees);
             }
         }
+    }
+
+    /// Looks at what had to wait.
+    pub fn late(&mut self, now_ms: u64, index: &MemIndex, later: &Later) -> Seen {
+        let mut seen = Seen::default();
+        let names =
+            later.hidden.iter().flat_map(|left| left.known_names(index).unwrap_or_default());
+        let names: Vec<_> = names.map(|path| (path, Why::Changed)).collect();
+        self.names(now_ms, index, &names, &mut seen);
+        if !later.trees.is_empty() {
+            self.trees(index, &later.trees, (true, false), &mut seen);
+        }
+        seen
     }
 
     /// Looks at paths that the engine asks for.
@@ -110,15 +148,6 @@ impl Program {
         paths.dedup();
         let paths: Vec<_> = paths.into_iter().map(|path| (path, Why::Asked)).collect();
         self.names(now_ms, index, &paths, &mut seen);
-        seen
-    }
-
-    /// Looks at everything in these directories.
-    pub fn inside(&mut self, index: &MemIndex, tops: &[RelPath]) -> Seen {
-        let mut seen = Seen::default();
-        if !tops.is_empty() {
-            self.trees(index, tops, (true, false), &mut seen);
-        }
         seen
     }
 

@@ -9,7 +9,7 @@ use crate::disk::model::Inode;
 use crate::kernel::Chance;
 use crate::mutants;
 use crate::net::Lane;
-use crate::node::eyes::Seen;
+use crate::node::eyes::{Later, Seen};
 use crate::node::{number, FOLDER};
 use crate::swarm::Counts;
 use engine::content::Digest;
@@ -231,13 +231,14 @@ impl World {
         self.end_turn(node);
         let (now_ms, root) = (self.now_ms, self.roots[node]);
         let asked = std::mem::take(&mut self.desks[node].asked);
-        let trees = std::mem::take(&mut self.desks[node].trees);
-        let mut later = std::mem::take(&mut self.desks[node].inside);
+        let late = std::mem::take(&mut self.desks[node].later);
+        let trees = std::mem::take(&mut self.desks[node].inside);
+        let mut later = Later { trees, ..Later::default() };
         let options = self.options;
         let (mut random, mut faults) = (self.kernels.clone(), Counts::default());
         let mut told_ms = None;
         let seen = self.work(node, |program, index| {
-            let mut seen = program.inside(index, &trees);
+            let mut seen = program.late(now_ms, index, &late);
             let mut chance = Chance { options, random: &mut random, faults: &mut faults };
             told_ms = program.hear_kernel(now_ms, root, &mut chance);
             seen.add(program.look(now_ms, index, &asked));
@@ -251,7 +252,7 @@ impl World {
             return;
         }
         if !later.is_empty() {
-            self.desks[node].trees = later;
+            self.desks[node].later = later;
             let desk = &mut self.desks[node];
             desk.eyes_free_ms = desk.eyes_free_ms.max(desk.seen_ms);
             self.look_at(node, self.now_ms);
