@@ -450,6 +450,7 @@ fn join(
     let old = index.entry(theirs.id);
     let old_context = old.as_ref().and_then(|old| old.context);
     let mut entry = old.map_or_else(|| Entry::new(theirs.id, theirs.kind), |old| old.entry);
+    let was_blank = entry.is_blank();
     let returns = full::returns(facts, before, &entry, theirs);
     let beyond = old_context.and_then(|id| facts.contexts.get(&id)).map(|context| {
         let mut mine = before.clone();
@@ -458,7 +459,9 @@ fn join(
     });
     let changed = entry.join(beyond.as_ref().unwrap_or(before), theirs, known);
     if returns {
-        full::take_attributes(&mut entry, theirs);
+        if was_blank {
+            full::take_attributes(&mut entry, theirs);
+        }
         facts.returned.insert(theirs.id);
     }
     let context = facts.context(index, old_context, known);

@@ -6,7 +6,7 @@ use crate::entry::{Entry, EntryId, Kind, Presence, Rank, Sight, Stamp, Stamped, 
 use crate::exchange::full::returns;
 use crate::index::Index;
 use crate::ledger::{self, Author};
-use crate::limits::{PULL_LATEST_MS, RANGES_MAX, RANGE_ENTRIES};
+use crate::limits::{DELETION_AGE_MS, PULL_LATEST_MS, RANGES_MAX, RANGE_ENTRIES};
 use crate::message::{Frame, Message};
 use crate::range::{self, Range, Sum, LAST};
 use crate::register::Version;
@@ -359,6 +359,29 @@ fn what_comes_back_is_to_be_said_again_with_its_attributes() {
     assert_eq!(net.node(1).modes(7), [0o640]);
     assert!(net.node(1).facts.returned.contains(&file_id(7)));
     assert!(net.node(2).facts.returned.is_empty());
+}
+
+// Story (simulator, seeds 876, 1011 and 1380): a file was made where one had been deleted, by who
+// had heard neither of that nor of the mode that it had been given. To who had forgotten the
+// deletion the file was all new. Who had not forgotten it yet held the mode still: two nodes knew
+// the same and held different entries, and nobody compared them ever again.
+#[test]
+fn who_remembers_what_others_may_have_forgotten_says_it_again_when_it_comes_back() {
+    for (age_ms, returned) in [(DELETION_AGE_MS, 1), (DELETION_AGE_MS - 1, 0)] {
+        let mut net = Net::new(&[(1, 3)]);
+        net.node(1).makes(7, Kind::File, ROOT);
+        net.settle();
+        net.cut(1, 3);
+        net.node(1).deletes(7);
+        net.node(3).moves(7, file_id(9));
+        let deleted = net.node(1).index.entry(file_id(7)).unwrap().entry;
+        let deleted_ms = deleted.loc.versions()[0].value.stamp.hlc.unix_ms();
+        net.node(1).facts.wall_ms = deleted_ms + age_ms;
+        net.link(1, 3);
+        net.settle();
+        assert_eq!(net.node(1).facts.returned.len(), returned);
+        assert!(net.node(3).facts.returned.is_empty(), "it was never gone there");
+    }
 }
 
 // Story (found by a mutant that no test saw): what files of several names hold has no place, so it

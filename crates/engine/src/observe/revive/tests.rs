@@ -27,6 +27,20 @@ fn a_file_is_said_again_with_its_content() {
     assert_eq!((seen.loc, seen.data, seen.shown), (vec![dot], vec![dot], vec![dot]));
 }
 
+// Story (simulator, clocks a day apart): a file was deleted, edited by another at the same time, and
+// removed by the user of a third, which had heard of the deletion, before the edit was on its disk.
+// It said the file again, and counted the place as seen: with what the user had removed the edit
+// was gone.
+#[test]
+fn who_does_not_show_what_is_said_again_has_not_seen_its_place() {
+    let (mut facts, mut index, id) = folder(b"lw", b'l');
+    let before = index.seen_of(id).expect("shown").dots;
+    again(&mut facts, &mut index, id);
+    assert_eq!(shows(&index, id), "w(l)");
+    let seen = index.seen_of(id).expect("shown").dots;
+    assert_eq!((seen.loc, seen.data, seen.shown), (before.loc, before.data, before.shown));
+}
+
 #[test]
 fn a_file_that_nothing_is_known_of_but_its_place_is_not_said_again() {
     let (mut facts, mut index, id) = folder(b"w", b'w');
