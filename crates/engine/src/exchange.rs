@@ -18,6 +18,7 @@ use crate::limits::TAIL_MAX;
 use crate::message::{Ack, DeltaEnd, Frame, Hello, Message, Share, WIRE_VERSION};
 use crate::proof::{broken, reached, Mutant};
 use crate::range::{Range, Sum};
+use crate::view;
 use full::Compared;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use stream::Walk;
@@ -458,10 +459,11 @@ fn join(
         mine
     });
     let changed = entry.join(beyond.as_ref().unwrap_or(before), theirs, known);
-    if returns {
-        if was_blank {
-            full::take_attributes(&mut entry, theirs);
-        }
+    if returns && was_blank {
+        full::take_attributes(&mut entry, theirs);
+    }
+    // What lost is nobody's to say again: others may be about to delete what they have seen.
+    if returns && (was_blank || view::losers(index, &entry).is_empty()) {
         facts.returned.insert(theirs.id);
     }
     let context = facts.context(index, old_context, known);

@@ -54,7 +54,7 @@ pub fn again(facts: &mut Facts, index: &mut dyn Index, id: EntryId) {
     let location = any_place(&entry).or(place);
     let is_there = location.as_ref().is_some_and(|at| shown == Some((at.parent, at.name.clone())));
     if let Some(location) = location.filter(|_| !is_body) {
-        let places: Vec<Dot> = entry.loc.dots().collect();
+        let places = places_of_winner(&entry);
         entry.loc.write(version(dot, location), &places);
     }
     let mut dots = row.as_ref().map(|row| row.dots.clone()).unwrap_or_default();
@@ -71,6 +71,17 @@ pub fn again(facts: &mut Facts, index: &mut dyn Index, id: EntryId) {
     }
     ledger::put(facts, index, entry, stored.context, Author::Here, &[dot]);
     ledger::mark(facts, index, id, &[]);
+}
+
+/// All places but those that came with content that lost: who deletes what is shown elsewhere has
+/// not seen that, and it is to keep a place of its own.
+fn places_of_winner(entry: &Entry) -> Vec<Dot> {
+    let winner = view::winner(&entry.data).map(|data| (&data.content, data.body));
+    let lost = |dot: &Dot| {
+        let written = entry.data.get(*dot).map(|version| &version.value);
+        written.is_some_and(|data| Some((&data.content, data.body)) != winner)
+    };
+    entry.loc.dots().filter(|dot| !lost(dot)).collect()
 }
 
 /// Where this disk shows something.
