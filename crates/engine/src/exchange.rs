@@ -452,7 +452,7 @@ fn join(
     let old_context = old.as_ref().and_then(|old| old.context);
     let mut entry = old.map_or_else(|| Entry::new(theirs.id, theirs.kind), |old| old.entry);
     let was_blank = entry.is_blank();
-    let returns = full::returns(facts, before, &entry, theirs);
+    let returns = full::returns(facts, before, &entry, (theirs, known));
     let beyond = old_context.and_then(|id| facts.contexts.get(&id)).map(|context| {
         let mut mine = before.clone();
         mine.merge(context);

@@ -8,7 +8,7 @@
 //! (`exchange`). Called by the engine at the end of a turn, and for what peers say of others.
 
 use crate::dot::{Dot, Incarnation, Knowledge, NodeId};
-use crate::entry::{Entry, EntryId};
+use crate::entry::EntryId;
 use crate::index::{Index, Standing, Stored};
 use crate::ledger::Facts;
 use crate::limits::{
@@ -259,12 +259,6 @@ fn too_young_for_ms(facts: &Facts, stored: &Stored) -> Option<u64> {
     let deleted_ms = stamps.max()?.unix_ms();
     let old_ms = deleted_ms + DELETION_AGE_MS;
     (deleted_ms <= facts.wall_ms && facts.wall_ms < old_ms).then(|| old_ms - facts.wall_ms)
-}
-
-/// Whether others may have forgotten by now what is deleted here, if their clocks are about right.
-pub fn may_be_forgotten(facts: &Facts, deleted: &Entry) -> bool {
-    let stamps = deleted.loc.versions().iter().map(|version| version.value.stamp.hlc);
-    stamps.max().is_none_or(|last| last.unix_ms() + DELETION_AGE_MS <= facts.wall_ms)
 }
 
 /// Of each life: every node that counts has seen everything up to this counter, and this one has

@@ -20,7 +20,6 @@ use crate::limits::{
 use crate::message::{DeltaEnd, Frame, Message};
 use crate::proof::{broken, reached, Mutant};
 use crate::range::{self, Range, Sum, LAST};
-use crate::retire;
 use crate::view;
 use crate::wire::entry_bytes;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -299,8 +298,14 @@ impl Peer {
 /// Whether an entry comes back whose deletion was forgotten here, or may be elsewhere: somebody put
 /// it somewhere, or, if it bears what several names show, wrote to it, without having seen that.
 /// What it had besides was forgotten with it, and is known to be over where that was; others still
-/// hold it. So it is to be said again, by all who had forgotten it and by all who had not.
-pub(super) fn returns(facts: &Facts, before: &Knowledge, ours: &Entry, theirs: &Entry) -> bool {
+/// hold it. So it is to be said again, by all who had forgotten it, and by all who had not and hear
+/// of it from one who missed what was forgotten meanwhile (`known` is all that one has seen).
+pub(super) fn returns(
+    facts: &Facts,
+    before: &Knowledge,
+    ours: &Entry,
+    (theirs, known): (&Entry, &Knowledge),
+) -> bool {
     let over = |dot: &Dot| before.contains(*dot) && facts.frontier.contains(*dot);
     let is_new = |dot: Dot| !before.contains(dot);
     let is_put = view::is_placed(theirs) && theirs.loc.dots().any(is_new);
@@ -308,7 +313,7 @@ pub(super) fn returns(facts: &Facts, before: &Knowledge, ours: &Entry, theirs: &
     if ours.is_blank() {
         return (is_put || is_written) && theirs.dots().iter().any(over);
     }
-    is_put && !view::is_placed(ours) && retire::may_be_forgotten(facts, ours)
+    is_put && !view::is_placed(ours) && !facts.frontier.is_within(known)
 }
 
 /// The attributes of what comes back, to be said again.

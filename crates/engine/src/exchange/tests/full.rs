@@ -1,12 +1,12 @@
 //! Who missed deletions that others have forgotten: everything is compared.
 
 use super::{entries, file_id, life, node_id, versions, Net, Node};
-use crate::dot::Dot;
+use crate::dot::{Dot, Knowledge};
 use crate::entry::{Entry, EntryId, Kind, Presence, Rank, Sight, Stamp, Stamped, ROOT};
 use crate::exchange::full::returns;
 use crate::index::Index;
 use crate::ledger::{self, Author};
-use crate::limits::{DELETION_AGE_MS, PULL_LATEST_MS, RANGES_MAX, RANGE_ENTRIES};
+use crate::limits::{PULL_LATEST_MS, RANGES_MAX, RANGE_ENTRIES};
 use crate::message::{Frame, Message};
 use crate::range::{self, Range, Sum, LAST};
 use crate::register::Version;
@@ -367,19 +367,21 @@ fn what_comes_back_is_to_be_said_again_with_its_attributes() {
 // the same and held different entries, and nobody compared them ever again.
 #[test]
 fn who_remembers_what_others_may_have_forgotten_says_it_again_when_it_comes_back() {
-    for (age_ms, returned) in [(DELETION_AGE_MS, 1), (DELETION_AGE_MS - 1, 0)] {
+    for forgotten in [true, false] {
         let mut net = Net::new(&[(1, 3)]);
         net.node(1).makes(7, Kind::File, ROOT);
         net.settle();
         net.cut(1, 3);
         net.node(1).deletes(7);
+        let dot = net.node(1).facts.mint();
+        if forgotten {
+            net.node(1).facts.frontier.insert(dot);
+        }
         net.node(3).moves(7, file_id(9));
-        let deleted = net.node(1).index.entry(file_id(7)).unwrap().entry;
-        let deleted_ms = deleted.loc.versions()[0].value.stamp.hlc.unix_ms();
-        net.node(1).facts.wall_ms = deleted_ms + age_ms;
         net.link(1, 3);
         net.settle();
-        assert_eq!(net.node(1).facts.returned.len(), returned);
+        let returned = &net.node(1).facts.returned;
+        assert_eq!(returned.contains(&file_id(7)), forgotten, "{returned:?}");
         assert!(net.node(3).facts.returned.is_empty(), "it was never gone there");
     }
 }
@@ -425,25 +427,31 @@ fn only_what_was_forgotten_and_is_put_somewhere_anew_comes_back() {
     let theirs = node.index.entry(file_id(7)).unwrap().entry;
     node.deletes(7);
     let gone = node.index.entry(file_id(7)).unwrap().entry;
-    let blank = Entry::new(file_id(7), Kind::File);
+    let (blank, nobody) = (Entry::new(file_id(7), Kind::File), Knowledge::default());
     let (mut forgotten, remembered) = (node.facts.clone(), node.facts.clone());
     forgotten.frontier = before.clone();
-    assert!(returns(&forgotten, &before, &blank, &theirs));
-    assert!(!returns(&remembered, &before, &blank, &theirs), "nothing was forgotten");
-    assert!(!returns(&forgotten, &before, &made, &theirs), "it is here");
-    assert!(!returns(&forgotten, &before, &blank, &made), "it was put nowhere anew");
-    assert!(!returns(&forgotten, &before, &blank, &gone), "it is deleted there, too");
+    assert!(returns(&forgotten, &before, &blank, (&theirs, &nobody)));
+    assert!(!returns(&remembered, &before, &blank, (&theirs, &nobody)), "nothing was forgotten");
+    assert!(!returns(&forgotten, &before, &made, (&theirs, &nobody)), "it is here");
+    assert!(!returns(&forgotten, &before, &blank, (&made, &nobody)), "it was put nowhere anew");
+    assert!(!returns(&forgotten, &before, &blank, (&gone, &nobody)), "it is deleted there, too");
     node.write(8, b'b');
     let news = node.index.entry(file_id(8)).unwrap().entry.data.versions()[0].clone();
     let mut edited = made.clone();
     edited.data.insert(news);
-    assert!(!returns(&forgotten, &before, &blank, &edited), "what has a place says it, too");
+    assert!(
+        !returns(&forgotten, &before, &blank, (&edited, &nobody)),
+        "what has a place says it, too"
+    );
     let bearer = |entry: &Entry| Entry { loc: Default::default(), ..entry.clone() };
-    assert!(returns(&forgotten, &before, &blank, &bearer(&edited)));
-    assert!(!returns(&forgotten, &before, &blank, &bearer(&made)), "nothing was written to it");
+    assert!(returns(&forgotten, &before, &blank, (&bearer(&edited), &nobody)));
+    assert!(
+        !returns(&forgotten, &before, &blank, (&bearer(&made), &nobody)),
+        "nothing was written to it"
+    );
     forgotten.frontier.insert_range(life(2), 1, 9);
     let nothing = Default::default();
-    assert!(!returns(&forgotten, &nothing, &blank, &theirs), "none of it was known");
+    assert!(!returns(&forgotten, &nothing, &blank, (&theirs, &nobody)), "none of it was known");
 }
 
 // Story (simulator, seed 771): who knew nothing was told all by one that had forgotten a deletion,
