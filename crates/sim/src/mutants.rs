@@ -87,7 +87,11 @@ pub const TRIALS: &[Trial] = &[
         Mutant::RetireUnderChildren,
         "a_directory_goes_after_what_was_in_it_and_nothing_goes_that_this_disk_shows",
     ),
-    trial(Mutant::TrustsTheNextSync, "eio=800 power=200 kills=0 rollback=0 volumes=0", 600),
+    trial(
+        Mutant::TrustsTheNextSync,
+        "eio=900 power=100 kills=0 rollback=0 volumes=0 steps=60",
+        400,
+    ),
     trial(Mutant::JoinRevives, "", 100),
     trial(Mutant::JoinKeepsOld, "", 100),
     trial(Mutant::JoinDropsUnseen, "", 100),
@@ -98,7 +102,7 @@ pub const TRIALS: &[Trial] = &[
     trial(Mutant::NoContexts, "", 600),
     trial(Mutant::NothingBeyond, "", 600),
     trial(Mutant::NobodyAsks, "", 100),
-    trial(Mutant::JoinerImportsAtOnce, "before=8 late=400", 600),
+    trial(Mutant::JoinerImportsAtOnce, "before=20 late=600", 600),
     trial(
         Mutant::RankIgnored,
         "before=8 meets=1 late=1 prefer=0 verdicts=0 beside=0 policies=0",
