@@ -21,6 +21,7 @@ const RARE: &[(&str, &str, u64)] = &[
     ("after a power loss it is not what was announced", "power=60", 1),
     ("an older copy holds what nobody has any more", "volumes=100", 52),
     ("exchange: a deleted directory is still needed", APART, 37),
+    ("exchange: the peer may have forgotten a directory above", APART, 56),
     ("nothing but the change time tells of an edit", "between=100", 86),
     ("one dot has two values", "rollback=80 cuts=300", 73),
     ("one name of several became a file of its own", "links=250", 0),

@@ -29,8 +29,8 @@ fn a_file_is_said_again_with_its_content() {
     assert_eq!((seen.loc, seen.data, seen.shown), (vec![dot], vec![dot], vec![dot]));
 }
 
-// Story (simulator, clocks a day apart): a file was deleted, edited by another at the same time, and
-// removed by the user of a third, which had heard of the deletion, before the edit was on its disk.
+// Story (simulator, clocks a day apart): a file was deleted, edited by another at the same time,
+// and removed by the user of a third, which had heard of the deletion, before it had the edit.
 // It said the file again, and counted the place as seen: with what the user had removed the edit
 // was gone.
 #[test]
