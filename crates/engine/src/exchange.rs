@@ -451,15 +451,15 @@ fn join(
     let old = index.entry(theirs.id);
     let old_context = old.as_ref().and_then(|old| old.context);
     let mut entry = old.map_or_else(|| Entry::new(theirs.id, theirs.kind), |old| old.entry);
-    let was_blank = entry.is_blank();
     let returns = full::returns(facts, before, &entry, (theirs, known));
+    let was_blank = returns && entry.is_blank();
     let beyond = old_context.and_then(|id| facts.contexts.get(&id)).map(|context| {
         let mut mine = before.clone();
         mine.merge(context);
         mine
     });
     let changed = entry.join(beyond.as_ref().unwrap_or(before), theirs, known);
-    if returns && was_blank {
+    if was_blank {
         full::take_attributes(&mut entry, theirs);
     }
     // What lost is nobody's to say again: others may be about to delete what they have seen.

@@ -79,3 +79,6 @@ impl FolderEngine {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,8 +18,9 @@ fn a_file_is_said_again_with_its_content() {
     let dot = Dot { incarnation: facts.meta.incarnation, counter: 1 };
     let lost = Dot { incarnation: Incarnation([b'l'; 16]), counter: 1 };
     let entry = index.entry(id).expect("there").entry;
-    // Story (simulator, seed 2266, clocks a day apart): the place of the loser was said again with
-    // that of the winner. Who deleted the winner and had never had the loser took both away.
+    // Story (by reading, in search of the loss of seed 2266, which was another): the place of the
+    // loser was said again with that of the winner. Who deleted the winner and had never had the
+    // loser took both away.
     assert_eq!(entry.loc.dots().collect::<Vec<_>>(), [dot, lost], "the loser keeps its place");
     let mut dots: Vec<Dot> = entry.data.dots().collect();
     dots.sort();
