@@ -8,16 +8,17 @@
 use crate::apply::kept::Kept;
 use crate::apply::Apply;
 use crate::fs::{Fs, Stat};
-use crate::stage::{digest_of, Stage, StageError, Staged};
+use crate::stage::{digest_of, Stage, Staged};
 use crate::trash::Finder;
 use engine::content::Digest;
-use engine::engine::Origin;
+use engine::engine::{Input, Origin};
 use engine::index::Fingerprint;
 use engine::limits::PIECE_BYTES_MAX;
 use engine::message::{Piece, Want};
 use engine::path::RelPath;
-use engine::proof::reached;
+use engine::proof::{broken, reached, Mutant};
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering::Acquire};
 use std::sync::Arc;
 
 /// Up to this size a content is read whole and hashed before it is served, in bytes.
@@ -93,6 +94,8 @@ pub struct Serve<F: Fs> {
     stage: Arc<Stage<F>>,
     kept: Arc<Kept<F>>,
     trash: Finder<F>,
+    /// How many things of users lie in staging, and nobody could tell yet what they are.
+    left: Arc<AtomicUsize>,
 }
 
 impl<F: Fs> Serve<F> {
@@ -100,7 +103,7 @@ impl<F: Fs> Serve<F> {
     pub fn new(apply: &Apply<F>) -> Serve<F> {
         let (fs, root) = apply.tree();
         let (stage, kept) = (apply.stage().clone(), apply.kept().clone());
-        Serve { fs, root, stage, kept, trash: apply.trash().finder() }
+        Serve { fs, root, stage, kept, trash: apply.trash().finder(), left: apply.left_counter() }
     }
 
     /// Opens what is said to lie there.
@@ -109,12 +112,16 @@ impl<F: Fs> Serve<F> {
             Whereabouts::Tree { path, .. } => self.open_in_tree(path),
             Whereabouts::Kept => self.kept.open(digest),
             Whereabouts::Staged => self.stage.open_whole(digest),
-            Whereabouts::Trash => self.trash.open(digest).or_else(|_| self.kept.open(digest)),
+            Whereabouts::Trash => match self.trash.open(digest) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => self.kept.open(digest),
+                other => other,
+            },
         }
     }
 
     /// The piece of a content that begins at `offset`. What the machine could not read now, and
-    /// what ends before its size, is refused like what is gone, but never denied.
+    /// what ends before its size, is refused like what is gone, but never denied; nor is anything
+    /// while something waits in staging that may be it.
     pub fn piece(
         &self,
         want: &Want,
@@ -127,7 +134,8 @@ impl<F: Fs> Serve<F> {
                 Ok(Piece { digest, size, offset, bytes })
             }
             other => {
-                let is_nowhere = matches!(other, Ok(Served::Gone)) && whereabouts.is_last();
+                let is_gone = matches!(other, Ok(Served::Gone)) && whereabouts.is_last();
+                let is_nowhere = is_gone && !self.may_be_left(whereabouts);
                 Err(Refusal { is_nowhere, doubted: whereabouts.doubted() })
             }
         }
@@ -145,7 +153,7 @@ impl<F: Fs> Serve<F> {
         length: u64,
     ) -> io::Result<Served> {
         let file = match self.open(digest, whereabouts) {
-            Err(error) if is_gone(&error) => return Ok(gone()),
+            Err(error) if is_gone(&error, whereabouts) => return Ok(gone()),
             other => other?,
         };
         let before = self.fs.stat_file(&file)?;
@@ -170,20 +178,34 @@ impl<F: Fs> Serve<F> {
     }
 
     /// Stages a content that lies elsewhere on this disk: copied, or its blocks shared, and
-    /// verified.
-    pub fn stage_from(
-        &self,
-        stage: &Stage<F>,
-        digest: &Digest,
-        size: u64,
-        whereabouts: &Whereabouts,
-    ) -> Result<Staged, StageError> {
-        if *whereabouts == Whereabouts::Staged {
-            return Ok(Staged::Complete);
-        }
-        let io = |source| StageError::Io { what: "open the source of", digest: *digest, source };
-        let file = self.open(digest, whereabouts).map_err(io)?;
-        stage.copy_from(&file, *digest, size)
+    /// verified. What came of it: what is not where it was seen is to be looked at again.
+    pub fn copy(&self, digest: Digest, size: u64, origin: Origin) -> Vec<Input> {
+        let whereabouts = Whereabouts::from(origin);
+        let file = match self.open(&digest, &whereabouts) {
+            _ if whereabouts == Whereabouts::Staged => return vec![Input::Staged(vec![digest])],
+            Err(error) if is_gone(&error, &whereabouts) => Ok(None),
+            other => other.map(Some),
+        };
+        let staged = match file {
+            Ok(Some(file)) => self.stage.copy_from(&file, digest, size).map_err(drop),
+            Ok(None) => Ok(Staged::Mismatch),
+            Err(_) => Err(()),
+        };
+        let input = match staged {
+            Ok(Staged::Complete) => return vec![Input::Staged(vec![digest])],
+            Ok(Staged::Progress(_) | Staged::Mismatch) if !self.may_be_left(&whereabouts) => {
+                Input::NotHere
+            }
+            _ => Input::NotStaged,
+        };
+        let doubted = whereabouts.doubted().map(|path| Input::Doubted(vec![path]));
+        [input(vec![digest])].into_iter().chain(doubted).collect()
+    }
+
+    /// Whether what is not there may wait in staging, where nobody has looked at it yet.
+    fn may_be_left(&self, whereabouts: &Whereabouts) -> bool {
+        let is_left = self.left.load(Acquire) > 0 && !broken(Mutant::DeniesWhatIsLeft);
+        is_left && whereabouts.is_last()
     }
 
     fn open_in_tree(&self, path: &RelPath) -> io::Result<F::File> {
@@ -214,8 +236,11 @@ fn is_as_seen(stat: &Stat, whereabouts: &Whereabouts) -> bool {
     }
 }
 
-fn is_gone(error: &io::Error) -> bool {
-    let gone = [
+/// Whether an error says that the content is not there. Of the tree that is any that comes when
+/// something else has its path; of rooms that nobody but us changes, only that there is nothing.
+fn is_gone(error: &io::Error, whereabouts: &Whereabouts) -> bool {
+    let nothing = [libc::ENOENT];
+    let another = [
         libc::ENOENT,
         libc::ENOTDIR,
         libc::ELOOP,
@@ -224,6 +249,10 @@ fn is_gone(error: &io::Error) -> bool {
         libc::ESTALE,
         libc::EXDEV,
     ];
+    let gone = match whereabouts {
+        Whereabouts::Tree { .. } => &another[..],
+        Whereabouts::Kept | Whereabouts::Staged | Whereabouts::Trash => &nothing[..],
+    };
     error.raw_os_error().is_some_and(|code| gone.contains(&code))
 }
 

@@ -205,6 +205,7 @@ impl FolderEngine {
                 digests.iter().for_each(|digest| self.fetch.progressed(digest));
             }
             Input::NotStaged(digests) => self.not_staged(index, &digests, Fetch::failed),
+            Input::NotHere(digests) => self.not_staged(index, &digests, Fetch::denied),
             Input::Stray(stray) => self.strays.push(stray),
             Input::Doubted(paths) => self.look_at(paths),
             Input::Synced(epoch) => self.synced(index, epoch, now),

@@ -60,7 +60,8 @@ struct Rare {
     displaced: bool,
     /// Everybody has been asked before.
     deep: bool,
-    /// Somebody broke off or was silent in this round, which says nothing of what they have.
+    /// Somebody broke off or was silent in this round, or this disk could not be read, which says
+    /// nothing of what they have.
     unclear: bool,
     /// In so many deep rounds on end the same peers were asked, and all said that they do not have
     /// it.
@@ -263,12 +264,14 @@ impl Fetch {
         self.staged.remove(digest);
     }
 
-    /// A peer does not give it, or what came was not it. Whether it was on its way at all.
+    /// A peer does not give it, what came was not it, or this disk could not be read. Whether it was
+    /// on its way at all.
     pub fn failed(&mut self, digest: &Digest) -> bool {
         self.over(digest, true)
     }
 
-    /// A peer says that it does not have it. Whether it was on its way at all.
+    /// A peer says that it does not have it, or it was looked for here and is not. Whether it was on
+    /// its way at all.
     pub fn denied(&mut self, digest: &Digest) -> bool {
         self.over(digest, false)
     }
@@ -277,11 +280,9 @@ impl Fetch {
         let Some(request) = self.end(digest) else { return false };
         self.clean = false;
         let rare = self.rare.entry(*digest).or_default();
+        rare.unclear |= unclear;
         match request.from {
-            Some(from) => {
-                rare.refused.insert(from);
-                rare.unclear |= unclear;
-            }
+            Some(from) => drop(rare.refused.insert(from)),
             None => rare.displaced = true,
         }
         true

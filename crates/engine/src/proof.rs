@@ -177,6 +177,8 @@ mutants! {
     OldNamesFirst,
     /// Who has not looked everywhere yet denies contents all the same.
     DeniesUnseen,
+    /// What may lie in staging, not looked at since it was displaced, is denied all the same.
+    DeniesWhatIsLeft,
 }
 
 #[cfg(feature = "proof")]

@@ -19,6 +19,7 @@ use std::collections::BTreeSet;
 mod bodies;
 mod names;
 
+pub(crate) use bodies::claims;
 pub use bodies::{body_of, is_body, is_shown, shows, whole};
 pub use names::suffixed;
 pub(crate) use names::{beside, suffix_of};
@@ -324,7 +325,7 @@ pub fn winner(data: &Register<Data>) -> Option<&Data> {
 /// Contents that lost to the winner and nobody has replaced: what the conflict store keeps. Equal
 /// bytes are no conflict, and neither is what another sibling names as replaced. Latest first.
 pub fn losers(index: &dyn Index, entry: &Entry) -> Vec<Data> {
-    let claims = bodies::claims(index, entry).filter(|_| !broken(Mutant::LosersForgotten));
+    let claims = claims(index, entry).filter(|_| !broken(Mutant::LosersForgotten));
     let Some((winner, all)) = claims else { return Vec::new() };
     let ignores = broken(Mutant::BaseIgnored);
     let replaced = |dot: Dot| !ignores && all.iter().any(|other| other.base.contains(&dot));

@@ -540,8 +540,8 @@ impl Threads<'_> {
         let stage = apply.stage().clone();
         let (wanted, drained) = (Wanted::new(stage.clone()), Drained::default());
         let serve = Arc::new(Serve::new(apply));
-        let (control, copier, target) = (self.control.clone(), serve.clone(), stage.clone());
-        self.spawn("copy", move || copies(&copier, &target, &copying, &control))?;
+        let (control, copier) = (self.control.clone(), serve.clone());
+        self.spawn("copy", move || copies(&copier, &copying, &control))?;
         let intake = Arc::new(Intake {
             folder: self.wish.id,
             stage,

@@ -160,6 +160,7 @@ pub const TRIALS: &[Trial] = &[
     test(Mutant::NamesNotShared, "what_is_written_through_one_name_is_one_edit_of_all"),
     trial(Mutant::OldNamesFirst, LINKS, 100),
     test(Mutant::DeniesUnseen, "who_has_not_looked_everywhere_denies_nothing"),
+    trial(Mutant::DeniesWhatIsLeft, "stale=500", 400),
 ];
 
 const fn trial(mutant: Mutant, words: &'static str, within: u64) -> Trial {

@@ -11,6 +11,8 @@ use engine::content::Digest;
 use engine::path::{Name, RelPath};
 use engine::proof::{broken, Mutant};
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering::Release};
+use std::sync::Arc;
 
 /// What was prepared and nobody has seen: no user's bytes, and torn after a power loss.
 pub(super) const DRESSED: &str = "dressed";
@@ -24,10 +26,31 @@ pub(super) const PARKED: &str = "parked";
 pub(super) const SCRATCH: &str = "scratch";
 
 /// One leftover.
-pub(super) struct Left {
+struct Left {
     name: Name,
     number: u64,
     path: Option<RelPath>,
+}
+
+/// All leftovers, and for others how many they are: while there is one, what is not found on this
+/// disk may be in it.
+#[derive(Default)]
+pub(super) struct Leftovers {
+    all: Vec<Left>,
+    count: Arc<AtomicUsize>,
+}
+
+impl Leftovers {
+    fn push(&mut self, left: Left) {
+        self.all.push(left);
+        self.count.store(self.all.len(), Release);
+    }
+
+    /// What is left after another look.
+    fn set(&mut self, all: Vec<Left>) {
+        self.all = all;
+        self.count.store(self.all.len(), Release);
+    }
 }
 
 /// The name of number `number`.
@@ -75,25 +98,31 @@ impl<F: Fs> Apply<F> {
 
     /// How many things wait in staging for a writer to let go.
     pub fn left_count(&self) -> usize {
-        self.left.len()
+        self.left.all.len()
+    }
+
+    /// The same for whoever does not change anything, at any time.
+    pub(crate) fn left_counter(&self) -> Arc<AtomicUsize> {
+        self.left.count.clone()
     }
 
     /// Looks again at what waits in staging; call it every few seconds while there is something.
     pub fn revisit(&mut self) -> io::Result<()> {
         let lines = self.trash.lines()?;
-        let mut trouble = Ok(());
-        for left in std::mem::take(&mut self.left) {
+        let (mut trouble, mut still) = (Ok(()), Vec::new());
+        for left in std::mem::take(&mut self.left.all) {
             let line = lines.get(&left.number);
             // One that cannot be resolved now neither is forgotten nor keeps the others waiting.
             match self.resolve(&left, line) {
                 Ok(true) => {}
-                Ok(false) => self.left.push(left),
+                Ok(false) => still.push(left),
                 Err(error) => {
-                    self.left.push(left);
+                    still.push(left);
                     trouble = Err(error);
                 }
             }
         }
+        self.left.set(still);
         trouble
     }
 

@@ -6,6 +6,7 @@ use crate::fs::Fs;
 use crate::linux::Linux;
 use crate::stage::digest_of;
 use engine::content::Digest;
+use engine::engine::{Input, Origin};
 use engine::limits::PIECE_BYTES_MAX;
 use engine::message::{Piece, Want};
 use engine::path::{Name, RelPath};
@@ -116,6 +117,29 @@ fn what_is_refused_is_denied_only_where_it_would_have_lain_last() {
     {
         assert_eq!(piece(b"content", &whereabouts, 0), refused(is_nowhere, None));
     }
+}
+
+/// Story (simulator, seed 4396): a file could not be read when it was displaced, and stayed in
+/// staging until the next look; meanwhile its node denied its content, and it was given up.
+#[test]
+fn nothing_is_denied_while_something_displaced_was_not_looked_at() {
+    let place = tempfile::tempdir().unwrap();
+    drop(serve(place.path()));
+    let writer = std::fs::File::create(place.path().join("state/stage/aside-1")).unwrap();
+    let (_fs, mut apply, serve) = serve(place.path());
+    let want = Want { digest: digest_of(b"content"), size: 7, offset: 0, deep: true };
+    let is_denied =
+        |serve: &Serve<Linux>| serve.piece(&want, &Whereabouts::Trash, 0).unwrap_err().is_nowhere;
+    assert!(!is_denied(&serve), "its writer may have written just that");
+    let not_sure = Input::NotStaged(vec![want.digest]);
+    assert_eq!(serve.copy(want.digest, 7, Origin::Trash), [not_sure], "nor by itself");
+    apply.revisit().unwrap();
+    assert!(!is_denied(&serve), "it still has a writer");
+    drop(writer);
+    apply.revisit().unwrap();
+    assert!(is_denied(&serve));
+    let sure = Input::NotHere(vec![want.digest]);
+    assert_eq!(serve.copy(want.digest, 7, Origin::Trash), [sure]);
 }
 
 #[test]

@@ -40,8 +40,11 @@ pub enum Input {
     Staged(Vec<Digest>),
     /// Some bytes of these have come.
     Progress(Vec<Digest>),
-    /// Contents that did not come: the peer broke off, the bytes were wrong, the disk is full.
+    /// Contents that did not come: the peer broke off, the bytes were wrong, the disk is full, or
+    /// could not be read.
     NotStaged(Vec<Digest>),
+    /// Contents that this disk does not have where they were to be copied from, and that is sure.
+    NotHere(Vec<Digest>),
     /// Bytes of a user that came to light outside an operation, and are in the conflict store now.
     Stray(Stray),
     /// A sync of the folder's filesystem that began after `Effect::Sync` of this number is done,

@@ -6,7 +6,7 @@
 //! however many nodes publish it, it is one file. Called by `verdict`, and by the engine for
 //! folders whose policy wants it.
 
-use super::mint::{shown_dots, version};
+use super::mint::version;
 use super::{revive, row_at};
 use crate::calendar::utc;
 use crate::content::{Content, Digest};
@@ -20,7 +20,7 @@ use crate::ledger::{self, Author, Facts};
 use crate::path::{Name, RelPath};
 use crate::register::Version;
 use crate::view;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What nobody but its owner may read before a person has looked at it: bytes of no known file.
 const MODE: u16 = 0o600;
@@ -195,31 +195,54 @@ pub(super) fn losing(
     let shown = body.as_ref().map(|body| body.id);
     let losers = view::losers(index, entry);
     let lost = |data: &Data| losers.iter().any(|loser| loser.content == data.content);
+    let gone = with_replaced(index, entry, content);
+    let goes = |version: &Version<Data>| gone.contains(&version.value.stamp.dot);
+    let gone_of = |bearer: &Entry| -> Vec<Dot> {
+        let versions = bearer.data.versions().iter().filter(|version| goes(version));
+        versions.map(|version| version.dot).collect()
+    };
     let (mut here, mut there) = (Vec::new(), BTreeMap::new());
     for version in entry.data.versions() {
         let of = version.value.body;
         let other = of.filter(|of| Some(*of) != shown && !view::is_shown(index, *of));
         match other.and_then(|other| index.entry(other)).map(|stored| stored.entry) {
             Some(other) => {
-                let bears = |data: &Data| data.content == *content;
-                let mut all = other.data.versions().iter().map(|version| &version.value);
-                if all.clone().any(bears) && all.any(|data| !bears(data) && lost(data)) {
-                    let dots = shown_dots(&other, Some(content));
-                    there.insert(other.id, (other, dots));
-                } else if other.data.versions().iter().any(|version| bears(&version.value)) {
-                    here.push(version.dot);
+                let dots = gone_of(&other);
+                let mut rest = other.data.versions().iter().filter(|version| !goes(version));
+                match rest.any(|version| lost(&version.value)) {
+                    _ if dots.is_empty() => {}
+                    true => drop(there.insert(other.id, (other, dots))),
+                    false => here.push(version.dot),
                 }
             }
-            None if of.is_none() && version.value.content == *content => here.push(version.dot),
+            None if of.is_none() && goes(version) => here.push(version.dot),
             None => {}
         }
     }
     if let Some(body) = body {
-        let dots = shown_dots(&body, Some(content));
+        let dots = gone_of(&body);
         there.insert(body.id, (body, dots));
     }
     let all = [(entry.clone(), here)].into_iter().chain(there.into_values());
     all.filter(|(_, lost)| !lost.is_empty()).collect()
+}
+
+/// The first dots of a loser, and of what nothing but it names as replaced: who does not need the
+/// one does not need what its author had replaced by it.
+fn with_replaced(index: &dyn Index, entry: &Entry, content: &Content) -> BTreeSet<Dot> {
+    let claims = view::claims(index, entry).map(|(_, all)| all).unwrap_or_default();
+    let (mut gone, mut rest): (Vec<Data>, Vec<Data>) =
+        claims.into_iter().partition(|data| data.content == *content);
+    loop {
+        let names = |by: &[Data], of: &Data| by.iter().any(|d| d.base.contains(&of.stamp.dot));
+        let (more, stay): (Vec<Data>, Vec<Data>) =
+            rest.iter().cloned().partition(|data| names(&gone, data) && !names(&rest, data));
+        if more.is_empty() {
+            return gone.iter().map(|data| data.stamp.dot).collect();
+        }
+        gone.extend(more);
+        rest = stay;
+    }
 }
 
 /// Whose loser it is, as all names of one file have it: what it stands on, or the file itself.

@@ -50,7 +50,7 @@ pub fn whole<'a>(index: &dyn Index, entry: &'a Entry) -> Cow<'a, Entry> {
 
 /// What an entry shows, and everything that anybody wrote to it and nobody has replaced: of what it
 /// was said to be one name of, all that stands there, unless another name shows it.
-pub(super) fn claims(index: &dyn Index, entry: &Entry) -> Option<(Data, Vec<Data>)> {
+pub(crate) fn claims(index: &dyn Index, entry: &Entry) -> Option<(Data, Vec<Data>)> {
     let first = winner(&entry.data)?;
     let mut shown = first.clone();
     let mut all = Vec::new();

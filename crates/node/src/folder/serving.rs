@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use disk::linux::Linux;
 use disk::serve::{Serve, Whereabouts};
-use disk::stage::{Stage, Staged};
 use engine::content::Digest;
 use engine::dot::NodeId;
 use engine::engine::{Input, Origin};
@@ -194,24 +193,14 @@ impl Giver {
     }
 }
 
-/// Copies contents into the stage until nobody can ask any more. What is not where it was seen is
-/// to be looked at again.
+/// Copies contents into the stage until nobody can ask any more.
 pub fn copies(
     serve: &Serve<Linux>,
-    stage: &Stage<Linux>,
     asked: &Receiver<(Digest, u64, Origin)>,
     control: &SyncSender<Event>,
 ) {
     while let Ok((digest, size, origin)) = asked.recv() {
-        let whereabouts = Whereabouts::from(origin);
-        let inputs = match serve.stage_from(stage, &digest, size, &whereabouts) {
-            Ok(Staged::Complete) => vec![Input::Staged(vec![digest])],
-            _ => {
-                let doubted = whereabouts.doubted().map(|path| Input::Doubted(vec![path]));
-                [Input::NotStaged(vec![digest])].into_iter().chain(doubted).collect()
-            }
-        };
-        if control.send(Event::Inputs(inputs)).is_err() {
+        if control.send(Event::Inputs(serve.copy(digest, size, origin))).is_err() {
             return;
         }
     }

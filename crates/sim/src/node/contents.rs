@@ -118,14 +118,7 @@ impl Program {
 
     /// Stages content that lies elsewhere on this disk; what is not there is to be looked at again.
     pub fn copy(&self, digest: Digest, size: u64, origin: Origin) -> Vec<Input> {
-        let whereabouts = Whereabouts::from(origin);
-        if let Ok(Staged::Complete) =
-            self.serve.stage_from(&self.stage, &digest, size, &whereabouts)
-        {
-            return vec![Input::Staged(vec![digest])];
-        }
-        let doubted = whereabouts.doubted().map(|path| Input::Doubted(vec![path]));
-        [Input::NotStaged(vec![digest])].into_iter().chain(doubted).collect()
+        self.serve.copy(digest, size, origin)
     }
 }
 

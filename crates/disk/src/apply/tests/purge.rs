@@ -4,8 +4,9 @@
 use super::bed::{bed, bed_in, done, Bed};
 use crate::linux::tests::without::{without, Call};
 use crate::serve::{Serve, Served, Whereabouts};
-use crate::stage::{digest_of, StageError, Staged, RESERVE_SHARE};
+use crate::stage::{digest_of, StageError, RESERVE_SHARE};
 use crate::trash::{Purged, AGE_S_MAX, REST_S_MIN, SHARE};
+use engine::engine::{Input, Origin};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -191,6 +192,6 @@ fn what_was_retired_is_found_in_the_trash_by_its_content() {
     done(bed.run(remove));
     assert_eq!(read(), Served::Bytes(b"retired".to_vec()));
     let stage = bed.apply.stage().clone();
-    let staged = serve.stage_from(&stage, &digest, 7, &Whereabouts::Trash).unwrap();
-    assert_eq!((staged, stage.is_complete(&digest)), (Staged::Complete, true));
+    assert_eq!(serve.copy(digest, 7, Origin::Trash), [Input::Staged(vec![digest])]);
+    assert!(stage.is_complete(&digest));
 }

@@ -18,7 +18,7 @@ fn path(path: &str) -> RelPath {
 fn nothing_comes(side: &mut Side, turns: usize) {
     let mut copies = Vec::new();
     for _ in 0..turns {
-        let effects = side.turn([Input::NotStaged(std::mem::take(&mut copies)), Input::Tick]);
+        let effects = side.turn([Input::NotHere(std::mem::take(&mut copies)), Input::Tick]);
         copies.extend(effects.into_iter().filter_map(|effect| match effect {
             Effect::Copy(digest, ..) => Some(digest),
             _ => None,

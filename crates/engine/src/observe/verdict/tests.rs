@@ -13,7 +13,7 @@ use crate::index::{
 };
 use crate::ledger::{self, Author, Facts};
 use crate::observe::mint::version;
-use crate::path::Name;
+use crate::path::{Name, RelPath};
 use crate::view;
 
 pub(in crate::observe) fn content(letter: u8) -> Content {
@@ -158,5 +158,31 @@ fn a_loser_has_lost_to_the_first_write_that_its_author_had_not_seen() {
         (data(9, &[5, 3]), data(4, &[]), 3),
     ] {
         assert_eq!(view::lost_to(&winner, &loser), dot(first));
+    }
+}
+
+// Story (real program, `hour` seed 7): what a loser had replaced stood beside it in the register,
+// hidden by the loser's base alone. Somebody dropped the loser, and all nodes listed the older
+// bytes as a conflict, fetched from a trash.
+#[test]
+fn what_a_loser_had_replaced_goes_with_it() {
+    let of = |letter: u8| Dot { incarnation: Incarnation([letter; 16]), counter: 1 };
+    let elsewhere = RelPath::parse(b"g").expect("a path");
+    let id = folder(b"klw", b'w').2;
+    for (verdict, after) in [
+        (Verdict::Drop(id, content(b'l')), "w()"),
+        (Verdict::Keep(id, content(b'l')), "l()"),
+        (Verdict::KeepAs(Some(id), content(b'l'), elsewhere), "w()"),
+    ] {
+        let (mut facts, mut index, _) = folder(b"klw", b'w');
+        let mut stored = index.entry(id).expect("it is there");
+        let data = stored.entry.data.get(of(b'l')).expect("a version").value.clone();
+        let again = Dot { counter: 2, ..of(b'l') };
+        let data = Data { base: vec![of(b'k')], ..data };
+        stored.entry.data.write(version(again, data), &[of(b'l')]);
+        ledger::put(&mut facts, &mut index, stored.entry, None, Author::Elsewhere, &[]);
+        assert_eq!(shows(&index, id), "w(l)");
+        assert!(decree(&mut facts, &mut index, &verdict));
+        assert_eq!(shows(&index, id), after);
     }
 }

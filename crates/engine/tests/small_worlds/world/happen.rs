@@ -81,7 +81,7 @@ impl World {
             self.nodes[node].disk.staged.insert(digest);
         }
         let digests = vec![digest];
-        let input = if came { Input::Staged(digests) } else { Input::NotStaged(digests) };
+        let input = if came { Input::Staged(digests) } else { Input::NotHere(digests) };
         self.later(node, Event::Input(input));
     }
 
