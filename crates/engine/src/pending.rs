@@ -8,16 +8,16 @@ use crate::content::{Content, Digest};
 use crate::dot::Incarnation;
 use crate::entry::EntryId;
 use crate::index::{Index, SeenDots};
-use crate::limits::{BARRIER_MS_MAX, RETRY_MS_MAX, RETRY_MS_MIN, WINDOW_MAX};
+use crate::limits::{BARRIER_MS_MAX, RETRY_MS_MAX, WINDOW_MAX};
 use crate::path::RelPath;
 use crate::plan::{Act, Expected, OpId, Retire};
 use crate::proof::{broken, Mutant};
-use seeks::Seeks;
+use pauses::Pauses;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use traffic::Traffic;
 
-mod seeks;
+mod pauses;
 mod traffic;
 mod trail;
 
@@ -70,15 +70,16 @@ pub struct Pending {
     waits: BTreeMap<EntryId, BTreeSet<Wake>>,
     /// Who waits for room, in arrival order: so files come in the order in which they were told of.
     roomless: BTreeSet<(u64, EntryId)>,
-    retries: BTreeSet<(u64, EntryId)>,
-    seeks: Seeks,
-    attempts: BTreeMap<EntryId, u32>,
+    /// Of those whose last step failed.
+    retries: Pauses,
+    /// Of those whose content could not be had.
+    seeks: Pauses,
+    /// Of those that wait for earlier creations: one each, from the first time that they had to.
+    barriers: Pauses,
     /// Entries whose pause no mark ends: what was tried shows in what is seen, and nothing else.
     held: BTreeSet<EntryId>,
     /// Entries that wait for earlier creations, as last decided.
     barred: BTreeSet<EntryId>,
-    /// Since when an entry has waited for earlier creations.
-    barred_since_ms: BTreeMap<EntryId, u64>,
     flights: BTreeMap<OpId, Flight>,
     flying: BTreeSet<EntryId>,
     last_op: u64,
@@ -119,8 +120,9 @@ impl Pending {
             let (order, id) = self.ready.pop_first()?;
             if self.taken.contains(&id) && !self.flying.contains(&id) {
                 self.barred.remove(&id);
+                self.held.remove(&id);
                 self.forget_waits(id);
-                self.seeks.woken(id);
+                self.pauses().into_iter().for_each(|pauses| pauses.woken(id));
                 self.deciding = Some((order, id));
                 return Some(id);
             }
@@ -135,12 +137,14 @@ impl Pending {
     /// The entry is in place.
     pub fn done(&mut self, id: EntryId) {
         self.taken.remove(&id);
-        self.attempts.remove(&id);
         self.held.remove(&id);
         self.barred.remove(&id);
-        self.barred_since_ms.remove(&id);
-        self.seeks.done(id);
+        self.pauses().into_iter().for_each(|pauses| pauses.done(id));
         self.forget_waits(id);
+    }
+
+    fn pauses(&mut self) -> [&mut Pauses; 3] {
+        [&mut self.retries, &mut self.seeks, &mut self.barriers]
     }
 
     /// The entry waits.
@@ -177,11 +181,7 @@ impl Pending {
     /// Until when the entry waits for earlier creations, counted from the first time it had to. It
     /// is taken up again then, if nothing wakes it before.
     pub fn barred_until(&mut self, id: EntryId, now_ms: u64) -> u64 {
-        let until = *self.barred_since_ms.entry(id).or_insert(now_ms) + BARRIER_MS_MAX;
-        if until > now_ms {
-            self.retries.insert((until, id));
-        }
-        until
+        self.barriers.once(id, now_ms, BARRIER_MS_MAX)
     }
 
     /// Whether a creation waits, perhaps through others, for this entry to be out of its way.
@@ -262,20 +262,18 @@ impl Pending {
 
     /// The entry is tried again after a pause that doubles each time.
     pub fn retry(&mut self, id: EntryId, now_ms: u64) {
-        if broken(Mutant::NeverAgain) {
-            return;
+        if !broken(Mutant::NeverAgain) {
+            self.retries.pause(id, now_ms, RETRY_MS_MAX);
         }
-        let attempts = self.attempts.entry(id).or_default();
-        let pause = RETRY_MS_MIN.saturating_mul(1 << (*attempts).min(16)).min(RETRY_MS_MAX);
-        *attempts += 1;
-        self.retries.insert((now_ms + pause, id));
     }
 
     /// The same, but after some attempts nothing that is seen there ends the pause: trying has
-    /// changed what is seen.
+    /// changed what is seen, or had it looked at.
     pub fn retry_held(&mut self, id: EntryId, now_ms: u64) {
-        self.retry(id, now_ms);
-        if self.attempts.get(&id).is_some_and(|attempts| *attempts > FREE_ATTEMPTS) {
+        if broken(Mutant::NeverAgain) {
+            return;
+        }
+        if self.retries.pause(id, now_ms, RETRY_MS_MAX) > FREE_ATTEMPTS {
             self.held.insert(id);
         }
     }
@@ -305,20 +303,17 @@ impl Pending {
 
     /// Takes up again whose pause is over, and whom the barrier has held too long.
     pub fn expire(&mut self, index: &dyn Index, now_ms: u64) {
-        while let Some(&(at, id)) = self.retries.first().filter(|(at, _)| *at <= now_ms) {
-            self.retries.remove(&(at, id));
+        let due = self.pauses().map(|pauses| pauses.take_due(now_ms));
+        for id in due.into_iter().flatten() {
             self.held.remove(&id);
-            self.again(index, id);
-        }
-        for id in self.seeks.take_due(now_ms) {
             self.again(index, id);
         }
     }
 
     /// When the next pause is over.
     pub fn deadline(&self) -> Option<u64> {
-        let retry = self.retries.first().map(|&(at, _)| at);
-        retry.into_iter().chain(self.seeks.deadline()).min()
+        let all = [&self.retries, &self.seeks, &self.barriers];
+        all.into_iter().filter_map(Pauses::deadline).min()
     }
 
     /// An operation goes to the disk.

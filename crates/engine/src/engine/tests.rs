@@ -111,7 +111,7 @@ pub(super) fn said(effects: Vec<Effect>) -> Vec<Message> {
     messages.collect()
 }
 
-fn operations(effects: Vec<Effect>) -> Vec<Operation> {
+pub(super) fn operations(effects: Vec<Effect>) -> Vec<Operation> {
     let batches = effects.into_iter().filter_map(|effect| match effect {
         Effect::Apply(batch) => Some(batch),
         _ => None,
@@ -136,7 +136,7 @@ fn scans(side: &Side) -> bool {
     side.engine.is_scanning()
 }
 
-fn installed(operations: &[Operation]) -> (OpId, u8) {
+pub(super) fn installed(operations: &[Operation]) -> (OpId, u8) {
     match operations {
         [Operation { id, act: Act::Install { content: Content::File(digest, _), .. } }] => {
             (*id, digest.0[0])
@@ -182,7 +182,7 @@ fn an_edit_that_comes_while_its_file_is_made_does_not_wait_for_itself() {
     assert_eq!(installed(&operations(next)).1, b'2');
 }
 
-fn looks(source: Source, looks: &[(&str, Option<Present>)]) -> Batch {
+pub(super) fn looks(source: Source, looks: &[(&str, Option<Present>)]) -> Batch {
     let looks = looks.iter().map(|(path, found)| {
         let found = found.clone().map_or(Found::Absent, Found::Present);
         Observation { path: RelPath::parse(path.as_bytes()).expect("a path"), found }
@@ -564,7 +564,7 @@ fn what_arrives_for_a_file_that_is_gone_is_not_deleted_with_it() {
     assert!(all.iter().any(lives), "and made again as a wrote it: {all:?}");
 }
 
-fn done(now: Present) -> Outcome {
+pub(super) fn done(now: Present) -> Outcome {
     Outcome::Done { now: vec![now], refused: None, displaced: None }
 }
 

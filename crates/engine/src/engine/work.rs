@@ -275,16 +275,14 @@ impl FolderEngine {
             }
             Outcome::NotAsExpected => {
                 self.look_at(flight.act.paths());
-                match &flight.act {
-                    Act::Remove {
-                        at, expected: Expected::Exactly { kind: Kind::Dir, .. }, ..
-                    } => {
-                        // It is not empty: something in it is unknown here.
-                        self.effects.push(Effect::ObserveTrees(vec![at.path()]));
-                        self.pending.retry_held(id, self.now.mono_ms);
-                    }
-                    _ => self.pending.retry(id, self.now.mono_ms),
+                if let Act::Remove {
+                    at, expected: Expected::Exactly { kind: Kind::Dir, .. }, ..
+                } = &flight.act
+                {
+                    // It is not empty: something in it is unknown here.
+                    self.effects.push(Effect::ObserveTrees(vec![at.path()]));
                 }
+                self.pending.retry_held(id, self.now.mono_ms);
             }
             Outcome::Busy(who) => {
                 let who = who.unwrap_or_else(|| "a program".to_string());
@@ -555,3 +553,6 @@ fn staged_content(act: &Act) -> Option<Digest> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

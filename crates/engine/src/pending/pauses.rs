@@ -1,7 +1,7 @@
-//! When content that could not be had is looked for again: one pause for each entry, however often
-//! it is woken meanwhile, and each longer than the last.
+//! When an entry is decided again though nothing has woken it: one pause for each entry, however
+//! often it is woken meanwhile, and each longer than the last.
 //!
-//! Knows nothing of peers. Used by `pending`.
+//! Knows nothing of what is waited for. Used by `pending`.
 
 use crate::entry::EntryId;
 use crate::limits::RETRY_MS_MIN;
@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// See the module's head.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Seeks {
+pub(super) struct Pauses {
     due: BTreeSet<(u64, EntryId)>,
     pauses: BTreeMap<EntryId, Pause>,
 }
@@ -18,16 +18,30 @@ pub(super) struct Seeks {
 struct Pause {
     ms: u64,
     until_ms: u64,
+    count: u32,
 }
 
-impl Seeks {
+impl Pauses {
     /// The entry's next pause begins, in place of the one that may be running; no longer than this.
-    pub fn pause(&mut self, id: EntryId, now_ms: u64, ms_max: u64) {
+    /// How many it has had with it.
+    pub fn pause(&mut self, id: EntryId, now_ms: u64, ms_max: u64) -> u32 {
         self.woken(id);
         let last = self.pauses.get(&id);
         let ms = last.map_or(RETRY_MS_MIN, |pause| (pause.ms * 2).min(ms_max));
-        self.pauses.insert(id, Pause { ms, until_ms: now_ms + ms });
+        let count = last.map_or(0, |pause| pause.count).saturating_add(1);
+        self.pauses.insert(id, Pause { ms, until_ms: now_ms + ms, count });
         self.due.insert((now_ms + ms, id));
+        count
+    }
+
+    /// The entry's one pause of this length begins, or goes on if it is not over. Until when.
+    pub fn once(&mut self, id: EntryId, now_ms: u64, ms: u64) -> u64 {
+        let fresh = Pause { ms, until_ms: now_ms + ms, count: 1 };
+        let until_ms = self.pauses.entry(id).or_insert(fresh).until_ms;
+        if until_ms > now_ms {
+            self.due.insert((until_ms, id));
+        }
+        until_ms
     }
 
     /// The entry is decided before its pause is over, if one is running.
@@ -37,7 +51,7 @@ impl Seeks {
         }
     }
 
-    /// The entry looks for nothing any more, or will begin afresh.
+    /// The entry waits for nothing any more, or will begin afresh.
     pub fn done(&mut self, id: EntryId) {
         self.woken(id);
         self.pauses.remove(&id);
