@@ -267,5 +267,6 @@ pub fn look_at_dir<F: Fs>(fs: &F, dir: &F::Dir) -> io::Result<Present> {
         content: None,
         soft: false,
         zeros: false,
+        alone: false,
     })
 }

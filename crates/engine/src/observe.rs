@@ -45,6 +45,9 @@ pub struct Present {
     pub soft: bool,
     /// The file has bytes and all are zero: what a power loss leaves.
     pub zeros: bool,
+    /// The machine says that this file has one name: what has it elsewhere was looked at before or
+    /// after it was renamed.
+    pub alone: bool,
 }
 
 /// How a batch of observations came about.

@@ -36,9 +36,12 @@ pub struct Census {
     wrote: BTreeSet<(usize, Digest)>,
     /// On which machine what was overwritten or removed by a user.
     gave_up: BTreeSet<(usize, Digest)>,
-    /// Machines whose program has run, and what was written before and after that.
+    /// Machines whose program has run, those that were members then, and what was written before
+    /// the one, between the two, and after the other.
     begun: BTreeSet<usize>,
+    joined: BTreeSet<usize>,
     early: BTreeSet<Digest>,
+    between: BTreeSet<Digest>,
     live: BTreeSet<Digest>,
     /// What nobody needs any more, anywhere.
     let_go: BTreeSet<Digest>,
@@ -75,24 +78,45 @@ impl Census {
         if !bytes.is_empty() {
             let digest = digest_of(bytes);
             self.wrote.insert((node, digest));
-            let when = if self.begun.contains(&node) { &mut self.live } else { &mut self.early };
-            when.insert(digest);
+            self.age(node).insert(digest);
         }
     }
 
-    /// The program of a machine runs: what users write there from now on is no import.
+    /// What is written on a machine now goes there.
+    fn age(&mut self, node: usize) -> &mut BTreeSet<Digest> {
+        match (self.begun.contains(&node), self.joined.contains(&node)) {
+            (_, true) => &mut self.live,
+            (true, false) => &mut self.between,
+            (false, false) => &mut self.early,
+        }
+    }
+
+    /// The program of a machine runs: what users write there from now on may be no import.
     pub fn begins(&mut self, node: usize) {
         self.begun.insert(node);
     }
 
-    /// Whether bytes were only ever there before the program, as far as users wrote them.
-    pub fn is_import(&self, digest: &Digest) -> bool {
-        self.early.contains(digest) && !self.live.contains(digest)
+    /// A machine is a member: what users write there from now on is no import.
+    pub fn joins(&mut self, node: usize) {
+        self.joined.insert(node);
     }
 
-    /// Whether bytes were only ever written while the program ran.
+    /// A user gave bytes another name: where the program runs that may be a member's word on that
+    /// name, whoever wrote them.
+    pub fn named(&mut self, node: usize, bytes: &[u8]) {
+        self.age(node).insert(digest_of(bytes));
+    }
+
+    /// Whether bytes were only ever there before the program, as far as users wrote them.
+    pub fn is_import(&self, digest: &Digest) -> bool {
+        let is_later = self.live.contains(digest) || self.between.contains(digest);
+        self.early.contains(digest) && !is_later
+    }
+
+    /// Whether bytes were only ever written by members.
     pub fn is_live(&self, digest: &Digest) -> bool {
-        self.live.contains(digest) && !self.early.contains(digest)
+        let is_earlier = self.early.contains(digest) || self.between.contains(digest);
+        self.live.contains(digest) && !is_earlier
     }
 
     /// A user overwrote or removed these bytes. Who writes what is there anyway has written

@@ -351,6 +351,7 @@ fn look_at(disk: &SimDisk, dir: &Arc<Open>) -> io::Result<Present> {
         content: None,
         soft: false,
         zeros: false,
+        alone: false,
     })
 }
 

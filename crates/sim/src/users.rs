@@ -333,6 +333,14 @@ impl User<'_> {
         }
     }
 
+    /// What is there gets another name.
+    fn named(&mut self, from: &Spot) {
+        let there = self.model.at(from.0, &from.1).and_then(|inode| self.model.thing(inode));
+        if let Some(thing) = there.ok().filter(|thing| thing.kind == FileKind::File) {
+            self.town.census.named(self.node, &thing.bytes);
+        }
+    }
+
     fn rename(&mut self, from: &Spot, to: &Spot) -> bool {
         if self.is_last(from) && from.0 != to.0 {
             return false;
@@ -346,6 +354,7 @@ impl User<'_> {
             }
         }
         self.town.touches += 4;
+        self.named(from);
         self.model.rename(from, to, Target::Replaced).is_ok()
     }
 }

@@ -325,6 +325,7 @@ impl<F: Fs> Apply<F> {
             content: was.content.cloned(),
             soft,
             zeros: false,
+            alone: false,
         })
     }
 

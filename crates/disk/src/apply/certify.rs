@@ -153,6 +153,7 @@ impl<F: Fs> Apply<F> {
             content: was.content.cloned(),
             soft: was.soft || lease != Lease::Free,
             zeros: false,
+            alone: false,
         })
     }
 
@@ -167,6 +168,7 @@ impl<F: Fs> Apply<F> {
             content: Some(Content::File(digest, stat.size)),
             soft: self.fs.probe(file) != Lease::Free,
             zeros: false,
+            alone: false,
         })
     }
 }

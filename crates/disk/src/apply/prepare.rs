@@ -81,6 +81,7 @@ impl<F: Fs> Dressed<F> {
             content: Some(self.content.clone()),
             soft: is_racy && kind == Kind::File,
             zeros: self.ready.zeros,
+            alone: false,
         }
     }
 

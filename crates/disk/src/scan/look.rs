@@ -53,6 +53,7 @@ fn present(kind: Kind, stat: &Stat, xattrs: Xattrs, content: Option<Content>) ->
         content,
         soft: false,
         zeros: false,
+        alone: kind == Kind::File && stat.links == 1,
     }
 }
 

@@ -333,5 +333,6 @@ fn still(row: &SeenRow) -> Present {
         content: None,
         soft: row.soft,
         zeros: false,
+        alone: false,
     }
 }

@@ -7,7 +7,7 @@ use super::{Effect, Event, FolderEngine, Happening};
 use crate::entry::Kind;
 use crate::index::{Handle, Index, Phase, SeenRow};
 use crate::limits::{DOUBTS_MAX, DOUBT_MS, DOUBT_RETRY_MS};
-use crate::observe::{self, Batch, Circumstances, Found, Observation, Seen, Source};
+use crate::observe::{self, Batch, Circumstances, Found, Observation, Present, Seen, Source};
 use crate::path::RelPath;
 use crate::plan::{Act, Expected};
 use std::collections::{BTreeMap, BTreeSet};
@@ -173,7 +173,7 @@ impl FolderEngine {
         self.doubts.replaced.retain(|path| observe::row_at(index, path).is_some());
         let twice = seen_twice(&looks);
         for look in &looks {
-            if is_another(index, look) || twice.contains(&look.path) {
+            if is_another(index, look) || twice.get(&look.path) == Some(&Kind::Dir) {
                 self.doubts.replaced.insert(look.path.clone());
             } else {
                 self.doubts.replaced.remove(&look.path);
@@ -181,7 +181,7 @@ impl FolderEngine {
         }
         let now_ms = self.now.mono_ms;
         let doubtful = |look: &Observation| {
-            let is_twice = twice.contains(&look.path);
+            let is_twice = twice.contains_key(&look.path);
             if is_twice {
                 self.traffic.put_off(look.path.clone(), now_ms);
             }
@@ -401,19 +401,18 @@ fn is_below(path: &RelPath, tops: &BTreeSet<RelPath>) -> bool {
     false
 }
 
-/// Where one directory was seen at several places: it was renamed while they were looked at. Which
-/// of them it has left, and what was seen missing below them, is not known.
-fn seen_twice(looks: &[Observation]) -> BTreeSet<RelPath> {
-    let mut places: BTreeMap<&Handle, Vec<&RelPath>> = BTreeMap::new();
+/// Where one thing was seen at several places that has one: it was renamed while they were looked
+/// at. Which of them it has left is not known, nor what was seen missing below a directory.
+fn seen_twice(looks: &[Observation]) -> BTreeMap<RelPath, Kind> {
+    let mut places: BTreeMap<&Handle, Vec<(&RelPath, &Present)>> = BTreeMap::new();
     for Observation { path, found } in looks {
         if let Found::Present(found) = found {
-            if found.kind == Kind::Dir {
-                places.entry(&found.fingerprint.handle).or_default().push(path);
-            }
+            places.entry(&found.fingerprint.handle).or_default().push((path, found));
         }
     }
-    let several = places.into_values().filter(|paths| paths.len() > 1);
-    several.flatten().cloned().collect()
+    let has_one = |(_, found): &(&RelPath, &Present)| found.kind == Kind::Dir || found.alone;
+    let several = places.into_values().filter(|at| at.len() > 1 && at.iter().any(has_one));
+    several.flatten().map(|(path, found)| (path.clone(), found.kind)).collect()
 }
 
 /// Whether the look shows that a directory is another one now, or none.

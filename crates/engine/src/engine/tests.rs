@@ -33,6 +33,7 @@ pub(super) fn present(kind: Kind, handle: u8, letter: Option<u8>) -> Present {
         content: letter.map(|letter| Content::File(Digest([letter; 32]), size)),
         soft: false,
         zeros: false,
+        alone: false,
     }
 }
 
@@ -640,6 +641,27 @@ fn with_what_is_put_off_its_directory_is_asked_for() {
     let inside = looks(Source::Live, &[("d/f", None)]);
     let effects = side.turn([Input::Observed(side.now.mono_ms + 1, inside)]);
     assert_eq!(asked(&effects), ["d", "d/f"]);
+}
+
+// Story (simulator, seed 6429): a user exchanged two files while their names were looked at, and one
+// was seen at both. It was taken for one file of two names: what a peer had put against the one was
+// no conflict, for the other had it, and when that was seen to have other bytes these were nowhere.
+#[test]
+fn a_file_of_one_name_that_was_seen_at_two_is_looked_at_again() {
+    let seen = |alone| {
+        let mut side = Side::new(1);
+        let file = |handle, letter| Present { alone, ..present(Kind::File, handle, Some(letter)) };
+        let tree = [("b", Some(file(4, b'1'))), ("d", Some(file(5, b'2')))];
+        side.turn([Input::Observed(side.now.mono_ms + 1, looks(Source::Live, &tree))]);
+        side.now.mono_ms += 10;
+        let raced = [("b", Some(file(4, b'1'))), ("d", Some(file(4, b'1')))];
+        let effects =
+            side.turn([Input::Observed(side.now.mono_ms + 1, looks(Source::Live, &raced))]);
+        let bodies = side.index.entries().filter(|stored| view::is_body(&stored.entry)).count();
+        (asked(&effects), bodies)
+    };
+    assert_eq!(seen(true), (vec!["b".to_owned(), "d".to_owned()], 0));
+    assert_eq!(seen(false), (vec![], 1), "of a file of several names it is no news");
 }
 
 // Story (simulator, seed 820): a directory in which another had been seen to be replaced was itself

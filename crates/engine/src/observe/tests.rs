@@ -47,6 +47,7 @@ fn thing(kind: Kind, handle: u8, content: Option<Content>) -> Present {
         content,
         soft: false,
         zeros: false,
+        alone: false,
     }
 }
 

@@ -29,6 +29,7 @@ fn thing(kind: Kind, handle: u8, letter: Option<u8>) -> Option<Present> {
         content: letter.map(|letter| Content::File(Digest([letter; 32]), 1)),
         soft: false,
         zeros: false,
+        alone: false,
     })
 }
 

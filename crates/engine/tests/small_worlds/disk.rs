@@ -172,6 +172,7 @@ impl Disk {
             content: thing.content.clone(),
             soft: false,
             zeros: false,
+            alone: false,
         }
     }
 

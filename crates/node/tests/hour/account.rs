@@ -64,6 +64,9 @@ pub struct Figures {
     pub conflicts: u64,
     /// Losers that were read by `conflicts show`.
     pub losers: u64,
+    /// Losers that were dropped, and that were made the file again.
+    pub dropped: u64,
+    pub again: u64,
 }
 
 impl Account {
@@ -218,6 +221,28 @@ impl Account {
             self.figures.losers += 1;
         }
         Ok(())
+    }
+
+    /// Somebody says what becomes of one that lost: it is not needed, or it is the file again.
+    pub fn decide(&mut self, node: &Node, keeps: bool, census: &mut Census) -> Outcome<String> {
+        let conflicts = node.conflicts()?;
+        let files = conflicts.iter().filter(|one| one.link.is_none());
+        let mut named = files.filter(|one| !one.id.starts_with(NAMELESS));
+        let Some(one) = named.next() else { return Ok(String::new()) };
+        let (word, gone) = match keeps {
+            true => {
+                ("keep", fs::read(node.tree.join(&one.path)).ok().map(|bytes| digest_of(&bytes)))
+            }
+            false => ("drop", digest_in(&one.hash)),
+        };
+        let said = node.run(&["conflicts", word, &one.id])?;
+        if said.code != 0 {
+            return Err(format!("{}: {word} of {one:?}: {}", node.name, said.stderr).into());
+        }
+        *(if keeps { &mut self.figures.again } else { &mut self.figures.dropped }) += 1;
+        self.recent.extend(digest_in(&one.hash));
+        gone.into_iter().for_each(|digest| census.let_go_of(digest));
+        Ok(format!("{} OPERATOR {word} {} of {}", node.name, one.hash, one.path))
     }
 }
 

@@ -26,6 +26,8 @@ const STEPS: [usize; 6] = [3, 6, 6, 15, 40, 120];
 const APART: usize = 400;
 /// In so many nothing is removed: what loses has to be kept.
 const GENTLE: usize = 300;
+/// After so many a person says of one conflict which version stays.
+const DECIDES: usize = 200;
 /// How long users rest between two steps, in milliseconds. The pace of people, and no
 /// synchronisation: everything at once would be over before the first cable is out.
 const PACE_MS: [u64; 4] = [0, 0, 5, 20];
@@ -139,7 +141,14 @@ impl Run {
         self.town.tell(|| "all is healed".to_owned());
         self.rest()?;
         let at = self.random.below(self.hands.len());
-        self.account.read_losers(&self.lab.nodes[at])
+        let node = &self.lab.nodes[at];
+        self.account.read_losers(node)?;
+        if self.random.chance(DECIDES) {
+            let keeps = self.random.chance(500);
+            let what = self.account.decide(node, keeps, &mut self.town.census)?;
+            self.town.tell(|| what);
+        }
+        Ok(())
     }
 
     /// A user does something, or ends what was begun.

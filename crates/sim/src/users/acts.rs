@@ -237,6 +237,7 @@ impl User<'_> {
             return None;
         }
         let what = format!("swaps {} with {}", self.path(&a), self.path(&b));
+        [&a, &b].into_iter().for_each(|spot| self.named(spot));
         self.model.exchange(&a, &b).ok().map(|()| what)
     }
 

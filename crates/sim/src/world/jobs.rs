@@ -14,7 +14,7 @@ use crate::node::{number, FOLDER};
 use crate::swarm::Counts;
 use engine::content::Digest;
 use engine::engine::{Effect, Input, Origin};
-use engine::index::{Handle, Index, SeenRow};
+use engine::index::{Handle, Index, Phase, SeenRow};
 use engine::message::Want;
 use engine::observe::{path_of, Stray};
 use engine::plan::{Act, Operation, Outcome};
@@ -126,6 +126,9 @@ impl World {
         let handle = |inode: Inode| Handle(inode.to_be_bytes().into());
         let knows = |inode: Inode| !machine.index.seen_handle(&handle(inode)).is_empty();
         self.town().oracle.heard(node, knows);
+        if machine.index.meta().phase == Phase::Member {
+            self.town().census.joins(node);
+        }
         self.order.turned(node, machine, self.now_ms);
     }
 

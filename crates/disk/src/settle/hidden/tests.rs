@@ -19,7 +19,8 @@ fn present(text: &str, number: u8) -> Observation {
     let fingerprint = Fingerprint { handle: handle(number), size: 0, mtime: time, ctime: time };
     let (attributes, content) = (Attributes::default(), None);
     let kind = Kind::File;
-    let found = Present { kind, fingerprint, attributes, content, soft: false, zeros: false };
+    let found =
+        Present { kind, fingerprint, attributes, content, soft: false, zeros: false, alone: false };
     Observation { path: path(text), found: Found::Present(found) }
 }
 
