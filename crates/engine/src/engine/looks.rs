@@ -9,6 +9,7 @@ use crate::index::{Handle, Index, Phase, SeenRow};
 use crate::limits::{DOUBTS_MAX, DOUBT_MS, DOUBT_RETRY_MS};
 use crate::observe::{self, Batch, Circumstances, Found, Observation, Present, Seen, Source};
 use crate::path::RelPath;
+use crate::pending::Wake;
 use crate::plan::{Act, Expected};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -137,6 +138,9 @@ impl FolderEngine {
         }
         self.volatile_since_ms.get_or_insert(self.now.mono_ms);
         self.doubt(index, (began_ms, source), &paths, &seen);
+        for id in seen.freed {
+            self.pending.wake(index, Wake::Entry(id));
+        }
         for path in seen.damaged {
             self.happened(path, Happening::Damaged, None);
         }

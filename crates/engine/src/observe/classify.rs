@@ -32,6 +32,8 @@ pub struct Seen {
     pub damaged: Vec<RelPath>,
     /// Local operations that were born: what, where, and for a move from where.
     pub done: Vec<(Change, RelPath, Option<RelPath>)>,
+    /// What has left its place: somebody may wait for that.
+    pub freed: Vec<EntryId>,
     /// Directories that were renamed, from where to where.
     pub moved: Vec<(RelPath, RelPath)>,
     /// Nothing is there and nothing was: a hint that came too late, perhaps for a renamed
@@ -294,6 +296,7 @@ impl Desk<'_> {
     /// Takes the moved rows off their names first, so that exchanges and rotations do not collide.
     fn detach(&mut self, moves: &[(SeenRow, RelPath)]) {
         for (row, _) in moves {
+            self.seen.freed.push(row.entry);
             let mut row = row.clone();
             row.name = None;
             self.pen.index.put_seen(&row);
@@ -527,6 +530,7 @@ impl Desk<'_> {
                 let children = all_children(&*self.pen.index, slot);
                 stack.extend(children.into_iter().map(|child| (child, false)));
             } else {
+                self.seen.freed.push(row.entry);
                 if row.kind == Kind::Dir {
                     self.seen.dropped.push(row.fingerprint.handle.clone());
                 }

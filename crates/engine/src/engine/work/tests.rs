@@ -1,12 +1,12 @@
 //! How often is tried what the disk does not let happen.
 
 use super::super::tests::{done, installed, looks, meet, operations, present, said, Side};
-use crate::content::Digest;
+use crate::content::{Content, Digest};
 use crate::engine::{Effect, Input};
 use crate::entry::Kind;
-use crate::observe::{Batch, Found, Observation, Source};
+use crate::observe::{Batch, Found, Observation, Present, Source};
 use crate::path::RelPath;
-use crate::plan::{Act, Outcome};
+use crate::plan::{Act, Operation, Outcome};
 
 /// Somebody has put a file under the name of what is to come, and nobody may read it.
 fn seen(paths: Vec<RelPath>) -> Batch {
@@ -55,4 +55,40 @@ fn what_stands_in_the_way_and_cannot_be_read_is_tried_after_ever_longer_pauses()
         effects = b.turn(inputs);
     }
     assert!((5..20).contains(&tried), "{tried} times in 10 s");
+}
+
+// Story (simulator, seeds 6211 and 9151): a file stood where a new one was to come, and was to be
+// replaced itself after that. A user here moved it away; the new one waited for it all the same,
+// and as it seemed to be in the way still, it was replaced before the new one was there.
+#[test]
+fn what_a_user_moved_away_is_in_nobodys_way_any_more() {
+    let (mut a, mut b) = (Side::new(1), Side::new(2));
+    meet(&mut a, &mut b);
+    let heard = a.write("c", b'1');
+    b.hear(1, heard);
+    let install = installed(&operations(b.turn([Input::Staged(vec![Digest([b'1'; 32])])]))).0;
+    let file = present(Kind::File, 9, Some(b'1'));
+    b.turn([Input::Applied(vec![(install, done(file.clone()))])]);
+    let target = Content::Link(b"x".as_slice().into());
+    let link = Present { content: Some(target), ..present(Kind::Symlink, 7, None) };
+    let told = [
+        looks(Source::Live, &[("c", None), ("b", Some(file.clone()))]),
+        looks(Source::Live, &[("c", Some(link))]),
+        looks(Source::Live, &[("b", Some(present(Kind::File, 9, Some(b'2'))))]),
+    ];
+    let mut heard = Vec::new();
+    for told in told {
+        a.now.mono_ms += 10;
+        heard.extend(said(a.turn([Input::Observed(a.now.mono_ms + 1, told)])));
+    }
+    let away = operations(b.hear(1, heard));
+    assert!(matches!(away[..], [Operation { act: Act::Move { .. }, .. }]), "{away:?}");
+    let failed = Input::Applied(vec![(away[0].id, Outcome::NotAsExpected)]);
+    b.turn([failed, Input::Staged(vec![Digest([b'2'; 32])])]);
+    b.now.mono_ms += 10;
+    let moved = looks(Source::Live, &[("c", None), ("b", Some(file))]);
+    let next = operations(b.turn([Input::Observed(b.now.mono_ms + 1, moved)]));
+    let of = |operation: &Operation| operation.act.paths().iter().map(RelPath::to_string).collect();
+    let paths: Vec<Vec<String>> = next.iter().map(of).collect();
+    assert_eq!(paths, [["c"]], "the new one comes first");
 }
