@@ -378,7 +378,7 @@ impl FolderEngine {
                 Ok(())
             }
             Message::Share(share) => {
-                self.exchange.share(&self.facts, index, peer, share)?;
+                self.exchange.share(&mut self.facts, index, peer, share)?;
                 self.news_of_content(index);
                 Ok(())
             }

@@ -14,7 +14,7 @@ use crate::dot::{Dot, Incarnation, Knowledge, NodeId};
 use crate::entry::{Entry, EntryId, Hlc, IncarnationRecord};
 use crate::index::{Index, Phase};
 use crate::ledger::{self, Author, Facts};
-use crate::limits::TAIL_MAX;
+use crate::limits::{RISEN_MAX, TAIL_MAX};
 use crate::message::{Ack, DeltaEnd, Frame, Hello, Message, Share, WIRE_VERSION};
 use crate::proof::{broken, reached, Mutant};
 use crate::range::{Range, Sum};
@@ -156,7 +156,7 @@ impl Exchange {
     /// What a peer asks for by telling what it has.
     pub fn share(
         &mut self,
-        facts: &Facts,
+        facts: &mut Facts,
         index: &mut dyn Index,
         peer: NodeId,
         share: Share,
@@ -168,6 +168,7 @@ impl Exchange {
         state.knows.merge(&share.knowledge);
         state.frontier = share.frontier;
         state.start_walk(facts, &share.knowledge);
+        full::return_risen(facts, &self.forgotten(), index);
         Ok(())
     }
 
@@ -189,6 +190,8 @@ impl Exchange {
             return Err(Offence("it sends operations that it does not claim to know"));
         }
         state.heard = true;
+        let elsewhere = self.forgotten();
+        let Some(state) = self.peers.get_mut(&peer) else { return Ok(()) };
         let before = facts.knowledge.clone();
         for dot in dots.iter().flatten() {
             facts.knowledge.insert(*dot);
@@ -205,13 +208,15 @@ impl Exchange {
             match (state.doom(index, theirs), beyond.get(&position)) {
                 (true, _) => {
                     let known = dots.iter().copied().collect();
-                    join(facts, index, &before, theirs, &known, &new);
+                    join(facts, index, &elsewhere, &before, theirs, &known, &new);
                 }
-                (false, None) => join(facts, index, &before, theirs, &state.knows, &new),
+                (false, None) => {
+                    join(facts, index, &elsewhere, &before, theirs, &state.knows, &new)
+                }
                 (false, Some(beyond)) => {
                     let mut known = state.knows.clone();
                     known.merge(beyond);
-                    join(facts, index, &before, theirs, &known, &new);
+                    join(facts, index, &elsewhere, &before, theirs, &known, &new);
                 }
             }
         }
@@ -228,6 +233,13 @@ impl Exchange {
             None => {}
         }
         Ok(())
+    }
+
+    /// The deletions that connected peers have forgotten, said each when it asked for all.
+    fn forgotten(&self) -> Knowledge {
+        let mut all = Knowledge::default();
+        self.peers.values().for_each(|state| all.merge(&state.frontier));
+        all
     }
 
     /// The peer has sent everything in this Knowledge.
@@ -280,6 +292,7 @@ impl Exchange {
         }
         facts.knowledge.merge(claimed);
         facts.frontier.merge(&end.frontier);
+        full::return_risen(facts, &self.forgotten(), index);
     }
 
     /// What a peer holds in some ranges.
@@ -439,10 +452,12 @@ fn check_frame(facts: &Facts, index: &dyn Index, told: u64, frame: &Frame) -> Re
     Ok(())
 }
 
-/// Joins one entry of a peer into ours. `before` is K before the frame; `known` is the peer's.
+/// Joins one entry of a peer into ours. `before` is K before the frame; `known` is the peer's;
+/// `elsewhere` is what connected peers have forgotten.
 fn join(
     facts: &mut Facts,
     index: &mut dyn Index,
+    elsewhere: &Knowledge,
     before: &Knowledge,
     theirs: &Entry,
     known: &Knowledge,
@@ -451,13 +466,14 @@ fn join(
     let old = index.entry(theirs.id);
     let old_context = old.as_ref().and_then(|old| old.context);
     let mut entry = old.map_or_else(|| Entry::new(theirs.id, theirs.kind), |old| old.entry);
-    let returns = full::returns(facts, before, &entry, (theirs, known));
+    let returns = full::returns(facts, elsewhere, before, &entry, (theirs, known));
     let was_blank = returns && entry.is_blank();
     let beyond = old_context.and_then(|id| facts.contexts.get(&id)).map(|context| {
         let mut mine = before.clone();
         mine.merge(context);
         mine
     });
+    let was_deleted = !entry.loc.is_empty() && !view::is_placed(&entry);
     let changed = entry.join(beyond.as_ref().unwrap_or(before), theirs, known);
     if was_blank {
         full::take_attributes(&mut entry, theirs);
@@ -465,6 +481,8 @@ fn join(
     // What lost is nobody's to say again: others may be about to delete what they have seen.
     if returns && (was_blank || view::losers(index, &entry).is_empty()) {
         facts.returned.insert(theirs.id);
+    } else if was_deleted && view::is_placed(&entry) && facts.risen.len() < RISEN_MAX {
+        facts.risen.insert(theirs.id);
     }
     let context = facts.context(index, old_context, known);
     for version in theirs.loc.versions() {

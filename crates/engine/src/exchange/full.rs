@@ -10,7 +10,7 @@
 use super::stream::together;
 use super::{Offence, Peer};
 use crate::dot::{Dot, Knowledge};
-use crate::entry::{Entry, EntryId, Kind, ROOT};
+use crate::entry::{Entry, EntryId, Kind, Presence, ROOT};
 use crate::index::{Index, Stored};
 use crate::ledger::{self, Author, Facts};
 use crate::limits::{
@@ -298,10 +298,12 @@ impl Peer {
 /// Whether an entry comes back whose deletion was forgotten here, or may be elsewhere: somebody put
 /// it somewhere, or, if it bears what several names show, wrote to it, without having seen that.
 /// What it had besides was forgotten with it, and is known to be over where that was; others still
-/// hold it. So it is to be said again, by all who had forgotten it, and by all who had not and hear
-/// of it from one who missed what was forgotten meanwhile (`known` is all that one has seen).
+/// hold it. So it is to be said again, by all who had forgotten it, and by all who had not and know
+/// that others may have, or hear of it from one who missed what was forgotten meanwhile (`known` is
+/// all that one has seen).
 pub(super) fn returns(
     facts: &Facts,
+    elsewhere: &Knowledge,
     before: &Knowledge,
     ours: &Entry,
     (theirs, known): (&Entry, &Knowledge),
@@ -313,7 +315,28 @@ pub(super) fn returns(
     if ours.is_blank() {
         return (is_put || is_written) && theirs.dots().iter().any(over);
     }
-    is_put && !view::is_placed(ours) && !facts.frontier.is_within(known)
+    let is_over = !facts.frontier.is_within(known) || is_forgotten(facts, elsewhere, ours);
+    is_put && !view::is_placed(ours) && is_over
+}
+
+/// Somebody may have forgotten more than was known: what rose over that is to be said again.
+pub(super) fn return_risen(facts: &mut Facts, elsewhere: &Knowledge, index: &dyn Index) {
+    for id in std::mem::take(&mut facts.risen) {
+        let Some(entry) = index.entry(id).map(|stored| stored.entry) else { continue };
+        if !is_forgotten(facts, elsewhere, &entry) {
+            facts.risen.insert(id);
+        } else if view::is_placed(&entry) && view::losers(index, &entry).is_empty() {
+            facts.returned.insert(id);
+        }
+    }
+}
+
+/// Whether somebody may have forgotten the end of what is remembered here.
+fn is_forgotten(facts: &Facts, elsewhere: &Knowledge, ours: &Entry) -> bool {
+    let ends = ours.loc.versions().iter();
+    let mut ends = ends.filter(|v| matches!(v.value.state, Presence::Deleted(_))).peekable();
+    let covers = |dot: Dot| facts.frontier.contains(dot) || elsewhere.contains(dot);
+    ends.peek().is_some() && ends.all(|version| covers(version.dot))
 }
 
 /// The attributes of what comes back, to be said again.

@@ -5,7 +5,7 @@ use crate::dot::{Dot, Knowledge};
 use crate::entry::{Entry, EntryId, Kind, Presence, Rank, Sight, Stamp, Stamped, ROOT};
 use crate::exchange::full::returns;
 use crate::index::Index;
-use crate::ledger::{self, Author};
+use crate::ledger::{self, Author, Facts};
 use crate::limits::{PULL_LATEST_MS, RANGES_MAX, RANGE_ENTRIES};
 use crate::message::{Frame, Message};
 use crate::range::{self, Range, Sum, LAST};
@@ -46,7 +46,7 @@ impl Node {
         ledger::put(&mut self.facts, &mut self.index, entry, None, Author::Here, &[dot]);
     }
 
-    /// Deletes it, having seen where it was.
+    /// Deletes it, having seen where it was and what it held.
     fn deletes(&mut self, n: u16) {
         let (hlc, dot) = (self.facts.tick(), self.facts.mint());
         let mut entry = self.index.entry(file_id(n)).unwrap().entry;
@@ -55,6 +55,8 @@ impl Node {
         value.stamp = Stamp { rank: Rank::Write, hlc, dot };
         value.state = Presence::Deleted(Sight::Live);
         entry.loc.write(Version { dot, minted: value.mint().into(), value }, &seen);
+        let held: Vec<Dot> = entry.data.dots().collect();
+        entry.data.supersede(&held);
         ledger::put(&mut self.facts, &mut self.index, entry, None, Author::Here, &[dot]);
     }
 
@@ -430,28 +432,72 @@ fn only_what_was_forgotten_and_is_put_somewhere_anew_comes_back() {
     let (blank, nobody) = (Entry::new(file_id(7), Kind::File), Knowledge::default());
     let (mut forgotten, remembered) = (node.facts.clone(), node.facts.clone());
     forgotten.frontier = before.clone();
-    assert!(returns(&forgotten, &before, &blank, (&theirs, &nobody)));
-    assert!(!returns(&remembered, &before, &blank, (&theirs, &nobody)), "nothing was forgotten");
-    assert!(!returns(&forgotten, &before, &made, (&theirs, &nobody)), "it is here");
-    assert!(!returns(&forgotten, &before, &blank, (&made, &nobody)), "it was put nowhere anew");
-    assert!(!returns(&forgotten, &before, &blank, (&gone, &nobody)), "it is deleted there, too");
+    let back = |facts: &Facts, before: &Knowledge, ours: &Entry, theirs: &Entry| {
+        returns(facts, &nobody, before, ours, (theirs, &nobody))
+    };
+    assert!(back(&forgotten, &before, &blank, &theirs));
+    assert!(!back(&remembered, &before, &blank, &theirs), "nothing was forgotten");
+    assert!(!back(&forgotten, &before, &made, &theirs), "it is here");
+    assert!(!back(&forgotten, &before, &blank, &made), "it was put nowhere anew");
+    assert!(!back(&forgotten, &before, &blank, &gone), "it is deleted there, too");
     node.write(8, b'b');
     let news = node.index.entry(file_id(8)).unwrap().entry.data.versions()[0].clone();
     let mut edited = made.clone();
     edited.data.insert(news);
-    assert!(
-        !returns(&forgotten, &before, &blank, (&edited, &nobody)),
-        "what has a place says it, too"
-    );
+    assert!(!back(&forgotten, &before, &blank, &edited), "what has a place says it, too");
     let bearer = |entry: &Entry| Entry { loc: Default::default(), ..entry.clone() };
-    assert!(returns(&forgotten, &before, &blank, (&bearer(&edited), &nobody)));
-    assert!(
-        !returns(&forgotten, &before, &blank, (&bearer(&made), &nobody)),
-        "nothing was written to it"
-    );
+    assert!(back(&forgotten, &before, &blank, &bearer(&edited)));
+    assert!(!back(&forgotten, &before, &blank, &bearer(&made)), "nothing was written to it");
     forgotten.frontier.insert_range(life(2), 1, 9);
     let nothing = Default::default();
-    assert!(!returns(&forgotten, &nothing, &blank, (&theirs, &nobody)), "none of it was known");
+    assert!(!back(&forgotten, &nothing, &blank, &theirs), "none of it was known");
+    let all = node.facts.knowledge.clone();
+    assert!(!back(&remembered, &before, &gone, &theirs), "nobody has forgotten that");
+    assert!(returns(&remembered, &all, &before, &gone, (&theirs, &nobody)), "others may have");
+    assert!(!returns(&remembered, &before, &before, &gone, (&theirs, &nobody)), "not all of it");
+}
+
+// Story (simulator, seeds 1011 and 5738): a file was deleted while one was away that had never heard
+// of it, and made another of the same name. Some had forgotten the deletion when it came back, some
+// remembered it: all knew the same, held different attributes, and never compared them again.
+#[test]
+fn what_rises_over_a_deletion_that_somebody_has_forgotten_is_to_be_said_again() {
+    for is_told_before in [true, false] {
+        let mut net = Net::new(&[(1, 2)]);
+        net.node(1).write(7, b'a');
+        net.settle();
+        net.node(1).deletes(7);
+        net.settle();
+        net.cut(1, 2);
+        net.node(2).index.remove_entry(file_id(7));
+        net.node(2).facts.frontier = net.node(2).facts.knowledge.clone();
+        net.node(3).write(7, b'c');
+        for peer in if is_told_before { [2, 3] } else { [3, 2] } {
+            assert!(net.node(1).facts.returned.is_empty());
+            net.link(1, peer);
+            net.settle();
+        }
+        assert!(net.node(1).facts.returned.contains(&file_id(7)), "{is_told_before}");
+    }
+}
+
+// Story (the same): only a deletion that somebody has forgotten is to be made good; to say again
+// what others are just deleting has lost bytes.
+#[test]
+fn what_rises_over_a_deletion_that_all_remember_is_not_said_again() {
+    let mut net = Net::new(&[(1, 2)]);
+    net.node(1).write(7, b'a');
+    net.node(1).write(8, b'a');
+    net.settle();
+    net.node(1).deletes(7);
+    net.node(3).write(7, b'c');
+    net.link(1, 3);
+    net.settle();
+    net.node(2).forgets([8].into_iter());
+    net.cut(1, 2);
+    net.link(1, 2);
+    net.settle();
+    assert!(net.node(1).facts.returned.is_empty());
 }
 
 // Story (simulator, seed 771): who knew nothing was told all by one that had forgotten a deletion,
