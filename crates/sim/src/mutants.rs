@@ -102,7 +102,10 @@ pub const TRIALS: &[Trial] = &[
     trial(Mutant::NoContexts, "", 600),
     trial(Mutant::NothingBeyond, "", 600),
     trial(Mutant::NobodyAsks, "", 100),
-    trial(Mutant::JoinerImportsAtOnce, "before=20 late=600", 600),
+    test(
+        Mutant::JoinerImportsAtOnce,
+        "who_joins_looks_at_its_disk_when_a_member_has_told_it_everything",
+    ),
     trial(
         Mutant::RankIgnored,
         "before=8 meets=1 late=1 prefer=0 verdicts=0 beside=0 policies=0",
@@ -143,7 +146,7 @@ pub const TRIALS: &[Trial] = &[
     trial(Mutant::LooksThenRenames, "", 100),
     trial(Mutant::NothingVerified, "", 1_200),
     test(Mutant::MovesUnverified, "a_move_of_what_was_swapped_in_between_is_undone"),
-    trial(Mutant::RemovalsUnverified, "", 600),
+    trial(Mutant::RemovalsUnverified, "", 2_400),
     trial(Mutant::NothingDurable, "power=60", 600),
     trial(Mutant::LeftoversDeleted, "kills=200 cuts=300", 400),
     trial(Mutant::DirectoryTimesKept, "", 100),
@@ -160,7 +163,7 @@ pub const TRIALS: &[Trial] = &[
     test(Mutant::NamesNotShared, "what_is_written_through_one_name_is_one_edit_of_all"),
     trial(Mutant::OldNamesFirst, LINKS, 100),
     test(Mutant::DeniesUnseen, "who_has_not_looked_everywhere_denies_nothing"),
-    trial(Mutant::DeniesWhatIsLeft, "stale=500", 400),
+    test(Mutant::DeniesWhatIsLeft, "nothing_is_denied_while_something_displaced_was_not_looked_at"),
 ];
 
 const fn trial(mutant: Mutant, words: &'static str, within: u64) -> Trial {

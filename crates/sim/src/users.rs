@@ -213,16 +213,28 @@ impl Town {
         }
     }
 
-    /// Who deletes a file also lets go of what lost to it and waits in the conflict store. Which
-    /// contents those are only the index knows: all count.
+    /// Who deletes a file also lets go of what lost to it and waits in the conflict store, or in
+    /// staging as long as the machine would not have it moved there. Which contents those are only
+    /// the index knows: all count, but for what is on its way into the tree and says so by its name.
     pub fn let_go_of_kept(&mut self, node: usize, model: &Model) {
-        let kept = Name::new(b"kept").expect("a literal name");
-        let Ok(kept) = model.at(self.seats[node].state, &kept) else { return };
-        for (_, inode) in model.below(kept) {
-            if let Ok(thing) = model.thing(inode) {
-                self.census.let_go(&thing.bytes);
-            }
+        let room = |name: &[u8]| {
+            let name = Name::new(name).expect("a literal name");
+            model.at(self.seats[node].state, &name).map(|dir| model.below(dir)).unwrap_or_default()
+        };
+        let is_displaced = |name: &Name, bytes: &[u8]| {
+            let name = String::from_utf8_lossy(name.as_bytes()).into_owned();
+            let is_ours = name.ends_with(&crate::checkers::digest_of(bytes).to_string());
+            !is_ours && (name.starts_with("swap-") || name.starts_with("aside-"))
+        };
+        let mut lost = Vec::new();
+        for (_, inode) in room(b"kept") {
+            lost.extend(model.thing(inode).ok());
         }
+        for ((_, name), inode) in room(b"stage") {
+            let thing = model.thing(inode).ok();
+            lost.extend(thing.filter(|thing| is_displaced(&name, &thing.bytes)));
+        }
+        lost.into_iter().for_each(|thing| self.census.let_go(&thing.bytes));
     }
 
     fn go_on(&mut self, node: usize, model: &mut Model) {
