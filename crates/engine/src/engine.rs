@@ -384,6 +384,8 @@ impl FolderEngine {
             }
             Message::Frame(frame) => {
                 self.exchange.frame(&mut self.facts, index, peer, frame)?;
+                // The last answer may be what the end of the peer's walk waited for.
+                self.import_if_told(index);
                 self.pending.wake(index, Wake::Arrival);
                 self.news_of_content(index);
                 Ok(())

@@ -392,6 +392,28 @@ fn who_joins_looks_at_its_disk_when_a_member_has_told_it_everything() {
     assert!(scans(&too), "and who has become a member is one to the next");
 }
 
+// Story (simulator, seed 14158): a node was cut off while it joined, for longer than deletions are
+// remembered. When it was back it compared all, and that its first member had told it everything
+// counted after that only: it never looked at its own disk, and what users wrote there stayed there.
+#[test]
+fn who_joins_and_has_to_compare_looks_at_its_disk_after_that() {
+    let mut founder = Side::first(1, Phase::Importing);
+    let mut joins = Side::first(2, Phase::Joining);
+    meet(&mut founder, &mut joins);
+    let news = founder.write("f", b'1');
+    joins.hear(1, news);
+    for (side, other) in [(&mut founder, 2), (&mut joins, 1)] {
+        side.turn([Input::PeerDown(node(other))]);
+    }
+    founder.turn([Input::Scanned(true)]);
+    founder.look(Source::Live, "f", Found::Absent);
+    let gone: Vec<_> = founder.index.entries().map(|stored| stored.entry.id).collect();
+    gone.iter().filter(|id| **id != ROOT).for_each(|id| founder.index.remove_entry(*id));
+    founder.engine.facts.frontier = founder.engine.facts.knowledge.clone();
+    meet(&mut founder, &mut joins);
+    assert!(scans(&joins));
+}
+
 #[test]
 fn where_all_who_can_be_reached_are_joining_one_of_them_begins() {
     let mut sides = [1, 2].map(|number| Side::first(number, Phase::Joining));
