@@ -384,7 +384,6 @@ impl FolderEngine {
             }
             Message::Frame(frame) => {
                 self.exchange.frame(&mut self.facts, index, peer, frame)?;
-                // The last answer may be what the end of the peer's walk waited for.
                 self.import_if_told(index);
                 self.pending.wake(index, Wake::Arrival);
                 self.news_of_content(index);
@@ -427,7 +426,8 @@ impl FolderEngine {
         }
     }
 
-    /// A joining node that has been told what the cluster holds looks at its own disk.
+    /// A joining node that has been told what the cluster holds looks at its own disk: at the end
+    /// of a member's walk, or after the last answer that this end waited for.
     fn import_if_told(&mut self, index: &dyn Index) {
         if self.facts.meta.phase != Phase::Joining {
             return;

@@ -264,14 +264,14 @@ impl Fetch {
         self.staged.remove(digest);
     }
 
-    /// A peer does not give it, what came was not it, or this disk could not be read. Whether it was
-    /// on its way at all.
+    /// A peer does not give it, what came was not it, or this disk could not be read. Whether it
+    /// was on its way at all.
     pub fn failed(&mut self, digest: &Digest) -> bool {
         self.over(digest, true)
     }
 
-    /// A peer says that it does not have it, or it was looked for here and is not. Whether it was on
-    /// its way at all.
+    /// A peer says that it does not have it, or it was looked for here and is not. Whether it was
+    /// on its way at all.
     pub fn denied(&mut self, digest: &Digest) -> bool {
         self.over(digest, false)
     }

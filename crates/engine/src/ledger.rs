@@ -39,8 +39,8 @@ pub struct Facts {
     pub unsure: BTreeSet<EntryId>,
     /// Entries that came back after their deletion was forgotten here: to be said again.
     pub returned: BTreeSet<EntryId>,
-    /// What came back over a deletion that nobody is known to have forgotten, up to
-    /// [`RISEN_MAX`](crate::limits::RISEN_MAX): to be said again should it turn out that somebody has.
+    /// What came back over a deletion that nobody is known to have forgotten, at most
+    /// [`RISEN_MAX`](crate::limits::RISEN_MAX): to be said again should somebody have.
     pub risen: BTreeSet<EntryId>,
     /// Entries of S written since the last look, in order of writing, and by whom.
     pub written: Vec<(EntryId, Author)>,

@@ -215,7 +215,7 @@ impl Town {
 
     /// Who deletes a file also lets go of what lost to it and waits in the conflict store, or in
     /// staging as long as the machine would not have it moved there. Which contents those are only
-    /// the index knows: all count, but for what is on its way into the tree and says so by its name.
+    /// the index knows: all count, but for what is on its way into the tree, as its name says.
     pub fn let_go_of_kept(&mut self, node: usize, model: &Model) {
         let room = |name: &[u8]| {
             let name = Name::new(name).expect("a literal name");

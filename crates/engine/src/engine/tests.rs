@@ -394,7 +394,7 @@ fn who_joins_looks_at_its_disk_when_a_member_has_told_it_everything() {
 
 // Story (simulator, seed 14158): a node was cut off while it joined, for longer than deletions are
 // remembered. When it was back it compared all, and that its first member had told it everything
-// counted after that only: it never looked at its own disk, and what users wrote there stayed there.
+// counted after that only: it never looked at its own disk, and what users wrote there stayed.
 #[test]
 fn who_joins_and_has_to_compare_looks_at_its_disk_after_that() {
     let mut founder = Side::first(1, Phase::Importing);
@@ -665,9 +665,9 @@ fn with_what_is_put_off_its_directory_is_asked_for() {
     assert_eq!(asked(&effects), ["d", "d/f"]);
 }
 
-// Story (simulator, seed 6429): a user exchanged two files while their names were looked at, and one
-// was seen at both. It was taken for one file of two names: what a peer had put against the one was
-// no conflict, for the other had it, and when that was seen to have other bytes these were nowhere.
+// Story (simulator, seed 6429): a user exchanged two files while their names were looked at, and
+// one was seen at both. It was taken for one file of two names: what a peer had put against the one
+// was no conflict, for the other had it, and when that had other bytes these were nowhere.
 #[test]
 fn a_file_of_one_name_that_was_seen_at_two_is_looked_at_again() {
     let seen = |alone| {

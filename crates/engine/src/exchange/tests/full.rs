@@ -457,9 +457,9 @@ fn only_what_was_forgotten_and_is_put_somewhere_anew_comes_back() {
     assert!(!returns(&remembered, &before, &before, &gone, (&theirs, &nobody)), "not all of it");
 }
 
-// Story (simulator, seeds 1011 and 5738): a file was deleted while one was away that had never heard
-// of it, and made another of the same name. Some had forgotten the deletion when it came back, some
-// remembered it: all knew the same, held different attributes, and never compared them again.
+// Story (simulator, seeds 1011 and 5738): a file was deleted while one was away that had never
+// heard of it, and made another of the same name. Some had forgotten the deletion when it came
+// back, some remembered it: all knew the same, held different attributes, and compared no more.
 #[test]
 fn what_rises_over_a_deletion_that_somebody_has_forgotten_is_to_be_said_again() {
     for is_told_before in [true, false] {
