@@ -181,23 +181,19 @@ impl<F: Fs> Serve<F> {
     /// verified. What came of it: what is not where it was seen is to be looked at again.
     pub fn copy(&self, digest: Digest, size: u64, origin: Origin) -> Vec<Input> {
         let whereabouts = Whereabouts::from(origin);
-        let file = match self.open(&digest, &whereabouts) {
-            _ if whereabouts == Whereabouts::Staged => return vec![Input::Staged(vec![digest])],
-            Err(error) if is_gone(&error, &whereabouts) => Ok(None),
-            other => other.map(Some),
+        if whereabouts == Whereabouts::Staged {
+            return vec![Input::Staged(vec![digest])];
+        }
+        let is_here = match self.open(&digest, &whereabouts) {
+            Ok(file) => match self.stage.copy_from(&file, digest, size) {
+                Ok(Staged::Complete) => return vec![Input::Staged(vec![digest])],
+                Ok(Staged::Progress(_) | Staged::Mismatch) => false,
+                Err(_) => true,
+            },
+            Err(error) => !is_gone(&error, &whereabouts),
         };
-        let staged = match file {
-            Ok(Some(file)) => self.stage.copy_from(&file, digest, size).map_err(drop),
-            Ok(None) => Ok(Staged::Mismatch),
-            Err(_) => Err(()),
-        };
-        let input = match staged {
-            Ok(Staged::Complete) => return vec![Input::Staged(vec![digest])],
-            Ok(Staged::Progress(_) | Staged::Mismatch) if !self.may_be_left(&whereabouts) => {
-                Input::NotHere
-            }
-            _ => Input::NotStaged,
-        };
+        let is_sure = !is_here && !self.may_be_left(&whereabouts);
+        let input = if is_sure { Input::NotHere } else { Input::NotStaged };
         let doubted = whereabouts.doubted().map(|path| Input::Doubted(vec![path]));
         [input(vec![digest])].into_iter().chain(doubted).collect()
     }

@@ -51,6 +51,8 @@ pub struct Exchange {
     /// The last counter of our life that anybody can know: the last of earlier runs, or what was
     /// streamed in this one.
     told: u64,
+    /// The deletions that connected peers have forgotten, as each said when it asked for all.
+    forgotten: Knowledge,
 }
 
 #[derive(Clone, Debug)]
@@ -117,6 +119,7 @@ impl Exchange {
     /// A peer that holds the folder is connected. It is asked in its turn.
     pub fn up(&mut self, facts: &Facts, peer: NodeId) -> Outgoing {
         self.peers.insert(peer, Peer { unasked: true, ..Peer::default() });
+        self.sum_forgotten();
         let message = Message::Hello(Hello { wire: WIRE_VERSION, hlc: facts.meta.hlc });
         Outgoing { peer, message, inline: Vec::new() }
     }
@@ -124,6 +127,7 @@ impl Exchange {
     /// The peer is gone.
     pub fn down(&mut self, peer: NodeId) {
         self.peers.remove(&peer);
+        self.sum_forgotten();
     }
 
     /// Whether the transport takes more for this peer.
@@ -168,7 +172,8 @@ impl Exchange {
         state.knows.merge(&share.knowledge);
         state.frontier = share.frontier;
         state.start_walk(facts, &share.knowledge);
-        full::return_risen(facts, &self.forgotten(), index);
+        self.sum_forgotten();
+        full::return_risen(facts, &self.forgotten, index);
         Ok(())
     }
 
@@ -190,8 +195,6 @@ impl Exchange {
             return Err(Offence("it sends operations that it does not claim to know"));
         }
         state.heard = true;
-        let elsewhere = self.forgotten();
-        let Some(state) = self.peers.get_mut(&peer) else { return Ok(()) };
         let before = facts.knowledge.clone();
         for dot in dots.iter().flatten() {
             facts.knowledge.insert(*dot);
@@ -208,15 +211,15 @@ impl Exchange {
             match (state.doom(index, theirs), beyond.get(&position)) {
                 (true, _) => {
                     let known = dots.iter().copied().collect();
-                    join(facts, index, &elsewhere, &before, theirs, &known, &new);
+                    join(facts, index, &self.forgotten, &before, theirs, &known, &new);
                 }
                 (false, None) => {
-                    join(facts, index, &elsewhere, &before, theirs, &state.knows, &new)
+                    join(facts, index, &self.forgotten, &before, theirs, &state.knows, &new)
                 }
                 (false, Some(beyond)) => {
                     let mut known = state.knows.clone();
                     known.merge(beyond);
-                    join(facts, index, &elsewhere, &before, theirs, &known, &new);
+                    join(facts, index, &self.forgotten, &before, theirs, &known, &new);
                 }
             }
         }
@@ -235,11 +238,9 @@ impl Exchange {
         Ok(())
     }
 
-    /// The deletions that connected peers have forgotten, said each when it asked for all.
-    fn forgotten(&self) -> Knowledge {
-        let mut all = Knowledge::default();
-        self.peers.values().for_each(|state| all.merge(&state.frontier));
-        all
+    fn sum_forgotten(&mut self) {
+        self.forgotten = Knowledge::default();
+        self.peers.values().for_each(|state| self.forgotten.merge(&state.frontier));
     }
 
     /// The peer has sent everything in this Knowledge.
@@ -292,7 +293,7 @@ impl Exchange {
         }
         facts.knowledge.merge(claimed);
         facts.frontier.merge(&end.frontier);
-        full::return_risen(facts, &self.forgotten(), index);
+        full::return_risen(facts, &self.forgotten, index);
     }
 
     /// What a peer holds in some ranges.

@@ -305,7 +305,6 @@ impl Pending {
     pub fn expire(&mut self, index: &dyn Index, now_ms: u64) {
         let due = self.pauses().map(|pauses| pauses.take_due(now_ms));
         for id in due.into_iter().flatten() {
-            self.held.remove(&id);
             self.again(index, id);
         }
     }

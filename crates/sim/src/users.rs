@@ -345,9 +345,9 @@ impl User<'_> {
         }
     }
 
-    /// What is there gets another name.
-    fn named(&mut self, from: &Spot) {
-        let there = self.model.at(from.0, &from.1).and_then(|inode| self.model.thing(inode));
+    /// What is there has got this name.
+    fn named(&mut self, spot: &Spot) {
+        let there = self.model.at(spot.0, &spot.1).and_then(|inode| self.model.thing(inode));
         if let Some(thing) = there.ok().filter(|thing| thing.kind == FileKind::File) {
             self.town.census.named(self.node, &thing.bytes);
         }
@@ -366,7 +366,10 @@ impl User<'_> {
             }
         }
         self.town.touches += 4;
-        self.named(from);
-        self.model.rename(from, to, Target::Replaced).is_ok()
+        let done = self.model.rename(from, to, Target::Replaced).is_ok();
+        if done {
+            self.named(to);
+        }
+        done
     }
 }

@@ -237,8 +237,9 @@ impl User<'_> {
             return None;
         }
         let what = format!("swaps {} with {}", self.path(&a), self.path(&b));
+        self.model.exchange(&a, &b).ok()?;
         [&a, &b].into_iter().for_each(|spot| self.named(spot));
-        self.model.exchange(&a, &b).ok().map(|()| what)
+        Some(what)
     }
 
     fn chmod(&mut self) -> Option<String> {
