@@ -137,7 +137,7 @@ fn scans(side: &Side) -> bool {
     side.engine.is_scanning()
 }
 
-pub(super) fn installed(operations: &[Operation]) -> (OpId, u8) {
+fn installed(operations: &[Operation]) -> (OpId, u8) {
     match operations {
         [Operation { id, act: Act::Install { content: Content::File(digest, _), .. } }] => {
             (*id, digest.0[0])
@@ -587,11 +587,23 @@ fn what_arrives_for_a_file_that_is_gone_is_not_deleted_with_it() {
     assert!(all.iter().any(lives), "and made again as a wrote it: {all:?}");
 }
 
-pub(super) fn done(now: Present) -> Outcome {
+fn done(now: Present) -> Outcome {
     Outcome::Done { now: vec![now], refused: None, displaced: None }
 }
 
 /// Two nodes with a directory `d`, made on the second as handle 4.
+/// Two that know a file, which is in place on the second as it is on the first.
+pub(super) fn with_a_file(path: &str) -> (Side, Side, Present) {
+    let (mut a, mut b) = (Side::new(1), Side::new(2));
+    meet(&mut a, &mut b);
+    let heard = a.write(path, b'1');
+    b.hear(1, heard);
+    let install = installed(&operations(b.turn([Input::Staged(vec![Digest([b'1'; 32])])]))).0;
+    let file = present(Kind::File, 9, Some(b'1'));
+    b.turn([Input::Applied(vec![(install, done(file.clone()))])]);
+    (a, b, file)
+}
+
 fn with_a_directory() -> (Side, Side) {
     let (mut a, mut b) = (Side::new(1), Side::new(2));
     meet(&mut a, &mut b);
@@ -777,13 +789,7 @@ fn what_a_user_writes_is_not_taken_for_what_is_on_its_way_to_another_name() {
 // and set back.
 #[test]
 fn what_was_changed_under_a_rename_for_a_peer_is_found_at_the_new_name() {
-    let (mut a, mut b) = (Side::new(1), Side::new(2));
-    meet(&mut a, &mut b);
-    let heard = a.write("f", b'1');
-    b.hear(1, heard);
-    let install = installed(&operations(b.turn([Input::Staged(vec![Digest([b'1'; 32])])]))).0;
-    let file = present(Kind::File, 9, Some(b'1'));
-    b.turn([Input::Applied(vec![(install, done(file.clone()))])]);
+    let (mut a, mut b, file) = with_a_file("f");
     let moved = looks(Source::Live, &[("f", None), ("g", Some(file.clone()))]);
     let heard = said(a.turn([Input::Observed(a.now.mono_ms + 1, moved)]));
     let rename = operations(b.hear(1, heard));

@@ -1,6 +1,6 @@
 //! How often is tried what the disk does not let happen.
 
-use super::super::tests::{done, installed, looks, meet, operations, present, said, Side};
+use super::super::tests::{looks, operations, present, said, with_a_file};
 use crate::content::{Content, Digest};
 use crate::engine::{Effect, Input};
 use crate::entry::Kind;
@@ -25,13 +25,7 @@ fn seen(paths: Vec<RelPath>) -> Batch {
 // enough to try it again at once: hundreds of times a second, for as long as the file was there.
 #[test]
 fn what_stands_in_the_way_and_cannot_be_read_is_tried_after_ever_longer_pauses() {
-    let (mut a, mut b) = (Side::new(1), Side::new(2));
-    meet(&mut a, &mut b);
-    let heard = a.write("f", b'1');
-    b.hear(1, heard);
-    let install = installed(&operations(b.turn([Input::Staged(vec![Digest([b'1'; 32])])]))).0;
-    let file = present(Kind::File, 9, Some(b'1'));
-    b.turn([Input::Applied(vec![(install, done(file.clone()))])]);
+    let (mut a, mut b, file) = with_a_file("f");
     let moved = looks(Source::Live, &[("f", None), ("g", Some(file))]);
     let heard = said(a.turn([Input::Observed(a.now.mono_ms + 1, moved)]));
     let mut effects = b.hear(1, heard);
@@ -62,13 +56,7 @@ fn what_stands_in_the_way_and_cannot_be_read_is_tried_after_ever_longer_pauses()
 // and as it seemed to be in the way still, it was replaced before the new one was there.
 #[test]
 fn what_a_user_moved_away_is_in_nobodys_way_any_more() {
-    let (mut a, mut b) = (Side::new(1), Side::new(2));
-    meet(&mut a, &mut b);
-    let heard = a.write("c", b'1');
-    b.hear(1, heard);
-    let install = installed(&operations(b.turn([Input::Staged(vec![Digest([b'1'; 32])])]))).0;
-    let file = present(Kind::File, 9, Some(b'1'));
-    b.turn([Input::Applied(vec![(install, done(file.clone()))])]);
+    let (mut a, mut b, file) = with_a_file("c");
     let target = Content::Link(b"x".as_slice().into());
     let link = Present { content: Some(target), ..present(Kind::Symlink, 7, None) };
     let told = [
