@@ -63,7 +63,8 @@ pub fn settle(entry: &Entry, live_children: u32) -> Option<Settled> {
         let alive = !matches!(latest.state, Presence::Deleted(_));
         return Some(settled(latest, alive || needed));
     }
-    best(false).map(|loc| settled(loc, true)).or_else(|| best(true).map(|l| settled(l, needed)))
+    let there = best(false).map(|loc| settled(loc, has_substance(entry)));
+    there.or_else(|| best(true).map(|loc| settled(loc, needed)))
 }
 
 /// For the simulator: which of the places this is that only concurrent operations make.
@@ -89,7 +90,15 @@ pub fn is_alive(stored: &Stored) -> bool {
 /// same, for what is in it.
 pub fn is_placed(entry: &Entry) -> bool {
     let mut versions = entry.loc.versions().iter();
-    entry.id == ROOT || versions.any(|version| matches!(version.value.state, Presence::At(_)))
+    let is_at = versions.any(|version| matches!(version.value.state, Presence::At(_)));
+    entry.id == ROOT || is_at && has_substance(entry)
+}
+
+/// Whether there is anything to show at a place. One wrote a content and said the place again,
+/// another let go of that content, a third deleted the rest and had not seen that place: all that
+/// the file ever held was given up by somebody who had seen it, and a place alone is no file.
+fn has_substance(entry: &Entry) -> bool {
+    entry.kind == Kind::Dir || !entry.data.is_empty()
 }
 
 /// Where the tree shows the entry called `id`.

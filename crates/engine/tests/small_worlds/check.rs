@@ -124,6 +124,18 @@ fn kept(world: &World, number: usize) {
     assert!(node.disk.kept.is_superset(&lost), "conflict store of {number} lacks some");
 }
 
+/// After each turn. A place without content is shown as nothing (decision 0002), and is forgotten
+/// before anything rests. Only who lets go of what lost can make one, and here nobody does: whoever
+/// puts a file somewhere brings its content.
+pub fn nothing_is_hollow(number: usize, index: &MemIndex) {
+    for entry in index.entries().map(|stored| &stored.entry) {
+        let mut places = entry.loc.versions().iter();
+        let is_put = places.any(|version| matches!(version.value.state, Presence::At(_)));
+        let is_hollow = is_put && entry.kind != Kind::Dir && entry.data.is_empty();
+        assert!(!is_hollow, "{number} has a place without content: {:?}", entry.id);
+    }
+}
+
 /// Nobody says that a change stands on its disk when it does not.
 pub fn honest(world: &World) {
     for (a, here) in world.nodes.iter().enumerate() {

@@ -523,14 +523,20 @@ fn a_rename_waits_for_its_name_and_a_circle_of_renames_is_an_exchange() {
 }
 
 #[test]
-fn what_has_no_content_or_no_ancestor_waits_for_arrival() {
-    let empty = E(Entry::new(id(1), Kind::File)).at(0, 0, "a");
-    check(
-        &[],
-        &[empty, f(3, 2, "b", b'x')],
-        &[(1, "wait for arrival"), (3, "wait for arrival")],
-        &[],
-    );
+fn what_has_no_ancestor_waits_for_arrival() {
+    check(&[], &[f(3, 2, "b", b'x')], &[(3, "wait for arrival")], &[]);
+}
+
+// Story (simulator, seeds 16425 and 19163): one saved a file, and with that said its place again.
+// What was saved lost, and an operator dropped it. Another deleted the file, and had seen no more
+// than what had won. The place was left without any content, and all waited for one for ever.
+#[test]
+fn a_place_without_content_is_no_file_and_a_name_that_others_may_have() {
+    let empty = || E(Entry::new(id(1), Kind::File)).at(0, 0, "a");
+    check(&[], &[empty()], &[(1, "in place")], &[]);
+    check(&[f(1, 0, "a", b'x')], &[empty()], &[(1, "remove a")], &[]);
+    let made = || f(2, 0, "a", b'y');
+    check(&[], &[empty(), made()], &[(2, "install a")], &["a=y"]);
 }
 
 #[test]

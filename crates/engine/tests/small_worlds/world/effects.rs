@@ -1,6 +1,7 @@
 //! What an engine wants done becomes events, after a delay.
 
 use super::{number, Event, World};
+use crate::check;
 use engine::content::Digest;
 use engine::engine::{Effect, Input};
 use engine::exchange::Outgoing;
@@ -15,6 +16,7 @@ impl World {
         let engine = here.engine.as_mut().expect("only a running node turns");
         engine.turn(now, &mut here.index);
         here.index.commit().unwrap();
+        check::nothing_is_hollow(node, &here.index);
         let effects = engine.take_effects();
         let deadline = engine.deadline();
         for effect in effects {
