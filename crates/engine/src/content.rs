@@ -29,3 +29,13 @@ pub enum Content {
     /// The target of a symlink, 1 to 4,095 bytes, any but NUL.
     Link(Box<[u8]>),
 }
+
+impl Content {
+    /// Of the bytes of a file; a target has none.
+    pub fn digest(&self) -> Option<Digest> {
+        match self {
+            Content::File(digest, _) => Some(*digest),
+            Content::Link(_) => None,
+        }
+    }
+}

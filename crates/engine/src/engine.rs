@@ -32,6 +32,7 @@ mod scans;
 mod seek;
 mod serving;
 mod strays;
+mod strife;
 mod verdicts;
 mod waits;
 mod work;
@@ -40,6 +41,7 @@ use beside::Beside;
 use lives::{Course, Renewal};
 use looks::Doubts;
 use seek::Seek;
+use strife::Strife;
 
 pub use effect::{Effect, Event, Happening, Origin};
 pub use input::{Boot, Input, Now, Opening, Witness};
@@ -56,6 +58,7 @@ pub struct FolderEngine {
     beside: Beside,
     doubts: Doubts,
     seek: Seek,
+    strife: Strife,
     retire: Retire,
     effects: Vec<Effect>,
     now: Now,
@@ -117,10 +120,10 @@ impl FolderEngine {
         let mut exchange = Exchange::default();
         exchange.resume(&facts, index);
         let volatile = durable::waits_for_sync(index);
-        let counter = facts.meta.counter;
         let older = durable::older_until(&facts.meta, opening.noted);
         let epoch = durable::first_epoch(&facts.meta, opening.noted);
         let mut engine = FolderEngine {
+            renewal: Renewal::since(facts.meta.counter),
             facts,
             exchange,
             fetch: Fetch::default(),
@@ -129,6 +132,7 @@ impl FolderEngine {
             beside: Beside::default(),
             doubts: Doubts::default(),
             seek: Seek::default(),
+            strife: Strife::default(),
             retire: Retire::default(),
             effects: Vec::new(),
             now: Now::default(),
@@ -148,7 +152,6 @@ impl FolderEngine {
             epoch,
             strays: Vec::new(),
             volatile_since_ms: volatile.then_some(0),
-            renewal: Renewal::since(counter),
             syncing: false,
             seen_ms: None,
             sync_rests_until_ms: 0,
@@ -463,10 +466,7 @@ impl FolderEngine {
 
 /// The digest of a file's content.
 fn digest_of(content: Option<&Content>) -> Option<Digest> {
-    match content {
-        Some(Content::File(digest, _)) => Some(*digest),
-        _ => None,
-    }
+    content.and_then(Content::digest)
 }
 
 #[cfg(test)]

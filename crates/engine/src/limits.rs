@@ -155,6 +155,14 @@ pub const SEEK_MS_MAX: u64 = 5 * 60 * 1000;
 /// (decisions A19).
 pub const BARRIER_MS_MAX: u64 = 30_000;
 
+/// So many versions that one author loses at one file within [`STRIFE_MS`] are strife: what comes
+/// for the file waits (decisions A17).
+pub const STRIFE_LOSERS_MAX: usize = 5;
+/// How long without another loser, in milliseconds.
+pub const STRIFE_MS: u64 = 60_000;
+/// Files, each with one author, whose losers are counted.
+pub const STRIFE_FILES_MAX: usize = 4096;
+
 /// How deep a tree may be, in directories: PATH_MAX / 2.
 pub const DEPTH_MAX: usize = 2048;
 

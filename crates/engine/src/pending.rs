@@ -4,13 +4,13 @@
 //! The entries themselves wait in the index; here is only a bounded window over them, so a crash
 //! loses nothing but time. `plan::decide` says what an entry's next step is.
 
-use crate::content::{Content, Digest};
+use crate::content::Digest;
 use crate::dot::Incarnation;
 use crate::entry::EntryId;
 use crate::index::{Index, SeenDots};
 use crate::limits::{BARRIER_MS_MAX, RETRY_MS_MAX, WINDOW_MAX};
 use crate::path::RelPath;
-use crate::plan::{Act, Expected, OpId, Retire};
+use crate::plan::{Act, Expected, OpId};
 use crate::proof::{broken, Mutant};
 use pauses::Pauses;
 use std::collections::{BTreeMap, BTreeSet};
@@ -74,6 +74,8 @@ pub struct Pending {
     retries: Pauses,
     /// Of those whose content could not be had.
     seeks: Pauses,
+    /// Of those that wait for quiet.
+    rests: Pauses,
     /// Of those that wait for earlier creations: one each, from the first time that they had to.
     barriers: Pauses,
     /// Entries whose pause no mark ends: what was tried shows in what is seen, and nothing else.
@@ -143,8 +145,8 @@ impl Pending {
         self.forget_waits(id);
     }
 
-    fn pauses(&mut self) -> [&mut Pauses; 3] {
-        [&mut self.retries, &mut self.seeks, &mut self.barriers]
+    fn pauses(&mut self) -> [&mut Pauses; 4] {
+        [&mut self.retries, &mut self.seeks, &mut self.rests, &mut self.barriers]
     }
 
     /// The entry waits.
@@ -182,6 +184,11 @@ impl Pending {
     /// is taken up again then, if nothing wakes it before.
     pub fn barred_until(&mut self, id: EntryId, now_ms: u64) -> u64 {
         self.barriers.once(id, now_ms, BARRIER_MS_MAX)
+    }
+
+    /// The entry is left alone until then.
+    pub fn rest(&mut self, id: EntryId, until_ms: u64) {
+        self.rests.until(id, until_ms);
     }
 
     /// Whether a creation waits, perhaps through others, for this entry to be out of its way.
@@ -333,16 +340,7 @@ impl Pending {
 
     /// Whether an operation under way brings this content into the conflict store.
     pub fn is_being_kept(&self, digest: &Digest) -> bool {
-        self.flights.values().any(|flight| match &flight.act {
-            Act::Keep { digest: kept } => kept == digest,
-            Act::Install { expected, retire: Retire::Keep, .. }
-            | Act::Link { expected, retire: Retire::Keep, .. }
-            | Act::Remove { expected, retire: Retire::Keep, .. } => {
-                matches!(expected, Expected::Exactly { content: Some(Content::File(kept, _)), .. }
-                    if kept == digest)
-            }
-            _ => false,
-        })
+        self.flights.values().any(|flight| flight.act.keeps() == Some(*digest))
     }
 
     /// What operations under way are about to make, and where.

@@ -154,6 +154,20 @@ pub enum Act {
 }
 
 impl Act {
+    /// Which content it brings into the conflict store.
+    pub fn keeps(&self) -> Option<Digest> {
+        match self {
+            Act::Keep { digest } => Some(*digest),
+            Act::Install { expected, retire: Retire::Keep, .. }
+            | Act::Link { expected, retire: Retire::Keep, .. }
+            | Act::Remove { expected, retire: Retire::Keep, .. } => match expected {
+                Expected::Exactly { content, .. } => content.as_ref()?.digest(),
+                Expected::Nothing => None,
+            },
+            _ => None,
+        }
+    }
+
     /// The paths that it works on.
     pub fn paths(&self) -> Vec<RelPath> {
         match self {

@@ -179,6 +179,8 @@ mutants! {
     DeniesUnseen,
     /// What may lie in staging, not looked at since it was displaced, is denied all the same.
     DeniesWhatIsLeft,
+    /// What comes for a file that loses again and again is taken in all the same.
+    NeverQuiet,
 }
 
 #[cfg(feature = "proof")]

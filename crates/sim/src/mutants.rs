@@ -164,6 +164,10 @@ pub const TRIALS: &[Trial] = &[
     trial(Mutant::OldNamesFirst, LINKS, 100),
     test(Mutant::DeniesUnseen, "who_has_not_looked_everywhere_denies_nothing"),
     test(Mutant::DeniesWhatIsLeft, "nothing_is_denied_while_something_displaced_was_not_looked_at"),
+    test(
+        Mutant::NeverQuiet,
+        "two_that_write_one_file_all_the_time_leave_five_losers_and_then_wait_for_quiet",
+    ),
 ];
 
 const fn trial(mutant: Mutant, words: &'static str, within: u64) -> Trial {

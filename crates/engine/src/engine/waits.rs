@@ -39,6 +39,8 @@ pub enum Why {
     Other(RelPath),
     /// What it belongs to has not been told yet.
     Arrival,
+    /// Quiet: too many conflicts in a short time (decisions A17).
+    Quiet,
     /// The scan after a start: a crash left open what was done.
     Scan,
 }
@@ -55,6 +57,7 @@ impl fmt::Display for Why {
             Why::Earlier => f.write_str("comes after earlier files of the same node"),
             Why::Other(path) => write!(f, "comes after {path}"),
             Why::Arrival => f.write_str("its directory has not been told of yet"),
+            Why::Quiet => f.write_str("waits for quiet: several write it at once, again and again"),
             Why::Scan => f.write_str("the scan after a crash must end first"),
         }
     }
@@ -77,6 +80,9 @@ impl FolderEngine {
         }
         if self.pending.is_flying(id) {
             return Why::Disk;
+        }
+        if self.is_resting(id) {
+            return Why::Quiet;
         }
         match self.pending.waits_for(id) {
             None => Why::Turn,

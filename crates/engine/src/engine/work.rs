@@ -93,6 +93,7 @@ impl FolderEngine {
                 }
             }
             Step::Wait(Wait::Arrival) => self.pending.wait(id, Wake::Arrival),
+            Step::Need(..) | Step::Do { .. } if self.waits_for_quiet(id) => {}
             Step::Need(digest, size) => self.need(index, id, digest, size),
             Step::Do { act, dots, after_creates_of } => {
                 let mut brought = after_creates_of.into_iter();
@@ -265,6 +266,9 @@ impl FolderEngine {
             Outcome::Done { now, refused, displaced } => {
                 let before = index.seen_of(id);
                 self.record(index, &flight, &now, refused, displaced.is_none());
+                if let Some(loser) = flight.act.keeps() {
+                    self.has_lost(index, id, &loser);
+                }
                 if let Some(found) = displaced {
                     self.rescue(index, &flight, before, &found);
                 }

@@ -155,10 +155,7 @@ impl MemIndex {
 
 /// The digest that a row's file holds.
 fn digest_of(row: &SeenRow) -> Option<Digest> {
-    match row.content {
-        Some(Content::File(digest, _)) => Some(digest),
-        _ => None,
-    }
+    row.content.as_ref().and_then(Content::digest)
 }
 
 impl State {

@@ -44,6 +44,13 @@ impl Pauses {
         until_ms
     }
 
+    /// The entry's pause lasts until then, whatever it was.
+    pub fn until(&mut self, id: EntryId, until_ms: u64) {
+        self.woken(id);
+        self.pauses.insert(id, Pause { ms: 0, until_ms, count: 1 });
+        self.due.insert((until_ms, id));
+    }
+
     /// The entry is decided before its pause is over, if one is running.
     pub fn woken(&mut self, id: EntryId) {
         if let Some(pause) = self.pauses.get(&id) {
