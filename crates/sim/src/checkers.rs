@@ -205,10 +205,14 @@ fn tree(model: &Model, root: Inode) -> Tree {
 
 /// What a power loss has left of what users wrote. Not what bears the name of a content that was
 /// about to be installed: the installation was undone, and nobody can tell what was written to it
-/// since from what is torn.
+/// since from what is torn. Nor what peers sent and nobody has installed yet: no user wrote that.
 pub fn left_by_power_loss(model: &Model) -> BTreeSet<Digest> {
-    let names = |(_, name): &(Inode, Name)| !name.as_bytes().starts_with(b"dressed-");
-    let all = model.below(TOP).into_iter().filter(|(spot, _)| names(spot));
+    let stage = inode(model, &[STATE_NAME, b"stage"]);
+    let is_users = |(dir, name): &(Inode, Name)| {
+        let is_staged = Some(*dir) == stage && begins_with_digest(name);
+        !is_staged && !name.as_bytes().starts_with(b"dressed-")
+    };
+    let all = model.below(TOP).into_iter().filter(|(spot, _)| is_users(spot));
     let all = all.filter_map(|(_, inode)| model.thing(inode).ok());
     let files = all.filter(|thing| thing.kind == FileKind::File);
     files.map(|thing| digest_of(&thing.bytes)).collect()
@@ -265,8 +269,15 @@ fn inode(model: &Model, path: &[&[u8]]) -> Option<Inode> {
 fn is_ours(name: &Name) -> bool {
     let text = String::from_utf8_lossy(name.as_bytes());
     let prefixes = ["swap-", "aside-", "parked-", ".syncline", "cookie-"];
-    let is_digest = text.len() >= 64 && text.bytes().take(64).all(|b| b.is_ascii_hexdigit());
-    is_digest || text.ends_with(".part") || prefixes.iter().any(|p| text.starts_with(p))
+    begins_with_digest(name)
+        || text.ends_with(".part")
+        || prefixes.iter().any(|p| text.starts_with(p))
+}
+
+/// Whether it is a content on its way to the tree, by its name.
+fn begins_with_digest(name: &Name) -> bool {
+    let text = name.as_bytes();
+    text.len() >= 64 && text.iter().take(64).all(u8::is_ascii_hexdigit)
 }
 
 /// Holds at every moment, of one machine.

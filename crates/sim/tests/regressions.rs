@@ -141,3 +141,16 @@ fn what_was_removed_unfinished_and_is_back_counts_as_written() {
         assert_eq!(run(&plan).failed, None, "seed {seed} {words}");
     }
 }
+
+/// A file went to the trash and was torn there by a power loss. The same content, sent by a peer
+/// and not installed yet, was taken for what the user had written, and was missed when the stage
+/// was swept (the oracle was wrong: what peers send no user of this machine has written).
+#[test]
+fn what_a_peer_had_sent_is_not_what_a_power_loss_has_left_of_a_users_file() {
+    let words = "nodes=2 delay_ms=3 steps=11 before=2 meets=0 between=20 lies=15 jumps=1 \
+                 hostile=200 power=60 \
+                 skip=1-27,29,31-37,39,41-49,51-57,59-108,100001-100002,100005,100007,100010,\
+                 100013,100018,100023,100027,100029-100030,100037,100039-100040,100042-100045,\
+                 100047-100199,200000-200199";
+    ends_well_as(178, words);
+}
