@@ -61,6 +61,8 @@ pub enum Step {
     Durable,
     /// The target was found to be as expected, with no writer.
     Checked,
+    /// Of two names that change places one has stepped aside, where they cannot at once.
+    Aside,
     /// The tree was changed.
     Swapped,
     /// What was displaced was certified.

@@ -224,11 +224,11 @@ impl<F: Fs> Apply<F> {
         self.check_inode(&second, b_expected)?;
         self.step(Step::Checked);
         let failed = |error: io::Error| stop("swap", &first.path, &error);
-        self.fs.exchange(first.at(), second.at()).map_err(failed)?;
+        self.swap_names(&first, &second).map_err(failed)?;
         self.step(Step::Swapped);
         let swapped = self.check_inode(&first, b_expected);
         if let Err(stop) = swapped.and_then(|()| self.check_inode(&second, a_expected)) {
-            let _ = self.fs.exchange(first.at(), second.at());
+            let _ = self.swap_names(&first, &second);
             return Err(stop);
         }
         let at_a = self.present(&first, &was_of(b_expected)?)?;

@@ -12,6 +12,7 @@ use engine::observe::Present;
 use engine::path::RelPath;
 use engine::plan::Retire;
 use engine::proof::{broken, Mutant};
+use engine::view;
 use std::io;
 
 /// What became of something displaced that was not what was expected.
@@ -169,6 +170,31 @@ impl<F: Fs> Apply<F> {
         }
         self.fs.link(aside.at(), spot.at())?;
         self.fs.remove_own(&aside.dir, &aside.name)
+    }
+
+    /// Two names of the tree change places. Where that cannot be done in one step the first steps
+    /// aside in its directory, under a name that the next look knows it by whatever comes between.
+    pub(super) fn swap_names(&mut self, first: &Spot<F>, second: &Spot<F>) -> io::Result<()> {
+        match self.fs.exchange(first.at(), second.at()) {
+            Err(error) if is_unsupported(&error) => {}
+            other => return other,
+        }
+        let tag = format!("swap{}", self.trash.number());
+        let name = view::suffixed(&first.name, &tag);
+        let aside = (&first.dir, &name);
+        self.fs.rename_new(first.at(), aside)?;
+        self.step(Step::Aside);
+        if let Err(error) = self.fs.rename_new(second.at(), first.at()) {
+            // If somebody has the name by now, it stays where it is: theirs is the newer.
+            let _ = self.fs.rename_new(aside, first.at());
+            return Err(error);
+        }
+        self.step(Step::Aside);
+        let last = self.fs.rename_new(aside, second.at());
+        if last.is_err() && self.fs.rename_new(first.at(), second.at()).is_ok() {
+            let _ = self.fs.rename_new(aside, first.at());
+        }
+        last
     }
 
     /// Step 8: a certified thing goes where it is to go. An error leaves it in staging, for later.
