@@ -139,8 +139,10 @@ options! {
     hostile: 0, |chance| some(chance, 150, &[50, 200]);
     /// In so many of 1,000 things that users do one writes through a mapping.
     maps: 0, |chance| some(chance, 200, &[50, 200]);
-    /// What disks cannot do: 1: swap, link; 2: swap, look before they rename; 3: leases.
-    lacks: 0, |_| 0;
+    /// What disks cannot do: 1: swap, link; 2: swap, look before they rename; 3: leases. Drawn is
+    /// the first: without the second renames are refused, without the third what is read may be
+    /// torn.
+    lacks: 0, |chance| some(chance, 100, &[1]);
     /// In so many of 1,000 steps a machine loses its power.
     power: 0, |_| 0;
     /// In so many of 1,000 steps an index is copied, or put back to its copy.
