@@ -1,4 +1,4 @@
-//! Which start of the machine this is, as the kernel tells it. Called by `folder` at its opening.
+//! Which start of which machine this is, as the system tells it. Called by `folder` at its opening.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -7,15 +7,25 @@ use engine::entry::Timestamp;
 
 /// The start of the machine that this program runs in.
 ///
-/// What the kernel does not tell is all zeros: then a start counts as the same as the last, and
-/// whatever a power loss may have torn counts as torn by it.
+/// All containers of one kernel have its start: the machine's own id tells them apart, so that a
+/// home that was copied from one into another begins a new life there. What the system does not
+/// tell is all zeros: then a start counts as the same as the last, and whatever a power loss may
+/// have torn counts as torn by it.
 pub fn this() -> Boot {
-    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    let up = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
-    Boot { id: id_of(&id), at: up_for(&up).map_or_else(never, |up| ago(SystemTime::now(), up)) }
+    let told = |path| std::fs::read_to_string(path).unwrap_or_default();
+    let (start, machine) = (told("/proc/sys/kernel/random/boot_id"), told("/etc/machine-id"));
+    let up = up_for(&told("/proc/uptime"));
+    Boot { id: id_of(&start, &machine), at: up.map_or_else(never, |up| ago(SystemTime::now(), up)) }
 }
 
-fn id_of(text: &str) -> [u8; 16] {
+/// Both are random where they are told at all, so their sum is as good as either.
+fn id_of(start: &str, machine: &str) -> [u8; 16] {
+    let (start, machine) = (bytes_of(start), bytes_of(machine));
+    std::array::from_fn(|at| start[at] ^ machine[at])
+}
+
+/// The hex digits, two to a byte.
+fn bytes_of(text: &str) -> [u8; 16] {
     let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
     let mut id = [0; 16];
     for (byte, pair) in id.iter_mut().zip(digits.chunks(2)) {
