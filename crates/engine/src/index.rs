@@ -245,6 +245,8 @@ pub struct Meta {
     /// What was changed on this disk until then had been seen before that sync, in unix
     /// milliseconds.
     pub synced_ms: u64,
+    /// Another machine lives, or lived, under this node's identity: what that wrote is not here.
+    pub has_twin: bool,
 }
 
 impl Meta {
@@ -263,6 +265,7 @@ impl Meta {
             clean_stop_ms: None,
             synced: 0,
             synced_ms: 0,
+            has_twin: false,
         }
     }
 }

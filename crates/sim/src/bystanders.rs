@@ -20,7 +20,7 @@ pub const OUTSIDE: &[u8] = b"outside";
 type Picture = (Option<Spot>, Inode, Timestamp, Arc<Vec<u8>>);
 
 /// Those of one machine.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Bystanders {
     /// An empty directory on a filesystem of its own.
     pub hollow: Inode,

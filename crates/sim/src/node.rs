@@ -70,7 +70,10 @@ pub struct Machine {
     copied: Option<(Model, MemIndex)>,
     /// What no copy brings along: the last life and counter, in this start of the machine.
     witness: Option<(Incarnation, u64)>,
+    /// Whom the others take it for.
     node: usize,
+    /// Which of the machines with this identity it is.
+    copy: u8,
     lives: u16,
     /// The power was lost, and no program has looked at all that it left.
     pub unexamined: bool,
@@ -114,7 +117,7 @@ impl Machine {
         disk.set_mode(On::Dir(&root), ROOT_MODE + u16::try_from(node).expect("few nodes"))?;
         disk.make_dir(&top, &name(STATE_NAME))?;
         let phase = if node == 0 { Phase::Importing } else { Phase::Joining };
-        let meta = Meta::new(life(node, 0).incarnation, phase, [0; 16]);
+        let meta = Meta::new(life((node, 0), 0).incarnation, phase, [0; 16]);
         let index = MemIndex::new(meta);
         Ok(Machine {
             disk,
@@ -124,10 +127,36 @@ impl Machine {
             copied: None,
             witness: None,
             node,
+            copy: 0,
             lives: 0,
             unexamined: false,
             program: None,
         })
+    }
+
+    /// A copy of a machine, by what the program has committed there: its `copy`th, on that disk.
+    /// With its memory, it has what no copy of a disk brings along.
+    pub fn twin(of: &Machine, copy: usize, disk: SimDisk, with_memory: bool) -> Machine {
+        let mut index = of.index.clone();
+        index.crash();
+        Machine {
+            disk,
+            index,
+            identity: of.identity.clone(),
+            saved: None,
+            copied: None,
+            witness: of.witness.filter(|_| with_memory),
+            node: of.node,
+            copy: u8::try_from(copy).expect("few nodes"),
+            lives: of.lives,
+            unexamined: of.unexamined,
+            program: None,
+        }
+    }
+
+    /// The number of the node that it was set up as.
+    pub fn identity(&self) -> usize {
+        self.node
     }
 
     fn mark(&self) -> Mark {
@@ -164,7 +193,7 @@ impl Machine {
         let (stage, serve) = (apply.stage().clone(), Serve::new(&apply));
         let opening = Opening {
             boot,
-            fresh: life(self.node, self.lives),
+            fresh: life((self.node, self.copy), self.lives),
             witness: self.witness.map_or(Witness::Missing, |(life, n)| Witness::Last(life, n)),
             noted: noted::last(&disk, &state, self.index.meta().synced).map_err(failed)?,
             root: look_at(&disk, &dir).map_err(failed)?,
@@ -223,7 +252,7 @@ impl Machine {
     /// A life that this node has not lived yet.
     pub fn next_life(&mut self) -> IncarnationRecord {
         self.lives += 1;
-        life(self.node, self.lives)
+        life((self.node, self.copy), self.lives)
     }
 
     /// The machine starts anew: what only lasts as long as it runs is gone.
@@ -355,11 +384,12 @@ fn look_at(disk: &SimDisk, dir: &Arc<Open>) -> io::Result<Present> {
     })
 }
 
-/// A life of a node that was never lived.
-fn life(node: usize, life: u16) -> IncarnationRecord {
+/// A life that was never lived, of a machine with the identity of that node.
+fn life((node, copy): (usize, u8), life: u16) -> IncarnationRecord {
     let mut bytes = [0; 16];
     bytes[0] = node_id(node).0[0];
     bytes[1..3].copy_from_slice(&life.to_le_bytes());
+    bytes[3] = copy;
     let mut record = IncarnationRecord {
         incarnation: Incarnation(bytes),
         node: node_id(node),

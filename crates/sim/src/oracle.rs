@@ -137,6 +137,14 @@ impl Oracle {
         self.is_shaken = true;
     }
 
+    /// A machine is a copy of another, by what lies there now.
+    pub fn copied(&mut self, of: usize, node: usize, model: &mut Model) {
+        let held = self.held.iter().filter(|((at, _), _)| *at == of);
+        let held: Vec<_> = held.map(|((_, inode), held)| ((node, *inode), held.clone())).collect();
+        self.held.extend(held);
+        self.lost_power(node, model);
+    }
+
     /// The power of a machine was lost: what lies there now is what it is.
     pub fn lost_power(&mut self, node: usize, model: &mut Model) {
         self.is_shaken = true;

@@ -53,6 +53,9 @@ pub const REFUSALS: usize = 200_000;
 /// Refused calls of one world.
 pub const REFUSALS_MAX: usize = 200;
 
+/// In so many of 1,000 steps one who is connected with one of two twins turns to the other.
+const SWAPS: usize = 300;
+
 /// How long a world goes on in which somebody lies.
 const HEARS_LIES_MS: u64 = 60_000;
 
@@ -232,7 +235,8 @@ fn disturb(world: &mut World, chance: &mut Random, links: &[(usize, usize)]) {
 
 /// A disk, or a whole machine, is put back to an older copy; or a machine leaves for good.
 fn disturb_machines(world: &mut World, chance: &mut Random) {
-    let Options { volumes, leaves, jumps, stops, misses, nodes, chain, late, .. } = world.options;
+    let Options { volumes, leaves, twins, .. } = world.options;
+    let Options { jumps, stops, misses, nodes, chain, late, .. } = world.options;
     // What is of an older copy is told by its times, and by what had been seen.
     if jumps + stops + misses == 0 && chance.chance(volumes) {
         let node = chance.below(world.nodes.len());
@@ -242,6 +246,13 @@ fn disturb_machines(world: &mut World, chance: &mut Random) {
     }
     if nodes > 2 && chain + late == 0 && chance.chance(leaves) {
         world.leave();
+    }
+    if nodes > 2 && chain + late + leaves == 0 && chance.chance(twins) {
+        let node = chance.below(world.nodes.len());
+        world.twin(node, chance);
+    }
+    if world.has_twins() && chance.chance(SWAPS) {
+        world.swap_twins(chance);
     }
 }
 
@@ -329,6 +340,7 @@ fn heal(world: &mut World, links: &[(usize, usize)]) {
         world.set_link(a, b, true);
     }
     world.tell(|| "all is healed".to_string());
+    world.part_twins();
 }
 
 fn check(world: &World) {

@@ -152,6 +152,8 @@ options! {
     volumes: 0, |_| 0;
     /// In so many of 1,000 steps the last node leaves for good.
     leaves: 0, |_| 0;
+    /// In so many of 1,000 steps a machine is copied while it runs, and both go on; once.
+    twins: 0, |_| 0;
     /// In so many of 1,000 steps a node is out of reach for longer than it is waited for.
     apart: 0, |_| 0;
     /// Whether all that the oracle says counts, too; see [`crate::checkers::history`].

@@ -130,6 +130,12 @@ impl Town {
         self.seats.push(Seat { root, state, rests: VecDeque::new() });
     }
 
+    /// The users of a machine find what those of another have; nobody has begun anything.
+    pub fn sit_like(&mut self, node: usize, other: usize) {
+        let Seat { root, state, .. } = self.seats[other];
+        self.seats[node] = Seat { root, state, rests: VecDeque::new() };
+    }
+
     /// What happens between two calls of the program of `node`.
     pub fn between(&mut self, node: usize, disk: &SimDisk, call: &'static str) -> Fate {
         if let Some((doomed, left)) = &mut self.doom {

@@ -13,6 +13,7 @@ pub mod links;
 mod losses;
 pub mod people;
 mod turns;
+mod twins;
 
 use crate::bystanders::Bystanders;
 use crate::checkers::book::Book;
@@ -43,6 +44,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use turns::Turns;
+use twins::Twins;
 
 /// The wall clock when a world begins.
 pub const EPOCH_MS: u64 = 1_800_000_000_000;
@@ -132,6 +134,7 @@ pub struct World {
     order: Order,
     /// Who has left for good.
     pub gone: Option<usize>,
+    twins: Option<Twins>,
     /// A hash of each step, if somebody wants to compare.
     pub trail: Option<Trail>,
 }
@@ -169,6 +172,7 @@ impl World {
             book: Book::new(options.lies > 0),
             order: Order::default(),
             gone: None,
+            twins: None,
             trail: None,
         };
         for node in 0..options.nodes {

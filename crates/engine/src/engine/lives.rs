@@ -92,11 +92,12 @@ impl FolderEngine {
     /// ours that we never lived: a new one is asked for. One that says so again and again is not
     /// believed.
     pub(super) fn outlived(&mut self, index: &dyn Index, message: &Message) -> bool {
+        let has_twin = self.names_a_strange_life(index, message);
+        self.facts.meta.has_twin |= has_twin;
         let rests_until_ms = self.renewal.last_ms.map_or(0, |last_ms| last_ms + LIFE_MS_MIN);
         if self.now.mono_ms < rests_until_ms || broken(Mutant::LifeGoesOn) {
             return false;
         }
-        let has_twin = self.names_a_strange_life(index, message);
         if !has_twin && !self.exchange.outlives(&self.facts, message) {
             return false;
         }

@@ -30,6 +30,10 @@ impl FolderEngine {
         let lives: BTreeMap<_, _> =
             index.incarnations().into_iter().map(|life| (life.incarnation, life.node)).collect();
         let Some(&own) = lives.get(&self.facts.meta.incarnation) else { return false };
+        // Only one of two twins can be asked, and neither knows what the other has.
+        if self.facts.meta.has_twin {
+            return false;
+        }
         // What no look has found gone lies here, and what a look is owed for may.
         if index.seen_digest(lost).is_some() || !self.sees_all() {
             return false;

@@ -43,6 +43,8 @@ pub struct Book {
     forgotten: Knowledge,
     /// Peers lie: what they claim is believed, and may be wrong.
     is_lied_to: bool,
+    /// See [`Book::close`].
+    is_closed: bool,
 }
 
 fn cells(entry: &Entry) -> Vec<(Cell, Arc<[u8]>)> {
@@ -62,8 +64,16 @@ impl Book {
         Book { is_lied_to, ..Book::default() }
     }
 
+    /// One identity lives twice, and dots are given twice: nothing is held against it any more.
+    pub fn close(&mut self) {
+        self.is_closed = true;
+    }
+
     /// A machine has committed: what it wrote itself is written down.
     pub fn committed(&mut self, node: usize, machine: &Machine) {
+        if self.is_closed {
+            return;
+        }
         let (index, meta) = (&machine.index, machine.index.meta());
         let joins = meta.phase == Phase::Joining && meta.counter > 0;
         assert!(!joins, "C10: {node} writes before it has heard a member");
@@ -104,7 +114,7 @@ impl Book {
     /// A machine tells others something.
     pub fn told(&self, node: usize, machine: &Machine, message: &Message) {
         let Message::Frame(Frame { entries, .. }) = message else { return };
-        if self.is_lied_to {
+        if self.is_lied_to || self.is_closed {
             return;
         }
         let durable = machine.durable_dots();
@@ -124,7 +134,7 @@ impl Book {
 
     /// Holds a machine's whole index against the book.
     pub fn audit(&self, node: usize, machine: &Machine) {
-        if self.is_lied_to {
+        if self.is_lied_to || self.is_closed {
             return;
         }
         let index = &machine.index;

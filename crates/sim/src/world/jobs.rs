@@ -10,7 +10,7 @@ use crate::kernel::Chance;
 use crate::mutants;
 use crate::net::Lane;
 use crate::node::eyes::{Later, Seen};
-use crate::node::{number, FOLDER};
+use crate::node::FOLDER;
 use crate::swarm::Counts;
 use engine::content::Digest;
 use engine::engine::{Effect, Input, Origin};
@@ -38,6 +38,8 @@ pub(super) enum Event {
     Drained(usize, u64),
     /// Nothing has come over this connection for too long.
     GiveUp(usize, u64),
+    /// A peer is to be tried again.
+    Dial(usize),
     /// The eyes have something to look at: hints, what was put off, what the engine asks for.
     Look,
     Scan,
@@ -71,7 +73,9 @@ impl World {
     pub(super) fn effect(&mut self, node: usize, effect: Effect) {
         match effect {
             Effect::Send(outgoing) => self.send(node, outgoing),
-            Effect::Serve(peer, wants) => self.later(node, Event::Serve(number(peer), wants)),
+            Effect::Serve(peer, wants) => {
+                self.later(node, Event::Serve(self.machine_of(node, peer), wants))
+            }
             Effect::Copy(digest, size, origin) => {
                 self.later(node, Event::Copy(digest, size, origin));
             }
@@ -79,7 +83,9 @@ impl World {
                 self.work(node, |program, _| program.unstage(&contents));
             }
             Effect::Apply(operations) => {
-                self.order.check(node, &self.nodes[node], &operations, self.now_ms);
+                if !self.has_twins() {
+                    self.order.check(node, &self.nodes[node], &operations, self.now_ms);
+                }
                 let free_ms = self.desks[node].hands_free_ms.max(self.now_ms);
                 let at_ms = free_ms + self.delay() / 2;
                 self.desks[node].hands_free_ms = at_ms;
@@ -97,8 +103,8 @@ impl World {
             }
             Effect::Scan => self.later(node, Event::Scan),
             Effect::Sync(epoch) => self.later(node, Event::Sync(epoch)),
-            Effect::Refuse(peer, why) => self.refuse(node, number(peer), why),
-            Effect::Restart(peer) => self.restart_session(node, number(peer)),
+            Effect::Refuse(peer, why) => self.refuse(node, self.machine_of(node, peer), why),
+            Effect::Restart(peer) => self.restart_session(node, self.machine_of(node, peer)),
             Effect::NewLife => {
                 let life = self.nodes[node].next_life();
                 self.inputs(node, vec![Input::Life(life)]);
@@ -155,6 +161,7 @@ impl World {
             }
             Event::Drained(peer, connection) => self.drained(node, peer, connection),
             Event::GiveUp(peer, connection) => self.give_up(node, peer, connection),
+            Event::Dial(peer) => self.dial(node, peer),
             Event::Look => {
                 if self.desks[node].look_at_ms.is_some_and(|at_ms| at_ms <= self.now_ms) {
                     self.desks[node].look_at_ms = None;

@@ -8,7 +8,7 @@ use super::jobs::Event;
 use super::World;
 use crate::lies;
 use crate::net::Lane;
-use crate::node::{node_id, number, FOLDER};
+use crate::node::FOLDER;
 use crate::random::Random;
 use engine::engine::Input;
 use engine::exchange::{self, Outgoing};
@@ -37,11 +37,20 @@ impl std::ops::Sub for Traffic {
     }
 }
 
+/// How long nobody dials a peer whom one of the two has refused, in milliseconds.
+const REDIAL_MS: u64 = 60_000;
+
 impl World {
     /// Puts up or cuts the link between two nodes.
     pub fn set_link(&mut self, a: usize, b: usize, up: bool) {
         let is_gone = [a, b].iter().any(|node| self.gone == Some(*node));
-        if is_gone || !self.net.set(a, b, up) {
+        if is_gone || self.are_twins(a, b) {
+            return;
+        }
+        if let Some((twin, peer)) = self.rival(a, b).filter(|_| up) {
+            self.set_link(twin, peer, false);
+        }
+        if !self.net.set(a, b, up) {
             return;
         }
         self.tell(|| format!("link {a}-{b} is {}", if up { "up" } else { "cut" }));
@@ -130,10 +139,23 @@ impl World {
     /// member says of the lives of others only they can hold against what is true.
     pub(super) fn refuse(&mut self, node: usize, peer: usize, why: &str) {
         let passes_on = self.options.lies > 0 && why == exchange::OUTLIVED;
-        assert!(self.is_liar(peer) || passes_on, "{node} refuses {peer}: {why}");
+        let has_twin = self.has_twins() && why == exchange::OUTLIVED;
+        assert!(self.is_liar(peer) || passes_on || has_twin, "{node} refuses {peer}: {why}");
         self.tell(|| format!("{node} refuses {peer}: {why}"));
+        if has_twin {
+            // Until another life may begin; the daemon, too, pauses before it dials again.
+            self.disconnect(node, peer);
+            return self.post(self.now_ms + REDIAL_MS, node, Event::Dial(peer));
+        }
         self.fault("lie refused");
         self.restart_session(node, peer);
+    }
+
+    /// Whom there was no connection with for a while is tried again.
+    pub(super) fn dial(&mut self, node: usize, peer: usize) {
+        if self.net.is_up(node, peer) && !self.desks[node].connected.contains_key(&peer) {
+            self.connect(node, peer);
+        }
     }
 
     fn is_liar(&self, node: usize) -> bool {
@@ -149,7 +171,7 @@ impl World {
         self.frames += u64::from(matches!(message, Message::Frame(_)));
         self.book.told(from, &self.nodes[from], &message);
         let bytes = wire::encode(FOLDER, &message);
-        self.put_on_wire(from, number(peer), Lane::Control, bytes);
+        self.put_on_wire(from, self.machine_of(from, peer), Lane::Control, bytes);
     }
 
     /// Sends bytes to a connected peer.
@@ -167,7 +189,8 @@ impl World {
         self.traffic.bytes += bytes.len() as u64;
         if lane == Lane::Control && self.net.fill((from, to), bytes.len(), self.options.narrow) {
             self.fault("lane full");
-            self.desks[from].own.push(Input::Congested(node_id(to), true));
+            let id = self.id_of(to);
+            self.desks[from].own.push(Input::Congested(id, true));
         }
         if let Some(trail) = &mut self.trail {
             trail.sent(from, to, &bytes);
@@ -195,16 +218,20 @@ impl World {
         if !self.net.is_current(node, peer, connection) {
             return;
         }
-        let before = self.desks[node].connected.insert(peer, connection);
-        let gone = before.map(|_| Input::PeerDown(node_id(peer)));
-        let inputs = gone.into_iter().chain([Input::PeerUp(node_id(peer))]).collect();
+        let id = self.id_of(peer);
+        let twin = self.stale_twin(node, peer);
+        let connected = &mut self.desks[node].connected;
+        let stale = twin.and_then(|twin| connected.remove(&twin));
+        let before = connected.insert(peer, connection).or(stale);
+        let gone = before.map(|_| Input::PeerDown(id));
+        let inputs = gone.into_iter().chain([Input::PeerUp(id)]).collect();
         self.inputs(node, inputs);
     }
 
     pub(super) fn down(&mut self, node: usize, peer: usize, connection: u64) {
         if self.desks[node].connected.get(&peer) == Some(&connection) {
             self.desks[node].connected.remove(&peer);
-            self.inputs(node, vec![Input::PeerDown(node_id(peer))]);
+            self.inputs(node, vec![Input::PeerDown(self.id_of(peer))]);
         }
     }
 
@@ -230,7 +257,7 @@ impl World {
     /// There is room again for what a peer is to be told.
     pub(super) fn drained(&mut self, node: usize, peer: usize, connection: u64) {
         if self.desks[node].connected.get(&peer) == Some(&connection) {
-            self.inputs(node, vec![Input::Congested(node_id(peer), false)]);
+            self.inputs(node, vec![Input::Congested(self.id_of(peer), false)]);
         }
     }
 
@@ -243,7 +270,10 @@ impl World {
             (Lane::Data, Message::Data(pieces)) => {
                 self.work(node, |program, _| program.receive(pieces))
             }
-            (_, message) => self.work(node, |program, _| program.unpack(node_id(from), message)),
+            (_, message) => {
+                let from = self.id_of(from);
+                self.work(node, |program, _| program.unpack(from, message))
+            }
         };
         if let Some(inputs) = inputs {
             self.inputs(node, inputs);

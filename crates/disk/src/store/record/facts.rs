@@ -32,6 +32,8 @@ struct MetaRecord {
     synced: u64,
     #[prost(uint64, tag = "11")]
     synced_ms: u64,
+    #[prost(bool, tag = "12")]
+    has_twin: bool,
 }
 
 /// Ends of ranges are written as lengths, which are short.
@@ -89,6 +91,7 @@ pub fn meta_bytes(meta: &Meta) -> Vec<u8> {
         clean_stop_ms: meta.clean_stop_ms,
         synced: meta.synced,
         synced_ms: meta.synced_ms,
+        has_twin: meta.has_twin,
     };
     record.encode_to_vec()
 }
@@ -114,6 +117,7 @@ pub fn read_meta(bytes: &[u8]) -> Result<Meta, ReadError> {
         clean_stop_ms: record.clean_stop_ms,
         synced: record.synced,
         synced_ms: record.synced_ms,
+        has_twin: record.has_twin,
     })
 }
 

@@ -3,7 +3,7 @@
 
 use super::super::tests::{meet, node, present, said, Side};
 use super::{course, Course};
-use crate::content::Content;
+use crate::content::{Content, Digest};
 use crate::dot::{Dot, Incarnation, Knowledge};
 use crate::engine::{Boot, Effect, FolderEngine, Input, Now, Opening, Witness};
 use crate::entry::{Entry, EntryId, IncarnationRecord, Kind, Timestamp};
@@ -274,6 +274,29 @@ fn a_node_that_runs_twice_loses_nothing() {
             assert_eq!(side.engine.knowledge(), b.engine.knowledge());
         }
     }
+}
+
+// Story (simulator, seed 164 with twins=100): of two machines with one identity one wrote a file,
+// and the connection with it was gone before all had the bytes. The other was asked: it did not
+// have them, took itself for their author, and said for all that they were lost with the power.
+#[test]
+fn who_lives_twice_does_not_speak_for_what_the_other_wrote() {
+    let (mut a, mut b) = (Side::new(1), Side::new(2));
+    b.write("old", b'o');
+    meet(&mut a, &mut b);
+    let (mut twin, _) = start(2, b.index.clone(), 77, Witness::Missing);
+    meet_again(&mut a, &mut twin);
+    twin.make("new", b'n');
+    meet_again(&mut a, &mut twin);
+    b.write("more", b'm');
+    assert_eq!(renew(&mut a, &mut b, 101), 1);
+    let lost = vec![Digest([b'n'; 32])];
+    for _ in 0..200 {
+        b.now.mono_ms += 1_000;
+        let denied = Input::Message(node(1), Message::Gone(lost.clone()));
+        b.turn([denied, Input::NotHere(lost.clone()), Input::Tick]);
+    }
+    assert_eq!(files(&b)["new"], "n", "nobody has asked the other");
 }
 
 /// Of each file: its contents, however many versions have them.

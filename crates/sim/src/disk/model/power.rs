@@ -197,6 +197,12 @@ impl Model {
         self.forget_opens();
     }
 
+    /// The filesystem is a copy of another, of that moment; nobody has anything open.
+    pub fn begin_as(&mut self, copy: Model) {
+        *self = copy;
+        self.forget_opens();
+    }
+
     /// The time.
     pub fn now(&mut self) -> Timestamp {
         self.tick()
