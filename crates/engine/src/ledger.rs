@@ -224,7 +224,7 @@ pub fn put(
     let shown = view::shows(&entry).filter(|_| alive);
     let was_shown = old.as_ref().filter(|old| view::is_alive(old));
     let was_shown = was_shown.and_then(|old| view::shows(&old.entry));
-    let versions_changed = old.as_ref().is_none_or(|old| old.entry.data != entry.data);
+    let is_other = old.as_ref().is_none_or(|old| old.entry != entry);
     index.put_entry(&Stored {
         entry,
         settled: settled.clone(),
@@ -241,7 +241,7 @@ pub fn put(
     if was != settled || content_changed {
         rivals(facts, index, id, was.as_ref(), settled.as_ref());
     }
-    if !alive && (versions_changed || author == Author::Elsewhere) {
+    if !alive && (is_other || author == Author::Elsewhere) {
         named(facts, index, id, arrived);
     }
     if shown != was_shown {
@@ -327,12 +327,13 @@ pub fn mark(facts: &mut Facts, index: &mut dyn Index, id: EntryId, arrived: &[Do
 }
 
 /// The versions an entry holds now: what its place shows once it is right. Of content that lost
-/// only what is already in the conflict store: nobody has seen what is nowhere on this disk yet,
-/// nor the place that such an edit asserts.
+/// only what is already in the conflict store, and of what it was also said to be one name of only
+/// what this disk shows under another name: nobody has seen what is nowhere on this disk yet, nor
+/// the place that such an edit asserts.
 pub fn showing(index: &dyn Index, entry: &Entry) -> SeenDots {
     let kept = index.kept_of(entry.id);
     let lost = view::losers(index, entry);
-    let is_unseen = |data: &Data| match &data.content {
+    let is_lost = |data: &Data| match &data.content {
         Content::File(digest, _) => {
             !kept.contains(digest) && lost.iter().any(|loser| loser.content == data.content)
         }
@@ -341,6 +342,15 @@ pub fn showing(index: &dyn Index, entry: &Entry) -> SeenDots {
     let shown = view::winner(&entry.data).map(|data| (&data.content, data.body));
     let versions = entry.data.versions().iter();
     let is_shown = |data: &Data| Some((&data.content, data.body)) == shown;
+    let of_shown = shown.and_then(|(_, body)| body);
+    let is_unseen = |data: &Data| {
+        let other = data.body.filter(|body| Some(*body) != of_shown);
+        match other.and_then(|body| index.entry(body)).map(|stored| stored.entry) {
+            Some(body) if view::is_shown(index, body.id) => !is_on_disk(index, &body),
+            Some(body) => body.data.versions().iter().any(|version| is_lost(&version.value)),
+            None => is_lost(data),
+        }
+    };
     let unseen = versions.clone().filter(|v| is_unseen(&v.value) && !is_shown(&v.value));
     let unseen: Vec<Dot> = unseen.map(|version| version.dot).collect();
     let body = view::body_of(index, entry);
@@ -356,12 +366,21 @@ pub fn showing(index: &dyn Index, entry: &Entry) -> SeenDots {
         body: body.as_ref().map(|body| {
             let content = view::winner(&body.data).map(|data| &data.content);
             let versions = body.data.versions().iter();
-            let seen = versions.clone().filter(|version| !is_unseen(&version.value));
+            let seen = versions.clone().filter(|version| !is_lost(&version.value));
             let shown = versions.filter(|v| Some(&v.value.content) == content);
             let (data, shown) = (seen.map(|v| v.dot).collect(), shown.map(|v| v.dot).collect());
             BodyDots { id: body.id, data, shown }
         }),
     }
+}
+
+/// Whether this disk shows what a body bears, under any name.
+fn is_on_disk(index: &dyn Index, body: &Entry) -> bool {
+    let content = view::winner(&body.data).map(|data| &data.content);
+    let rows = index.names_of(body.id).into_iter().filter_map(|name| index.seen_of(name));
+    let mut of_body =
+        rows.filter(|row| row.dots.body.as_ref().map(|seen| seen.id) == Some(body.id));
+    of_body.any(|row| row.content.as_ref() == content)
 }
 
 /// The places of an entry that a disk shows which holds `content` of it, and has seen the versions

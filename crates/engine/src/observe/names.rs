@@ -330,30 +330,72 @@ impl Pen<'_> {
         self.leave_body(row, end);
     }
 
-    /// A name is gone. With the last that anybody is known to have given goes what it showed; `end`
+    /// A name is gone. With the last that anybody is known to have given goes what it showed, but
+    /// for what was written through a name that shows something else now, and lost there; `end`
     /// marks the body as a tombstone.
     pub(super) fn leave_body(&mut self, row: &SeenRow, end: Location) {
-        let slot = row.slot;
         let (Some(seen), Some(mut borne)) = (&row.dots.body, self.body_shown(&row.dots)) else {
             return;
         };
+        let names = self.index.names_of(seen.id).into_iter().filter_map(|id| self.index.entry(id));
+        let names =
+            names.filter(|stored| view::is_alive(stored) && !broken(Mutant::AnyNameTakesAll));
+        let names: Vec<Entry> = names.map(|stored| stored.entry).collect();
         // Also who has become something else, and still is one here.
-        let is_name = |id: &EntryId| {
-            let entry = self.index.entry(*id).filter(view::is_alive).map(|stored| stored.entry);
-            let here = self.index.seen_of(*id);
-            let shows = |entry: &Entry| view::shows(entry) == Some(seen.id);
-            entry.is_some_and(|entry| shows(&entry))
-                || here.is_some_and(|row| row.slot != slot && is_name_of(&row, Some(seen.id)))
+        let is_name = |entry: &&Entry| {
+            let here = self.index.seen_of(entry.id).filter(|here| here.slot != row.slot);
+            view::shows(entry) == Some(seen.id)
+                || here.is_some_and(|here| is_name_of(&here, Some(seen.id)))
         };
-        let is_last = !self.index.names_of(seen.id).iter().any(is_name);
-        if !is_last && !broken(Mutant::AnyNameTakesAll) {
-            return;
+        if names.iter().any(|entry| is_name(&entry)) {
+            return self.pass_on(row, seen, &borne.entry, &names, end.stamp);
         }
         let dot = end.stamp.dot;
-        borne.entry.data.supersede(&seen.data);
+        let is_held = |dot: &&Dot| names.iter().any(|entry| entry.data.get(**dot).is_some());
+        let gone: Vec<Dot> = seen.data.iter().filter(|dot| !is_held(dot)).copied().collect();
+        borne.entry.data.supersede(&gone);
         let ends: Vec<Dot> = borne.entry.loc.dots().collect();
         borne.entry.loc.write(version(dot, end), &ends);
         self.put(borne.entry, borne.context, dot);
+    }
+
+    /// Who wrote through a name has asserted that one. When it goes, another that this disk shows
+    /// is asserted in its place: who removes that, and knows nothing of what was written, must not
+    /// leave it without a name.
+    fn pass_on(
+        &mut self,
+        row: &SeenRow,
+        seen: &BodyDots,
+        body: &Entry,
+        names: &[Entry],
+        stamp: Stamp,
+    ) {
+        let asserted = |entry: &Entry, dot: &Dot| entry.loc.get(*dot).is_some();
+        let said = seen.shown.iter().filter(|dot| body.data.get(**dot).is_some());
+        let mut lost = said
+            .filter(|dot| row.dots.loc.contains(dot))
+            .filter(|dot| !names.iter().any(|entry| asserted(entry, dot)));
+        if lost.next().is_none() {
+            return;
+        }
+        let rows = names.iter().filter_map(|entry| Some((entry, self.index.seen_of(entry.id)?)));
+        let mut here = rows.filter(|(entry, here)| {
+            let is_name = is_name_of(here, Some(seen.id));
+            here.slot != row.slot && is_name && view::shows(entry) == Some(seen.id)
+        });
+        let Some((entry, mut next)) = here.next() else { return };
+        let mut entry = entry.clone();
+        let context = self.index.entry(entry.id).and_then(|stored| stored.context);
+        let mut dots = next.dots.clone();
+        self.reassert(&mut entry, &mut dots, stamp, Some(&next));
+        if !reassert_data(&mut entry, &mut dots, stamp.dot) {
+            bind(&mut entry, &mut dots, next.content.clone(), seen.id, stamp, Vec::new());
+        }
+        next.dots = dots;
+        self.hold(&mut next, stamp);
+        self.index.put_seen(&next);
+        self.share(&next);
+        self.put(entry, context, stamp.dot);
     }
 }
 

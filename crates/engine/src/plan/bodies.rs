@@ -68,7 +68,18 @@ pub(crate) fn unlike(index: &dyn Index, id: EntryId) -> Vec<EntryId> {
             index.seen_of(*name).is_some_and(|other| other.fingerprint.handle != *handle)
         }));
     }
+    let said = index.names_of(group_here).into_iter();
+    found.extend(said.filter(|other| has_come(index, *other, group_here)));
     found.into_iter().filter(|other| index.pending(*other).is_none()).collect()
+}
+
+/// Whether an entry was also said to be a name of `body`, and what that bears has come onto this
+/// disk under another name, of which the entry's row says nothing yet.
+fn has_come(index: &dyn Index, id: EntryId, body: EntryId) -> bool {
+    let (Some(row), Some(stored)) = (index.seen_of(id), index.entry(id)) else { return false };
+    view::is_alive(&stored)
+        && group(index, &stored.entry) != body
+        && row.dots != ledger::showing(index, &stored.entry)
 }
 
 /// The row whose inode all names are to have.

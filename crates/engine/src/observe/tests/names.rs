@@ -1,9 +1,11 @@
 //! Names of one file: what is done to one, and what the others are then.
 
-use super::{digest, file, path, peer_write, row_at, theirs, Node, Phase, Source};
+use super::{at_ms, digest, file, path, peer_write, row_at, theirs, Node, Phase, Source};
 use crate::content::Content;
+use crate::dot::Dot;
 use crate::entry::{Data, Entry, EntryId, Kind, Stamped};
-use crate::index::Index;
+use crate::index::{Index, SeenRow};
+use crate::ledger;
 use crate::register::Version;
 use crate::view;
 use crate::wire::Minted;
@@ -14,6 +16,14 @@ fn with_names(names: &[&'static str]) -> Node {
     let looks: Vec<_> = names.iter().map(|name| (*name, file(1, b'x'))).collect();
     node.look(Source::Live, &looks);
     node
+}
+
+/// What a name is to show has come onto the disk, in an inode of its own.
+fn installed(node: &mut Node, at: &str, letter: u8) {
+    let row = row_at(&node.index, &path(at)).unwrap();
+    let fingerprint = file(9, letter).unwrap().fingerprint;
+    let dots = ledger::showing(&node.index, &node.entry_at(at));
+    node.index.put_seen(&SeenRow { content: Some(digest(letter)), dots, fingerprint, ..row });
 }
 
 /// What each path shows, and with which others it is one file: `a=x`, `b=x with a`.
@@ -165,4 +175,73 @@ fn who_moves_a_file_that_has_become_a_name_elsewhere_keeps_what_it_is_a_name_of(
         let is_held = body.data.dots().any(|dot| dot.incarnation == own);
         assert_eq!(is_held, held.is_some(), "whoever lets go of it has not seen this");
     }
+}
+
+// Story (simulator, `links=250`, seed 915): a user wrote through one name and removed it. Another,
+// who had not seen that, removed the other. Both were gone, and what was written was in the trash.
+#[test]
+fn what_was_written_through_a_name_that_is_gone_keeps_another_name() {
+    let mut node = with_names(&["a", "b", "c"]);
+    let of = row_at(&node.index, &path("a")).unwrap().dots.body.unwrap().id;
+    let asserts = |node: &Node, at: &str| {
+        let (last, own) = (node.facts.meta.counter, node.facts.meta.incarnation);
+        let is_last = |dot: Dot| dot.incarnation == own && dot.counter == last;
+        let (name, body) = (node.entry_at(at), node.index.entry(of).unwrap().entry);
+        let body: Vec<Dot> = body.data.dots().collect();
+        let mut all = name.loc.dots().chain(name.data.dots()).chain(body);
+        all.all(is_last)
+    };
+    node.look(Source::Live, &[("b", file(1, b'y'))]);
+    assert!(asserts(&node, "b") && !asserts(&node, "a"), "the name that was written through");
+    node.look(Source::Live, &[("b", None)]);
+    assert!(asserts(&node, "a") != asserts(&node, "c"), "one that is left");
+    assert_eq!(shows(&node, &["a", "c"]), ["a=y", "c=y with a"]);
+    let first = if asserts(&node, "a") { "a" } else { "c" };
+    node.look(Source::Live, &[(first, file(2, b'z'))]);
+    let other = if first == "a" { "c" } else { "a" };
+    assert!(asserts(&node, other), "nor is it lost with who becomes a file of its own");
+}
+
+#[test]
+fn a_name_that_was_not_written_through_goes_alone() {
+    let mut node = with_names(&["a", "b", "c"]);
+    node.look(Source::Live, &[("b", file(1, b'y'))]);
+    let before = ["b", "c"].map(|name| node.entry_at(name));
+    node.look(Source::Live, &[("a", None)]);
+    assert_eq!(["b", "c"].map(|name| node.entry_at(name)), before);
+    assert_eq!(shows(&node, &["b", "c"]), ["b=y", "c=y with b"]);
+}
+
+// Story (simulator, `links=250`, seed 1188): a user wrote through `b` and had removed `a`, its other
+// name, which was believed a moment later. By then somebody else's `b` had won, and `a` was the
+// last name of what was written: it was deleted with it, and was a loser of `b` no more.
+#[test]
+fn what_lost_at_a_name_it_was_written_through_stays_when_the_last_other_name_goes() {
+    let mut node = with_names(&["a", "b"]);
+    node.look(Source::Live, &[("b", file(1, b'y'))]);
+    let mut entry = node.entry_at("b");
+    peer_write(&mut entry, 5_000_000, b'z');
+    node.arrives(entry.clone());
+    installed(&mut node, "b", b'z');
+    assert_eq!(shows(&node, &["a", "b"]), ["a=y", "b=z"]);
+    node.look(Source::Live, &[("a", None)]);
+    let losers = view::losers(&node.index, &node.entry_at("b"));
+    assert_eq!(losers.iter().map(|data| &data.content).collect::<Vec<_>>(), [&digest(b'y')]);
+}
+
+// Story (simulator, `links=250`, seed 1): the names of a file had got new content, all but one whose
+// place was to show another file by then. A user set the time of what was still there: all nodes
+// set that on the file, but for the one where it was done, which had written it down as seen.
+#[test]
+fn what_is_set_on_an_old_inode_of_a_file_is_to_be_set_on_its_other_names_here() {
+    let mut node = with_names(&["a", "b"]);
+    let id = node.entry_at("b").id;
+    let of = row_at(&node.index, &path("a")).unwrap().dots.body.unwrap().id;
+    let mut body = node.index.entry(of).unwrap().entry;
+    peer_write(&mut body, 5_000_000, b'y');
+    node.arrives(body);
+    installed(&mut node, "b", b'y');
+    node.index.remove_pending(id);
+    node.look(Source::Live, &[("a", at_ms(file(1, b'x'), 5000))]);
+    assert!(node.index.pending(id).is_some(), "its time is to be set");
 }

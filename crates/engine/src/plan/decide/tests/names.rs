@@ -214,3 +214,31 @@ fn what_this_disk_shows_as_one_and_the_tree_does_not_is_unlike_and_the_other_way
     world.index.put_pending(&row);
     assert_eq!((world.unlike(1), world.unlike(2)), (vec![], vec![1]), "2 is known not to be right");
 }
+
+// Story (simulator, `links=250`, seeds 725 and 1484): a file was written to through `b`, where it
+// also had the name `a`; elsewhere `b` became another file. A third node was told of all that, had
+// the old bytes at `a`, and counted the writing as seen: it stood at `a`, in the tree. Its user
+// removed `b`, and what was written was nowhere.
+#[test]
+fn what_a_name_was_also_a_name_of_is_seen_once_this_disk_shows_it() {
+    let old = [b(9, b'x'), name_of(9, 1, 0, "a", b'x')];
+    let both = E(Entry::new(id(2), Kind::File)).at(1, 0, "b").names(1, 9, b'y');
+    let both = both.at(2, 0, "b").holds(2, b'z');
+    let mut world = World::of(&old, &[E(Entry::new(id(9), Kind::File)).holds(1, b'y'), both]);
+    assert!(world.take(id(2)), "it is made");
+    let of_other = stamp(2, 1).dot;
+    let seen = |world: &World| {
+        let dots = world.index.seen_of(id(2)).unwrap().dots;
+        (dots.loc.contains(&of_other), dots.data.contains(&of_other))
+    };
+    assert_eq!(
+        (world.say(&world.decide(id(2))), seen(&world)),
+        ("in place".into(), (false, false))
+    );
+    world.forget_pending();
+    assert!(world.take(id(1)), "what was written is brought to the other name");
+    assert_eq!(world.unlike(1), [2]);
+    assert_eq!(world.say(&world.decide(id(2))), "record");
+    world.settle();
+    assert_eq!((seen(&world), world.unlike(1)), ((true, true), vec![]));
+}
