@@ -19,8 +19,8 @@ use std::collections::BTreeSet;
 mod bodies;
 mod names;
 
-pub(crate) use bodies::claims;
 pub use bodies::{body_of, is_body, is_shown, shows, whole};
+pub(crate) use bodies::{claims, is_over};
 pub use names::suffixed;
 pub(crate) use names::{beside, suffix_of};
 

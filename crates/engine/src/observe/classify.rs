@@ -176,7 +176,9 @@ impl Desk<'_> {
         looked: &BTreeSet<RelPath>,
     ) {
         present.retain(|path, found| {
-            let Some(row) = self.known_elsewhere(path, found, absent) else { return true };
+            let known = self.known_elsewhere(path, found, absent);
+            let row = known.or_else(|| self.named_elsewhere(path, found, looked));
+            let Some(row) = row else { return true };
             let Some(old) = path_of(self.pen.index, row.slot) else { return true };
             if looked.contains(&old) || self.under.judge.contains(path) {
                 return true;

@@ -32,9 +32,12 @@ pub fn take_back(
 ) -> Option<Instead> {
     let name = index.entry(id)?.entry;
     let is_lost = |data: &Data| matches!(&data.content, Content::File(digest, _) if digest == lost);
+    let seen = &*index;
     let mine_of = |entry: &Entry| -> Vec<Dot> {
         let all = entry.data.versions().iter();
-        let bears = |data: &Data| data.body.is_none() && is_lost(data);
+        // What is left of a name shows what it held as a file of its own would.
+        let stands = |data: &Data| data.body.is_none_or(|body| view::is_over(seen, body));
+        let bears = |data: &Data| stands(data) && is_lost(data);
         all.filter(|v| is_own(v.dot) && bears(&v.value)).map(|v| v.dot).collect()
     };
     // Of one name of several it stands on its body, or on what it was also said to be a name of.

@@ -38,7 +38,7 @@ pub fn shows(entry: &Entry) -> Option<EntryId> {
 }
 
 /// Whether a body is known, and bears nothing any more.
-fn is_over(index: &dyn Index, body: EntryId) -> bool {
+pub(crate) fn is_over(index: &dyn Index, body: EntryId) -> bool {
     index.entry(body).is_some_and(|stored| stored.entry.data.is_empty())
 }
 

@@ -2,10 +2,11 @@
 //!
 //! Used by `classify` only. What names are and become is `observe::names`.
 
-use super::{path_of, Desk};
+use super::{path_of, row_at, Desk, Present};
 use crate::entry::Kind;
 use crate::index::{Index, SeenRow, Slot};
 use crate::path::RelPath;
+use std::collections::BTreeSet;
 
 impl Desk<'_> {
     /// A name is gone: what was changed through it, and that it is gone, is seen at another.
@@ -22,6 +23,28 @@ impl Desk<'_> {
         if !seen(&path) && !paths.any(|other| seen(&other)) {
             self.seen.again.push(path);
         }
+    }
+
+    /// What has another file's place now, if it is known under other names, and none of those was
+    /// looked at: they were renamed meanwhile.
+    pub(super) fn named_elsewhere(
+        &self,
+        path: &RelPath,
+        found: &Present,
+        looked: &BTreeSet<RelPath>,
+    ) -> Option<SeenRow> {
+        let index = &*self.pen.index;
+        let here =
+            row_at(index, path).filter(|here| (here.kind, found.kind) == (Kind::File, Kind::File));
+        let handle = &found.fingerprint.handle;
+        if here?.fingerprint.handle == *handle {
+            return None;
+        }
+        let rows = index.seen_handle(handle).into_iter().filter(|row| row.kind == Kind::File);
+        let names: Vec<(SeenRow, RelPath)> =
+            rows.filter_map(|row| Some((row.clone(), path_of(index, row.slot)?))).collect();
+        let is_looked_at = names.iter().any(|(_, name)| looked.contains(name));
+        names.into_iter().map(|(row, _)| row).find(|_| !is_looked_at)
     }
 }
 

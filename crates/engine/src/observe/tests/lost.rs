@@ -89,3 +89,22 @@ fn what_another_lost_as_well_is_not_said_again() {
     assert_eq!(take(), None, "nothing is left that is its own");
     assert!(!view::is_alive(&node.index.entry(entry.id).unwrap()), "and no place without content");
 }
+
+// Story (simulator, `links=250`, seed 1549): a file with two names was known of from a machine
+// whose index was put back, and whose user had removed both. The author took back what nobody had,
+// with one name; the other was a name of nothing, and all waited for what it had held for ever.
+#[test]
+fn what_is_lost_is_taken_back_under_all_its_names() {
+    let mut node = Node::new(Phase::Member);
+    let found = || at_ms(file(1, b'y'), 900_000);
+    node.look(Source::Live, &[("a", found()), ("b", found())]);
+    let ids = ["a", "b"].map(|name| node.entry_at(name).id);
+    node.damaged_boot = true;
+    node.look(Source::Scan, &[("a", None), ("b", None)]);
+    let lost = Digest([b'y'; 32]);
+    for id in ids {
+        let instead = take_back(&mut node.facts, &mut node.index, id, &lost, &|_| true);
+        assert_eq!(instead, Some(Instead::Nothing));
+        assert!(!view::is_alive(&node.index.entry(id).unwrap()));
+    }
+}

@@ -212,9 +212,9 @@ fn a_name_that_was_not_written_through_goes_alone() {
     assert_eq!(shows(&node, &["b", "c"]), ["b=y", "c=y with b"]);
 }
 
-// Story (simulator, `links=250`, seed 1188): a user wrote through `b` and had removed `a`, its other
-// name, which was believed a moment later. By then somebody else's `b` had won, and `a` was the
-// last name of what was written: it was deleted with it, and was a loser of `b` no more.
+// Story (simulator, `links=250`, seed 1188): a user wrote through `b` and had removed `a`, its
+// other name, which was believed a moment later. By then somebody else's `b` had won, and `a` was
+// the last name of what was written: it was deleted with it, and was a loser of `b` no more.
 #[test]
 fn what_lost_at_a_name_it_was_written_through_stays_when_the_last_other_name_goes() {
     let mut node = with_names(&["a", "b"]);
@@ -229,9 +229,9 @@ fn what_lost_at_a_name_it_was_written_through_stays_when_the_last_other_name_goe
     assert_eq!(losers.iter().map(|data| &data.content).collect::<Vec<_>>(), [&digest(b'y')]);
 }
 
-// Story (simulator, `links=250`, seed 1): the names of a file had got new content, all but one whose
-// place was to show another file by then. A user set the time of what was still there: all nodes
-// set that on the file, but for the one where it was done, which had written it down as seen.
+// Story (simulator, `links=250`, seed 1): the names of a file had got new content, all but one
+// whose place was to show another file by then. A user set the time of what was still there: all
+// nodes set that on the file, but for the one where it was done, which had written it down as seen.
 #[test]
 fn what_is_set_on_an_old_inode_of_a_file_is_to_be_set_on_its_other_names_here() {
     let mut node = with_names(&["a", "b"]);
@@ -244,4 +244,21 @@ fn what_is_set_on_an_old_inode_of_a_file_is_to_be_set_on_its_other_names_here() 
     node.index.remove_pending(id);
     node.look(Source::Live, &[("a", at_ms(file(1, b'x'), 5000))]);
     assert!(node.index.pending(id).is_some(), "its time is to be set");
+}
+
+// Story (simulator, `links=250`, seed 108): a user linked a file over another. Before that was
+// looked at, the program renamed the linked one; its new name was not looked at with the other. So
+// the link was an edit to the same bytes, and two files were one on that disk for ever.
+#[test]
+fn a_name_in_another_files_place_is_judged_with_the_names_it_has_by_now() {
+    let mut node = Node::new(Phase::Member);
+    node.look(Source::Live, &[("b", file(1, b'x')), ("c", file(2, b'y'))]);
+    let minted = node.facts.meta.counter;
+    let seen = node.look(Source::Live, &[("a", None), ("c", file(1, b'x'))]);
+    assert_eq!((seen.unjudged, seen.again), (vec![path("c")], vec![path("c"), path("b")]));
+    assert_eq!(node.facts.meta.counter, minted, "nothing is minted");
+    node.look(Source::Live, &[("b", file(1, b'x')), ("c", file(1, b'x'))]);
+    assert_eq!(shows(&node, &["b", "c"]), ["b=x", "c=x with b"]);
+    let seen = node.look(Source::Live, &[("b", file(1, b'x')), ("c", file(3, b'z'))]);
+    assert_eq!(seen.unjudged, []);
 }
