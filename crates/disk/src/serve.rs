@@ -14,7 +14,7 @@ use engine::content::Digest;
 use engine::engine::{Input, Origin};
 use engine::index::Fingerprint;
 use engine::limits::PIECE_BYTES_MAX;
-use engine::message::{Piece, Want};
+use engine::message::{Piece, Refused, Want};
 use engine::path::RelPath;
 use engine::proof::{broken, reached, Mutant};
 use std::io;
@@ -24,9 +24,14 @@ use std::sync::Arc;
 /// Up to this size a content is read whole and hashed before it is served, in bytes.
 pub const WHOLE_BYTES_MAX: u64 = 1 << 20;
 
+/// One data message is closed at this many bytes of content.
+const MESSAGE_CONTENT_BYTES: usize = 512 << 10;
+/// What a piece is on the wire beside its bytes, about.
+const PIECE_OVERHEAD_BYTES: usize = 64;
+
 /// Where a content was last seen.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Whereabouts {
+pub(crate) enum Whereabouts {
     /// In the tree, as D remembers it.
     Tree {
         /// From the folder's root.
@@ -50,7 +55,7 @@ impl Whereabouts {
     }
 
     /// The path to look at again when what was seen there is not there.
-    pub fn doubted(&self) -> Option<RelPath> {
+    fn doubted(&self) -> Option<RelPath> {
         match self {
             Whereabouts::Tree { path, .. } => Some(path.clone()),
             Whereabouts::Kept | Whereabouts::Staged | Whereabouts::Trash => None,
@@ -80,11 +85,22 @@ pub(crate) enum Served {
 
 /// Why a peer is given nothing.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Refusal {
+struct Refusal {
     /// The content is nowhere on this disk, and that is sure.
-    pub is_nowhere: bool,
+    is_nowhere: bool,
     /// The path to look at again.
-    pub doubted: Option<RelPath>,
+    doubted: Option<RelPath>,
+}
+
+/// What became of all that a peer asked for at once.
+#[derive(Debug, Default)]
+pub struct Given {
+    /// What it is not given.
+    pub refused: Refused,
+    /// The paths to look at again.
+    pub doubted: Vec<RelPath>,
+    /// Nobody took it to the end.
+    pub is_broken_off: bool,
 }
 
 /// Serves one folder.
@@ -119,15 +135,51 @@ impl<F: Fs> Serve<F> {
         }
     }
 
+    /// Reads what a peer asks for, in order, and hands it on in messages' worth. `take` is told
+    /// whether a content ends with the last piece, and says whether anybody still listens.
+    pub fn give(
+        &self,
+        wants: Vec<(Want, Origin)>,
+        take: &mut dyn FnMut(Vec<Piece>, bool) -> bool,
+    ) -> Given {
+        let (mut given, mut pieces, mut bytes) = (Given::default(), Vec::new(), 0);
+        for (want, origin) in wants {
+            let whereabouts = Whereabouts::from(origin);
+            let mut offset = want.offset;
+            loop {
+                match self.piece(&want, &whereabouts, offset) {
+                    Ok(piece) => {
+                        bytes += piece.bytes.len() + PIECE_OVERHEAD_BYTES;
+                        offset += piece.bytes.len() as u64;
+                        pieces.push(piece);
+                    }
+                    Err(refusal) => {
+                        given.refused.add(want.digest, refusal.is_nowhere);
+                        given.doubted.extend(refusal.doubted);
+                        break;
+                    }
+                }
+                let is_last = offset >= want.size;
+                if bytes >= MESSAGE_CONTENT_BYTES {
+                    bytes = 0;
+                    if !take(std::mem::take(&mut pieces), is_last) {
+                        given.is_broken_off = true;
+                        return given;
+                    }
+                }
+                if is_last {
+                    break;
+                }
+            }
+        }
+        given.is_broken_off = !pieces.is_empty() && !take(pieces, true);
+        given
+    }
+
     /// The piece of a content that begins at `offset`. What the machine could not read now, and
     /// what ends before its size, is refused like what is gone, but never denied; nor is anything
     /// while something waits in staging that may be it.
-    pub fn piece(
-        &self,
-        want: &Want,
-        whereabouts: &Whereabouts,
-        offset: u64,
-    ) -> Result<Piece, Refusal> {
+    fn piece(&self, want: &Want, whereabouts: &Whereabouts, offset: u64) -> Result<Piece, Refusal> {
         let Want { digest, size, .. } = *want;
         match self.read(&digest, size, whereabouts, offset, PIECE_BYTES_MAX as u64) {
             Ok(Served::Bytes(bytes)) if !bytes.is_empty() || size == 0 => {

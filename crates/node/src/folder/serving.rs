@@ -8,19 +8,17 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use disk::linux::Linux;
-use disk::serve::{Serve, Whereabouts};
+use disk::serve::Serve;
 use engine::content::Digest;
 use engine::dot::NodeId;
 use engine::engine::{Input, Origin};
 use engine::limits::{FETCHING_FILES_MAX, WANTS_MAX};
-use engine::message::{FolderId, Message, Refused, Want};
+use engine::message::{FolderId, Message, Want};
 
 use super::control::Event;
 use crate::net::{Lane, Link, NetHandle, SendError};
 use crate::payload;
 
-/// One data message is closed at this many bytes of content.
-const MESSAGE_CONTENT_BYTES: usize = 512 << 10;
 /// A full lane is tried again at least this often, should word of its draining be lost.
 const FULL_PAUSE: Duration = Duration::from_millis(500);
 
@@ -141,43 +139,18 @@ impl Giver {
     /// False when the session is over. Messages take the data connections in turn, but a content
     /// that goes over the end of one stays where it began, so that its pieces come in order.
     fn give(&self, link: Link, wants: Vec<(Want, Origin)>) -> bool {
-        let (mut pieces, mut bytes, mut connection) = (Vec::new(), 0, 0);
-        let (mut refused, mut doubted) = (Refused::default(), Vec::new());
-        for (want, origin) in wants {
-            let whereabouts = Whereabouts::from(origin);
-            let mut offset = want.offset;
-            loop {
-                match self.serve.piece(&want, &whereabouts, offset) {
-                    Ok(piece) => {
-                        bytes += piece.bytes.len() + 64;
-                        offset += piece.bytes.len() as u64;
-                        pieces.push(piece);
-                    }
-                    Err(refusal) => {
-                        refused.add(want.digest, refusal.is_nowhere);
-                        doubted.extend(refusal.doubted);
-                        break;
-                    }
-                }
-                if bytes >= MESSAGE_CONTENT_BYTES {
-                    bytes = 0;
-                    let full = Message::Data(std::mem::take(&mut pieces));
-                    if !self.send(link, Lane::Data(connection), full) {
-                        return false;
-                    }
-                    connection ^= u8::from(offset >= want.size);
-                }
-                if offset >= want.size {
-                    break;
-                }
-            }
-        }
-        if !doubted.is_empty() {
+        let mut connection = 0;
+        let given = self.serve.give(wants, &mut |pieces, is_end| {
+            let is_sent = self.send(link, Lane::Data(connection), Message::Data(pieces));
+            connection ^= u8::from(is_end);
+            is_sent
+        });
+        if !given.doubted.is_empty() {
             // Whoever was to be told ends only with the folder.
-            drop(self.control.send(Event::Inputs(vec![Input::Doubted(doubted)])));
+            drop(self.control.send(Event::Inputs(vec![Input::Doubted(given.doubted)])));
         }
-        (pieces.is_empty() || self.send(link, Lane::Data(connection), Message::Data(pieces)))
-            && refused.into_messages().all(|said| self.send(link, Lane::Control, said))
+        !given.is_broken_off
+            && given.refused.into_messages().all(|said| self.send(link, Lane::Control, said))
     }
 
     /// Sends, waiting while the lane is full; false when the session is over.

@@ -2,18 +2,14 @@
 //! `node::folder::{intake, serving, effects}`. Used by `world`.
 
 use super::{signature, Program};
-use disk::serve::Whereabouts;
+use disk::serve::Given;
 use disk::stage::Staged;
 use engine::content::{Content, Digest};
 use engine::dot::NodeId;
 use engine::engine::{Input, Origin};
 use engine::entry::Entry;
 use engine::limits::PIECE_BYTES_MAX;
-use engine::message::{Frame, Message, Piece, Refused, Share, Want};
-use engine::path::RelPath;
-
-/// One data message is closed at this many bytes of content.
-const MESSAGE_CONTENT_BYTES: usize = 512 << 10;
+use engine::message::{Frame, Message, Piece, Share, Want};
 
 impl Program {
     /// Makes a message ready to be sent: wants are noted, small contents go with their entries.
@@ -80,40 +76,14 @@ impl Program {
         vec![Input::Staged(whole), Input::Progress(begun), Input::NotStaged(failed)]
     }
 
-    /// Reads what a peer asks for: data messages in order, what is not given, and where
-    /// that was to be.
-    pub fn give(&self, wants: Vec<(Want, Origin)>) -> (Vec<Message>, Refused, Vec<RelPath>) {
-        let (mut messages, mut refused, mut doubted) = (Vec::new(), Refused::default(), Vec::new());
-        let (mut pieces, mut bytes) = (Vec::new(), 0);
-        for (want, origin) in wants {
-            let whereabouts = Whereabouts::from(origin);
-            let mut offset = want.offset;
-            loop {
-                match self.serve.piece(&want, &whereabouts, offset) {
-                    Ok(piece) => {
-                        bytes += piece.bytes.len() + 64;
-                        offset += piece.bytes.len() as u64;
-                        pieces.push(piece);
-                    }
-                    Err(refusal) => {
-                        refused.add(want.digest, refusal.is_nowhere);
-                        doubted.extend(refusal.doubted);
-                        break;
-                    }
-                }
-                if bytes >= MESSAGE_CONTENT_BYTES {
-                    bytes = 0;
-                    messages.push(Message::Data(std::mem::take(&mut pieces)));
-                }
-                if offset >= want.size {
-                    break;
-                }
-            }
-        }
-        if !pieces.is_empty() {
+    /// Reads what a peer asks for: data messages in order, and what else became of it.
+    pub fn give(&self, wants: Vec<(Want, Origin)>) -> (Vec<Message>, Given) {
+        let mut messages = Vec::new();
+        let given = self.serve.give(wants, &mut |pieces, _| {
             messages.push(Message::Data(pieces));
-        }
-        (messages, refused, doubted)
+            true
+        });
+        (messages, given)
     }
 
     /// Stages content that lies elsewhere on this disk; what is not there is to be looked at again.

@@ -379,16 +379,16 @@ impl World {
 
     fn serve(&mut self, node: usize, peer: usize, wants: Vec<(Want, Origin)>) {
         let given = self.work(node, |program, _| program.give(wants));
-        let Some((messages, refused, doubted)) = given else { return };
-        if !doubted.is_empty() {
-            self.answer(node, vec![Input::Doubted(doubted)]);
+        let Some((messages, given)) = given else { return };
+        if !given.doubted.is_empty() {
+            self.answer(node, vec![Input::Doubted(given.doubted)]);
         }
         self.contents += messages.len() as u64;
         for message in messages {
             let bytes = wire::encode(FOLDER, &message);
             self.put_on_wire(node, peer, Lane::Data, bytes);
         }
-        for message in refused.into_messages() {
+        for message in given.refused.into_messages() {
             let bytes = wire::encode(FOLDER, &message);
             self.put_on_wire(node, peer, Lane::Control, bytes);
         }
