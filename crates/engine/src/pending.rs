@@ -191,13 +191,18 @@ impl Pending {
         self.rests.until(id, until_ms);
     }
 
-    /// Whether a creation waits, perhaps through others, for this entry to be out of its way.
+    /// Whether a creation waits, perhaps through others, for this entry to be out of its way. Who
+    /// is to be decided again does not count: what it waited for may be over.
     pub fn is_in_the_way(&self, index: &dyn Index, id: EntryId) -> bool {
         let mut met = BTreeSet::from([id]);
         let mut next = vec![id];
         while let Some(here) = next.pop() {
             for &other in self.waiting.get(&Wake::Entry(here)).into_iter().flatten() {
-                if index.pending(other).is_some_and(|row| row.create.is_some()) {
+                let Some(row) = index.pending(other) else { continue };
+                if self.ready.contains(&(row.order, other)) {
+                    continue;
+                }
+                if row.create.is_some() {
                     return true;
                 }
                 if met.len() < IN_THE_WAY_MAX && met.insert(other) {
@@ -226,9 +231,24 @@ impl Pending {
         false
     }
 
-    /// Whether the entry waits for earlier creations, and for nothing else.
-    pub fn is_barred(&self, id: EntryId) -> bool {
-        self.barred.contains(&id)
+    /// Has those decided again that wait for earlier creations though `id` waits for them, perhaps
+    /// through others: they may be in the way of what `id` is.
+    pub fn recall_barred(&mut self, index: &dyn Index, id: EntryId) {
+        let mut met = BTreeSet::from([id]);
+        let mut next = vec![id];
+        let mut barred = Vec::new();
+        while let Some(here) = next.pop() {
+            for wake in self.waits.get(&here).into_iter().flatten() {
+                let Wake::Entry(other) = *wake else { continue };
+                if met.len() < IN_THE_WAY_MAX && met.insert(other) {
+                    barred.extend(self.barred.contains(&other).then_some(other));
+                    next.push(other);
+                }
+            }
+        }
+        for other in barred {
+            self.again(index, other);
+        }
     }
 
     /// Wakes who waits for this.

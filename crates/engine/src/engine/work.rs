@@ -88,9 +88,7 @@ impl FolderEngine {
                     // The disk has changed since one of the two was decided: nobody would wake it.
                     self.pending.retry(other, self.now.mono_ms);
                 }
-                if self.pending.is_barred(other) {
-                    self.pending.again(index, other);
-                }
+                self.pending.recall_barred(index, id);
             }
             Step::Wait(Wait::Arrival) => self.pending.wait(id, Wake::Arrival),
             Step::Need(..) | Step::Do { .. } if self.waits_for_quiet(id) => {}

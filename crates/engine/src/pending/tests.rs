@@ -192,11 +192,12 @@ fn who_was_held_at_a_barrier_and_waits_for_an_entry_now_is_not_barred() {
     assert_eq!(all(&mut pending), [1, 2]);
     pending.barred_until(id(1), 1);
     pending.wait(id(1), Wake::Barrier(Incarnation([7; 16])));
-    assert!(pending.is_barred(id(1)) && !pending.is_barred(id(2)));
-    pending.again(&index, id(1));
+    pending.wait(id(2), Wake::Entry(id(1)));
+    pending.recall_barred(&index, id(2));
     assert_eq!(all(&mut pending), [1]);
     pending.wait(id(1), Wake::Entry(id(2)));
-    assert!(!pending.is_barred(id(1)));
+    pending.recall_barred(&index, id(2));
+    assert_eq!(all(&mut pending), []);
 }
 
 // Story (simulator, seed 554): a directory was to be removed, in which a user had a file open for
@@ -308,4 +309,46 @@ fn who_is_decided_anew_waits_no_more_for_what_it_waited_for_before() {
     assert_eq!(all(&mut pending), [2]);
     pending.wait(id(2), Wake::Content(Digest([1; 32])));
     assert!(!pending.is_in_the_way(&index, id(1)));
+}
+
+// Story (simulator, seeds 2444, 10962, 16839, 18856): a creation waited for a file to leave its
+// name. Word came that changed that, and while both were to be decided again, the file came first:
+// it still counted as in the way, and was replaced before what its author had created before was
+// there (decisions A19). Likewise if only somebody between the two was to be decided again.
+#[test]
+fn who_is_to_be_decided_again_says_nothing_of_what_is_in_its_way() {
+    let (mut pending, mut index) = pending(3);
+    let mut row = index.pending(id(3)).unwrap();
+    row.create = Some(crate::dot::Dot { incarnation: Incarnation([7; 16]), counter: 1 });
+    index.put_pending(&row);
+    assert_eq!(all(&mut pending), [1, 2, 3]);
+    pending.wait(id(3), Wake::Entry(id(2)));
+    pending.wait(id(2), Wake::Entry(id(1)));
+    assert!(pending.is_in_the_way(&index, id(1)));
+    pending.again(&index, id(3));
+    assert!(!pending.is_in_the_way(&index, id(1)));
+    assert_eq!(all(&mut pending), [3]);
+    pending.wait(id(3), Wake::Entry(id(2)));
+    assert!(pending.is_in_the_way(&index, id(1)));
+    pending.again(&index, id(2));
+    assert!(!pending.is_in_the_way(&index, id(1)));
+}
+
+/// It is held at a barrier since that was not known, and would be for as long as a barrier holds.
+#[test]
+fn what_turns_out_to_be_in_the_way_through_others_is_not_held_at_a_barrier() {
+    let (mut pending, mut index) = pending(3);
+    let mut row = index.pending(id(3)).unwrap();
+    row.create = Some(crate::dot::Dot { incarnation: Incarnation([7; 16]), counter: 1 });
+    index.put_pending(&row);
+    assert_eq!(all(&mut pending), [1, 2, 3]);
+    pending.wait(id(1), Wake::Barrier(Incarnation([7; 16])));
+    pending.wait(id(2), Wake::Entry(id(1)));
+    pending.recall_barred(&index, id(2));
+    assert_eq!(all(&mut pending), [1]);
+    pending.wait(id(1), Wake::Barrier(Incarnation([7; 16])));
+    pending.wait(id(3), Wake::Entry(id(2)));
+    pending.recall_barred(&index, id(3));
+    assert_eq!(all(&mut pending), [1]);
+    assert!(pending.is_in_the_way(&index, id(1)));
 }
