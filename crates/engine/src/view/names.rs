@@ -32,7 +32,7 @@ pub(super) fn among(index: &dyn Index, stored: &Stored, parents: &[EntryId], nam
         return Shown::As(equal.id);
     }
     reached("one name is claimed by several");
-    at(free_name(index, parents, &stored.entry, name))
+    at(free_name(index, parents, &stored.entry, name, &claims))
 }
 
 struct Claim {
@@ -62,12 +62,22 @@ fn content(entry: &Entry) -> Option<(Content, Option<EntryId>)> {
     winner(&entry.data).map(|data| (data.content.clone(), data.body))
 }
 
-/// `stem~<life>-<id>.ext`: the same on all nodes.
-fn free_name(index: &dyn Index, parents: &[EntryId], entry: &Entry, name: &Name) -> Name {
+/// `stem~<life>-<id>.ext`: the same on all nodes. With so much of the id that no other claimant's
+/// begins alike.
+fn free_name(
+    index: &dyn Index,
+    parents: &[EntryId],
+    entry: &Entry,
+    name: &Name,
+    claims: &[Claim],
+) -> Name {
     let newest = entry.loc.versions().iter().max_by_key(|version| version.value.stamp);
     let life = newest.map_or(String::new(), |v| hex(&v.value.stamp.dot.incarnation.0[..2]));
-    unclaimed(index, parents, [2, 4, 8, 16], |n| {
-        suffixed(name, &format!("{life}-{}", hex(&entry.id.0[..n])))
+    let id = entry.id;
+    let alike = |n: usize| claims.iter().any(|c| c.id != id && c.id.0[..n] == id.0[..n]);
+    let least = [2, 4, 8].into_iter().find(|n| !alike(*n)).unwrap_or(16);
+    unclaimed(index, parents, [2, 4, 8, 16].map(|n| least.max(n)), |n| {
+        suffixed(name, &format!("{life}-{}", hex(&id.0[..n])))
     })
 }
 
