@@ -53,11 +53,11 @@ pub fn decide(index: &dyn Index, id: EntryId, has: &dyn Fn(&Digest) -> bool) -> 
     let Some(stored) = index.entry(id) else { return Step::InPlace };
     let alive = view::is_alive(&stored);
     let entry = stored.entry;
-    if view::is_body(&entry) {
-        // It is on no disk: its names are.
+    let row = index.seen_of(id);
+    if view::is_body(&entry) && row.is_none() {
+        // It is on no disk: its names are. Who lies makes one of a file that is: that is gone.
         return Step::InPlace;
     }
-    let row = index.seen_of(id);
     let step = match view::place(index, id) {
         Shown::Root => root(index, &entry),
         Shown::Orphan => return Step::Wait(Wait::Arrival),

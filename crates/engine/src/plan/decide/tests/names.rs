@@ -242,3 +242,14 @@ fn what_a_name_was_also_a_name_of_is_seen_once_this_disk_shows_it() {
     world.settle();
     assert_eq!((seen(&world), world.unlike(1)), ((true, true), vec![]));
 }
+
+// Story (simulator, seed 19889): who lied took the place of a file and left it a content, as what
+// names are names of has one. Its row stayed on a disk, at a name that was another's by now: who
+// waited for it had it decided, and it was in place, and so on without end.
+#[test]
+fn a_file_on_the_disk_that_has_lost_its_place_goes_as_if_it_was_deleted() {
+    check(&[f(1, 0, "a", b'x')], &[b(1, b'z')], &[(1, "remove a")], &[], &[]);
+    let other = f(2, 0, "a", b'y');
+    let steps = [(1, "remove a"), (2, "wait for 1")];
+    check(&[f(1, 0, "a", b'x')], &[b(1, b'z'), other], &steps, &["a=y"], &[]);
+}
