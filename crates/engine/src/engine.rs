@@ -182,7 +182,7 @@ impl FolderEngine {
         match input {
             Input::PeerUp(peer) => {
                 self.effects.push(Effect::Send(self.exchange.up(&self.facts, peer)));
-                self.pending.seek_anew(index);
+                self.seek_anew(index);
             }
             Input::PeerDown(peer) => {
                 self.peer_down(index, peer);

@@ -7,11 +7,12 @@
 use super::FolderEngine;
 use crate::content::Digest;
 use crate::dot::NodeId;
+use crate::entry::EntryId;
 use crate::fetch::Fetch;
 use crate::index::Index;
-use crate::limits::RETRY_MS_MAX;
+use crate::limits::{RETRY_MS_MAX, RETRY_MS_MIN};
 use crate::pending::Wake;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// So many are looked for at once when somebody says something new; the others a little later.
 const AT_ONCE: usize = 64;
@@ -21,6 +22,9 @@ const AT_ONCE: usize = 64;
 pub(super) struct Seek {
     last_ms: u64,
     has_news: bool,
+    /// Contents that have just been looked for everywhere, until when that says enough, and the
+    /// longest pause of who needs them.
+    over: BTreeMap<Digest, (u64, u64)>,
 }
 
 impl Seek {
@@ -31,6 +35,30 @@ impl Seek {
 }
 
 impl FolderEngine {
+    /// Whether the content has just been looked for everywhere, for another file that needs it: who
+    /// was woken because that is over would begin again, and wake the other, and so on.
+    pub(super) fn is_sought_in_vain(&mut self, id: EntryId, digest: &Digest) -> bool {
+        let now_ms = self.now.mono_ms;
+        let over = self.seek.over.get(digest).filter(|(until_ms, _)| now_ms < *until_ms);
+        let Some(&(_, pause_ms_max)) = over else { return false };
+        self.pending.seek(id, *digest, now_ms, pause_ms_max);
+        true
+    }
+
+    /// Nobody in reach has the content that the entry needs.
+    pub(super) fn seek_later(&mut self, id: EntryId, digest: Digest, pause_ms_max: u64) {
+        let now_ms = self.now.mono_ms;
+        self.seek.over.retain(|_, (until_ms, _)| now_ms < *until_ms);
+        self.seek.over.insert(digest, (now_ms + RETRY_MS_MIN, pause_ms_max));
+        self.pending.seek(id, digest, now_ms, pause_ms_max);
+    }
+
+    /// There is another peer to ask.
+    pub(super) fn seek_anew(&mut self, index: &dyn Index) {
+        self.seek.over.clear();
+        self.pending.seek_anew(index);
+    }
+
     /// A peer has said what it knows: it may have what nobody had.
     pub(super) fn news_of_content(&mut self, index: &dyn Index) {
         if self.pending.is_seeking() {
@@ -57,7 +85,7 @@ impl FolderEngine {
     pub(super) fn seek_all(&mut self, index: &dyn Index) {
         let now_ms = self.now.mono_ms;
         if self.seek.deadline().is_some_and(|due_ms| due_ms <= now_ms) {
-            self.seek = Seek { last_ms: now_ms, has_news: false };
+            (self.seek.last_ms, self.seek.has_news) = (now_ms, false);
             self.pending.wake(index, Wake::Holder);
         }
     }

@@ -187,6 +187,7 @@ impl FolderEngine {
                 }
                 asked
             }
+            None if self.is_sought_in_vain(id, &digest) => return,
             None => {
                 let holders = self.holders(index, id, &digest);
                 match self.fetch.ask(digest, size, &holders) {
@@ -202,10 +203,8 @@ impl FolderEngine {
             }
             Asked::UnderWay => self.pending.wait(id, Wake::Content(digest)),
             Asked::Full => self.pending.wait_for_room(),
-            Asked::Unclear => self.pending.seek(id, digest, self.now.mono_ms, RETRY_MS_MAX),
-            Asked::Nobody | Asked::Lost => {
-                self.pending.seek(id, digest, self.now.mono_ms, SEEK_MS_MAX);
-            }
+            Asked::Unclear => self.seek_later(id, digest, RETRY_MS_MAX),
+            Asked::Nobody | Asked::Lost => self.seek_later(id, digest, SEEK_MS_MAX),
         }
     }
 
