@@ -14,7 +14,7 @@ use std::slice::Iter;
 use std::time::{Duration, Instant};
 
 const USAGE: &str = "cargo sim [SEED] [OPTION=VALUE]... [--seeds N] [--minutes N] [--nodes N]
-         [--calm] [--spare] [--power] [--rollback] [--whole]
+         [--calm] [--power] [--rollback] [--whole]
        cargo sim --mutants [--write]
 
   cargo sim 7                tells the story of seed 7, and says how it ended; if it failed, tells
@@ -32,7 +32,6 @@ const USAGE: &str = "cargo sim [SEED] [OPTION=VALUE]... [--seeds N] [--minutes N
   --nodes N                  as nodes=N
   --whole                    no shorter story is searched
   --calm                     no user comes in between two calls of a program: between=0
-  --spare                    users do not do what is known to go wrong: spare=1
   --power                    machines lose their power, too: power=60
   --rollback                 indices are put back to older copies, too: rollback=80
   --mutant NAME              breaks this rule
@@ -88,7 +87,6 @@ impl Asked {
             "--nodes" => self.word(&format!("nodes={}", rest.next()?)),
             "--power" => self.word("power=60"),
             "--rollback" => self.word("rollback=80"),
-            "--spare" => self.word("spare=1"),
             "--calm" => self.word("between=0"),
             option if option.contains('=') => self.word(option),
             seed => self.seed = seed.parse().ok()?,

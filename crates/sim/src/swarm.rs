@@ -65,8 +65,6 @@ options! {
     /// In so many of 1,000 things that a user does, a file gets one more name. Not drawn yet: see
     /// docs/internals/simulation.md.
     links: 0, |_| 0;
-    /// Whether users do not do what is known to go wrong; see [`crate::users::Town`].
-    spare: 0, |_| 0;
     /// Whether users remove, move and replace nothing, so that all that loses has to be kept. Not
     /// drawn: for single rounds of the trial of the real program.
     gentle: 0, |_| 0;
@@ -151,7 +149,7 @@ options! {
     /// index or without.
     volumes: 0, |_| 0;
     /// In so many of 1,000 steps the last node leaves for good.
-    leaves: 0, |_| 0;
+    leaves: 0, |chance| some(chance, 100, &[20, 60]);
     /// In so many of 1,000 steps a machine is copied while it runs, and both go on; once.
     twins: 0, |_| 0;
     /// In so many of 1,000 steps a node is out of reach for longer than it is waited for.

@@ -86,10 +86,7 @@ pub struct Town {
     pub story: Option<Vec<String>>,
     /// Milliseconds since the world's beginning, for the story.
     pub now_ms: u64,
-    /// What kind of world it is. With `spare` what is known to go wrong is not done: directories
-    /// are not moved (a child that is seen before its directory's move is known is not looked at
-    /// again) and not swapped with files (the file counts as removed, and what had lost to it goes
-    /// to the trash). Both are `engine::observe`.
+    /// What kind of world it is.
     pub options: Options,
     /// What users did.
     pub operations: u64,

@@ -106,10 +106,6 @@ impl User<'_> {
         format!("closes {}", name.unwrap_or_else(|| "what has no name".to_string()))
     }
 
-    fn is_dir(&self, inode: Inode) -> bool {
-        self.model.dir(inode).is_ok()
-    }
-
     pub(super) fn is_being_written(&self, inode: Inode) -> bool {
         self.model.thing(inode).is_ok_and(|thing| thing.writers > 0)
     }
@@ -221,9 +217,6 @@ impl User<'_> {
         if self.model.at(to.0, &to.1).is_ok() && self.town.random.chance(500) {
             return None;
         }
-        if self.town.options.spare > 0 && self.is_dir(inode) {
-            return None;
-        }
         self.town.touches += self.model.below(inode).len() as u64;
         let what = format!("moves {} to {}", self.path(&from), self.path(&to));
         self.rename(&from, &to).then_some(what)
@@ -233,9 +226,6 @@ impl User<'_> {
         let ((a, first), (b, second)) = (self.pick(|_| true)?, self.pick(|_| true)?);
         self.town.touches += self.model.below(first).len() as u64 + 4;
         self.town.touches += self.model.below(second).len() as u64;
-        if self.town.options.spare > 0 && (self.is_dir(first) || self.is_dir(second)) {
-            return None;
-        }
         let what = format!("swaps {} with {}", self.path(&a), self.path(&b));
         self.model.exchange(&a, &b).ok()?;
         [&a, &b].into_iter().for_each(|spot| self.named(spot));
