@@ -165,9 +165,10 @@ impl Options {
         let Options { kills, lies, misses, overflows, shuffles, lags, power, .. } = *self;
         let Options { rollback, reuse, away, apart, hostile, unmounts, locks, .. } = *self;
         let Options { beside, policies, verdicts, stops, .. } = *self;
+        let Options { volumes, leaves, twins, .. } = *self;
         let faults = kills + lies + misses + overflows + shuffles + lags + power + rollback;
         let absences = reuse + away + apart + hostile + unmounts + locks + stops;
-        let orders = beside + policies + verdicts;
+        let orders = beside + policies + verdicts + volumes + leaves + twins;
         faults + absences + orders == 0 && !refusals::has_any(self) && self.strict > 0
     }
 }

@@ -33,7 +33,7 @@ const DEPTH_MAX: usize = 3;
 /// The names that users give.
 const NAMES: [&[u8]; 4] = [b"a", b"b", b"c", b"d.x"];
 /// Where an editor writes before it renames.
-const TEMPORARY: &[u8] = b".tmp";
+pub const TEMPORARY: &[u8] = b".tmp";
 
 /// What a user has begun and not ended.
 #[derive(Clone, Debug)]

@@ -7,6 +7,7 @@ use super::paths::{room_of, Room};
 use super::{digest_of, Held, Oracle, Removed, Stands, Version, Versions};
 use crate::disk::deeds::{Deed, What};
 use crate::disk::model::Inode;
+use crate::users::TEMPORARY;
 use disk::fs::FileKind;
 use engine::content::Digest;
 use engine::path::RelPath;
@@ -208,7 +209,19 @@ impl Oracle {
         let moving = self.stands_for(node, inode);
         let replaced = over.filter(|((_, kind), left)| *kind == FileKind::File && *left == 0);
         if let Some(((other, _), _)) = replaced {
+            let is_saved = kind == FileKind::File && from.as_ref().is_some_and(is_temporary);
+            let was_moved = self.held.get(&(node, other)).is_some_and(|held| held.is_moved);
+            let lost = self.with_past(&self.stands_for(node, other));
             self.remove(node, other, None, false);
+            if is_saved {
+                // Who saves over a file has seen it.
+                moving.iter().for_each(|id| self.versions[*id].past.extend(&lost));
+            }
+            if !is_saved || was_moved {
+                // Who puts something where a file was has removed that, unless it is a save; and
+                // one that was moved just before is missed where it had been.
+                self.let_go(node, other, self.places_of(&lost));
+            }
             self.mix(&moving);
             // Its own name is gone, and with it what lost to it there.
             let mut places = self.places_of(&moving);
@@ -217,4 +230,9 @@ impl Oracle {
         }
         self.been_moved(node, inode, to);
     }
+}
+
+/// Whether an editor writes here before it renames.
+fn is_temporary(path: &RelPath) -> bool {
+    path.name().is_some_and(|name| name.as_bytes() == TEMPORARY)
 }
