@@ -14,7 +14,8 @@ impl User<'_> {
             self.town.touches += 1;
             return done;
         }
-        let links = self.town.options.links;
+        // Nobody gives second names where the filesystem knows none.
+        let links = if self.town.options.lacks == 1 { 0 } else { self.town.options.links };
         if links > 0 && self.town.random.chance(links) {
             let done = self.give_name();
             return done.unwrap_or_default();
