@@ -195,11 +195,18 @@ pub(super) fn losing(
     let shown = body.as_ref().map(|body| body.id);
     let losers = view::losers(index, entry);
     let lost = |data: &Data| losers.iter().any(|loser| loser.content == data.content);
-    let gone = with_replaced(index, entry, content);
+    let all = view::claims(index, entry).map(|(_, all)| all).unwrap_or_default();
+    let gone = with_replaced(all, content);
     let goes = |version: &Version<Data>| gone.contains(&version.value.stamp.dot);
     let gone_of = |bearer: &Entry| -> Vec<Dot> {
-        let versions = bearer.data.versions().iter().filter(|version| goes(version));
-        versions.map(|version| version.dot).collect()
+        let versions = bearer.data.versions();
+        let gone = if has_other_names(index, bearer.id, entry.id) {
+            with_replaced(versions.iter().map(|version| version.value.clone()).collect(), content)
+        } else {
+            gone.clone()
+        };
+        let gone = versions.iter().filter(|version| gone.contains(&version.value.stamp.dot));
+        gone.map(|version| version.dot).collect()
     };
     let (mut here, mut there) = (Vec::new(), BTreeMap::new());
     for version in entry.data.versions() {
@@ -227,12 +234,17 @@ pub(super) fn losing(
     all.filter(|(_, lost)| !lost.is_empty()).collect()
 }
 
+/// Whether a body has names besides this one: what was replaced at this one only is theirs yet.
+fn has_other_names(index: &dyn Index, body: EntryId, name: EntryId) -> bool {
+    let mut others = index.names_of(body).into_iter().filter(|other| *other != name);
+    others.any(|other| index.entry(other).is_some_and(|stored| view::is_alive(&stored)))
+}
+
 /// The first dots of a loser, and of what nothing but it names as replaced: who does not need the
 /// one does not need what its author had replaced by it.
-fn with_replaced(index: &dyn Index, entry: &Entry, content: &Content) -> BTreeSet<Dot> {
-    let claims = view::claims(index, entry).map(|(_, all)| all).unwrap_or_default();
+fn with_replaced(all: Vec<Data>, content: &Content) -> BTreeSet<Dot> {
     let (mut gone, mut rest): (Vec<Data>, Vec<Data>) =
-        claims.into_iter().partition(|data| data.content == *content);
+        all.into_iter().partition(|data| data.content == *content);
     loop {
         let names = |by: &[Data], of: &Data| by.iter().any(|d| d.base.contains(&of.stamp.dot));
         let (more, stay): (Vec<Data>, Vec<Data>) =

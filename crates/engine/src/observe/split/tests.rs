@@ -99,6 +99,39 @@ fn of_two_losers_that_a_lost_name_leads_to_one_is_published_and_the_other_stays(
     assert_eq!(losers(&index), []);
 }
 
+// Story (simulator, `links=250 lacks=0`, seed 664): a user wrote to a file of two names, and saved
+// one of them anew. The saved one lost and was published beside the winner; with it went what it
+// had replaced, at that name only: what was written was the other name's as well, and was nowhere.
+#[test]
+fn what_was_replaced_at_one_name_stays_with_the_others_when_the_loser_is_published() {
+    let (mut facts, mut index, id) = folder(b"w", b'w');
+    let author = |n: u8| Dot { incarnation: Incarnation([n; 16]), counter: 9 };
+    let data = |n: u8, base: &[Dot], body| {
+        let stamp = Stamp { rank: Rank::Write, hlc: Hlc(u64::from(n)), dot: author(n) };
+        version(author(n), Data { content: content(n), stamp, base: base.to_vec(), body })
+    };
+    let mut body = Entry::new(EntryId([5; 16]), Kind::File);
+    body.data.write(data(b't', &[], None), &[]);
+    body.data.write(data(b'z', &[], None), &[]);
+    let mut file = index.entry(id).expect("there").entry;
+    let mut other = Entry { id: EntryId([6; 16]), ..file.clone() };
+    let old: Vec<Dot> = file.data.dots().collect();
+    file.data.write(data(b'l', &[author(b't')], None), &old);
+    for name in [&mut file, &mut other] {
+        name.data.write(data(b'z', &[], Some(body.id)), &old);
+    }
+    for entry in [body, file, other] {
+        ledger::put(&mut facts, &mut index, entry, None, Author::Elsewhere, &[]);
+    }
+    let losers = |index: &MemIndex, id: EntryId| {
+        let lost = view::losers(index, &index.entry(id).expect("there").entry);
+        lost.into_iter().map(|data| data.content).collect::<Vec<_>>()
+    };
+    assert_eq!(losers(&index, id), [content(b'l')]);
+    assert!(publish_copy(&mut facts, &mut index, id, &content(b'l')).is_some());
+    assert_eq!(losers(&index, EntryId([6; 16])), [content(b't')]);
+}
+
 // Story: bytes of no known file could only be copied out by hand.
 #[test]
 fn bytes_that_no_version_names_become_a_file_that_its_owner_alone_reads() {
