@@ -78,7 +78,8 @@ pub fn take_back(
         place(&mut entry, instead, stamp, &mine);
     } else {
         let context = index.entry(id).and_then(|stored| stored.context);
-        if let Some(here) = any_place(&name).filter(|_| entry.data.is_empty()) {
+        // The dot has to stand where it took something away, also beside what others lost as well.
+        if let Some(here) = any_place(&name).filter(|_| entry.data.get(dot).is_none()) {
             let ends: Vec<Dot> = entry.loc.dots().collect();
             let state = Presence::Deleted(Sight::Inferred);
             entry.loc.write(version(dot, Location { stamp, state, ..here }), &ends);

@@ -3,7 +3,7 @@
 use super::{at_ms, digest, file, peer_write, theirs, Node};
 use crate::content::{Content, Digest};
 use crate::dot::Dot;
-use crate::entry::{Location, Presence, Sight};
+use crate::entry::{Data, Entry, EntryId, Kind, Location, Presence, Sight};
 use crate::index::{Index, Phase};
 use crate::observe::{take_back, Instead, Present, Source};
 use crate::register::Version;
@@ -107,4 +107,29 @@ fn what_is_lost_is_taken_back_under_all_its_names() {
         assert_eq!(instead, Some(Instead::Nothing));
         assert!(!view::is_alive(&node.index.entry(id).unwrap()));
     }
+}
+
+// Story (simulator, `links=250 lacks=0`, seed 1206): two nodes had written the same bytes to what a
+// name was also said to be a name of, and both lost them. Who took its own back left nothing of
+// that there but what the other had lost: others claimed to know what they could not tell of.
+#[test]
+fn what_is_taken_back_beside_what_another_lost_leaves_its_dot_there() {
+    let mut node = Node::new(Phase::Member);
+    node.look(Source::Live, &[("a", at_ms(file(1, b'x'), 900_000))]);
+    let mut body = Entry::new(EntryId([5; 16]), Kind::File);
+    peer_write(&mut body, 1, b'y');
+    peer_write(&mut body, 2, b'y');
+    let mut name = node.entry_at("a");
+    let data = Data { content: digest(b'y'), stamp: theirs(1), base: vec![], body: Some(body.id) };
+    let minted = data.mint().into();
+    name.data.insert(Version { dot: theirs(1).dot, minted, value: data });
+    [body.clone(), name.clone()].into_iter().for_each(|entry| node.arrives(entry));
+    let lost = Digest([b'y'; 32]);
+    let is_mine = |dot: Dot| dot == theirs(1).dot;
+    let instead = take_back(&mut node.facts, &mut node.index, name.id, &lost, &is_mine);
+    assert_eq!(instead, Some(Instead::Other));
+    let own = node.facts.meta.incarnation;
+    let left = node.index.entry(body.id).unwrap().entry;
+    assert_eq!(left.data.dots().collect::<Vec<_>>(), [theirs(2).dot]);
+    assert!(left.dots().iter().any(|dot| dot.incarnation == own));
 }
