@@ -143,6 +143,21 @@ impl<F: Fs> Apply<F> {
         let Some(ready) = self.stage.take(digest, &name, copy)? else {
             return Ok(None);
         };
+        let content = Content::File(*digest, size);
+        let dressed = self.dress_taken(name.clone(), (content, ready), wanted);
+        if dressed.is_err() {
+            // What cannot be given back now is found again when it is needed next.
+            let _ = self.stage.give_back(digest, ready, &name);
+        }
+        dressed.map(Some)
+    }
+
+    fn dress_taken(
+        &self,
+        name: Name,
+        (content, ready): (Content, Ready),
+        wanted: &Attributes,
+    ) -> io::Result<Dressed<F>> {
         // Opened for reading: a descriptor of ours for writing would look like a writer.
         let file = self.fs.open_file(self.stage.dir(), &name)?;
         let on = On::File(&file);
@@ -153,8 +168,7 @@ impl<F: Fs> Apply<F> {
         let none = wanted.xattrs.is_empty() && before.xattrs.is_empty();
         let xattrs = if none { BTreeMap::new() } else { self.fs.xattrs(on)? };
         let attributes = stat.attributes(xattrs);
-        let content = Content::File(*digest, size);
-        Ok(Some(Dressed { name, file: Some(file), content, ready, stat, attributes }))
+        Ok(Dressed { name, file: Some(file), content, ready, stat, attributes })
     }
 
     fn dress_link(

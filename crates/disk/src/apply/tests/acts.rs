@@ -81,6 +81,22 @@ fn a_content_that_could_not_be_given_back_is_found_again() {
     assert_eq!(bed.read("a"), b"ours");
 }
 
+/// The machine refused to open what had been taken out of the stage, and it was not given back: it
+/// was staged no more, and its author had lost it (found by the simulator, seed 1275, `power=60`).
+#[test]
+fn a_content_that_could_not_be_dressed_stays_staged() {
+    let mut bed = bed();
+    let act = bed.install("a", Expected::Nothing, b"ours");
+    let mut odd = act.clone();
+    let Act::Install { attributes: asked, .. } = &mut odd else { panic!() };
+    asked.xattrs.insert(b"user.x".to_vec(), vec![0; 100_000]);
+    let outcome = bed.run(odd);
+    assert!(matches!(outcome, Outcome::Failed(_)), "{outcome:?}");
+    assert_eq!(bed.apply.stage().complete().len(), 1);
+    done(bed.run(act));
+    assert_eq!(bed.read("a"), b"ours");
+}
+
 #[test]
 pub(super) fn a_replaced_file_lies_in_the_trash_with_its_path() {
     let mut bed = bed();
