@@ -34,6 +34,8 @@ pub struct Facts {
     pub stopped_ms: Option<u64>,
     /// Entries marked pending since the last look, in order of marking.
     pub marked: Vec<EntryId>,
+    /// Those of them that others have said something new of.
+    pub news: Vec<EntryId>,
     /// Entries on which operations were under way when the last run ended: nobody knows what stands
     /// at their places before the disk has been looked at. Their pending rows carry the intents.
     pub unsure: BTreeSet<EntryId>,
@@ -71,6 +73,7 @@ impl Facts {
             wall_ms: 0,
             ways: Ways::default(),
             marked: Vec::new(),
+            news: Vec::new(),
             unsure: unsure(index),
             returned: BTreeSet::new(),
             risen: BTreeSet::new(),
@@ -238,6 +241,7 @@ pub fn put(
     if author == Author::Elsewhere || conflicted || was_conflicted {
         mark(facts, index, id, arrived);
     }
+    facts.news.extend((author == Author::Elsewhere).then_some(id));
     if was != settled || content_changed {
         rivals(facts, index, id, was.as_ref(), settled.as_ref());
     }

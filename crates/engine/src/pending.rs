@@ -78,7 +78,8 @@ pub struct Pending {
     rests: Pauses,
     /// Of those that wait for earlier creations: one each, from the first time that they had to.
     barriers: Pauses,
-    /// Entries whose pause no mark ends: what was tried shows in what is seen, and nothing else.
+    /// Entries whose pause no mark ends but news: what was tried shows in what is seen, and nothing
+    /// else.
     held: BTreeSet<EntryId>,
     /// Entries that wait for earlier creations, as last decided.
     barred: BTreeSet<EntryId>,
@@ -90,6 +91,13 @@ pub struct Pending {
 }
 
 impl Pending {
+    /// Others have said something new of these: what has failed may be what is to be no more.
+    pub fn heard(&mut self, ids: &[EntryId]) {
+        for id in ids {
+            self.held.remove(id);
+        }
+    }
+
     /// Entries were marked: those already taken up are decided again.
     pub fn marked(&mut self, index: &dyn Index, ids: &[EntryId]) {
         for &id in ids {

@@ -25,8 +25,7 @@ const DECISIONS_PER_TURN: usize = 4096;
 impl FolderEngine {
     /// Decides what is ready, and hands the disk what is decided.
     pub(super) fn work(&mut self, index: &mut dyn Index) {
-        let marked = std::mem::take(&mut self.facts.marked);
-        self.pending.marked(index, &marked);
+        self.take_marked(index);
         if !self.may_work() {
             return;
         }
@@ -41,8 +40,7 @@ impl FolderEngine {
             }
             let Some(id) = self.pending.next() else { break };
             self.step(index, id, &mut batch);
-            let marked = std::mem::take(&mut self.facts.marked);
-            self.pending.marked(index, &marked);
+            self.take_marked(index);
             if batch.len() == APPLY_BATCH_MAX {
                 self.effects.push(Effect::Apply(std::mem::take(&mut batch)));
             }
@@ -50,6 +48,11 @@ impl FolderEngine {
         if !batch.is_empty() {
             self.effects.push(Effect::Apply(batch));
         }
+    }
+
+    fn take_marked(&mut self, index: &dyn Index) {
+        self.pending.heard(&std::mem::take(&mut self.facts.news));
+        self.pending.marked(index, &std::mem::take(&mut self.facts.marked));
     }
 
     fn step(&mut self, index: &mut dyn Index, id: EntryId, batch: &mut Vec<Operation>) {

@@ -75,6 +75,7 @@ fn what_arrives_is_marked_and_what_was_done_here_is_not() {
     assert_eq!(marked(&mut ledger), []);
     write(&mut ledger, dir(2, ROOT, "b", 1, true), Author::Elsewhere);
     assert_eq!(marked(&mut ledger), [2]);
+    assert_eq!(ledger.0.news, [id(2)]);
 }
 
 #[test]

@@ -220,6 +220,11 @@ fn what_its_own_attempts_show_does_not_bring_an_entry_back_before_its_pause_is_o
         pending.expire(&index, now_ms);
         assert_eq!(all(&mut pending), [1], "attempt {attempt}, when its pause is over");
     }
+    pending.retry_held(id(1), now_ms);
+    pending.heard(&[id(1)]);
+    pending.marked(&index, &[id(1)]);
+    assert_eq!(all(&mut pending), [1], "there is news of it");
+    pending.retry_held(id(1), now_ms);
     pending.done(id(1));
     pending.marked(&index, &[id(1)]);
     assert_eq!(all(&mut pending), [1], "another operation begins afresh");
