@@ -261,6 +261,7 @@ impl FolderEngine {
         }
         self.scan_when_due();
         let again = self.traffic.take_deferred(now.mono_ms);
+        self.put_off_import(&again);
         if !again.is_empty() && !self.paused {
             self.effects.push(Effect::Observe(again));
         }

@@ -34,6 +34,8 @@ pub(super) struct Doubts {
     renamed: Vec<Handle>,
     /// Where operations of ours have moved directories to, and when.
     carried: BTreeMap<RelPath, u64>,
+    /// Where from, and what: whoever walked there meanwhile looked into it neither here nor there.
+    taken: BTreeMap<RelPath, (Handle, u64)>,
     /// Directories that were seen to be others, or gone, in looks that did not count: what is in
     /// them says nothing before they are looked at again.
     replaced: BTreeSet<RelPath>,
@@ -41,6 +43,9 @@ pub(super) struct Doubts {
     gone: BTreeMap<RelPath, Gone>,
     /// Paths that were not judged the last time.
     unjudged: BTreeSet<RelPath>,
+    /// What was found before this node was a member and is to be looked at again: it stays what was
+    /// here before, whenever that look comes. And when it was found.
+    imported: BTreeMap<RelPath, u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -119,6 +124,7 @@ impl FolderEngine {
         if self.facts.meta.phase == Phase::Joining || self.paused {
             return;
         }
+        self.walked_past(index, began_ms, &batch);
         self.defer(index, began_ms, &mut batch);
         if batch.looks.is_empty() {
             return;
@@ -137,6 +143,7 @@ impl FolderEngine {
             self.effects.push(Effect::Happened(event));
         }
         self.volatile_since_ms.get_or_insert(self.now.mono_ms);
+        self.imported(&paths, &seen);
         self.doubt(index, (began_ms, source), &paths, &seen);
         for id in seen.freed {
             self.pending.wake(index, Wake::Entry(id));
@@ -166,6 +173,31 @@ impl FolderEngine {
     pub(super) fn look_at(&mut self, paths: impl IntoIterator<Item = RelPath>) {
         for path in paths {
             self.traffic.put_off(path, self.now.mono_ms);
+        }
+    }
+
+    /// Looks are made again at these. Before this node is a member, what they find is no news.
+    pub(super) fn put_off_import(&mut self, paths: &[RelPath]) {
+        if self.facts.meta.phase == Phase::Importing {
+            let now_ms = self.now.mono_ms;
+            self.doubts.imported.extend(paths.iter().map(|path| (path.clone(), now_ms)));
+        }
+    }
+
+    /// What is judged by now is imported. A directory that was new to this disk stays for what is
+    /// in it.
+    fn imported(&mut self, looked: &[RelPath], seen: &Seen) {
+        if self.doubts.imported.is_empty() {
+            return;
+        }
+        let horizon = self.now.mono_ms.saturating_sub(MEMORY_MS);
+        self.doubts.imported.retain(|_, found_ms| *found_ms >= horizon);
+        let awaited = seen.awaited.iter().map(|(path, _)| path);
+        let made = seen.made.iter().map(|(path, _)| path);
+        let open = seen.again.iter().chain(&seen.unjudged).chain(awaited).chain(made);
+        let open: BTreeSet<&RelPath> = open.collect();
+        for path in looked.iter().filter(|path| !open.contains(path)) {
+            self.doubts.imported.remove(path);
         }
     }
 
@@ -239,6 +271,7 @@ impl FolderEngine {
             gone: BTreeMap::new(),
             judge: std::mem::take(&mut self.doubts.unjudged),
             coming: self.pending.coming(),
+            imported: self.doubts.imported.keys().cloned().collect(),
         };
         let full = self.doubts.gone.len() >= DOUBTS_MAX;
         for Observation { path, .. } in &batch.looks {
@@ -326,17 +359,38 @@ impl FolderEngine {
     /// An operation of ours has moved something: of interest is a directory, for what is in it.
     pub(super) fn moved_for_a_peer(&mut self, act: &Act) {
         let moved = match act {
-            Act::Move { to, expected, .. } => vec![(to, expected)],
+            Act::Move { from, to, expected } => vec![(from, to, expected)],
             Act::Exchange { a, a_expected, b, b_expected } => {
-                vec![(b, a_expected), (a, b_expected)]
+                vec![(a, b, a_expected), (b, a, b_expected)]
             }
             _ => return,
         };
-        for (to, what) in moved {
-            if matches!(what, Expected::Exactly { kind: Kind::Dir, .. }) {
-                self.doubts.carried.insert(to.path(), self.now.mono_ms);
+        let now_ms = self.now.mono_ms;
+        for (from, to, what) in moved {
+            if let Expected::Exactly { kind: Kind::Dir, fingerprint, .. } = what {
+                self.doubts.carried.insert(to.path(), now_ms);
+                self.doubts.taken.insert(from.path(), (fingerprint.handle.clone(), now_ms));
                 self.doubts.moved.push(to.path());
             }
+        }
+    }
+
+    /// A walk found directories gone that operations of ours carry, or carried while it was under
+    /// way: what it was to find in them is looked for where they go.
+    fn walked_past(&mut self, index: &dyn Index, began_ms: u64, batch: &Batch) {
+        let is_gone = |look: &&Observation| look.found == Found::Absent;
+        let is_walk = batch.source == Source::Scan;
+        for look in batch.looks.iter().filter(|_| is_walk).filter(is_gone) {
+            let row = Some(&look.path).filter(|path| self.traffic.is_at_work_at(path));
+            let row = row.and_then(|path| observe::row_at(index, path));
+            let row = row.filter(|row| row.kind == Kind::Dir);
+            let taken = self.doubts.taken.get(&look.path).filter(|(_, when)| began_ms <= *when);
+            let taken = taken.map(|(handle, _)| handle.clone());
+            let there = taken.iter().flat_map(|handle| index.seen_handle(handle));
+            let there = there.filter_map(|row| observe::path_of(index, row.slot));
+            self.doubts.moved.extend(there);
+            let inside = row.map(|row| row.fingerprint.handle).into_iter().chain(taken);
+            self.doubts.inside.extend(inside.map(|handle| (handle, self.now.mono_ms)));
         }
     }
 
@@ -347,6 +401,7 @@ impl FolderEngine {
         let horizon = now_ms.saturating_sub(MEMORY_MS);
         self.doubts.inside.retain(|_, asked_ms| *asked_ms >= horizon);
         self.doubts.carried.retain(|_, when| *when >= horizon);
+        self.doubts.taken.retain(|_, (_, when)| *when >= horizon);
         if !moved.is_empty() {
             let rows = self.doubts.inside.keys().flat_map(|handle| index.seen_handle(handle));
             let paths = rows.filter_map(|row| observe::path_of(index, row.slot));

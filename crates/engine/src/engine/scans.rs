@@ -6,6 +6,7 @@ use super::{Effect, FolderEngine};
 use crate::entry::{Timestamp, ROOT};
 use crate::index::{Attributes, Fingerprint, Index, Phase, SeenDots, SeenRow, ROOT_SLOT};
 use crate::observe::Present;
+use crate::path::RelPath;
 use crate::proof::reached;
 
 /// Pause after a scan that could not look at everything, in milliseconds: twice as long each time.
@@ -80,6 +81,8 @@ impl FolderEngine {
         self.overlooked &= again;
         self.sure(index);
         if self.facts.meta.phase == Phase::Importing {
+            let owed: Vec<RelPath> = self.traffic.deferred().cloned().collect();
+            self.put_off_import(&owed);
             self.facts.meta.phase = Phase::Member;
             self.exchange.became_member(&self.facts);
         }

@@ -3,7 +3,7 @@
 use super::{Boot, Effect, FolderEngine, Input, Now, Opening, Witness};
 use crate::content::{Content, Digest};
 use crate::dot::{Incarnation, NodeId};
-use crate::entry::{IncarnationRecord, Kind, Timestamp, ROOT};
+use crate::entry::{Data, IncarnationRecord, Kind, Rank, Timestamp, ROOT};
 use crate::index::{
     Attributes, Fingerprint, Handle, Index, MemIndex, Meta, PendingRow, Phase, Slot, FORMER,
     ROOT_SLOT,
@@ -390,6 +390,35 @@ fn who_joins_looks_at_its_disk_when_a_member_has_told_it_everything() {
     let news = said(joins.turn([Input::Scanned(true)]));
     too.hear(2, news);
     assert!(scans(&too), "and who has become a member is one to the next");
+}
+
+// Story (simulator, seed 26700): who joined had a file of its own where a member's was just being
+// put. The look at it said nothing while that went on, and by the time of the next the scan had
+// ended: it counted as written by a member, and won over what really was.
+#[test]
+fn what_is_looked_at_again_after_the_scan_of_who_joins_was_there_before() {
+    let (mut founder, mut joins) = (Side::new(1), Side::first(2, Phase::Joining));
+    founder.write("c", b'1');
+    meet(&mut founder, &mut joins);
+    let staged = Input::Staged(vec![Digest([b'1'; 32])]);
+    let (operation, _) = installed(&operations(joins.turn([staged])));
+    let own = || Found::Present(present(Kind::File, 8, Some(b'2')));
+    joins.look(Source::Scan, "c", own());
+    joins.turn([Input::Scanned(true)]);
+    assert_eq!(joins.engine.meta().phase, Phase::Member);
+    joins.turn([Input::Applied(vec![(operation, Outcome::NotAsExpected)])]);
+    joins.look(Source::Live, "c", own());
+    let rank = |side: &Side, path: &str| {
+        let path = RelPath::parse(path.as_bytes()).expect("a path");
+        let row = observe::row_at(&side.index, &path).expect("it was looked at");
+        let entry = side.index.entry(row.entry).expect("it is known").entry;
+        let mut all = entry.data.versions().iter().map(|version| &version.value);
+        let own = |data: &&Data| row.content.as_ref() == Some(&data.content);
+        all.find(own).map(|data| data.stamp.rank)
+    };
+    assert_eq!(rank(&joins, "c"), Some(Rank::Import));
+    joins.look(Source::Live, "e", Found::Present(present(Kind::File, 7, Some(b'3'))));
+    assert_eq!(rank(&joins, "e"), Some(Rank::Write), "what its user does from now on");
 }
 
 // Story (simulator, seed 14158): a node was cut off while it joined, for longer than deletions are
@@ -838,6 +867,30 @@ fn a_renamed_directory_that_was_carried_on_is_looked_into_where_it_is() {
         let asked = inside(&b.turn([Input::Applied(vec![(carry[0].id, carried)])]));
         let asked = if is_late { see(&mut b, "x/e") } else { asked };
         assert_eq!(asked, ["x/e"]);
+    }
+}
+
+// Story (simulator, seed 2846): a user made a file in a directory, and swapped the one above for a
+// symlink and back. The kernel had that one walked, which covered the file; meanwhile the inner
+// directory was moved out of it for a peer, and the file was in no index.
+#[test]
+fn a_directory_that_was_carried_away_from_a_walk_is_looked_into_where_it_is() {
+    for is_late in [true, false] {
+        let (mut a, mut b) = with_a_directory();
+        let moved = looks(Source::Live, &[("d", None), ("x", Some(present(Kind::Dir, 4, None)))]);
+        let heard = said(a.turn([Input::Observed(a.now.mono_ms + 1, moved)]));
+        let carry = operations(b.hear(1, heard));
+        b.now.mono_ms += 10;
+        let walk = Input::Observed(b.now.mono_ms, looks(Source::Scan, &[("d", None)]));
+        let carried = done(present(Kind::Dir, 4, None));
+        let carried = Input::Applied(vec![(carry[0].id, carried)]);
+        let inputs = if is_late { [carried, walk] } else { [walk, carried] };
+        let asked: Vec<String> =
+            inputs.into_iter().flat_map(|input| inside(&b.turn([input]))).collect();
+        assert_eq!(asked, ["x"], "late: {is_late}");
+        b.now.mono_ms += 10;
+        let later = Input::Observed(b.now.mono_ms, looks(Source::Scan, &[("d", None)]));
+        assert_eq!(inside(&b.turn([later])), [""; 0], "a walk that began since saw all");
     }
 }
 

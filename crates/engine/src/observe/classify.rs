@@ -7,7 +7,7 @@ use super::mint::Pen;
 use super::names::is_name_of;
 use super::{Batch, Change, Found, Observation, Present, Source};
 use crate::entry::{EntryId, Kind, Rank, Timestamp};
-use crate::index::{Handle, Index, Phase, SeenRow, Slot, ROOT_SLOT, UNDONE};
+use crate::index::{Handle, Index, SeenRow, Slot, ROOT_SLOT, UNDONE};
 use crate::ledger::{self, Facts};
 use crate::path::{Name, RelPath};
 use crate::proof::{broken, reached, Mutant};
@@ -15,6 +15,7 @@ use crate::view::{self, Shown};
 use std::collections::{BTreeMap, BTreeSet};
 
 mod aftermath;
+mod imports;
 mod names;
 mod older;
 
@@ -73,6 +74,8 @@ pub struct Circumstances {
     /// What operations under way are about to put on this disk, and where. It gets its row there:
     /// nothing else can be taken for it meanwhile, or one of the two would be without a row.
     pub coming: BTreeMap<EntryId, RelPath>,
+    /// What was found here, or in here, before this node was a member, and not judged then.
+    pub imported: BTreeSet<RelPath>,
 }
 
 /// The row of D at a path.
@@ -113,12 +116,11 @@ pub fn classify(
     batch: Batch,
     under: &Circumstances,
 ) -> Seen {
-    let is_import = facts.meta.phase != Phase::Member && !broken(Mutant::RankIgnored);
-    let rank = if is_import { Rank::Import } else { Rank::Write };
+    let rank = imports::rank(facts);
     let contested = !index.conflicts(None, 1).is_empty();
     let pen = Pen { facts, index, source: batch.source, rank, epoch: under.epoch };
     let files = BTreeSet::new();
-    let mut desk = Desk { pen, under, contested, files, seen: Seen::default() };
+    let mut desk = Desk { pen, rank, under, contested, files, seen: Seen::default() };
     let (mut present, mut absent) = (BTreeMap::new(), Vec::new());
     let mut looked = BTreeSet::new();
     for Observation { path, found } in batch.looks {
@@ -158,6 +160,8 @@ pub fn classify(
 
 struct Desk<'a> {
     pen: Pen<'a>,
+    /// Of what is not known to be otherwise.
+    rank: Rank,
     under: &'a Circumstances,
     /// Whether any entry of the folder has lost versions.
     contested: bool,
@@ -306,6 +310,7 @@ impl Desk<'_> {
     }
 
     fn attach(&mut self, row: &SeenRow, path: &RelPath, old: RelPath, is_older: bool) {
+        self.pen.rank = self.rank;
         let Some((parent, name)) = self.parent_of(path) else {
             // Back to where it was; if that has been taken, or is gone with the directory it was
             // in, it will be found as something new.
@@ -344,6 +349,7 @@ impl Desk<'_> {
     }
 
     fn arrive(&mut self, path: &RelPath, found: &Present) {
+        self.pen.rank = self.rank_at(path);
         if path.is_root() {
             return self.arrive_root(found);
         }
@@ -393,26 +399,6 @@ impl Desk<'_> {
         if self.pen.facts.meta.counter != before {
             self.seen.done.push((what, path.clone(), None));
         }
-    }
-
-    fn arrive_root(&mut self, found: &Present) {
-        let row = self.pen.index.seen(ROOT_SLOT).expect("the root is known from the start");
-        let stored = self.pen.index.entry(row.entry);
-        let given = stored.is_some_and(|stored| !stored.entry.mode.versions().is_empty());
-        if self.pen.rank == Rank::Import && given {
-            let adopted = SeenRow {
-                fingerprint: found.fingerprint.clone(),
-                attributes: found.attributes.clone(),
-                ..row
-            };
-            self.pen.index.put_seen(&adopted);
-            ledger::mark(self.pen.facts, self.pen.index, adopted.entry, &[]);
-            return;
-        }
-        if self.aftermath(&row, Some(found)) == Aftermath::Undone {
-            return self.undone(&RelPath::root(), &row, found);
-        }
-        self.watched(Change::Attributes, &RelPath::root(), |pen| pen.root(&row, found));
     }
 
     /// Something new to this disk: what the tree already shows at this place, or a creation.
@@ -473,6 +459,7 @@ impl Desk<'_> {
     }
 
     fn vanish(&mut self, path: &RelPath) {
+        self.pen.rank = self.rank;
         let Some(row) = row_at(&*self.pen.index, path).filter(|_| !path.is_root()) else {
             reached("a name that came and went is no operation");
             self.seen.unknown.push(path.clone());

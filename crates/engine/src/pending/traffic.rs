@@ -51,6 +51,11 @@ impl Traffic {
         renames && act.paths().iter().any(|path| self.at_work.contains_key(path))
     }
 
+    /// Whether an operation is under way at this very name.
+    pub fn is_at_work_at(&self, path: &RelPath) -> bool {
+        self.at_work.contains_key(path)
+    }
+
     /// It has ended.
     pub fn end(&mut self, act: &Act, now_ms: u64) {
         for path in act.paths() {
@@ -156,6 +161,11 @@ impl Traffic {
             self.settled_ms.insert(path.clone(), now_ms);
         }
         free.into_iter().collect()
+    }
+
+    /// Where looks were put off and not yet asked for again.
+    pub fn deferred(&self) -> impl Iterator<Item = &RelPath> {
+        self.deferred.iter()
     }
 
     /// Whether looks were put off and not yet asked for again.

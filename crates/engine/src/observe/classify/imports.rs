@@ -1,0 +1,64 @@
+//! What was on the disk before its program came: it never wins over what a member wrote (decisions
+//! A2).
+
+use super::aftermath::Aftermath;
+use super::Desk;
+use crate::entry::Rank;
+use crate::index::{Phase, SeenRow, ROOT_SLOT};
+use crate::ledger::{self, Facts};
+use crate::observe::{Change, Present};
+use crate::path::RelPath;
+use crate::proof::{broken, Mutant};
+
+/// What operations are worth that are born now.
+pub(super) fn rank(facts: &Facts) -> Rank {
+    if facts.meta.phase == Phase::Member {
+        Rank::Write
+    } else {
+        imports()
+    }
+}
+
+fn imports() -> Rank {
+    if broken(Mutant::RankIgnored) {
+        Rank::Write
+    } else {
+        Rank::Import
+    }
+}
+
+impl Desk<'_> {
+    /// What an operation at the path is worth. That the root was put off says nothing of what is
+    /// in it.
+    pub(super) fn rank_at(&self, path: &RelPath) -> Rank {
+        let imported = &self.under.imported;
+        let mut above = Some(path.clone()).filter(|_| !imported.is_empty());
+        while let Some(here) = above {
+            if imported.contains(&here) && (here == *path || !here.is_root()) {
+                return imports();
+            }
+            above = here.parent();
+        }
+        self.rank
+    }
+
+    pub(super) fn arrive_root(&mut self, found: &Present) {
+        let row = self.pen.index.seen(ROOT_SLOT).expect("the root is known from the start");
+        let stored = self.pen.index.entry(row.entry);
+        let given = stored.is_some_and(|stored| !stored.entry.mode.versions().is_empty());
+        if self.pen.rank == Rank::Import && given {
+            let adopted = SeenRow {
+                fingerprint: found.fingerprint.clone(),
+                attributes: found.attributes.clone(),
+                ..row
+            };
+            self.pen.index.put_seen(&adopted);
+            ledger::mark(self.pen.facts, self.pen.index, adopted.entry, &[]);
+            return;
+        }
+        if self.aftermath(&row, Some(found)) == Aftermath::Undone {
+            return self.undone(&RelPath::root(), &row, found);
+        }
+        self.watched(Change::Attributes, &RelPath::root(), |pen| pen.root(&row, found));
+    }
+}
