@@ -504,6 +504,9 @@ fn meet(facts: &mut Facts, hlc: Hlc) {
     facts.meta.hlc = facts.meta.hlc.met(hlc, facts.wall_ms);
 }
 
+/// Why a peer is refused that answers another question than ours.
+pub const UNASKED: &str = "it answers what it was not asked";
+
 /// Why a peer is refused that knows too much of our life.
 pub const OUTLIVED: &str = "it knows changes of this node that this node's index does not";
 

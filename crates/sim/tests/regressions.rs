@@ -154,3 +154,11 @@ fn what_a_peer_had_sent_is_not_what_a_power_loss_has_left_of_a_users_file() {
                  100047-100199,200000-200199";
     ends_well_as(178, words);
 }
+
+/// A member that lies said another range than the one its engine asked for, was told all that is in
+/// that one, and refused who had told it (the oracle took this for a fault of who was honest).
+#[test]
+fn who_lies_may_refuse_what_its_lie_is_answered() {
+    let plan = Plan::of(361).with("away=60").expect("an option");
+    assert_eq!(run(&plan).failed, None);
+}

@@ -8,7 +8,7 @@
 //! the end of the walk counts when every range that differed was answered. Called by `exchange`.
 
 use super::stream::together;
-use super::{Offence, Peer};
+use super::{Offence, Peer, UNASKED};
 use crate::dot::{Dot, Knowledge};
 use crate::entry::{Entry, EntryId, Kind, Presence, ROOT};
 use crate::index::{Index, Stored};
@@ -160,7 +160,7 @@ impl Peer {
     ) -> Result<(), Offence> {
         let asked = self.compared.asked.front_mut();
         let fits = |asked: &&mut Range| asked.first == range.first && range.last <= asked.last;
-        let asked = asked.filter(fits).ok_or(Offence("it answers what it was not asked"))?;
+        let asked = asked.filter(fits).ok_or(Offence(UNASKED))?;
         match range::next(range.last).filter(|_| range.last < asked.last) {
             Some(first) => asked.first = first,
             None => drop(self.compared.asked.pop_front()),

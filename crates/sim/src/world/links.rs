@@ -136,11 +136,14 @@ impl World {
     }
 
     /// The engine breaks off with a peer: only with one that lies, or passes a lie on. What a
-    /// member says of the lives of others only they can hold against what is true.
+    /// member says of the lives of others only they can hold against what is true. And who lies is
+    /// answered what it said, which is not what its engine has asked.
     pub(super) fn refuse(&mut self, node: usize, peer: usize, why: &str) {
         let passes_on = self.options.lies > 0 && why == exchange::OUTLIVED;
         let has_twin = self.has_twins() && why == exchange::OUTLIVED;
-        assert!(self.is_liar(peer) || passes_on || has_twin, "{node} refuses {peer}: {why}");
+        let is_due = self.is_liar(peer) || passes_on || has_twin;
+        let is_answered = self.is_liar(node) && why == exchange::UNASKED;
+        assert!(is_due || is_answered, "{node} refuses {peer}: {why}");
         self.tell(|| format!("{node} refuses {peer}: {why}"));
         if has_twin {
             // Until another life may begin; the daemon, too, pauses before it dials again.
