@@ -505,10 +505,13 @@ pub(super) fn reassert_data(entry: &mut Entry, dots: &mut SeenDots, dot: Dot) ->
 }
 
 /// The place of an entry that this disk shows although its own location was superseded: where it
-/// last was, present again.
+/// is, or else where it last was, present again. Who deleted it later than it was put there had
+/// not seen that.
 pub(super) fn any_place(entry: &Entry) -> Option<Location> {
-    let last = entry.loc.versions().iter().max_by_key(|version| version.value.stamp)?;
-    Some(Location { state: Presence::At(None), ..last.value.clone() })
+    let places = entry.loc.versions().iter().map(|version| &version.value);
+    let is_there = |place: &Location| matches!(place.state, Presence::At(_));
+    let last = places.max_by_key(|place| (is_there(place), place.stamp))?;
+    Some(Location { state: Presence::At(None), ..last.clone() })
 }
 
 /// The versions with this content.

@@ -2,7 +2,7 @@
 
 use super::{above, again};
 use crate::dot::{Dot, Incarnation};
-use crate::entry::EntryId;
+use crate::entry::{EntryId, Hlc, Presence, Sight, ROOT};
 use crate::index::Index;
 use crate::observe::split::tests::{deleted_directory, put_into};
 use crate::observe::verdict::tests::{folder, shows};
@@ -68,4 +68,24 @@ fn directories_that_are_in_one_another_are_said_again_once() {
     above(&mut facts, &mut index, id);
     assert!(dirs.iter().all(|dir| view::is_placed(&index.entry(*dir).expect("there").entry)));
     assert_eq!(facts.meta.counter, 2);
+}
+
+// Story (simulator, seed 8931): a directory had been moved into another and was deleted there, by
+// who had not seen that a third had moved it out again. Said again, it went back to where it was
+// deleted last, into what all had forgotten: nobody knew where to put it, or what was in it.
+#[test]
+fn what_was_put_somewhere_is_said_again_there_and_not_where_it_was_deleted_since() {
+    let (mut facts, mut index, id) = folder(b"w", b'w');
+    let mut stored = index.entry(id).expect("there");
+    let mut deleted = stored.entry.loc.versions()[0].clone();
+    deleted.dot = Dot { incarnation: Incarnation([b'd'; 16]), counter: 1 };
+    deleted.value.parent = deleted_directory(&mut facts, &mut index, b"d");
+    deleted.value.stamp.hlc = Hlc::from_unix_ms(9_000);
+    deleted.value.state = Presence::Deleted(Sight::Live);
+    stored.entry.loc.insert(deleted);
+    index.put_entry(&stored);
+    again(&mut facts, &mut index, id);
+    let places = index.entry(id).expect("there").entry.loc;
+    let places: Vec<_> = places.versions().iter().map(|place| place.value.parent).collect();
+    assert_eq!(places, [ROOT]);
 }
