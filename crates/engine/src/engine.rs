@@ -400,7 +400,7 @@ impl FolderEngine {
                 Ok(())
             }
             Message::Sums(sums) => self.exchange.sums(index, peer, &sums),
-            Message::Differs(range) => self.exchange.differs(peer, range),
+            Message::Differs(range) => self.exchange.differs(index, peer, range),
             Message::Standing(said) => {
                 self.retire.hear(&self.facts, index, said);
                 Ok(())

@@ -25,6 +25,7 @@ use stream::Walk;
 
 mod ask;
 mod full;
+mod missing;
 mod stream;
 
 /// A message on its way out.
@@ -53,6 +54,8 @@ pub struct Exchange {
     told: u64,
     /// The deletions that connected peers have forgotten, as each said when it asked for all.
     forgotten: Knowledge,
+    /// Directories that something here is in and that are not known here.
+    missing: BTreeSet<EntryId>,
 }
 
 #[derive(Clone, Debug)]
@@ -103,6 +106,8 @@ pub struct Peer {
     compared: Compared,
     /// Deleted directories that something in them needs, which others may have forgotten.
     orphaned: BTreeSet<EntryId>,
+    /// Directories that it was asked for because they are missing here.
+    sought: BTreeSet<EntryId>,
 }
 
 impl Exchange {
@@ -303,8 +308,14 @@ impl Exchange {
     }
 
     /// A peer holds something else in a range.
-    pub fn differs(&mut self, peer: NodeId, range: Range) -> Result<(), Offence> {
+    pub fn differs(
+        &mut self,
+        index: &dyn Index,
+        peer: NodeId,
+        range: Range,
+    ) -> Result<(), Offence> {
         let state = self.peers.get_mut(&peer).ok_or(Offence("it speaks before it is connected"))?;
+        state.find_missed(index, range);
         state.differs(range)
     }
 
@@ -375,6 +386,7 @@ impl Exchange {
     /// What goes out at the end of a turn: frames, then claims, acknowledgements and questions.
     pub fn speak(&mut self, facts: &Facts, index: &dyn Index, now_ms: u64) -> Vec<Outgoing> {
         let applied = self.applied(facts, index);
+        self.seek_missing(facts, index);
         let mut out = Vec::new();
         for (&peer, state) in &mut self.peers {
             let mut say = |message, inline| out.push(Outgoing { peer, message, inline });

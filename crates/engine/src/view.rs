@@ -120,6 +120,19 @@ pub fn place(index: &dyn Index, id: EntryId) -> Shown {
     names::among(index, &stored, &parents, &at.name)
 }
 
+/// The directory above an entry that is not known here, if one is not.
+pub fn missing_above(index: &dyn Index, id: EntryId) -> Option<EntryId> {
+    let mut here = id;
+    for _ in 0..DEPTH_MAX {
+        match index.settled(here).and_then(|(_, settled)| settled) {
+            Some(at) if at.parent == ROOT => return None,
+            Some(at) => here = at.parent,
+            None => return Some(here).filter(|missing| *missing != id),
+        }
+    }
+    None
+}
+
 /// Where an entry was put last, whether it is there still or not: for people. The root's where its
 /// directory is not known.
 pub fn settled_path(index: &dyn Index, id: EntryId) -> RelPath {

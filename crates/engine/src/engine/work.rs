@@ -18,6 +18,7 @@ use crate::plan::{
     self, decide, Act, Expected, OpId, Operation, Outcome, Place, Retire, Step, Wait,
 };
 use crate::proof::{broken, Mutant};
+use crate::view;
 
 /// Entries decided in one turn at most: a turn must end so that its effects can start.
 const DECISIONS_PER_TURN: usize = 4096;
@@ -93,7 +94,10 @@ impl FolderEngine {
                 }
                 self.pending.recall_barred(index, id);
             }
-            Step::Wait(Wait::Arrival) => self.pending.wait(id, Wake::Arrival),
+            Step::Wait(Wait::Arrival) => {
+                view::missing_above(index, id).into_iter().for_each(|dir| self.exchange.miss(dir));
+                self.pending.wait(id, Wake::Arrival);
+            }
             Step::Need(..) | Step::Do { .. } if self.waits_for_quiet(id) => {}
             Step::Need(digest, size) => self.need(index, id, digest, size),
             Step::Do { act, dots, after_creates_of } => {

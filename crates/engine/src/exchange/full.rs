@@ -42,7 +42,7 @@ pub(super) enum Sums {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Compared {
     /// Ranges that differ and were not asked for yet.
-    differ: VecDeque<Range>,
+    pub(super) differ: VecDeque<Range>,
     /// Ranges that were asked for, as far as they are not answered.
     asked: VecDeque<Range>,
     /// Directories that the teller does not hold and that something is in here: the versions that

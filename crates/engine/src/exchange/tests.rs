@@ -19,6 +19,7 @@ mod applied;
 mod ask;
 mod bounds;
 mod full;
+mod missing;
 mod stream;
 
 fn node_id(n: u8) -> NodeId {
@@ -133,7 +134,7 @@ impl Node {
             Message::Frame(frame) => self.exchange.frame(facts, index, peer, frame),
             Message::DeltaEnd(end) => self.exchange.delta_end(facts, index, peer, end),
             Message::Sums(sums) => self.exchange.sums(index, peer, &sums),
-            Message::Differs(range) => self.exchange.differs(peer, range),
+            Message::Differs(range) => self.exchange.differs(index, peer, range),
             Message::Ack(ack) => self.exchange.ack(facts, peer, ack),
             _ => Ok(()),
         }

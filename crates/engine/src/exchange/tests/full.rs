@@ -23,7 +23,7 @@ impl Node {
     }
 
     /// A directory, or a file in it.
-    fn makes(&mut self, n: u16, kind: Kind, parent: EntryId) {
+    pub(super) fn makes(&mut self, n: u16, kind: Kind, parent: EntryId) {
         let (hlc, dot) = (self.facts.tick(), self.facts.mint());
         let (mut at, data) = versions(Stamp { rank: Rank::Write, hlc, dot }, n, b'd');
         at.value.parent = parent;
@@ -47,7 +47,7 @@ impl Node {
     }
 
     /// Deletes it, having seen where it was and what it held.
-    fn deletes(&mut self, n: u16) {
+    pub(super) fn deletes(&mut self, n: u16) {
         let (hlc, dot) = (self.facts.tick(), self.facts.mint());
         let mut entry = self.index.entry(file_id(n)).unwrap().entry;
         let seen: Vec<Dot> = entry.loc.dots().collect();
