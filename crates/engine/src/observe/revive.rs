@@ -58,13 +58,13 @@ pub fn again(facts: &mut Facts, index: &mut dyn Index, id: EntryId) {
         entry.loc.write(version(dot, location), &places);
     }
     let mut dots = row.as_ref().map(|row| row.dots.clone()).unwrap_or_default();
-    let shows_content = say_content_again(&mut entry, &mut dots, dot);
+    let is_shown = say_content_again(&mut entry, &mut dots, dot, is_there);
     say_again(&mut entry.times, &mut dots.times, dot);
     say_again(&mut entry.mode, &mut dots.mode, dot);
     say_again(&mut entry.owner, &mut dots.owner, dot);
     say_again(&mut entry.xattr, &mut dots.xattr, dot);
     if let Some(row) = row {
-        if is_there && shows_content {
+        if is_shown {
             dots.loc = vec![dot];
         }
         index.put_seen(&SeenRow { dots, ..row });
@@ -94,15 +94,15 @@ pub(super) fn here(parent: EntryId, name: Name, stamp: Stamp) -> Location {
     Location { parent, name, stamp, state: Presence::At(None) }
 }
 
-/// The content that counts, under another dot: who deleted what was here before takes away the
+/// The content that counts, under another dot: who deletes what was here before takes away the
 /// content that was there, and the place that is said again must not be left without any. Whether
-/// this disk shows it: else who deletes the file here has not seen the place either.
-fn say_content_again(entry: &mut Entry, seen: &mut SeenDots, dot: Dot) -> bool {
-    let Some(data) = view::winner(&entry.data).cloned() else { return true };
+/// this disk shows it at that place: else who deletes the file here has seen neither.
+fn say_content_again(entry: &mut Entry, seen: &mut SeenDots, dot: Dot, is_there: bool) -> bool {
+    let Some(data) = view::winner(&entry.data).cloned() else { return is_there };
     let is_equal = |other: &Data| (&other.content, other.body) == (&data.content, data.body);
     let equal = entry.data.versions().iter().filter(|v| is_equal(&v.value));
     let equal: Vec<Dot> = equal.map(|version| version.dot).collect();
-    let is_shown = equal.iter().all(|dot| seen.shown.contains(dot));
+    let is_shown = is_there && equal.iter().all(|dot| seen.shown.contains(dot));
     if is_shown {
         seen.data.retain(|dot| !equal.contains(dot));
         seen.data.push(dot);

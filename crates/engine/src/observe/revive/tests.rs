@@ -89,3 +89,17 @@ fn what_was_put_somewhere_is_said_again_there_and_not_where_it_was_deleted_since
     let places: Vec<_> = places.versions().iter().map(|place| place.value.parent).collect();
     assert_eq!(places, [ROOT]);
 }
+
+// Story (simulator, seed 587): a symlink was said again while its move by another was still to be
+// done here, and the user removed it from where it was: with the content that was said again, and
+// without the new place, of which the disk had shown nothing. All were left with an empty place.
+#[test]
+fn who_shows_it_elsewhere_has_seen_neither_the_place_nor_the_content_that_is_said_again() {
+    let (mut facts, mut index, id) = folder(b"w", b'w');
+    let dir = deleted_directory(&mut facts, &mut index, b"d");
+    put_into(&mut facts, &mut index, id, dir);
+    let before = index.seen_of(id).expect("shown").dots;
+    again(&mut facts, &mut index, id);
+    let seen = index.seen_of(id).expect("shown").dots;
+    assert_eq!((seen.loc, seen.data, seen.shown), (before.loc, before.data, before.shown));
+}
