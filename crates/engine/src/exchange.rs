@@ -85,7 +85,8 @@ pub struct Peer {
     in_tail: BTreeSet<EntryId>,
     /// The transport has no room for now.
     congested: bool,
-    /// It was never asked.
+    /// It was not asked yet, or not since more deletions were forgotten here: it hears of that with
+    /// the question.
     unasked: bool,
     /// We asked and it has not finished telling.
     pulling: bool,
@@ -297,8 +298,17 @@ impl Exchange {
             self.claims.push_back(Claim { order: facts.meta.last_order, floors });
         }
         facts.knowledge.merge(claimed);
-        facts.frontier.merge(&end.frontier);
+        if !end.frontier.is_within(&facts.frontier) {
+            facts.frontier.merge(&end.frontier);
+            self.forgot();
+        }
         full::return_risen(facts, &self.forgotten, index);
+    }
+
+    /// Deletions were forgotten here: what rises over one is said again by those who remember it,
+    /// and they have to hear of that.
+    pub fn forgot(&mut self) {
+        self.peers.values_mut().for_each(|state| state.unasked = true);
     }
 
     /// What a peer holds in some ranges.
@@ -480,7 +490,7 @@ fn join(
     let old_context = old.as_ref().and_then(|old| old.context);
     let mut entry = old.map_or_else(|| Entry::new(theirs.id, theirs.kind), |old| old.entry);
     let returns = full::returns(facts, elsewhere, before, &entry, (theirs, known));
-    let was_blank = returns && entry.is_blank();
+    let was_forgotten = entry.is_blank() && full::is_news_of_forgotten(facts, before, theirs);
     let beyond = old_context.and_then(|id| facts.contexts.get(&id)).map(|context| {
         let mut mine = before.clone();
         mine.merge(context);
@@ -488,11 +498,11 @@ fn join(
     });
     let was_deleted = !entry.loc.is_empty() && !view::is_placed(&entry);
     let changed = entry.join(beyond.as_ref().unwrap_or(before), theirs, known);
-    if was_blank {
+    if was_forgotten {
         full::take_attributes(&mut entry, theirs);
     }
     // What lost is nobody's to say again: others may be about to delete what they have seen.
-    if returns && (was_blank || view::losers(index, &entry).is_empty()) {
+    if returns && (was_forgotten || view::losers(index, &entry).is_empty()) {
         facts.returned.insert(theirs.id);
     } else if was_deleted && view::is_placed(&entry) && facts.risen.len() < RISEN_MAX {
         facts.risen.insert(theirs.id);

@@ -18,7 +18,11 @@ impl FolderEngine {
         }
         let connected = self.exchange.peers().map(|(id, peer)| (id, &peer.knows));
         let connected: Vec<(NodeId, &Knowledge)> = connected.collect();
+        let before = self.facts.frontier.dots();
         let said = self.retire.turn(self.now.mono_ms, &mut self.facts, index, &connected);
+        if self.facts.frontier.dots() > before {
+            self.exchange.forgot();
+        }
         let said = said.into_iter().map(|(peer, standing)| {
             let message = Message::Standing(standing);
             Effect::Send(Outgoing { peer, message, inline: Vec::new() })

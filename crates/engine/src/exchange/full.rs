@@ -308,12 +308,11 @@ pub(super) fn returns(
     ours: &Entry,
     (theirs, known): (&Entry, &Knowledge),
 ) -> bool {
-    let over = |dot: &Dot| before.contains(*dot) && facts.frontier.contains(*dot);
     let is_new = |dot: Dot| !before.contains(dot);
     let is_put = view::is_placed(theirs) && theirs.loc.dots().any(is_new);
     let is_written = view::is_body(theirs) && theirs.data.dots().any(is_new);
     if ours.is_blank() {
-        return (is_put || is_written) && theirs.dots().iter().any(over);
+        return (is_put || is_written) && is_news_of_forgotten(facts, before, theirs);
     }
     let is_over = !facts.frontier.is_within(known) || is_forgotten(facts, elsewhere, ours);
     is_put && !view::is_placed(ours) && is_over
@@ -334,12 +333,19 @@ pub(super) fn return_risen(facts: &mut Facts, elsewhere: &Knowledge, index: &dyn
 /// Whether somebody may have forgotten the end of what is remembered here.
 fn is_forgotten(facts: &Facts, elsewhere: &Knowledge, ours: &Entry) -> bool {
     let ends = ours.loc.versions().iter();
-    let mut ends = ends.filter(|v| matches!(v.value.state, Presence::Deleted(_))).peekable();
-    let covers = |dot: Dot| facts.frontier.contains(dot) || elsewhere.contains(dot);
-    ends.peek().is_some() && ends.all(|version| covers(version.dot))
+    let mut ends = ends.filter(|version| matches!(version.value.state, Presence::Deleted(_)));
+    ends.any(|end| facts.frontier.contains(end.dot) || elsewhere.contains(end.dot))
 }
 
-/// The attributes of what comes back, to be said again.
+/// Whether this was forgotten here, and somebody has put it somewhere, deleted or written it since:
+/// what it had besides came here once, and went with all that was forgotten.
+pub(super) fn is_news_of_forgotten(facts: &Facts, before: &Knowledge, theirs: &Entry) -> bool {
+    let over = |dot: &Dot| before.contains(*dot) && facts.frontier.contains(*dot);
+    let mut news = theirs.loc.dots().chain(theirs.data.dots()).filter(|dot| !before.contains(*dot));
+    news.next().is_some() && theirs.dots().iter().any(over)
+}
+
+/// The attributes of what was forgotten and is told of again.
 pub(super) fn take_attributes(entry: &mut Entry, theirs: &Entry) {
     reached("exchange: what was forgotten comes back");
     entry.times = theirs.times.clone();

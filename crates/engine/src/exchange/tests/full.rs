@@ -500,6 +500,65 @@ fn what_rises_over_a_deletion_that_all_remember_is_not_said_again() {
     assert!(net.node(1).facts.returned.is_empty());
 }
 
+// Story (simulator, seeds 1866 and 2434, away for years): the file was there again before somebody
+// forgot that it had been deleted, and to who remembered it nobody said so: all knew the same, and
+// held different attributes.
+#[test]
+fn who_forgets_tells_all_who_are_connected_and_so_does_who_hears_of_it() {
+    for has_two in [true, false] {
+        let mut net = Net::new(&[(1, 2)]);
+        net.node(1).write(7, b'a');
+        net.settle();
+        net.node(1).deletes(7);
+        if has_two {
+            // Another deletion, which nobody has forgotten.
+            net.node(2).deletes(7);
+        }
+        net.settle();
+        let two = net.node(2);
+        let counter = two.facts.knowledge.of(life(1)).map_or(0, |seen| seen.prefix());
+        two.index.remove_entry(file_id(7));
+        two.facts.frontier.insert_range(life(1), 1, counter);
+        two.exchange.forgot();
+        net.settle();
+        net.node(3).write(7, b'c');
+        net.link(1, 3);
+        net.settle();
+        assert!(net.node(1).facts.returned.contains(&file_id(7)), "{has_two}");
+        net.link(3, 4);
+        net.settle();
+        let three = net.node(3).facts.frontier.clone();
+        assert_eq!(three.of(life(1)), None, "it has nothing to compare");
+    }
+    let mut net = parted(9);
+    net.node(1).forgets([7].into_iter());
+    net.link(2, 3);
+    net.settle();
+    net.link(1, 2);
+    net.settle();
+    let two = net.node(3).exchange.peer(node_id(2)).expect("connected");
+    assert!(!two.frontier.is_empty());
+}
+
+// Story (simulator, seed 19811): who had forgotten a file heard that somebody had deleted what
+// came back to him, and held that deletion without what else was known of the file. It came back
+// once more, with an owner here and with none there.
+#[test]
+fn a_deletion_of_what_was_forgotten_brings_along_what_was_known_of_it() {
+    let mut net = Net::new(&[(1, 2)]);
+    net.node(1).write(7, b'a');
+    net.node(1).changes_mode(7, 0o640);
+    net.settle();
+    net.cut(1, 2);
+    net.node(1).forgets([7].into_iter());
+    net.node(2).deletes(7);
+    net.link(1, 2);
+    net.settle();
+    assert_eq!(net.node(1).modes(7), [0o640]);
+    assert_eq!(net.node(2).modes(7), [0o640]);
+    assert!(net.node(1).facts.returned.is_empty(), "it is nowhere");
+}
+
 // Story (simulator, seed 771): who knew nothing was told all by one that had forgotten a deletion,
 // and meanwhile by one that had missed it. The first had nothing to say of what was deleted, and no
 // sums for who holds nothing: its claim covered what the second had told, which stayed for ever.
