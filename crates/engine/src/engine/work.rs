@@ -94,10 +94,7 @@ impl FolderEngine {
                 }
                 self.pending.recall_barred(index, id);
             }
-            Step::Wait(Wait::Arrival) => {
-                view::missing_above(index, id).into_iter().for_each(|dir| self.exchange.miss(dir));
-                self.pending.wait(id, Wake::Arrival);
-            }
+            Step::Wait(Wait::Arrival) => self.wait_for_arrival(index, id),
             Step::Need(..) | Step::Do { .. } if self.waits_for_quiet(id) => {}
             Step::Need(digest, size) => self.need(index, id, digest, size),
             Step::Do { act, dots, after_creates_of } => {
@@ -125,6 +122,12 @@ impl FolderEngine {
                 batch.push(Operation { id, act: *act });
             }
         }
+    }
+
+    /// What the entry needs is not known here. Its directory may have been forgotten.
+    fn wait_for_arrival(&mut self, index: &dyn Index, id: EntryId) {
+        view::missing_above(index, id).into_iter().for_each(|dir| self.exchange.miss(dir));
+        self.pending.wait(id, Wake::Arrival);
     }
 
     /// Whether nobody else needs this content of the conflict store. If somebody does, the entry
