@@ -52,7 +52,7 @@ pub struct Exchange {
     /// The last counter of our life that anybody can know: the last of earlier runs, or what was
     /// streamed in this one.
     told: u64,
-    /// The deletions that connected peers have forgotten, as each said when it asked for all.
+    /// The deletions that connected peers have forgotten, as each said when it asked or told all.
     forgotten: Knowledge,
     /// Directories that something here is in and that are not known here.
     missing: BTreeSet<EntryId>,
@@ -234,6 +234,7 @@ impl Exchange {
             state.answered(facts, index, range, &held)?;
         }
         let ended = state.ended_now(facts);
+        full::rise_above(facts, &self.forgotten, index, &frame.entries);
         self.stir(peer, &before, &frame.entries);
         let Some(state) = self.peers.get_mut(&peer) else { return Ok(()) };
         match ended {
@@ -298,17 +299,21 @@ impl Exchange {
             self.claims.push_back(Claim { order: facts.meta.last_order, floors });
         }
         facts.knowledge.merge(claimed);
+        state.frontier.merge(&end.frontier);
         if !end.frontier.is_within(&facts.frontier) {
             facts.frontier.merge(&end.frontier);
-            self.forgot();
+            self.forgot(facts);
         }
+        self.sum_forgotten();
         full::return_risen(facts, &self.forgotten, index);
     }
 
     /// Deletions were forgotten here: what rises over one is said again by those who remember it,
     /// and they have to hear of that.
-    pub fn forgot(&mut self) {
-        self.peers.values_mut().for_each(|state| state.unasked = true);
+    pub fn forgot(&mut self, facts: &Facts) {
+        for state in self.peers.values_mut() {
+            state.unasked |= !facts.frontier.is_within(&state.frontier);
+        }
     }
 
     /// What a peer holds in some ranges.

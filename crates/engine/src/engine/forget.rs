@@ -21,7 +21,7 @@ impl FolderEngine {
         let before = self.facts.frontier.dots();
         let said = self.retire.turn(self.now.mono_ms, &mut self.facts, index, &connected);
         if self.facts.frontier.dots() > before {
-            self.exchange.forgot();
+            self.exchange.forgot(&self.facts);
         }
         let said = said.into_iter().map(|(peer, standing)| {
             let message = Message::Standing(standing);

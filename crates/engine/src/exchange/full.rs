@@ -15,7 +15,7 @@ use crate::index::{Index, Stored};
 use crate::ledger::{self, Author, Facts};
 use crate::limits::{
     DOOMED_MAX, FRAME_ENTRIES_MAX, FRAME_ENTRY_BYTES, RANGES_MAX, RANGES_WAITING, RANGE_OWN_MAX,
-    STIRRED_MAX, SUMS_MAX,
+    RISEN_MAX, STIRRED_MAX, SUMS_MAX,
 };
 use crate::message::{DeltaEnd, Frame, Message};
 use crate::proof::{broken, reached, Mutant};
@@ -324,10 +324,47 @@ pub(super) fn return_risen(facts: &mut Facts, elsewhere: &Knowledge, index: &dyn
         let Some(entry) = index.entry(id).map(|stored| stored.entry) else { continue };
         if !is_forgotten(facts, elsewhere, &entry) {
             facts.risen.insert(id);
-        } else if view::is_placed(&entry) && view::losers(index, &entry).is_empty() {
+        } else if is_kept_up(index, id)
+            || view::is_placed(&entry) && view::losers(index, &entry).is_empty()
+        {
             facts.returned.insert(id);
         }
     }
+}
+
+/// Deleted directories that something in them keeps up, that a peer tells of: who has forgotten that
+/// they were deleted has forgotten what they had besides, too.
+pub(super) fn rise_above(
+    facts: &mut Facts,
+    elsewhere: &Knowledge,
+    index: &dyn Index,
+    told: &[Entry],
+) {
+    let mut met = BTreeSet::from([ROOT]);
+    for theirs in told {
+        let mut next = Some(theirs.id);
+        while let Some(id) = next.filter(|id| met.insert(*id)) {
+            let Some(stored) = index.entry(id) else { break };
+            if is_kept_up(index, id) {
+                if is_forgotten(facts, elsewhere, &stored.entry) {
+                    facts.returned.insert(id);
+                } else if facts.risen.len() < RISEN_MAX {
+                    facts.risen.insert(id);
+                }
+            } else if id != theirs.id {
+                break;
+            }
+            next = stored.settled.map(|at| at.parent);
+        }
+    }
+}
+
+/// Whether it is a deleted directory that something in it keeps up.
+pub(super) fn is_kept_up(index: &dyn Index, id: EntryId) -> bool {
+    index.entry(id).is_some_and(|stored| {
+        let is_deleted = stored.entry.kind == Kind::Dir && !view::is_placed(&stored.entry);
+        is_deleted && view::is_alive(&stored)
+    })
 }
 
 /// Whether somebody may have forgotten the end of what is remembered here.

@@ -6,13 +6,12 @@
 //! that a peer knows asks that peer for the directory, and who still has it says it again. Called
 //! by `exchange`.
 
-use super::{Exchange, Peer};
-use crate::entry::{EntryId, Kind};
+use super::{full, Exchange, Peer};
+use crate::entry::EntryId;
 use crate::index::Index;
 use crate::ledger::Facts;
 use crate::limits::MISSING_MAX;
 use crate::range::Range;
-use crate::view;
 
 impl Exchange {
     /// Something here is in a directory that is not known here.
@@ -47,11 +46,7 @@ impl Peer {
     /// The peer asks for one entry, which may be a deleted directory that it has forgotten, and in
     /// which something is.
     pub(super) fn find_missed(&mut self, index: &dyn Index, range: Range) {
-        let Some(stored) = index.entry(range.first).filter(|_| range.first == range.last) else {
-            return;
-        };
-        let is_deleted = stored.entry.kind == Kind::Dir && !view::is_placed(&stored.entry);
-        if is_deleted && view::is_alive(&stored) {
+        if range.first == range.last && full::is_kept_up(index, range.first) {
             self.orphaned.insert(range.first);
         }
     }
