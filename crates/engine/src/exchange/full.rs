@@ -332,8 +332,8 @@ pub(super) fn return_risen(facts: &mut Facts, elsewhere: &Knowledge, index: &dyn
     }
 }
 
-/// Deleted directories that something in them keeps up, that a peer tells of: who has forgotten that
-/// they were deleted has forgotten what they had besides, too.
+/// Deleted directories that something in them keeps up, of which a peer tells: who has forgotten
+/// that they were deleted has forgotten what they had besides, too.
 pub(super) fn rise_above(
     facts: &mut Facts,
     elsewhere: &Knowledge,
