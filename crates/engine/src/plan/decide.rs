@@ -357,8 +357,9 @@ fn content(
 /// what of both its row does not show yet.
 pub(super) fn last_edits(index: &dyn Index, entry: &Entry, row: &SeenRow) -> Vec<Dot> {
     let newest = |entry: &Entry| {
-        let newest = entry.data.versions().iter().max_by_key(|version| version.value.stamp);
-        newest.map(|version| (version.dot, version.value.stamp.dot))
+        let shown = view::winner(&entry.data)?;
+        let version = entry.data.versions().iter().find(|version| version.value == *shown)?;
+        Some((version.dot, shown.stamp.dot))
     };
     let Some(body) = view::body_of(index, entry) else {
         return newest(entry).into_iter().map(|(_, by)| by).collect();

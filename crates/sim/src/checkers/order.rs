@@ -59,8 +59,12 @@ fn brings(index: &MemIndex, act: &Act) -> Option<(EntryId, Vec<Dot>)> {
     Some((row.entry, new.map(|version| version.value.stamp.dot).collect()))
 }
 
+/// What is shown: what a sibling names as replaced is not, however strong it is.
 fn newest(entry: &Entry) -> Option<&Version<Data>> {
-    entry.data.versions().iter().max_by_key(|version| version.value.stamp)
+    let all = entry.data.versions();
+    let is_replaced = |dot: &Dot| all.iter().any(|version| version.value.base.contains(dot));
+    let standing = all.iter().filter(|version| !is_replaced(&version.value.stamp.dot));
+    standing.max_by_key(|version| version.value.stamp)
 }
 
 impl Order {

@@ -556,6 +556,24 @@ fn replacing_renaming_and_removing_do_not_overtake_but_creating_may() {
     assert_eq!(barrier(&file, &[f(1, 0, "a", b'x').mode(6, 0o600)]), []);
 }
 
+// Story (simulator, `links=250 lacks=0`, seed 1117): a write of the node that is to win had been
+// replaced, and a sibling still held it. What replaced it waited for what that one's author had
+// created before, and not for its own author's.
+#[test]
+fn what_is_shown_waits_for_its_own_author_and_not_for_a_stronger_version_that_was_replaced() {
+    let mut after = f(1, 0, "a", b'x').holds(9, b'p').holds(5, b'q').0;
+    let replaced = stamp(1, 9).dot;
+    let mut value = after.data.get(stamp(1, 5).dot).unwrap().value.clone();
+    value.base = vec![replaced, stamp(1, 0).dot];
+    let minted = value.mint().into();
+    after.data.write(Version { dot: stamp(1, 5).dot, value, minted }, &[stamp(1, 5).dot]);
+    let world = World::of(&[f(1, 0, "a", b'x')], &[E(after)]);
+    let Step::Do { act, after_creates_of, .. } = world.decide(id(1)) else { panic!("an install") };
+    let Act::Install { content, .. } = &*act else { panic!("{act:?}") };
+    assert_eq!(*content, Content::File(Digest([b'q'; 32]), 1));
+    assert_eq!(after_creates_of, [stamp(1, 5).dot]);
+}
+
 #[test]
 fn after_an_install_the_row_shows_every_version_the_entry_holds() {
     let mut world = World::of(&[f(1, 0, "a", b'x').holds(1, b'y')], &[]);
