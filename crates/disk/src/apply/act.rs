@@ -355,7 +355,7 @@ impl<F: Fs> Apply<F> {
 
     fn keep(&mut self, digest: &Digest) -> Result<Outcome, Stop> {
         let failed = |error: io::Error| stop("keep a content of", &RelPath::root(), &error);
-        if self.kept.open(digest).is_ok() {
+        if self.is_kept_whole(digest).map_err(failed)? {
             // Another entry had it kept. Whoever asks takes what was staged for used.
             self.stage.discard(digest).map_err(failed)?;
             return Ok(done(Vec::new()));

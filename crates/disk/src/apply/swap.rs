@@ -6,7 +6,8 @@ use super::certify::{file_digest, Verdict};
 use super::prepare::Dressed;
 use super::{left, stop, Apply, Rung, Spot, Step, Stop, Was};
 use crate::fs::{is_unsupported, FileKind, Fs, Lease};
-use crate::stage::read_whole;
+use crate::stage::{read_whole, whole_name};
+use engine::content::Digest;
 use engine::entry::Kind;
 use engine::observe::Present;
 use engine::path::RelPath;
@@ -209,7 +210,11 @@ impl<F: Fs> Apply<F> {
             return self.fs.remove_dir(&from.dir, &from.name);
         }
         if let (Retire::Keep, Some(digest)) = (retire, file_digest(was.content)) {
-            if self.kept.put(from.at(), &digest)? {
+            let mut is_in = self.kept.put(from.at(), &digest)?;
+            if !is_in && !self.is_kept_whole(&digest)? {
+                is_in = self.kept.put(from.at(), &digest)?;
+            }
+            if is_in {
                 self.step(Step::Retired);
                 return Ok(());
             }
@@ -224,6 +229,21 @@ impl<F: Fs> Apply<F> {
         }
         self.step(Step::Retired);
         Ok(())
+    }
+
+    /// Whether the conflict store has a content, whole. What a power loss has torn there, or a
+    /// program has changed that had it open, goes to the trash.
+    pub(super) fn is_kept_whole(&mut self, digest: &Digest) -> io::Result<bool> {
+        let file = match self.kept.open(digest) {
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => return Ok(false),
+            other => other?,
+        };
+        if read_whole(&*self.fs, &file)?.0 == *digest {
+            return Ok(true);
+        }
+        let number = self.trash.number();
+        self.trash.retire((self.kept.dir(), &whole_name(digest)), number)?;
+        Ok(false)
     }
 
     /// Step 6: something displaced that is not what was expected is user data.

@@ -366,6 +366,32 @@ pub(super) fn staged_content_is_kept_on_demand() {
     assert_eq!(bed.kept_bytes(), vec![b"loser from afar".to_vec()]);
 }
 
+// Story (simulator, power=60, seed 1568): a file that lost was torn in the conflict store by a power
+// loss. It came again from a peer, was not put there because something was, and could not be given
+// to anybody: two nodes waited for it for ever.
+#[test]
+fn what_is_torn_in_the_conflict_store_makes_way_for_what_is_whole() {
+    let digest = digest_of(b"loser");
+    for staged in [true, false] {
+        let mut bed = bed();
+        std::fs::write(bed.state.join("kept").join(digest.to_string()), b"los").unwrap();
+        if staged {
+            bed.stage(b"loser");
+            done(bed.run(Act::Keep { digest }));
+        } else {
+            assert_eq!(bed.run(Act::Keep { digest }), Outcome::NotStaged);
+            bed.write("a", b"loser");
+            let mut act = bed.remove("a");
+            if let Act::Remove { retire, .. } = &mut act {
+                *retire = Retire::Keep;
+            }
+            done(bed.run(act));
+        }
+        assert_eq!(bed.kept_bytes(), vec![b"loser".to_vec()]);
+        assert_eq!(bed.trash_bytes(), vec![b"los".to_vec()]);
+    }
+}
+
 /// An upload of files and one symlink left its directory with the time of the apply: the look at
 /// the new symlink entered the directory once more, and took our own rename for somebody else's
 /// change.
