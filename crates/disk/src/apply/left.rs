@@ -113,7 +113,7 @@ impl<F: Fs> Apply<F> {
         for left in std::mem::take(&mut self.left.all) {
             let line = lines.get(&left.number);
             // One that cannot be resolved now neither is forgotten nor keeps the others waiting.
-            match self.resolve(&left, line) {
+            match self.resolve(&left, line, false) {
                 Ok(true) => {}
                 Ok(false) => still.push(left),
                 Err(error) => {
@@ -143,7 +143,7 @@ impl<F: Fs> Apply<F> {
             let line = lines.get(&number);
             let path = line.map(|line| line.path.clone());
             let left = Left { name, number, path };
-            if !self.resolve(&left, line)? {
+            if !self.resolve(&left, line, true)? {
                 self.trash.hold(number);
                 self.left.push(left);
             }
@@ -165,7 +165,8 @@ impl<F: Fs> Apply<F> {
     }
 
     /// Finds out what a leftover is and puts it where that belongs; `false` while somebody writes.
-    fn resolve(&mut self, left: &Left, line: Option<&Line>) -> io::Result<bool> {
+    /// After a crash the power may have been lost, too.
+    fn resolve(&mut self, left: &Left, line: Option<&Line>, crashed: bool) -> io::Result<bool> {
         let dir = self.stage.dir().clone();
         let at = (&dir, &left.name);
         let stat = match self.fs.stat(at.0, at.1) {
@@ -206,7 +207,7 @@ impl<F: Fs> Apply<F> {
             self.fs.remove_own(at.0, at.1)?;
         } else if incoming && stat.links == 1 {
             self.stage.give_back(&digest, ready, &left.name)?;
-        } else if incoming || expected.is_some() {
+        } else if incoming || expected.is_some() || crashed && is_blank(line, ready) {
             self.trash.retire(at, left.number)?;
         } else {
             if !self.kept.put(at, &digest)? {
@@ -218,4 +219,10 @@ impl<F: Fs> Apply<F> {
         }
         Ok(true)
     }
+}
+
+/// Whether nothing but zeros is where something else was: what a power loss leaves of bytes that
+/// were never synced.
+fn is_blank(line: Option<&Line>, ready: Ready) -> bool {
+    (ready.zeros || ready.size == 0) && line.is_some_and(|line| line.expected.is_some())
 }
