@@ -4,10 +4,12 @@
 
 use super::{Event, World};
 use crate::bystanders::Bystanders;
+use crate::disk::model::Inode;
 use crate::disk::{AtRoot, Lacks};
 use crate::random::Random;
 use crate::swarm::Options;
 use engine::engine::Input;
+use std::collections::BTreeSet;
 
 /// How long a root that is not in place any more may go unnoticed.
 const GUARD_MS: usize = 2_000;
@@ -81,6 +83,19 @@ impl World {
         self.has_locked = true;
         self.fault(what);
         self.tell(|| format!("{node}: {inode:x} is {what}"));
+    }
+
+    /// A power loss has taken back that something may be changed again.
+    pub(super) fn lock_again(&mut self, node: usize) {
+        let root = self.roots[node];
+        let again = self.nodes[node].disk.with(|model| {
+            let all = model.below(root).into_iter().map(|(_, inode)| inode);
+            all.filter(|inode| model.thing(*inode).is_ok_and(|thing| thing.immutable)).collect()
+        });
+        let again: BTreeSet<Inode> = again;
+        let known = self.locked.iter().filter(|(at, _)| *at == node);
+        let known: BTreeSet<Inode> = known.map(|(_, inode)| *inode).collect();
+        self.locked.extend(again.difference(&known).map(|inode| (node, *inode)));
     }
 
     fn unlock(&mut self, only: Option<usize>) {

@@ -21,6 +21,7 @@ impl World {
             self.town().oracle.lost_power(node, model);
             checkers::durable::kept(node, model, root, &promised);
         });
+        self.lock_again(node);
         let machine = &mut self.nodes[node];
         if std::mem::replace(&mut machine.unexamined, true) {
             let index = machine.index.clone();
