@@ -62,8 +62,6 @@ pub struct FolderEngine {
     retire: Retire,
     effects: Vec<Effect>,
     now: Now,
-    /// The power went while rows were volatile, and what it left has not been looked at in full.
-    damaged_boot: bool,
     /// The tree is an older copy, which has not been looked at in full; see `durable`.
     older: Option<Timestamp>,
     /// When the machine came up, by the wall clock as it goes now.
@@ -120,6 +118,8 @@ impl FolderEngine {
         let mut exchange = Exchange::default();
         exchange.resume(&facts, index);
         let volatile = durable::waits_for_sync(index);
+        // An orderly stop does not say that what it left volatile was ever synced.
+        facts.meta.shaken |= !first && !same_boot && (crashed || volatile);
         let older = durable::older_until(&facts.meta, opening.noted);
         let epoch = durable::first_epoch(&facts.meta, opening.noted);
         let mut engine = FolderEngine {
@@ -136,8 +136,6 @@ impl FolderEngine {
             retire: Retire::default(),
             effects: Vec::new(),
             now: Now::default(),
-            // An orderly stop does not say that what it left volatile was ever synced.
-            damaged_boot: !first && !same_boot && (crashed || volatile),
             older,
             booted_at: opening.boot.at,
             empty: first && opening.empty,
@@ -159,7 +157,7 @@ impl FolderEngine {
         };
         engine.settle_old_epochs(index);
         let put_back = !first && course == Course::PutBack;
-        if engine.damaged_boot || put_back || older.is_some() {
+        if engine.facts.meta.shaken || put_back || older.is_some() {
             engine.forget_kept(index);
         }
         engine.effects.extend(older.map(|_| Effect::TreePutBack));
@@ -341,7 +339,7 @@ impl FolderEngine {
     /// Whether the machine lost power since the index was in use, and no scan has told yet what
     /// that did.
     pub fn lost_power(&self) -> bool {
-        self.damaged_boot
+        self.facts.meta.shaken
     }
 
     /// Whether a joining folder still waits for its first member's entries.
@@ -457,7 +455,7 @@ impl FolderEngine {
         let ready = match self.facts.meta.phase {
             Phase::Member => self.has_scanned,
             Phase::Joining | Phase::Importing => {
-                let is_shaken = self.damaged_boot || self.older.is_some();
+                let is_shaken = self.facts.meta.shaken || self.older.is_some();
                 self.empty && !is_shaken && self.facts.unsure.is_empty()
             }
         };

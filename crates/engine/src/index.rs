@@ -171,6 +171,18 @@ pub struct Volatile {
     pub previous: Option<Content>,
 }
 
+impl Volatile {
+    /// After one more change, of a row with this content: durable with the later of the two. What
+    /// an earlier run left volatile stays so, for it was not looked at yet.
+    pub fn renewed(old: Option<Volatile>, epoch: u64, content: Option<&Content>) -> Volatile {
+        match old {
+            Some(old) if old.epoch <= FORMER => old,
+            Some(old) => Volatile { epoch: old.epoch.max(epoch), ..old },
+            None => Volatile { epoch, previous: content.cloned() },
+        }
+    }
+}
+
 /// The epoch of rows that were volatile when the program last ended. No change of this run has it.
 pub const FORMER: u64 = 1;
 
@@ -247,6 +259,9 @@ pub struct Meta {
     pub synced_ms: u64,
     /// Another machine lives, or lived, under this node's identity: what that wrote is not here.
     pub has_twin: bool,
+    /// The power went while rows were volatile, and what it left has not been looked at in full:
+    /// by this run or by those before it.
+    pub shaken: bool,
 }
 
 impl Meta {
@@ -266,6 +281,7 @@ impl Meta {
             synced: 0,
             synced_ms: 0,
             has_twin: false,
+            shaken: false,
         }
     }
 }

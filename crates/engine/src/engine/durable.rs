@@ -70,7 +70,7 @@ impl FolderEngine {
     /// When rows are to be made durable, if any are volatile.
     pub(super) fn sync_due_ms(&self) -> Option<u64> {
         // What is noted on a filesystem that was put back tells so until it was looked at in full.
-        let may_sync = !self.syncing && !self.damaged_boot && self.older.is_none();
+        let may_sync = !self.syncing && !self.facts.meta.shaken && self.older.is_none();
         let since = self.volatile_since_ms.filter(|_| may_sync)?;
         Some((since + SYNC_AFTER_MS).max(self.sync_rests_until_ms))
     }

@@ -265,7 +265,7 @@ impl FolderEngine {
 
     fn circumstances(&mut self, index: &dyn Index, began_ms: u64, batch: &Batch) -> Circumstances {
         let mut under = Circumstances {
-            power_back: self.damaged_boot.then_some(self.booted_at),
+            power_back: self.facts.meta.shaken.then_some(self.booted_at),
             older: self.older,
             epoch: self.epoch,
             gone: BTreeMap::new(),

@@ -75,7 +75,7 @@ impl FolderEngine {
             self.scan_due_ms = Some(self.now.mono_ms + LOOKS_AGAIN_MS);
             return;
         }
-        self.damaged_boot = false;
+        self.facts.meta.shaken = false;
         self.older = None;
         self.has_scanned = true;
         self.overlooked &= again;

@@ -8,7 +8,7 @@ use crate::proof::{broken, Mutant};
 
 impl FolderEngine {
     pub(super) fn publish_strays(&mut self, index: &mut dyn Index) {
-        let is_shaken = self.damaged_boot || self.older.is_some();
+        let is_shaken = self.facts.meta.shaken || self.older.is_some();
         if self.facts.meta.phase != Phase::Member || is_shaken {
             return;
         }

@@ -332,6 +332,21 @@ fn a_power_loss_before_the_first_scan_is_over_is_one_all_the_same() {
     assert!(side.engine.lost_power());
 }
 
+// Story (simulator, power=60, seed 2137): a machine lost its power, and its program was killed before
+// it had looked at all. The next start was in the same boot and took what was torn for users' edits.
+#[test]
+fn a_power_loss_is_not_forgotten_before_all_was_looked_at() {
+    let mut side = Side::new(1);
+    side.write("file", b'1');
+    let mut side = Side::boot(1, side.index, 2);
+    side.turn([Input::Tick]);
+    let mut side = Side::boot(1, side.index, 2);
+    assert!(side.engine.lost_power());
+    side.turn([Input::Scanned(true)]);
+    let side = Side::boot(1, side.index, 2);
+    assert!(!side.engine.lost_power());
+}
+
 // Story: one sync of the filesystem failed, on a full disk. No other was ever tried, so nothing
 // that the folder did until its next start was safe from a power loss, and nobody was told.
 #[test]

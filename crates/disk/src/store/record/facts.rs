@@ -34,6 +34,8 @@ struct MetaRecord {
     synced_ms: u64,
     #[prost(bool, tag = "12")]
     has_twin: bool,
+    #[prost(bool, tag = "13")]
+    shaken: bool,
 }
 
 /// Ends of ranges are written as lengths, which are short.
@@ -92,6 +94,7 @@ pub fn meta_bytes(meta: &Meta) -> Vec<u8> {
         synced: meta.synced,
         synced_ms: meta.synced_ms,
         has_twin: meta.has_twin,
+        shaken: meta.shaken,
     };
     record.encode_to_vec()
 }
@@ -118,6 +121,7 @@ pub fn read_meta(bytes: &[u8]) -> Result<Meta, ReadError> {
         synced: record.synced,
         synced_ms: record.synced_ms,
         has_twin: record.has_twin,
+        shaken: record.shaken,
     })
 }
 
