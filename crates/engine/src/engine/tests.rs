@@ -332,8 +332,9 @@ fn a_power_loss_before_the_first_scan_is_over_is_one_all_the_same() {
     assert!(side.engine.lost_power());
 }
 
-// Story (simulator, power=60, seed 2137): a machine lost its power, and its program was killed before
-// it had looked at all. The next start was in the same boot and took what was torn for users' edits.
+// Story (simulator, power=60, seed 2137): a machine lost its power, and its program was killed
+// before it had looked at all. The next start was in the same boot and took what was torn for
+// users' edits.
 #[test]
 fn a_power_loss_is_not_forgotten_before_all_was_looked_at() {
     let mut side = Side::new(1);

@@ -95,7 +95,7 @@ impl FolderEngine {
                 self.pending.recall_barred(index, id);
             }
             Step::Wait(Wait::Arrival) => self.wait_for_arrival(index, id),
-            Step::Need(..) | Step::Do { .. } if self.waits_for_quiet(id) => {}
+            step if brings_in(&step) && self.waits_for_quiet(id) => {}
             Step::Need(digest, size) => self.need(index, id, digest, size),
             Step::Do { act, dots, after_creates_of } => {
                 let mut brought = after_creates_of.into_iter();
@@ -425,9 +425,8 @@ impl FolderEngine {
     }
 
     pub(super) fn update(&mut self, index: &mut dyn Index, row: SeenRow, now: &Present) {
-        let volatile = row.volatile.clone();
-        let volatile =
-            volatile.or(Some(Volatile { epoch: self.epoch, previous: row.content.clone() }));
+        let old = row.volatile.clone();
+        let volatile = Some(Volatile::renewed(old, self.epoch, row.content.as_ref()));
         index.put_seen(&SeenRow {
             fingerprint: now.fingerprint.clone(),
             attributes: now.attributes.clone(),
@@ -562,6 +561,15 @@ fn staged_content(act: &Act) -> Option<Digest> {
         Act::Install { content, .. } => digest_of(Some(content)),
         Act::Keep { digest } => Some(*digest),
         _ => None,
+    }
+}
+
+/// Whether it takes in what others wrote. To let go of what is superseded is no such thing.
+fn brings_in(step: &Step) -> bool {
+    match step {
+        Step::Need(..) => true,
+        Step::Do { act, .. } => !matches!(**act, Act::Release { .. }),
+        _ => false,
     }
 }
 

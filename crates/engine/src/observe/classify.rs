@@ -7,8 +7,8 @@ use super::mint::Pen;
 use super::names::is_name_of;
 use super::{Batch, Change, Found, Observation, Present, Source};
 use crate::entry::{EntryId, Kind, Rank, Timestamp};
-use crate::index::{Handle, Index, SeenRow, Slot, ROOT_SLOT, UNDONE};
-use crate::ledger::{self, Facts};
+use crate::index::{Handle, Index, SeenRow, Slot, ROOT_SLOT};
+use crate::ledger::Facts;
 use crate::path::{Name, RelPath};
 use crate::proof::{broken, reached, Mutant};
 use crate::view::{self, Shown};
@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 mod aftermath;
 mod imports;
+mod mend;
 mod names;
 mod older;
 
@@ -233,7 +234,8 @@ impl Desk<'_> {
         self.detach(&moves);
         for ((row, path), old) in moves.into_iter().zip(origins) {
             self.make_way(&path, present);
-            let is_older = present.get(&path).is_some_and(|found| self.is_older(found));
+            let is_nobodys = |found| self.is_older(found) || self.is_back(&row, found);
+            let is_older = present.get(&path).is_some_and(is_nobodys);
             self.attach(&row, &path, old, is_older);
         }
     }
@@ -364,6 +366,7 @@ impl Desk<'_> {
                     Aftermath::Damage => self.mend(path, &row, Some(found)),
                     Aftermath::Undone => self.undone(path, &row, found),
                     Aftermath::Edit => self.change(path, &unshown(&row), found),
+                    Aftermath::Doubt => self.doubt(path, &row, found),
                     Aftermath::None => self.change(path, &row, found),
                 }
             }
@@ -530,50 +533,5 @@ impl Desk<'_> {
                 }
             }
         }
-    }
-
-    /// A power loss took attributes back: nothing is minted, the announced ones are set again.
-    fn undone(&mut self, path: &RelPath, row: &SeenRow, found: &Present) {
-        self.seen.damaged.push(path.clone());
-        let row = SeenRow {
-            fingerprint: found.fingerprint.clone(),
-            attributes: found.attributes.clone(),
-            ..row.clone()
-        };
-        self.pen.index.put_seen(&row);
-        ledger::mark(self.pen.facts, self.pen.index, row.entry, &[]);
-    }
-
-    /// A power loss undid something here: nothing is minted, the announced version comes back.
-    fn mend(&mut self, path: &RelPath, row: &SeenRow, found: Option<&Present>) {
-        let entry = row.entry;
-        self.seen.damaged.push(path.clone());
-        match found {
-            None => {
-                for below in all_children(&*self.pen.index, row.slot) {
-                    self.mend(
-                        &path.join(below.name.clone().expect("a child has a name")),
-                        &below,
-                        None,
-                    );
-                }
-                if row.kind == Kind::Dir {
-                    self.seen.dropped.push(row.fingerprint.handle.clone());
-                }
-                self.pen.index.remove_seen(row.slot);
-            }
-            Some(found) => {
-                let mut row = unshown(row);
-                row.fingerprint = found.fingerprint.clone();
-                row.attributes = found.attributes.clone();
-                row.content = found.content.clone().or(row.content);
-                row.soft = true;
-                if let Some(volatile) = &mut row.volatile {
-                    volatile.epoch = UNDONE;
-                }
-                self.pen.index.put_seen(&row);
-            }
-        }
-        ledger::mark(self.pen.facts, self.pen.index, entry, &[]);
     }
 }

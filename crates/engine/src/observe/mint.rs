@@ -308,6 +308,8 @@ impl Pen<'_> {
         entry.loc.write(version(dot, location), &row.dots.loc);
         let mut next = row.clone();
         (next.parent, next.name) = (parent.slot, Some(name.clone()));
+        let old = next.volatile.take();
+        next.volatile = Some(Volatile::renewed(old, self.epoch, next.content.as_ref()));
         next.dots.loc = vec![dot];
         let leaves = broken(Mutant::MoveLeavesContent);
         if !leaves && !reassert_data(&mut entry, &mut next.dots, dot) {

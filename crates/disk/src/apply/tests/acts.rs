@@ -366,9 +366,9 @@ pub(super) fn staged_content_is_kept_on_demand() {
     assert_eq!(bed.kept_bytes(), vec![b"loser from afar".to_vec()]);
 }
 
-// Story (simulator, power=60, seed 1568): a file that lost was torn in the conflict store by a power
-// loss. It came again from a peer, was not put there because something was, and could not be given
-// to anybody: two nodes waited for it for ever.
+// Story (simulator, power=60, seed 1568): a file that lost was torn in the conflict store by a
+// power loss. It came again from a peer, was not put there because something was, and could not be
+// given to anybody: two nodes waited for it for ever.
 #[test]
 fn what_is_torn_in_the_conflict_store_makes_way_for_what_is_whole() {
     let digest = digest_of(b"loser");

@@ -38,6 +38,9 @@ pub(super) enum Aftermath {
     Undone,
     /// Somebody has written there since, to what it had left.
     Edit,
+    /// As damage looks, but changed after what was announced: a user's, before the power went, and
+    /// whole or torn.
+    Doubt,
 }
 
 /// Judges what is found of a row that was volatile when the power went: its file may be what was
@@ -70,7 +73,10 @@ pub(super) fn aftermath(
     let untouched = now.ctime <= power_back;
     let unwritten = found.attributes.mtime <= power_back;
     reached("after a power loss it is not what was announced");
+    let is_blank = now.size == 0 || found.zeros;
     match untouched && (shorter || earlier) || unwritten && (found.zeros || older) {
+        // What was announced has no later time of change, nor has what was there before it.
+        true if now.ctime > was.ctime && !is_blank && !older => Aftermath::Doubt,
         true => Aftermath::Damage,
         false => Aftermath::Edit,
     }

@@ -8,10 +8,10 @@
 use super::aftermath::{aftermath, of_older, unshown, Aftermath};
 use super::{row_at, Desk};
 use crate::entry::{EntryId, Kind};
-use crate::index::SeenRow;
+use crate::index::{SeenRow, FORMER};
 use crate::observe::Present;
 use crate::path::{Name, RelPath};
-use crate::proof::reached;
+use crate::proof::{broken, reached, Mutant};
 use crate::view;
 
 impl Desk<'_> {
@@ -26,6 +26,14 @@ impl Desk<'_> {
     /// Whether it was found in an older copy, and nobody has changed it since.
     pub(super) fn is_older(&self, found: &Present) -> bool {
         self.under.older.is_some_and(|until| found.fingerprint.ctime <= until)
+    }
+
+    /// Whether a power loss took back its rename: whoever renames changes the time of change, too.
+    pub(super) fn is_back(&self, row: &SeenRow, found: &Present) -> bool {
+        let is_shaken = row.volatile.as_ref().is_some_and(|volatile| volatile.epoch <= FORMER);
+        let is_earlier = found.fingerprint.ctime < row.fingerprint.ctime;
+        let is_back = self.under.power_back.is_some() && is_shaken && is_earlier;
+        is_back && !broken(Mutant::PowerBelieved)
     }
 
     /// It cannot be read now. Whoever writes there has not seen what an older copy lacks.
