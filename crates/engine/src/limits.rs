@@ -160,8 +160,11 @@ pub const BARRIER_MS_MAX: u64 = 30_000;
 /// So many versions that one author loses at one file within [`STRIFE_MS`] are strife: what comes
 /// for the file waits (decisions A17).
 pub const STRIFE_LOSERS_MAX: usize = 5;
-/// How long without another loser, in milliseconds.
+/// How long a loser counts, in milliseconds.
 pub const STRIFE_MS: u64 = 60_000;
+/// Until so many milliseconds have passed without another loser: strife that goes on leaves no more
+/// than one each time, and who waits until all is in sync waits no longer than this.
+pub const QUIET_MS: u64 = 10_000;
 /// Files, each with one author, whose losers are counted.
 pub const STRIFE_FILES_MAX: usize = 4096;
 

@@ -1,9 +1,10 @@
 //! A file that loses versions again and again waits for quiet (decisions A17).
 //!
-//! Two that write one file all the time, each before it has seen what the other wrote, would leave
-//! a loser behind with each exchange. Who stops taking in what comes for it goes on writing over
-//! its own version, as the other does: two versions are left, however often both write. Counted for
-//! each author alone: what many wrote once while they were apart is no strife.
+//! Two that write one file all the time, each before it has seen what the other wrote, would
+//! leave a loser behind with each exchange. Who stops taking in what comes for it goes on
+//! writing over its own version, as the other does: two versions are left, however often both
+//! write in between. Counted for each author alone: what many wrote once while they were apart
+//! is no strife.
 
 use super::waits::path_of;
 use super::{Effect, FolderEngine};
@@ -11,7 +12,7 @@ use crate::content::Digest;
 use crate::dot::Incarnation;
 use crate::entry::EntryId;
 use crate::index::Index;
-use crate::limits::{STRIFE_FILES_MAX, STRIFE_LOSERS_MAX, STRIFE_MS};
+use crate::limits::{QUIET_MS, STRIFE_FILES_MAX, STRIFE_LOSERS_MAX, STRIFE_MS};
 use crate::proof::{broken, reached, Mutant};
 use std::collections::BTreeMap;
 
@@ -23,9 +24,9 @@ pub(super) struct Strife {
 }
 
 impl Strife {
-    /// A version of this author has lost. Whether the file rests from now on and did not before.
+    /// A version of this author has lost. Whether that is strife and was none before.
     fn lost(&mut self, id: EntryId, author: Incarnation, now_ms: u64) -> bool {
-        let was_resting = self.rests_until(id, now_ms).is_some();
+        let was_strife = self.last(id, now_ms).is_some();
         if self.losses.len() >= STRIFE_FILES_MAX {
             self.losses.retain(|_, times| times.iter().any(|&at_ms| is_recent(at_ms, now_ms)));
         }
@@ -36,19 +37,24 @@ impl Strife {
         let times = self.losses.entry((id, author)).or_default();
         times.retain(|&at_ms| is_recent(at_ms, now_ms));
         times.push(now_ms);
-        !was_resting && self.rests_until(id, now_ms).is_some()
+        !was_strife && self.last(id, now_ms).is_some()
     }
 
     /// Until when nothing that comes for this file is taken in, if it rests.
     fn rests_until(&self, id: EntryId, now_ms: u64) -> Option<u64> {
+        let until_ms = self.last(id, now_ms).map(|last_ms| last_ms + QUIET_MS);
+        until_ms.filter(|&until_ms| now_ms < until_ms && !broken(Mutant::NeverQuiet))
+    }
+
+    /// When it lost last, if there is strife about it.
+    fn last(&self, id: EntryId, now_ms: u64) -> Option<u64> {
         let from = (id, Incarnation([0; 16]));
         let of_file = self.losses.range(from..).take_while(|((of, _), _)| *of == id);
-        let until = of_file.filter_map(|(_, times)| {
-            let is_strife = times.iter().filter(|at_ms| is_recent(**at_ms, now_ms)).count();
-            let last = times.last().filter(|_| is_strife >= STRIFE_LOSERS_MAX)?;
-            Some(last + STRIFE_MS)
+        let last = of_file.filter_map(|(_, times)| {
+            let recent = times.iter().filter(|at_ms| is_recent(**at_ms, now_ms)).count();
+            times.last().filter(|_| recent >= STRIFE_LOSERS_MAX).copied()
         });
-        until.max().filter(|_| !broken(Mutant::NeverQuiet))
+        last.max()
     }
 }
 
@@ -67,7 +73,7 @@ impl FolderEngine {
         if self.strife.lost(id, lost.stamp.dot.incarnation, self.now.mono_ms) {
             reached("a file that loses again and again waits for quiet");
             let what = "changed in several places at once, again and again: what others write to \
-                        it waits until a minute has passed without a conflict";
+                        it waits until ten seconds have passed without a conflict";
             self.effects.push(Effect::Notice(path_of(index, id), what.to_string()));
         }
     }

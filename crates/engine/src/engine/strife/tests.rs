@@ -6,7 +6,7 @@ use crate::content::Digest;
 use crate::dot::Incarnation;
 use crate::engine::{Effect, Input, Why};
 use crate::entry::EntryId;
-use crate::limits::{STRIFE_FILES_MAX, STRIFE_LOSERS_MAX, STRIFE_MS};
+use crate::limits::{QUIET_MS, STRIFE_FILES_MAX, STRIFE_LOSERS_MAX, STRIFE_MS};
 use crate::plan::{Act, Outcome};
 
 const FILE: EntryId = EntryId([1; 16]);
@@ -26,9 +26,11 @@ fn one_authors_losers_within_a_minute_are_strife_and_those_of_many_are_not() {
     }
     assert!(strife.lost(FILE, author(1), 10), "it rests from now on");
     assert!(!strife.lost(FILE, author(1), 11), "it rests already");
-    assert_eq!(strife.rests_until(FILE, 11), Some(11 + STRIFE_MS));
+    assert_eq!(strife.rests_until(FILE, 11), Some(11 + QUIET_MS));
     assert_eq!(strife.rests_until(EntryId([2; 16]), 11), None, "another file");
-    assert_eq!(strife.rests_until(FILE, 11 + STRIFE_MS), None, "a minute has passed");
+    assert_eq!(strife.rests_until(FILE, 11 + QUIET_MS), None, "it is quiet");
+    assert!(!strife.lost(FILE, author(1), 11 + QUIET_MS), "the same strife, which was told of");
+    assert!(strife.rests_until(FILE, 12 + QUIET_MS).is_some(), "one loser, and it rests again");
 }
 
 #[test]
@@ -101,8 +103,8 @@ fn two_that_write_one_file_all_the_time_leave_five_losers_and_then_wait_for_quie
     assert_eq!((kept, noted), (STRIFE_LOSERS_MAX, 1), "{rounds:?}");
     let waiting = a.engine.waiting(&a.index, 1);
     assert_eq!(waiting.first().map(|waiting| &waiting.why), Some(&Why::Quiet));
-    assert!(a.engine.deadline().is_some_and(|at_ms| at_ms <= a.now.mono_ms + STRIFE_MS));
-    a.now.mono_ms += STRIFE_MS;
+    assert!(a.engine.deadline().is_some_and(|at_ms| at_ms <= a.now.mono_ms + QUIET_MS));
+    a.now.mono_ms += QUIET_MS;
     let effects = a.turn([Input::Tick]);
     let (kept, _) = carry_out(&mut a, effects);
     assert_eq!(kept, 1, "it is quiet, and the last that was written is kept");
