@@ -22,7 +22,7 @@ mod names;
 pub use bodies::{body_of, is_body, is_shown, shows, whole};
 pub(crate) use bodies::{claims, is_over};
 pub use names::suffixed;
-pub(crate) use names::{beside, suffix_of};
+pub(crate) use names::{beside, relocated, suffix_of};
 
 /// Where the tree shows an entry.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -114,7 +114,7 @@ pub fn place(index: &dyn Index, id: EntryId) -> Shown {
     let Some(at) = at else { return Shown::Orphan };
     let Some(parents) = united(index, at.parent) else { return Shown::Orphan };
     if at.relocated {
-        let name = names::relocated(index, &parents, id, &at.name);
+        let name = relocated(index, &parents, id, &at.name);
         return Shown::At { parent: parents[0], name };
     }
     names::among(index, &stored, &parents, &at.name)

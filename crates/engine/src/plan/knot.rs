@@ -86,7 +86,8 @@ pub(super) fn is_inside(index: &dyn Index, inner: &SeenRow, outer: &SeenRow) -> 
     true
 }
 
-/// From where to where `row` steps aside; `None` if it already did, or the name is taken.
+/// From where to where `row` steps aside; `None` if it already did, or the name is taken. Who made
+/// something in it there has made that name one of the tree: somebody may come to claim it.
 pub(super) fn aside(index: &dyn Index, row: &SeenRow) -> Option<(Place, Place)> {
     let Shown::At { parent, name } = view::place(index, row.entry) else { return None };
     let mut above = parent;
@@ -99,7 +100,8 @@ pub(super) fn aside(index: &dyn Index, row: &SeenRow) -> Option<(Place, Place)> 
             },
         }
     };
-    let free = view::suffixed(&name, &view::hex(&row.entry.0[..4]));
+    let parents = view::united(index, above)?;
+    let free = view::relocated(index, &parents, row.entry, &name);
     let taken = index.seen_named(dir.slot, &free).is_some();
     (!taken).then(|| Some((place_of(index, row)?, place_in(index, &dir, &free)?)))?
 }

@@ -81,8 +81,8 @@ fn free_name(
     })
 }
 
-/// `stem~<id>.ext`: what a directory taken out of a cycle is called.
-pub(super) fn relocated(index: &dyn Index, parents: &[EntryId], id: EntryId, name: &Name) -> Name {
+/// `stem~<id>.ext`: what a directory taken out of a cycle is called, and what steps aside.
+pub(crate) fn relocated(index: &dyn Index, parents: &[EntryId], id: EntryId, name: &Name) -> Name {
     unclaimed(index, parents, [4, 6, 8, 16], |n| suffixed(name, &hex(&id.0[..n])))
 }
 

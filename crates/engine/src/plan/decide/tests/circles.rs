@@ -35,6 +35,19 @@ fn who_steps_aside_goes_above_what_it_has_to_let_out_first() {
     check(&nested, &turned, &steps, &["d/", "d/p/", "d/p/in/", "r/"]);
 }
 
+// Story (simulator, seed 6392): a directory had stepped aside. Somebody renamed another into it, so
+// that elsewhere its name aside was that of a deleted directory which lived on for what was in it.
+// The one that had stepped aside belonged below that. It stood at the very name and had nowhere to
+// step to: all waited for one another for ever.
+#[test]
+fn who_stands_at_its_own_name_aside_steps_on_if_another_is_to_have_that() {
+    let before = [d(1, 0, "a~01010101")];
+    let after = [d(1, 0, "a~01010101").at(1, 3, "a"), d(2, 0, "a~01010101"), d(3, 2, "b")];
+    let steps = [(1, "a~01010101 -> a~010101010101"), (2, "wait for 1")];
+    let disk = ["a~01010101/", "a~01010101/b/", "a~01010101/b/a/"];
+    check(&before, &after, &steps, &disk);
+}
+
 // Who lies in the other cannot change places with it: no kernel does that.
 #[test]
 fn nobody_swaps_places_with_what_lies_in_it_though_each_wants_the_place_of_the_other() {
