@@ -123,7 +123,7 @@ impl FolderEngine {
         let older = durable::older_until(&facts.meta, opening.noted);
         let epoch = durable::first_epoch(&facts.meta, opening.noted);
         let mut engine = FolderEngine {
-            renewal: Renewal::since(facts.meta.counter),
+            renewal: Renewal::since(facts.meta.counter, course),
             facts,
             exchange,
             fetch: Fetch::default(),
@@ -367,7 +367,7 @@ impl FolderEngine {
             // On its way when the conversation ended.
             return Ok(());
         }
-        if self.outlived(&*index, &message) {
+        if self.outlived(&*index, peer, &message) {
             self.renewal.hold(Input::Message(peer, message));
             return Ok(());
         }

@@ -7,7 +7,7 @@
 //! runs twice is told so in the same way (docs/decisions/0012).
 
 use super::{Effect, FolderEngine, Input, Now, Opening, Witness};
-use crate::dot::{Dot, Incarnation, Knowledge};
+use crate::dot::{Dot, Incarnation, Knowledge, NodeId};
 use crate::entry::{Data, Entry, EntryId, IncarnationRecord, Location, Stamped};
 use crate::index::{Index, Meta, SeenDots};
 use crate::ledger::{self, Author, Facts};
@@ -16,7 +16,7 @@ use crate::message::Message;
 use crate::proof::{broken, reached, Mutant};
 use crate::register::{Register, Version};
 use crate::wire::{self, Minted};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// More entries than one operation ever spans (decisions A10: 16).
 const ENTRIES_PER_DOT_MAX: usize = 1024;
@@ -61,12 +61,29 @@ pub(super) struct Renewal {
     /// The counter at which this run began: a higher dot of this life was minted in this run.
     floor: u64,
     last_ms: Option<u64>,
+    /// What the opening did with the life before.
+    course: Course,
+    /// Who has said what it knows since.
+    met: BTreeSet<NodeId>,
 }
 
 impl Renewal {
-    pub(super) fn since(floor: u64) -> Renewal {
-        let (is_under_way, has_twin) = (false, false);
-        Renewal { is_under_way, has_twin, held: Vec::new(), floor, last_ms: None }
+    pub(super) fn since(floor: u64, course: Course) -> Renewal {
+        Renewal {
+            is_under_way: false,
+            has_twin: false,
+            held: Vec::new(),
+            floor,
+            last_ms: None,
+            course,
+            met: BTreeSet::new(),
+        }
+    }
+
+    /// Whether lives of ours that the peer names may be our own before this index was put back:
+    /// now, as the opening found, or before an earlier run that ended before it heard of them.
+    fn may_have_forgotten(&self, peer: NodeId) -> bool {
+        self.course == Course::PutBack || !self.met.contains(&peer)
     }
 
     pub(super) fn is_under_way(&self) -> bool {
@@ -91,17 +108,19 @@ impl FolderEngine {
     /// Whether the peer that says this knows more of our life than we have lived, or of a life of
     /// ours that we never lived: a new one is asked for. One that says so again and again is not
     /// believed.
-    pub(super) fn outlived(&mut self, index: &dyn Index, message: &Message) -> bool {
-        let has_twin = self.names_a_strange_life(index, message);
+    pub(super) fn outlived(&mut self, index: &dyn Index, peer: NodeId, message: &Message) -> bool {
+        let is_strange = self.names_a_strange_life(index, message);
+        let has_twin = is_strange && !self.renewal.may_have_forgotten(peer);
         self.facts.meta.has_twin |= has_twin;
         let rests_until_ms = self.renewal.last_ms.map_or(0, |last_ms| last_ms + LIFE_MS_MIN);
-        if self.now.mono_ms < rests_until_ms || broken(Mutant::LifeGoesOn) {
+        let rests = self.now.mono_ms < rests_until_ms || broken(Mutant::LifeGoesOn);
+        if rests || !is_strange && !self.exchange.outlives(&self.facts, message) {
+            if matches!(message, Message::Share(_)) {
+                self.renewal.met.insert(peer);
+            }
             return false;
         }
-        if !has_twin && !self.exchange.outlives(&self.facts, message) {
-            return false;
-        }
-        if has_twin {
+        if is_strange {
             reached("a life of ours that we never lived");
         }
         (self.renewal.is_under_way, self.renewal.has_twin) = (true, has_twin);

@@ -299,6 +299,32 @@ fn who_lives_twice_does_not_speak_for_what_the_other_wrote() {
     assert_eq!(files(&b)["new"], "n", "nobody has asked the other");
 }
 
+// Story (simulator, seeds 903 and 1985 with power=60): the power was lost, and with it what was
+// written last; then the index was put back to before that boot. The peers named the life between,
+// and the node took it for that of a twin: what was lost was waited for, for ever.
+#[test]
+fn lives_that_an_index_forgot_as_it_was_put_back_are_no_twins() {
+    let between = Incarnation([102; 16]);
+    let put_back = Witness::Last(between, 1);
+    for (witness, is_killed) in [(put_back, false), (put_back, true), (Witness::Missing, false)] {
+        let (mut a, mut b) = (Side::new(1), Side::new(2));
+        b.write("old", b'o');
+        meet(&mut a, &mut b);
+        let copy = b.index.clone();
+        let (mut b, _) = start(2, b.index, 102, Witness::Missing);
+        b.make("lost", b'l');
+        meet_again(&mut a, &mut b);
+        let (mut b, _) = start(2, copy, 103, witness);
+        b.make("new", b'n');
+        if is_killed {
+            (b, _) = start(2, b.index, 104, Witness::Last(Incarnation([103; 16]), 1));
+        }
+        assert_eq!(renew(&mut a, &mut b, 105), 0, "{witness:?} {is_killed}: it runs once");
+        assert!(!b.engine.meta().has_twin, "{witness:?} {is_killed}");
+        assert_same(&a, &b);
+    }
+}
+
 /// Of each file: its contents, however many versions have them.
 fn contents(side: &Side) -> BTreeMap<String, BTreeSet<char>> {
     files(side).into_iter().map(|(name, letters)| (name, letters.chars().collect())).collect()
