@@ -346,7 +346,7 @@ impl Pending {
 
     /// When the next pause is over.
     pub fn deadline(&self) -> Option<u64> {
-        let all = [&self.retries, &self.seeks, &self.barriers];
+        let all = [&self.retries, &self.seeks, &self.rests, &self.barriers];
         all.into_iter().filter_map(Pauses::deadline).min()
     }
 

@@ -44,10 +44,10 @@ impl Pauses {
         until_ms
     }
 
-    /// The entry's pause lasts until then, whatever it was.
+    /// The entry's pause lasts until then, whatever it was; the next is the shortest again.
     pub fn until(&mut self, id: EntryId, until_ms: u64) {
         self.woken(id);
-        self.pauses.insert(id, Pause { ms: 0, until_ms, count: 1 });
+        self.pauses.insert(id, Pause { ms: RETRY_MS_MIN / 2, until_ms, count: 1 });
         self.due.insert((until_ms, id));
     }
 

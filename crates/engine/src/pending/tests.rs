@@ -299,6 +299,21 @@ fn what_may_come_any_time_is_looked_for_after_seconds_however_long_it_did_not() 
     assert_eq!(pending.deadline(), Some(RETRY_MS_MAX));
 }
 
+// Story (end to end, `kill -9` under load): the end of a rest was no deadline. A file in strife was
+// taken up when somebody asked for the status, and not before.
+#[test]
+fn every_pause_is_a_deadline() {
+    let (mut pending, index) = pending(1);
+    assert_eq!(all(&mut pending), [1]);
+    assert_eq!(pending.deadline(), None);
+    pending.rest(id(1), 700);
+    assert_eq!(pending.deadline(), Some(700));
+    pending.expire(&index, 700);
+    assert_eq!((all(&mut pending), pending.deadline()), (vec![1], None));
+    pending.retry(id(1), 1_000);
+    assert!(pending.deadline().is_some_and(|at_ms| at_ms > 1_000));
+}
+
 /// A creation had once waited for a file, and waited for its content by now. It still counted as
 /// held up by that file, which was replaced before the creation was there (decisions A19).
 #[test]
