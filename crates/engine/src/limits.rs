@@ -157,15 +157,16 @@ pub const SEEK_MS_MAX: u64 = 5 * 60 * 1000;
 /// (decisions A19).
 pub const BARRIER_MS_MAX: u64 = 30_000;
 
-/// So many versions that one author loses at one file within [`STRIFE_MS`] are strife: what comes
-/// for the file waits (decisions A17).
-pub const STRIFE_LOSERS_MAX: usize = 5;
-/// How long a loser counts, in milliseconds.
+/// So many versions of ours that conflict with others' at one file within [`STRIFE_MS`] are strife:
+/// what comes for the file waits for quiet (decisions A17).
+pub const STRIFE_VERSIONS_MAX: usize = 5;
+/// How long a conflict counts, and the longest that a file waits for quiet, in milliseconds: a file
+/// that is never quiet leaves one loser each time.
 pub const STRIFE_MS: u64 = 60_000;
-/// Until so many milliseconds have passed without another loser: strife that goes on leaves no more
-/// than one each time, and who waits until all is in sync waits no longer than this.
-pub const QUIET_MS: u64 = 10_000;
-/// Files, each with one author, whose losers are counted.
+/// A file that was not written for so long on this node is quiet, in milliseconds. Who waits until
+/// all is in sync waits no longer for it.
+pub const QUIET_MS: u64 = 2_000;
+/// Files whose conflicts are counted.
 pub const STRIFE_FILES_MAX: usize = 4096;
 
 /// How deep a tree may be, in directories: PATH_MAX / 2.

@@ -179,7 +179,7 @@ mutants! {
     DeniesUnseen,
     /// What may lie in staging, not looked at since it was displaced, is denied all the same.
     DeniesWhatIsLeft,
-    /// What comes for a file that loses again and again is taken in all the same.
+    /// What comes for a file that conflicts again and again is taken in all the same.
     NeverQuiet,
 }
 

@@ -1,60 +1,92 @@
-//! A file that loses versions again and again waits for quiet (decisions A17).
+//! A file that conflicts again and again waits for quiet (decisions A17).
 //!
-//! Two that write one file all the time, each before it has seen what the other wrote, would
-//! leave a loser behind with each exchange. Who stops taking in what comes for it goes on
-//! writing over its own version, as the other does: two versions are left, however often both
-//! write in between. Counted for each author alone: what many wrote once while they were apart
-//! is no strife.
+//! Two that write one file all the time, each before it has seen what the other wrote, would leave
+//! a loser behind with each exchange. Who stops taking in what comes for it goes on writing over
+//! its own version, as the other does: two versions are left, however often both write. Only what
+//! is written here counts, and each version once, however many it met: what others have among
+//! themselves, and what many wrote while they were apart, is taken in at once.
 
 use super::waits::path_of;
 use super::{Effect, FolderEngine};
-use crate::content::Digest;
-use crate::dot::Incarnation;
+use crate::dot::Dot;
 use crate::entry::EntryId;
 use crate::index::Index;
-use crate::limits::{QUIET_MS, STRIFE_FILES_MAX, STRIFE_LOSERS_MAX, STRIFE_MS};
+use crate::limits::{QUIET_MS, STRIFE_FILES_MAX, STRIFE_MS, STRIFE_VERSIONS_MAX};
 use crate::proof::{broken, reached, Mutant};
 use std::collections::BTreeMap;
 
-/// When which file lost a version of which author, by the monotonic clock, if that is less than
-/// [`STRIFE_MS`] ago. Gone with the program: what is counted then begins at nothing.
+/// What is known of files that conflicted less than [`STRIFE_MS`] ago, by the monotonic clock. Gone
+/// with the program: what is counted then begins at nothing.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Strife {
-    losses: BTreeMap<(EntryId, Incarnation), Vec<u64>>,
+    files: BTreeMap<EntryId, File>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct File {
+    /// Our versions that met others', and when.
+    met: Vec<(Dot, u64)>,
+    rest: Option<Rest>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Rest {
+    since_ms: u64,
+    /// Our last version, and when we saw that it was this.
+    own: Dot,
+    seen_ms: u64,
 }
 
 impl Strife {
-    /// A version of this author has lost. Whether that is strife and was none before.
-    fn lost(&mut self, id: EntryId, author: Incarnation, now_ms: u64) -> bool {
-        let was_strife = self.last(id, now_ms).is_some();
-        if self.losses.len() >= STRIFE_FILES_MAX {
-            self.losses.retain(|_, times| times.iter().any(|&at_ms| is_recent(at_ms, now_ms)));
+    /// Our version has met another: one of the two lost. Whether the file is in strife from now on,
+    /// and was not before.
+    fn met(&mut self, id: EntryId, own: Dot, now_ms: u64) -> bool {
+        if self.files.len() >= STRIFE_FILES_MAX {
+            self.files.retain(|_, file| file.met.iter().any(|met| is_recent(met.1, now_ms)));
         }
-        if self.losses.len() >= STRIFE_FILES_MAX {
+        if self.files.len() >= STRIFE_FILES_MAX {
             // So many at once are one great meeting, and no strife about a few.
             return false;
         }
-        let times = self.losses.entry((id, author)).or_default();
-        times.retain(|&at_ms| is_recent(at_ms, now_ms));
-        times.push(now_ms);
-        !was_strife && self.last(id, now_ms).is_some()
+        let file = self.files.entry(id).or_default();
+        if file.met.iter().any(|(dot, _)| *dot == own) {
+            return false;
+        }
+        file.met.retain(|(_, at_ms)| is_recent(*at_ms, now_ms));
+        let was_strife = file.met.len() >= STRIFE_VERSIONS_MAX;
+        file.met.push((own, now_ms));
+        let is_strife = file.met.len() >= STRIFE_VERSIONS_MAX;
+        if is_strife && file.rest.is_none() && !broken(Mutant::NeverQuiet) {
+            file.rest = Some(Rest { since_ms: now_ms, own, seen_ms: now_ms });
+        }
+        is_strife && !was_strife
     }
 
-    /// Until when nothing that comes for this file is taken in, if it rests.
-    fn rests_until(&self, id: EntryId, now_ms: u64) -> Option<u64> {
-        let until_ms = self.last(id, now_ms).map(|last_ms| last_ms + QUIET_MS);
-        until_ms.filter(|&until_ms| now_ms < until_ms && !broken(Mutant::NeverQuiet))
+    /// Until when nothing that comes for this file is taken in, if it rests: until we have written
+    /// nothing for [`QUIET_MS`], and no longer than [`STRIFE_MS`]. All that has come is taken in
+    /// then.
+    fn rests_until(&mut self, id: EntryId, own: Option<Dot>, now_ms: u64) -> Option<u64> {
+        let file = self.files.get_mut(&id)?;
+        let rest = file.rest.as_mut()?;
+        let until_ms = (rest.seen_ms + QUIET_MS).min(rest.since_ms + STRIFE_MS);
+        if now_ms < until_ms {
+            return Some(until_ms);
+        }
+        let last = own.unwrap_or(rest.own);
+        if last != rest.own && is_recent(rest.since_ms, now_ms) {
+            (rest.own, rest.seen_ms) = (last, now_ms);
+            return Some((now_ms + QUIET_MS).min(rest.since_ms + STRIFE_MS));
+        }
+        file.rest = None;
+        // Whatever this one meets now was there before: it is no new conflict.
+        if file.met.iter().all(|(dot, _)| *dot != last) {
+            file.met.push((last, now_ms));
+        }
+        None
     }
 
-    /// When it lost last, if there is strife about it.
-    fn last(&self, id: EntryId, now_ms: u64) -> Option<u64> {
-        let from = (id, Incarnation([0; 16]));
-        let of_file = self.losses.range(from..).take_while(|((of, _), _)| *of == id);
-        let last = of_file.filter_map(|(_, times)| {
-            let recent = times.iter().filter(|at_ms| is_recent(**at_ms, now_ms)).count();
-            times.last().filter(|_| recent >= STRIFE_LOSERS_MAX).copied()
-        });
-        last.max()
+    fn is_resting(&self, id: EntryId) -> bool {
+        self.files.get(&id).is_some_and(|file| file.rest.is_some())
     }
 }
 
@@ -64,23 +96,23 @@ fn is_recent(at_ms: u64, now_ms: u64) -> bool {
 
 impl FolderEngine {
     /// What the entry showed, or was to be shown as, went to the conflict store.
-    pub(super) fn has_lost(&mut self, index: &dyn Index, id: EntryId, loser: &Digest) {
-        let Some(stored) = index.entry(id) else { return };
-        let mut versions = stored.entry.data.versions().iter().map(|version| &version.value);
-        let Some(lost) = versions.find(|data| data.content.digest() == Some(*loser)) else {
-            return;
-        };
-        if self.strife.lost(id, lost.stamp.dot.incarnation, self.now.mono_ms) {
-            reached("a file that loses again and again waits for quiet");
+    pub(super) fn has_lost(&mut self, index: &dyn Index, id: EntryId) {
+        let Some(own) = self.own_version(index, id) else { return };
+        if self.strife.met(id, own, self.now.mono_ms) {
+            reached("a file that conflicts again and again waits for quiet");
             let what = "changed in several places at once, again and again: what others write to \
-                        it waits until ten seconds have passed without a conflict";
+                        it waits until nobody here has written it for two seconds, a minute at most";
             self.effects.push(Effect::Notice(path_of(index, id), what.to_string()));
         }
     }
 
     /// Whether the entry waits for quiet; it is taken up again then.
-    pub(super) fn waits_for_quiet(&mut self, id: EntryId) -> bool {
-        let until_ms = self.strife.rests_until(id, self.now.mono_ms);
+    pub(super) fn waits_for_quiet(&mut self, index: &dyn Index, id: EntryId) -> bool {
+        if !self.strife.is_resting(id) {
+            return false;
+        }
+        let own = self.own_version(index, id);
+        let until_ms = self.strife.rests_until(id, own, self.now.mono_ms);
         if let Some(until_ms) = until_ms {
             self.pending.rest(id, until_ms);
         }
@@ -89,7 +121,14 @@ impl FolderEngine {
 
     /// The same, for whoever asks why it waits.
     pub(super) fn is_resting(&self, id: EntryId) -> bool {
-        self.strife.rests_until(id, self.now.mono_ms).is_some()
+        self.strife.is_resting(id)
+    }
+
+    /// What was last written here, if it is one of the versions that the file has.
+    fn own_version(&self, index: &dyn Index, id: EntryId) -> Option<Dot> {
+        let stored = index.entry(id)?;
+        let dots = stored.entry.data.versions().iter().map(|version| version.value.stamp.dot);
+        dots.filter(|dot| dot.incarnation == self.facts.meta.incarnation).max()
     }
 }
 

@@ -95,7 +95,7 @@ impl FolderEngine {
                 self.pending.recall_barred(index, id);
             }
             Step::Wait(Wait::Arrival) => self.wait_for_arrival(index, id),
-            step if brings_in(&step) && self.waits_for_quiet(id) => {}
+            step if brings_in(&step) && self.waits_for_quiet(index, id) => {}
             Step::Need(digest, size) => self.need(index, id, digest, size),
             Step::Do { act, dots, after_creates_of } => {
                 let mut brought = after_creates_of.into_iter();
@@ -273,8 +273,8 @@ impl FolderEngine {
             Outcome::Done { now, refused, displaced } => {
                 let before = index.seen_of(id);
                 self.record(index, &flight, &now, refused, displaced.is_none());
-                if let Some(loser) = flight.act.keeps() {
-                    self.has_lost(index, id, &loser);
+                if flight.act.keeps().is_some() {
+                    self.has_lost(index, id);
                 }
                 if let Some(found) = displaced {
                     self.rescue(index, &flight, before, &found);
