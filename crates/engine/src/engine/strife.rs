@@ -101,7 +101,8 @@ impl FolderEngine {
         if self.strife.met(id, own, self.now.mono_ms) {
             reached("a file that conflicts again and again waits for quiet");
             let what = "changed in several places at once, again and again: what others write to \
-                        it waits until nobody here has written it for two seconds, a minute at most";
+                        it waits until nobody here has written it for two seconds, or a minute \
+                        has passed";
             self.effects.push(Effect::Notice(path_of(index, id), what.to_string()));
         }
     }
