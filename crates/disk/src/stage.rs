@@ -2,8 +2,8 @@
 //!
 //! Not a cache: what lies here is waiting to be installed. `<hash>.part` is incomplete and never
 //! holds user data; `<hash>` is complete and its bytes were hashed. A part survives a restart and
-//! goes on at its length; `<hash>.new` is written in one step and does not. Durability is the
-//! installer's business (`apply`, one sync per batch).
+//! goes on at its length; `<hash>.new` is written in one step, and is whole or of no use.
+//! Durability is the installer's business (`apply`, one sync per batch).
 //! Called by the daemon's transfer workers, several at once, and by `apply`.
 
 use crate::fs::{Fs, Volume};
@@ -211,22 +211,29 @@ fn close_one<F: Fs>(parts: &mut Parts<F>) -> bool {
 
 impl<F: Fs> Stage<F> {
     /// Opens `dir`, the staging directory itself. What is complete is hashed again: a power loss
-    /// may have torn what was never synced.
+    /// may have torn what was never synced. Or it took the name alone from what is whole, and that
+    /// may be the last copy there is: what takes no time to hash is looked into.
     pub fn open(fs: Arc<F>, dir: F::Dir) -> io::Result<Stage<F>> {
-        let (mut found, mut torn) = (Vec::new(), Vec::new());
+        let mut found = Vec::new();
         fs.list(&dir, &mut |name, _| {
-            found.extend(parse_digest(name.as_bytes()));
-            torn.extend(parse_beginning(name.as_bytes(), b".new"));
+            let suffixes: [&[u8]; 3] = [b"", b".new", b".part"];
+            let digest = suffixes.iter().find_map(|end| parse_beginning(name.as_bytes(), end));
+            found.extend(digest.map(|digest| (digest, name.clone())));
         })?;
-        torn.iter().try_for_each(|digest| fs.remove_own(&dir, &new_name(digest)))?;
         let mut ready = BTreeMap::new();
-        for digest in found {
-            let file = fs.open_file(&dir, &whole_name(&digest))?;
-            let (really, content) = read_whole(&*fs, &file)?;
+        for (digest, name) in found {
+            let (whole, is_part) = (whole_name(&digest), name == part_name(&digest));
+            if is_part && fs.stat(&dir, &name)?.size > PIECE_BYTES_MAX as u64 {
+                continue;
+            }
+            let (really, content) = read_whole(&*fs, &fs.open_file(&dir, &name)?)?;
             if really == digest {
+                if name != whole {
+                    fs.rename_over((&dir, &name), (&dir, &whole))?;
+                }
                 ready.insert(digest, content);
-            } else {
-                fs.remove_own(&dir, &whole_name(&digest))?;
+            } else if !is_part {
+                fs.remove_own(&dir, &name)?;
             }
         }
         let (ready, lacking) = (Mutex::new(ready), AtomicU64::new(0));

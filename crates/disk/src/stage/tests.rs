@@ -1,6 +1,6 @@
 //! Whole, verified, resumable; refused when it would not fit.
 
-use super::{digest_of, Stage, StageError, Staged, PARTS_MAX};
+use super::{digest_of, new_name, part_name, Stage, StageError, Staged, PARTS_MAX};
 use crate::fs::Fs;
 use crate::linux::Linux;
 use engine::content::Digest;
@@ -92,6 +92,24 @@ fn a_part_goes_on_at_its_length_after_a_restart_and_a_torn_whole_is_dropped() {
     assert_eq!(stage.put(digest, 6, 0, b"").unwrap(), Staged::Progress(3));
     assert_eq!(stage.put(digest, 6, 3, b"two").unwrap(), Staged::Complete);
     assert_eq!(self::stage(place.path()).complete(), vec![digest]);
+}
+
+// Story (simulator, seed 2640 with power=60): of two machines that lost their power at once one had
+// written a file, and it was gone. The other had it whole in staging, but under the name that it
+// has while it is written; it threw it away, and both agreed that the file was lost.
+#[test]
+fn what_is_whole_and_lost_only_its_name_is_found() {
+    for name in [new_name, part_name] {
+        let place = tempfile::tempdir().unwrap();
+        let (whole, torn) = (digest_of(b"whole"), digest_of(b"torn"));
+        for (digest, bytes) in [(whole, b"whole"), (torn, b"\0\0\0\0\0")] {
+            std::fs::write(place.path().join(name(&digest).to_string()), bytes).unwrap();
+        }
+        let stage = stage(place.path());
+        assert_eq!(stage.complete(), [whole]);
+        assert!(names(place.path()).contains(&whole.to_string()));
+        assert!(!names(place.path()).contains(&name(&whole).to_string()));
+    }
 }
 
 #[test]
