@@ -132,7 +132,8 @@ impl Pen<'_> {
         let hlc = self.time(Some(found));
         let dot = self.facts.mint();
         let stamp = self.stamp(hlc, dot);
-        self.reassert(&mut entry, &mut dots, stamp, None);
+        let here = Some((parent.entry, name.clone()));
+        self.reassert(&mut entry, &mut dots, stamp, here);
         let weighed = self.weighed(stamp);
         write_data(&mut entry, &mut dots, found.content.clone(), &[], weighed, dot);
         write_attributes(&mut entry, &mut dots, None, &found.attributes, stamp);
@@ -170,7 +171,8 @@ impl Pen<'_> {
                 previous = row.content.clone();
                 let knows = !self.may_stand_on_another(row, found);
                 let stamp = self.weighed(stamp);
-                self.reassert(&mut entry, &mut dots, stamp, Some(row));
+                let here = revive::shown_place(self.index, row);
+                self.reassert(&mut entry, &mut dots, stamp, here);
                 self.write(&mut entry, body.as_mut(), &mut dots, content.clone(), knows, stamp);
                 if broken(Mutant::EditSupersedesAll) {
                     entry.data.supersede(&all);
@@ -411,30 +413,36 @@ impl Pen<'_> {
         }
     }
 
-    /// Writes the place that this disk shows once more under the new dot, its stamp as it was. That
-    /// of an entry that others have forgotten altogether is where the row is.
+    /// Writes the place that this disk shows once more under the new dot, its stamp as it was: that
+    /// is `here`, if anybody put the entry there, though perhaps with bytes that are not shown yet.
+    /// So it is for an entry that others have forgotten altogether.
     pub(super) fn reassert(
         &mut self,
         entry: &mut Entry,
         dots: &mut SeenDots,
         stamp: Stamp,
-        row: Option<&SeenRow>,
+        here: Option<(EntryId, Name)>,
     ) {
         if broken(Mutant::NoReassert) {
             return;
         }
         let dot = stamp.dot;
         let seen = std::mem::take(&mut dots.loc);
-        let shown = entry.loc.versions().iter().filter(|v| seen.contains(&v.dot));
-        let present = shown.filter(|v| matches!(v.value.state, Presence::At(_)));
-        let best = present.max_by_key(|v| v.value.stamp).map(|v| v.value.clone());
-        let shown = || {
-            let (parent, name) = revive::shown_place(self.index, row?)?;
-            Some(revive::here(parent, name, stamp))
-        };
-        let Some(location) = best.or_else(|| any_place(entry)).or_else(shown) else { return };
+        let is_here = |at: &Location| here.as_ref() == Some(&(at.parent, at.name.clone()));
+        let versions = entry.loc.versions().iter();
+        let present = versions.filter(|v| matches!(v.value.state, Presence::At(_)));
+        let shown = present.filter(|v| seen.contains(&v.dot) || is_here(&v.value));
+        let best = shown.map(|v| v.value.clone()).max_by_key(|at| (is_here(at), at.stamp));
+        let row = || here.clone().map(|(parent, name)| revive::here(parent, name, stamp));
+        let Some(location) = best.or_else(|| any_place(entry)).or_else(row) else { return };
         entry.loc.write(version(dot, location), &seen);
         dots.loc = vec![dot];
+    }
+
+    /// The root's own attributes, which the first node gives and every other takes over.
+    pub fn root(&mut self, row: &SeenRow, found: &Present) {
+        assert!(row.entry == ROOT, "only the root is its own parent");
+        self.change(row, found);
     }
 
     pub(super) fn put(&mut self, entry: Entry, context: Option<u64>, dot: Dot) {
@@ -588,13 +596,5 @@ pub(super) fn write_attributes(
         let value: Stamped<Xattrs> = Stamped { stamp, value: found.xattrs.clone() };
         entry.xattr.write(version(dot, value), &dots.xattr);
         dots.xattr = vec![dot];
-    }
-}
-
-impl Pen<'_> {
-    /// The root's own attributes, which the first node gives and every other takes over.
-    pub fn root(&mut self, row: &SeenRow, found: &Present) {
-        assert!(row.entry == ROOT, "only the root is its own parent");
-        self.change(row, found);
     }
 }

@@ -611,6 +611,33 @@ fn an_edit_writes_its_place_again_with_the_old_stamp() {
     assert_eq!(data.base, [before.dot], "it names what it replaced");
 }
 
+// Story (simulator, seed 26196): a file was moved into a directory, and written elsewhere at its
+// old place, which won. Who had moved it put it back there, still with its old bytes. A user
+// removed the directory and wrote the file where it stood. What was said again was the place in the
+// directory, since the other had come with bytes that were not shown. When those were given a file
+// of their own, the old place went with them, and the file belonged into a directory that nobody
+// knew any more.
+#[test]
+fn an_edit_of_what_stands_where_unseen_bytes_put_it_says_that_place_again() {
+    let mut node = Node::new(Phase::Member);
+    node.look(Source::Scan, &[("a", file(1, b'x')), ("d", dir(2)), ("d/a", file(3, b'y'))]);
+    let mut entry = node.entry_at("d/a");
+    let theirs_at = Location { stamp: theirs(NOW * 2), ..peer_place("b", 5) };
+    let dot = theirs_at.stamp.dot;
+    let minted = theirs_at.mint().into();
+    entry.loc.insert(Version { dot, minted, value: theirs_at.clone() });
+    peer_write(&mut entry, NOW * 2, b'z');
+    node.arrives(entry);
+    let row = row_at(&node.index, &path("d/a")).unwrap();
+    let name = Some(theirs_at.name.clone());
+    node.index.put_seen(&SeenRow { parent: ROOT_SLOT, name, ..row });
+    node.look(Source::Live, &[("b", file(3, b'n'))]);
+    let said = node.entry_at("b").loc;
+    assert!(said.get(dot).is_some(), "what came with unseen bytes stays");
+    let places: Vec<&Location> = said.versions().iter().map(|version| &version.value).collect();
+    assert_eq!(places, [&theirs_at, &theirs_at]);
+}
+
 #[test]
 fn a_change_found_by_a_scan_is_dated_between_the_last_clean_stop_and_now() {
     for (changed, dated) in [(100_000, 500_000), (700_000, 700_000), (NOW + 5_000, NOW)] {

@@ -8,7 +8,7 @@
 
 use super::mint::{version, Pen};
 use super::split::{contested, losing, without, write_at};
-use super::{stray, Source};
+use super::{revive, stray, Source};
 use crate::content::{Content, Digest};
 use crate::entry::{EntryId, Rank, Stamp, Stamped, Timestamp, ROOT};
 use crate::index::{Index, Stored};
@@ -51,7 +51,9 @@ pub fn decree(facts: &mut Facts, index: &mut dyn Index, verdict: &Verdict) -> bo
 fn keep(facts: &mut Facts, index: &mut dyn Index, id: EntryId, content: &Content) -> Option<()> {
     let (Stored { mut entry, context, .. }, _) = contested(index, id, content)?;
     reached("a loser was kept by a person");
-    let mut dots = index.seen_of(id).map(|row| row.dots).unwrap_or_default();
+    let row = index.seen_of(id);
+    let at = row.as_ref().and_then(|row| revive::shown_place(index, row));
+    let mut dots = row.map(|row| row.dots).unwrap_or_default();
     let lost = losing(index, &entry, content);
     let here = lost.iter().filter(|(bearer, _)| bearer.id == id).flat_map(|(_, lost)| lost);
     dots.loc.extend(here.filter(|dot| entry.loc.get(**dot).is_some()));
@@ -68,7 +70,7 @@ fn keep(facts: &mut Facts, index: &mut dyn Index, id: EntryId, content: &Content
         let of_body = body.as_mut().filter(|body| body.entry.id == bearer.id);
         of_body.map_or(&mut entry, |body| &mut body.entry).data.supersede(&versions);
     }
-    pen.reassert(&mut entry, &mut dots, stamp, None);
+    pen.reassert(&mut entry, &mut dots, stamp, at);
     pen.write(&mut entry, body.as_mut(), &mut dots, Some(content.clone()), true, stamp);
     let bearer = body.as_mut().map_or(&mut entry, |body| &mut body.entry);
     bearer.times.write(version(dot, now), &dots.times);
