@@ -44,8 +44,17 @@ pub(super) struct Doubts {
     /// Paths that were not judged the last time.
     unjudged: BTreeSet<RelPath>,
     /// What was found before this node was a member and is to be looked at again: it stays what was
-    /// here before, whenever that look comes. And when it was found.
-    imported: BTreeMap<RelPath, u64>,
+    /// here before, whenever that look comes.
+    imported: BTreeMap<RelPath, Imported>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Imported {
+    /// When it was found.
+    found_ms: u64,
+    /// By the wall clock, if it could not be read: that may last, and what is changed later is no
+    /// more what was here before.
+    unread_ms: Option<u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -179,23 +188,47 @@ impl FolderEngine {
     /// Looks are made again at these. Before this node is a member, what they find is no news.
     pub(super) fn put_off_import(&mut self, paths: &[RelPath]) {
         if self.facts.meta.phase == Phase::Importing {
-            let now_ms = self.now.mono_ms;
-            self.doubts.imported.extend(paths.iter().map(|path| (path.clone(), now_ms)));
+            let imported = Imported { found_ms: self.now.mono_ms, unread_ms: None };
+            for path in paths {
+                self.doubts.imported.entry(path.clone()).or_insert(imported);
+            }
         }
+    }
+
+    /// The same where a look found something that cannot be read, however long that lasts.
+    fn unread_import(&mut self, paths: &[RelPath]) {
+        let found_ms = self.now.mono_ms;
+        for path in paths {
+            let imported = &mut self.doubts.imported;
+            if let Some(known) = imported.get_mut(path) {
+                known.found_ms = found_ms;
+                known.unread_ms = known.unread_ms.or(Some(self.now.wall_ms));
+            } else if self.facts.meta.phase == Phase::Importing && imported.len() < DOUBTS_MAX {
+                let unread_ms = Some(self.now.wall_ms);
+                imported.insert(path.clone(), Imported { found_ms, unread_ms });
+            }
+        }
+    }
+
+    fn imports(&self) -> BTreeMap<RelPath, Option<u64>> {
+        let imported = self.doubts.imported.iter();
+        imported.map(|(path, found)| (path.clone(), found.unread_ms)).collect()
     }
 
     /// What is judged by now is imported. A directory that was new to this disk stays for what is
     /// in it.
     fn imported(&mut self, looked: &[RelPath], seen: &Seen) {
+        self.unread_import(&seen.unread);
         if self.doubts.imported.is_empty() {
             return;
         }
         let horizon = self.now.mono_ms.saturating_sub(MEMORY_MS);
-        self.doubts.imported.retain(|_, found_ms| *found_ms >= horizon);
+        let is_kept = |imported: &Imported| imported.found_ms >= horizon;
+        self.doubts.imported.retain(|_, found| is_kept(found) || found.unread_ms.is_some());
         let awaited = seen.awaited.iter().map(|(path, _)| path);
         let made = seen.made.iter().map(|(path, _)| path);
         let open = seen.again.iter().chain(&seen.unjudged).chain(awaited).chain(made);
-        let open: BTreeSet<&RelPath> = open.collect();
+        let open: BTreeSet<&RelPath> = open.chain(&seen.unread).collect();
         for path in looked.iter().filter(|path| !open.contains(path)) {
             self.doubts.imported.remove(path);
         }
@@ -271,7 +304,7 @@ impl FolderEngine {
             gone: BTreeMap::new(),
             judge: std::mem::take(&mut self.doubts.unjudged),
             coming: self.pending.coming(),
-            imported: self.doubts.imported.keys().cloned().collect(),
+            imported: self.imports(),
         };
         let full = self.doubts.gone.len() >= DOUBTS_MAX;
         for Observation { path, .. } in &batch.looks {

@@ -424,17 +424,39 @@ fn what_is_looked_at_again_after_the_scan_of_who_joins_was_there_before() {
     assert_eq!(joins.engine.meta().phase, Phase::Member);
     joins.turn([Input::Applied(vec![(operation, Outcome::NotAsExpected)])]);
     joins.look(Source::Live, "c", own());
-    let rank = |side: &Side, path: &str| {
-        let path = RelPath::parse(path.as_bytes()).expect("a path");
-        let row = observe::row_at(&side.index, &path).expect("it was looked at");
-        let entry = side.index.entry(row.entry).expect("it is known").entry;
-        let mut all = entry.data.versions().iter().map(|version| &version.value);
-        let own = |data: &&Data| row.content.as_ref() == Some(&data.content);
-        all.find(own).map(|data| data.stamp.rank)
-    };
     assert_eq!(rank(&joins, "c"), Some(Rank::Import));
     joins.look(Source::Live, "e", Found::Present(present(Kind::File, 7, Some(b'3'))));
     assert_eq!(rank(&joins, "e"), Some(Rank::Write), "what its user does from now on");
+}
+
+/// What the content is worth that the disk was seen to hold there.
+fn rank(side: &Side, path: &str) -> Option<Rank> {
+    let path = RelPath::parse(path.as_bytes()).expect("a path");
+    let row = observe::row_at(&side.index, &path).expect("it was looked at");
+    let entry = side.index.entry(row.entry).expect("it is known").entry;
+    let mut all = entry.data.versions().iter().map(|version| &version.value);
+    let own = |data: &&Data| row.content.as_ref() == Some(&data.content);
+    all.find(own).map(|data| data.stamp.rank)
+}
+
+// Story (simulator, seed 352, links=60): a file could not be read when its node joined. When it
+// could be, it counted as written by a member, and won over what really was.
+#[test]
+fn what_could_not_be_read_when_its_node_joined_was_there_before() {
+    let mut joins = Side::first(1, Phase::Importing);
+    for path in ["old", "new"] {
+        joins.look(Source::Scan, path, Found::Unreadable("no permission".to_string()));
+    }
+    joins.turn([Input::Scanned(true)]);
+    joins.now.mono_ms += 3_600_000;
+    joins.look(Source::Live, "old", Found::Unreadable("no permission".to_string()));
+    let old = present(Kind::File, 7, Some(b'1'));
+    let mut new = present(Kind::File, 8, Some(b'2'));
+    new.attributes.mtime = Timestamp { seconds: 1_800_000_001, nanos: 0 };
+    joins.look(Source::Live, "old", Found::Present(old));
+    joins.look(Source::Live, "new", Found::Present(new));
+    assert_eq!(rank(&joins, "old"), Some(Rank::Import));
+    assert_eq!(rank(&joins, "new"), Some(Rank::Write), "its user wrote it since");
 }
 
 // Story (simulator, seed 14158): a node was cut off while it joined, for longer than deletions are

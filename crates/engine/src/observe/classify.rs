@@ -30,6 +30,8 @@ pub struct Seen {
     pub again: Vec<RelPath>,
     /// What could not be read or is not ours, for the operator.
     pub notices: Vec<(RelPath, String)>,
+    /// What could not be read.
+    pub unread: Vec<RelPath>,
     /// What a power loss did and peers must mend.
     pub damaged: Vec<RelPath>,
     /// Local operations that were born: what, where, and for a move from where.
@@ -75,8 +77,9 @@ pub struct Circumstances {
     /// What operations under way are about to put on this disk, and where. It gets its row there:
     /// nothing else can be taken for it meanwhile, or one of the two would be without a row.
     pub coming: BTreeMap<EntryId, RelPath>,
-    /// What was found here, or in here, before this node was a member, and not judged then.
-    pub imported: BTreeSet<RelPath>,
+    /// What was found here, or in here, before this node was a member, and not judged then. If it
+    /// could not be read: until when, in unix milliseconds, its last change was before that.
+    pub imported: BTreeMap<RelPath, Option<u64>>,
 }
 
 /// The row of D at a path.
@@ -137,8 +140,13 @@ pub fn classify(
                 desk.unseen(&path);
                 desk.seen.again.extend((batch.source == Source::Scan).then_some(path));
             }
-            Found::Foreign(what) | Found::Unreadable(what) => {
+            Found::Foreign(what) => {
                 desk.unseen(&path);
+                desk.seen.notices.push((path, what));
+            }
+            Found::Unreadable(what) => {
+                desk.unseen(&path);
+                desk.seen.unread.push(path.clone());
                 desk.seen.notices.push((path, what));
             }
         }
@@ -351,7 +359,7 @@ impl Desk<'_> {
     }
 
     fn arrive(&mut self, path: &RelPath, found: &Present) {
-        self.pen.rank = self.rank_at(path);
+        self.pen.rank = self.rank_at(path, found);
         if path.is_root() {
             return self.arrive_root(found);
         }

@@ -3,7 +3,7 @@
 
 use super::aftermath::Aftermath;
 use super::Desk;
-use crate::entry::Rank;
+use crate::entry::{Kind, Rank};
 use crate::index::{Phase, SeenRow, ROOT_SLOT};
 use crate::ledger::{self, Facts};
 use crate::observe::{Change, Present};
@@ -30,11 +30,14 @@ fn imports() -> Rank {
 impl Desk<'_> {
     /// What an operation at the path is worth. That the root was put off says nothing of what is
     /// in it.
-    pub(super) fn rank_at(&self, path: &RelPath) -> Rank {
+    pub(super) fn rank_at(&self, path: &RelPath, found: &Present) -> Rank {
         let imported = &self.under.imported;
+        let changed_ms = found.attributes.mtime.unix_ms();
+        let is_since = |until_ms: u64| found.kind != Kind::Dir && changed_ms > until_ms;
         let mut above = Some(path.clone()).filter(|_| !imported.is_empty());
         while let Some(here) = above {
-            if imported.contains(&here) && (here == *path || !here.is_root()) {
+            let until = imported.get(&here).filter(|_| here == *path || !here.is_root());
+            if until.is_some_and(|until_ms| !until_ms.is_some_and(is_since)) {
                 return imports();
             }
             above = here.parent();
