@@ -310,7 +310,9 @@ pub(super) fn returns(
 ) -> bool {
     let is_new = |dot: Dot| !before.contains(dot);
     let is_put = view::is_placed(theirs) && theirs.loc.dots().any(is_new);
-    let is_written = view::is_body(theirs) && theirs.data.dots().any(is_new);
+    // Of what names show also who holds its end beside what was written since.
+    let is_bare = theirs.kind == Kind::File && !view::is_placed(theirs);
+    let is_written = is_bare && theirs.data.dots().any(is_new);
     if ours.is_blank() {
         return (is_put || is_written) && is_news_of_forgotten(facts, before, theirs);
     }

@@ -447,6 +447,10 @@ fn only_what_was_forgotten_and_is_put_somewhere_anew_comes_back() {
     assert!(!back(&forgotten, &before, &blank, &edited), "what has a place says it, too");
     let bearer = |entry: &Entry| Entry { loc: Default::default(), ..entry.clone() };
     assert!(back(&forgotten, &before, &blank, &bearer(&edited)));
+    // Story (simulator, seed 1300, links=60): who wrote to it had heard of its end, which all
+    // others forgot meanwhile. It was not said again, and the end stayed with the writer alone.
+    let ended = Entry { loc: gone.loc.clone(), ..edited.clone() };
+    assert!(back(&forgotten, &before, &blank, &ended), "its end as well");
     assert!(!back(&forgotten, &before, &blank, &bearer(&made)), "nothing was written to it");
     forgotten.frontier.insert_range(life(2), 1, 9);
     let nothing = Default::default();
