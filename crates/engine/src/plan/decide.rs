@@ -7,12 +7,13 @@
 use super::{bodies, knot, Act, Expected, Place, Retire};
 use crate::content::{Content, Digest};
 use crate::dot::Dot;
-use crate::entry::{Entry, EntryId, Kind, ROOT};
+use crate::entry::{Data, Entry, EntryId, Kind, ROOT};
 use crate::index::{Index, SeenDots, SeenRow, ROOT_SLOT};
 use crate::ledger;
 use crate::observe::path_of;
 use crate::path::Name;
 use crate::proof::{broken, Mutant};
+use crate::register::Version;
 use crate::view::{self, Desired, Shown};
 
 /// What is to happen to an entry next.
@@ -354,20 +355,20 @@ fn content(
 }
 
 /// The operation that last wrote what the entry shows. Of one name of several also who made it one:
-/// what of both its row does not show yet.
+/// what of both its row does not show yet. An operation on a name writes to both, and may say of
+/// the file again what this disk does not show.
 pub(super) fn last_edits(index: &dyn Index, entry: &Entry, row: &SeenRow) -> Vec<Dot> {
-    let newest = |entry: &Entry| {
+    let newest = |entry: &Entry, seen: &[Dot]| {
         let shown = view::winner(&entry.data)?;
-        let version = entry.data.versions().iter().find(|version| version.value == *shown)?;
-        Some((version.dot, shown.stamp.dot))
+        let is_seen = |version: &Version<Data>| seen.contains(&version.dot);
+        let mut same = entry.data.versions().iter().filter(|version| version.value == *shown);
+        (!same.any(is_seen)).then_some(shown.stamp.dot)
     };
     let Some(body) = view::body_of(index, entry) else {
-        return newest(entry).into_iter().map(|(_, by)| by).collect();
+        return newest(entry, &[]).into_iter().collect();
     };
-    let shown: Vec<Dot> = row.dots.body.iter().flat_map(|body| body.shown.clone()).collect();
-    let both = [newest(entry), newest(&body)].into_iter().flatten();
-    let unseen = both.filter(|(dot, _)| !shown.contains(dot) && !row.dots.shown.contains(dot));
-    unseen.map(|(_, by)| by).collect()
+    let of_body = row.dots.body.as_ref().map_or(&[][..], |seen| &seen.shown);
+    [newest(entry, &row.dots.shown), newest(&body, of_body)].into_iter().flatten().collect()
 }
 
 /// The place is right; the conflict store must hold what lost, and nothing else.

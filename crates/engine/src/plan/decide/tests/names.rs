@@ -135,6 +135,25 @@ fn new_content_comes_by_a_name_that_is_new_and_replaces_the_others_afterwards() 
     assert_eq!(after_creates_of, [stamp(9, 1).dot], "that it is a name is shown already");
 }
 
+// Story (simulator, seed 1920, links=60): a user wrote through one name and made this one; another
+// wrote through this one meanwhile, whose node had not got the first write yet, and said that again
+// with its own. The disk showed the one operation of the two, and took the other for seen as well:
+// what was written did not wait for what its author had created before.
+#[test]
+fn what_was_said_again_of_a_file_is_not_shown_because_the_name_is_that_was_said_with_it() {
+    let mut world = World::of(&[b(9, b'x'), name_of(9, 1, 0, "a", b'x')], &[]);
+    let mut body = E(Entry::new(id(9), Kind::File)).holds(7, b'y').0;
+    let again = stamp(1, 5).dot;
+    let newest = Version { dot: again, ..body.data.versions()[0].clone() };
+    body.data.insert(newest);
+    world.put(&[E(body), name_of(9, 1, 0, "a", b'x').names(5, 9, b'x')]);
+    let mut row = world.index.seen_of(id(1)).expect("it stands");
+    row.dots.shown.push(again);
+    world.index.put_seen(&row);
+    let Step::Do { after_creates_of, .. } = world.decide(id(1)) else { panic!("an install") };
+    assert_eq!(after_creates_of, [stamp(9, 7).dot]);
+}
+
 #[test]
 fn a_name_that_becomes_a_file_of_its_own_leaves_the_inode_to_the_others() {
     let names = [name_of(9, 1, 0, "a", b'x'), name_of(9, 2, 0, "b", b'x')];
