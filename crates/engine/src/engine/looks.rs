@@ -291,7 +291,7 @@ impl FolderEngine {
         self.look_at(replaced.clone());
         self.doubts.replaced = replaced;
         for group in ends.into_values().filter(|group| group.len() > 1) {
-            self.traffic.bind(group);
+            self.traffic.repeat_together(group, now_ms);
         }
         batch.looks = rest;
     }

@@ -21,6 +21,9 @@ pub struct Traffic {
     changed_ms: BTreeMap<RelPath, u64>,
     /// When the path itself was last settled: looks at it must have begun later.
     settled_ms: BTreeMap<RelPath, u64>,
+    /// When another look at the path was asked for that has not come: looks that began before say
+    /// nothing, and that they do not needs no third.
+    asked_ms: BTreeMap<RelPath, u64>,
     /// Looks that began before this are too old to judge.
     horizon_ms: u64,
     forgot_ms: u64,
@@ -95,7 +98,7 @@ impl Traffic {
     }
 
     /// Whether a look at `path` that began at `began_ms` says nothing certain. If so it is to be
-    /// repeated.
+    /// repeated, or will be already.
     pub fn defer(&mut self, path: &RelPath, began_ms: u64, now_ms: u64) -> bool {
         let stale = |when: Option<&u64>| when.is_some_and(|&when| began_ms <= when);
         let mut doubtful = began_ms < self.horizon_ms
@@ -107,11 +110,20 @@ impl Traffic {
             doubtful = self.at_work.contains_key(&here) || stale(self.changed_ms.get(&here));
             above = here.parent();
         }
-        doubtful &= !broken(Mutant::LooksNeverDeferred);
+        // One that began in the very millisecond may be the one that was asked for.
+        let asked_ms = self.asked_ms.get(path).copied();
+        doubtful |= asked_ms == Some(began_ms);
+        let is_asked = asked_ms.is_some_and(|asked_ms| began_ms < asked_ms);
+        if !is_asked {
+            self.asked_ms.remove(path);
+        }
+        if broken(Mutant::LooksNeverDeferred) {
+            return false;
+        }
         if doubtful {
             self.put_off(path.clone(), now_ms);
         }
-        doubtful
+        doubtful || is_asked
     }
 
     /// A look at the path is to be repeated, also where what was there has been moved.
@@ -123,6 +135,19 @@ impl Traffic {
     /// The path was looked at and is understood.
     pub fn settled(&mut self, path: RelPath, now_ms: u64) {
         self.settled_ms.insert(path, now_ms);
+    }
+
+    /// What these looks were to say they say only together: they are repeated so, unless all of
+    /// them were asked for at once, and are still to come.
+    pub fn repeat_together(&mut self, paths: BTreeSet<RelPath>, now_ms: u64) {
+        let asked_ms = |path: &RelPath| self.asked_ms.get(path).copied();
+        let first = paths.first().and_then(asked_ms);
+        let are_coming = first.is_some() && paths.iter().all(|path| asked_ms(path) == first);
+        if are_coming && paths.is_disjoint(&self.deferred) {
+            return;
+        }
+        paths.iter().for_each(|path| self.put_off(path.clone(), now_ms));
+        self.bind(paths);
     }
 
     /// Looks at these are to be repeated together or not at all.
@@ -158,7 +183,7 @@ impl Traffic {
         self.bound.retain(|group| !group.is_disjoint(&busy));
         self.deferred = busy;
         for path in &free {
-            self.settled_ms.insert(path.clone(), now_ms);
+            self.asked_ms.insert(path.clone(), now_ms);
         }
         free.into_iter().collect()
     }
@@ -176,7 +201,7 @@ impl Traffic {
     /// Forgets what no look under way can have begun before.
     pub fn forget(&mut self, now_ms: u64) {
         const KEPT_MAX: usize = 200_000;
-        let kept = self.changed_ms.len().max(self.settled_ms.len());
+        let kept = self.changed_ms.len().max(self.settled_ms.len()).max(self.asked_ms.len());
         let full = kept.max(self.trail.len()) > KEPT_MAX;
         if !full && now_ms < self.forgot_ms + MEMORY_MS {
             return;
@@ -184,7 +209,7 @@ impl Traffic {
         self.forgot_ms = now_ms;
         let keep = if full { MEMORY_MS / 8 } else { MEMORY_MS };
         let horizon = now_ms.saturating_sub(keep);
-        for times in [&mut self.changed_ms, &mut self.settled_ms] {
+        for times in [&mut self.changed_ms, &mut self.settled_ms, &mut self.asked_ms] {
             let newest = times.values().filter(|when| **when < horizon).max().copied();
             self.horizon_ms = self.horizon_ms.max(newest.map_or(0, |when| when + 1));
             times.retain(|_, when| *when >= horizon);
