@@ -236,7 +236,7 @@ fn disturb(world: &mut World, chance: &mut Random, links: &[(usize, usize)]) {
 /// A disk, or a whole machine, is put back to an older copy; or a machine leaves for good.
 fn disturb_machines(world: &mut World, chance: &mut Random) {
     let Options { volumes, leaves, twins, .. } = world.options;
-    let Options { jumps, stops, misses, nodes, chain, late, .. } = world.options;
+    let Options { jumps, stops, misses, nodes, chain, late, power, .. } = world.options;
     // What is of an older copy is told by its times, and by what had been seen.
     if jumps + stops + misses == 0 && chance.chance(volumes) {
         let node = chance.below(world.nodes.len());
@@ -244,7 +244,8 @@ fn disturb_machines(world: &mut World, chance: &mut Random) {
             world.put_back_disk(node, chance);
         }
     }
-    if nodes > 2 && chain + late == 0 && chance.chance(leaves) {
+    // What a power loss took is waited for while anybody who ever wrote here may have it (0007).
+    if nodes > 2 && chain + late + power == 0 && chance.chance(leaves) {
         world.leave();
     }
     if nodes > 2 && chain + late + leaves == 0 && chance.chance(twins) {

@@ -85,16 +85,19 @@ impl World {
         self.tell(|| format!("{node}: {inode:x} is {what}"));
     }
 
-    /// A power loss has taken back that something may be changed again.
+    /// A power loss has taken back that something may be changed again; or a name in the folder,
+    /// and what came later: that it was locked there.
     pub(super) fn lock_again(&mut self, node: usize) {
         let root = self.roots[node];
-        let again = self.nodes[node].disk.with(|model| {
-            let all = model.below(root).into_iter().map(|(_, inode)| inode);
-            all.filter(|inode| model.thing(*inode).is_ok_and(|thing| thing.immutable)).collect()
-        });
-        let again: BTreeSet<Inode> = again;
         let known = self.locked.iter().filter(|(at, _)| *at == node);
         let known: BTreeSet<Inode> = known.map(|(_, inode)| *inode).collect();
+        let again = self.nodes[node].disk.with(|model| {
+            let all: BTreeSet<Inode> = model.below(root).into_iter().map(|(_, it)| it).collect();
+            known.difference(&all).for_each(|inode| model.set_locked(*inode, false));
+            let is_immutable = |inode: &Inode| model.thing(*inode).is_ok_and(|t| t.immutable);
+            all.into_iter().filter(is_immutable).collect()
+        });
+        let again: BTreeSet<Inode> = again;
         self.locked.extend(again.difference(&known).map(|inode| (node, *inode)));
     }
 
