@@ -62,9 +62,8 @@ options! {
     meets: 1, |chance| some(chance, 500, &[1]);
     /// Percent of writes that write what was written before.
     reuse: 0, |chance| some(chance, 333, &[40]);
-    /// In so many of 1,000 things that a user does, a file gets one more name. Not drawn yet: see
-    /// docs/internals/simulation.md.
-    links: 0, |_| 0;
+    /// In so many of 1,000 things that a user does, a file gets one more name.
+    links: 0, |chance| some(chance, 200, &[60]);
     /// Whether users remove, move and replace nothing, so that all that loses has to be kept. Not
     /// drawn: for single rounds of the trial of the real program.
     gentle: 0, |_| 0;
