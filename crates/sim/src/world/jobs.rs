@@ -157,6 +157,7 @@ impl World {
             Event::Up(peer, connection) => self.up(node, peer, connection),
             Event::Down(peer, connection) => self.down(node, peer, connection),
             Event::Hear(from, connection, lane, bytes) => {
+                self.count_message(node);
                 self.arrive(node, (from, connection), lane, &bytes);
             }
             Event::Drained(peer, connection) => self.drained(node, peer, connection),
