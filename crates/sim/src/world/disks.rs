@@ -4,7 +4,7 @@
 
 use super::{Event, World};
 use crate::bystanders::Bystanders;
-use crate::disk::model::Inode;
+use crate::disk::model::{Inode, TOP};
 use crate::disk::{AtRoot, Lacks};
 use crate::random::Random;
 use crate::swarm::Options;
@@ -85,17 +85,20 @@ impl World {
         self.tell(|| format!("{node}: {inode:x} is {what}"));
     }
 
-    /// A power loss has taken back that something may be changed again; or a name in the folder,
-    /// and what came later: that it was locked there.
+    /// A power loss has taken back that something may be changed again. What it put back may be
+    /// opened: it was locked later than its name was given, or is free since it was removed.
     pub(super) fn lock_again(&mut self, node: usize) {
         let root = self.roots[node];
         let known = self.locked.iter().filter(|(at, _)| *at == node);
         let known: BTreeSet<Inode> = known.map(|(_, inode)| *inode).collect();
         let again = self.nodes[node].disk.with(|model| {
-            let all: BTreeSet<Inode> = model.below(root).into_iter().map(|(_, it)| it).collect();
-            known.difference(&all).for_each(|inode| model.set_locked(*inode, false));
+            let below = |dir| model.below(dir).into_iter().map(|(_, inode)| inode);
+            let (all, here): (BTreeSet<Inode>, BTreeSet<Inode>) =
+                (below(TOP).collect(), below(root).collect());
+            let locked = all.iter().filter(|inode| !here.contains(inode) || !known.contains(inode));
+            locked.for_each(|inode| model.set_locked(*inode, false));
             let is_immutable = |inode: &Inode| model.thing(*inode).is_ok_and(|t| t.immutable);
-            all.into_iter().filter(is_immutable).collect()
+            here.into_iter().filter(is_immutable).collect()
         });
         let again: BTreeSet<Inode> = again;
         self.locked.extend(again.difference(&known).map(|inode| (node, *inode)));
