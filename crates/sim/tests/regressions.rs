@@ -182,3 +182,12 @@ fn what_a_power_loss_brings_back_is_as_free_as_it_was_set() {
                  321-328,330-347,350-358,100002-100199,200000-200199";
     ends_well_as(2382, words);
 }
+
+/// A member that lies had said more of another's life than that has lived, and one that is honest
+/// passed it on. Both were refused and dialled again forty times in a second until another life may
+/// begin, which is in minutes (the daemon pauses; here only who met its twin did).
+#[test]
+fn who_passes_on_a_lie_of_anothers_life_is_dialled_again_after_a_pause() {
+    let plan = Plan::of(1196).with("links=60").expect("an option");
+    assert_eq!(run(&plan).failed, None);
+}

@@ -145,8 +145,11 @@ impl World {
         let is_answered = self.is_liar(node) && why == exchange::UNASKED;
         assert!(is_due || is_answered, "{node} refuses {peer}: {why}");
         self.tell(|| format!("{node} refuses {peer}: {why}"));
-        if has_twin {
+        if has_twin || passes_on {
             // Until another life may begin; the daemon, too, pauses before it dials again.
+            if !has_twin {
+                self.fault("lie refused");
+            }
             self.disconnect(node, peer);
             return self.post(self.now_ms + REDIAL_MS, node, Event::Dial(peer));
         }

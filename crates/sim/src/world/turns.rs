@@ -4,8 +4,10 @@
 use super::World;
 use crate::checkers;
 
-/// More turns than a node of any world needs.
-const TURNS_MAX: u64 = 8_000;
+/// More turns than a node of any world needs. The most have those in which a node is out of reach
+/// for long (`apart`): each time programs run for 20 minutes, and what a disk refuses is tried each
+/// five seconds, with two or three turns: 7,485 were seen.
+const TURNS_MAX: u64 = 16_000;
 /// More turns than a node of any world needs in one millisecond, but for one with each message
 /// that it hears: a lane that stood still for long brings all at once, however much that is. Each
 /// message has a delay of its own, so that nothing goes round through the network without time
