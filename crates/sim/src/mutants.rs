@@ -100,7 +100,7 @@ pub const TRIALS: &[Trial] = &[
     trial(Mutant::ClaimContext, "", 100),
     trial(Mutant::TailForgetsOthers, "narrow=500 stalls=200 before=8 chain=1", 200),
     trial(Mutant::NoContexts, "", 600),
-    trial(Mutant::NothingBeyond, "", 600),
+    trial(Mutant::NothingBeyond, "", 1_200),
     trial(Mutant::NobodyAsks, "", 100),
     test(
         Mutant::JoinerImportsAtOnce,
@@ -157,7 +157,7 @@ pub const TRIALS: &[Trial] = &[
     test(Mutant::OtherPlaceForgotten, "a_move_is_looked_at_on_both_sides_though_one_was_hinted"),
     trial(Mutant::FramesSplit, "", 200),
     trial(Mutant::NamesLeftOut, "", 100),
-    trial(Mutant::NamesNotHeld, LINKS, 400),
+    trial(Mutant::NamesNotHeld, LINKS, 1_600),
     trial(Mutant::NamesAreCopies, LINKS, 100),
     trial(Mutant::AnyNameTakesAll, LINKS, 100),
     test(Mutant::NamesNotShared, "what_is_written_through_one_name_is_one_edit_of_all"),

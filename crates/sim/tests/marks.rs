@@ -16,8 +16,10 @@ const TRIED_MAX: u64 = 200;
 /// seed that did when this was written.
 const RARE: &[(&str, &str, u64)] = &[
     ("a circle of directories is opened", "crowd=8", 35),
+    ("a file that conflicts again and again waits for quiet", "crowd=8 nodes=2 reuse=0", 684),
     ("a life ends at an opening", "rollback=80", 4),
     ("a loser beside its winner had been replaced", "beside=1", 4),
+    ("a loser was kept by a person", "verdicts=100", 0),
     ("a writer has what is to be replaced", "maps=200", 0),
     ("after a power loss it is not what was announced", "power=60", 1),
     ("an older copy holds what nobody has any more", "volumes=100", 52),
@@ -30,7 +32,8 @@ const RARE: &[(&str, &str, u64)] = &[
     ("one dot has two values", "rollback=80 cuts=300", 73),
     ("one name of several became a file of its own", "links=250", 0),
     ("the tree is older than the index", "volumes=100", 32),
-    ("what was displaced is another file", "between=100", 25),
+    ("what was displaced had been written to", "", 201),
+    ("what was displaced is another file", "between=100", 462),
     ("what was staged could not be made durable", "eio=800 power=200 kills=0 rollback=0", 32),
 ];
 
