@@ -1,7 +1,7 @@
 //! A root, a state directory and an `Apply` on a real filesystem, and short words for tests.
 
 use crate::apply::{Apply, Between, Step};
-use crate::fs::{Fs, On};
+use crate::fs::{Fs, Lease, On};
 use crate::linux::{ignore_sigio, Linux};
 use crate::stage::{digest_of, Staged};
 use engine::content::Content;
@@ -11,10 +11,12 @@ use engine::observe::Present;
 use engine::path::{Name, RelPath};
 use engine::plan::{Act, Expected, OpId, Operation, Outcome, Place, Retire};
 use std::ffi::OsStr;
+use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 pub(super) struct Bed {
     pub(super) fs: Arc<Linux>,
@@ -61,8 +63,16 @@ impl Bed {
         self.root.join(name)
     }
 
+    /// What another test starts as a program of its own holds all that was open here until it is
+    /// that program: an operation found the file busy then.
     pub(super) fn write(&self, name: &str, bytes: &[u8]) {
         std::fs::write(self.path(name), bytes).unwrap();
+        let file = File::open(self.path(name)).unwrap();
+        let until = Instant::now() + Duration::from_secs(10);
+        while self.fs.probe(&file) == Lease::Held {
+            assert!(Instant::now() < until, "{name} stays open for writing");
+            std::thread::yield_now();
+        }
     }
 
     pub(super) fn read(&self, name: &str) -> Vec<u8> {
