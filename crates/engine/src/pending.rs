@@ -56,6 +56,21 @@ const IN_THE_WAY_MAX: usize = 256;
 /// So often an operation is tried as soon as anything is seen where it failed.
 const FREE_ATTEMPTS: u32 = 2;
 
+/// Why an entry pauses.
+#[derive(Clone, Copy)]
+enum Cause {
+    /// Its last step failed.
+    Failure,
+    /// Its content could not be had.
+    Absence,
+    /// It waits for quiet.
+    Strife,
+    /// It waits for earlier creations: one pause, from the first time that it had to.
+    Barrier,
+}
+
+const CAUSES: usize = Cause::Barrier as usize + 1;
+
 /// The window over what is pending.
 #[derive(Clone, Debug, Default)]
 pub struct Pending {
@@ -70,14 +85,8 @@ pub struct Pending {
     waits: BTreeMap<EntryId, BTreeSet<Wake>>,
     /// Who waits for room, in arrival order: so files come in the order in which they were told of.
     roomless: BTreeSet<(u64, EntryId)>,
-    /// Of those whose last step failed.
-    retries: Pauses,
-    /// Of those whose content could not be had.
-    seeks: Pauses,
-    /// Of those that wait for quiet.
-    rests: Pauses,
-    /// Of those that wait for earlier creations: one each, from the first time that they had to.
-    barriers: Pauses,
+    /// For each [`Cause`]: all are woken, ended and waited for alike.
+    pauses: [Pauses; CAUSES],
     /// Entries whose pause no mark ends but news: what was tried shows in what is seen, and nothing
     /// else.
     held: BTreeSet<EntryId>,
@@ -132,7 +141,7 @@ impl Pending {
                 self.barred.remove(&id);
                 self.held.remove(&id);
                 self.forget_waits(id);
-                self.pauses().into_iter().for_each(|pauses| pauses.woken(id));
+                self.pauses.iter_mut().for_each(|pauses| pauses.woken(id));
                 self.deciding = Some((order, id));
                 return Some(id);
             }
@@ -149,12 +158,12 @@ impl Pending {
         self.taken.remove(&id);
         self.held.remove(&id);
         self.barred.remove(&id);
-        self.pauses().into_iter().for_each(|pauses| pauses.done(id));
+        self.pauses.iter_mut().for_each(|pauses| pauses.done(id));
         self.forget_waits(id);
     }
 
-    fn pauses(&mut self) -> [&mut Pauses; 4] {
-        [&mut self.retries, &mut self.seeks, &mut self.rests, &mut self.barriers]
+    fn pauses_of(&mut self, cause: Cause) -> &mut Pauses {
+        &mut self.pauses[cause as usize]
     }
 
     /// The entry waits.
@@ -191,12 +200,12 @@ impl Pending {
     /// Until when the entry waits for earlier creations, counted from the first time it had to. It
     /// is taken up again then, if nothing wakes it before.
     pub fn barred_until(&mut self, id: EntryId, now_ms: u64) -> u64 {
-        self.barriers.once(id, now_ms, BARRIER_MS_MAX)
+        self.pauses_of(Cause::Barrier).once(id, now_ms, BARRIER_MS_MAX)
     }
 
     /// The entry is left alone until then.
     pub fn rest(&mut self, id: EntryId, until_ms: u64) {
-        self.rests.until(id, until_ms);
+        self.pauses_of(Cause::Strife).until(id, until_ms);
     }
 
     /// Whether a creation waits, perhaps through others, for this entry to be out of its way. Who
@@ -298,7 +307,7 @@ impl Pending {
     /// The entry is tried again after a pause that doubles each time.
     pub fn retry(&mut self, id: EntryId, now_ms: u64) {
         if !broken(Mutant::NeverAgain) {
-            self.retries.pause(id, now_ms, RETRY_MS_MAX);
+            self.pauses_of(Cause::Failure).pause(id, now_ms, RETRY_MS_MAX);
         }
     }
 
@@ -308,7 +317,7 @@ impl Pending {
         if broken(Mutant::NeverAgain) {
             return;
         }
-        if self.retries.pause(id, now_ms, RETRY_MS_MAX) > FREE_ATTEMPTS {
+        if self.pauses_of(Cause::Failure).pause(id, now_ms, RETRY_MS_MAX) > FREE_ATTEMPTS {
             self.held.insert(id);
         }
     }
@@ -319,7 +328,7 @@ impl Pending {
         self.wait(id, Wake::Holder);
         self.wait(id, Wake::Content(digest));
         if !broken(Mutant::NeverAgain) {
-            self.seeks.pause(id, now_ms, pause_ms_max);
+            self.pauses_of(Cause::Absence).pause(id, now_ms, pause_ms_max);
         }
     }
 
@@ -331,14 +340,14 @@ impl Pending {
     /// There is another peer to ask: what could not be had is looked for as if for the first time.
     pub fn seek_anew(&mut self, index: &dyn Index) {
         for id in self.waiting.get(&Wake::Holder).into_iter().flatten() {
-            self.seeks.done(*id);
+            self.pauses[Cause::Absence as usize].done(*id);
         }
         self.wake(index, Wake::Holder);
     }
 
     /// Takes up again whose pause is over, and whom the barrier has held too long.
     pub fn expire(&mut self, index: &dyn Index, now_ms: u64) {
-        let due = self.pauses().map(|pauses| pauses.take_due(now_ms));
+        let due = self.pauses.each_mut().map(|pauses| pauses.take_due(now_ms));
         for id in due.into_iter().flatten() {
             self.again(index, id);
         }
@@ -346,8 +355,7 @@ impl Pending {
 
     /// When the next pause is over.
     pub fn deadline(&self) -> Option<u64> {
-        let all = [&self.retries, &self.seeks, &self.rests, &self.barriers];
-        all.into_iter().filter_map(Pauses::deadline).min()
+        self.pauses.iter().filter_map(Pauses::deadline).min()
     }
 
     /// An operation goes to the disk.

@@ -3,7 +3,8 @@
 //! A new operation that supersedes the author's own lost version and nothing that others wrote. Who
 //! may do this, and when, is `engine`'s to say.
 
-use super::mint::{any_place, version};
+use super::mint::version;
+use super::revive::any_place;
 use crate::content::{Content, Digest};
 use crate::dot::Dot;
 use crate::entry::{Data, Entry, EntryId, Location, Presence, Rank, Sight, Stamp, DATA_BASE_MAX};

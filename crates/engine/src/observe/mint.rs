@@ -133,7 +133,7 @@ impl Pen<'_> {
         let dot = self.facts.mint();
         let stamp = self.stamp(hlc, dot);
         let here = Some((parent.entry, name.clone()));
-        self.reassert(&mut entry, &mut dots, stamp, here);
+        revive::reassert_place(&mut entry, &mut dots, stamp, here);
         let weighed = self.weighed(stamp);
         write_data(&mut entry, &mut dots, found.content.clone(), &[], weighed, dot);
         write_attributes(&mut entry, &mut dots, None, &found.attributes, stamp);
@@ -171,8 +171,7 @@ impl Pen<'_> {
                 previous = row.content.clone();
                 let knows = !self.may_stand_on_another(row, found);
                 let stamp = self.weighed(stamp);
-                let here = revive::shown_place(self.index, row);
-                self.reassert(&mut entry, &mut dots, stamp, here);
+                self.reassert(&mut entry, &mut dots, stamp, row);
                 self.write(&mut entry, body.as_mut(), &mut dots, content.clone(), knows, stamp);
                 if broken(Mutant::EditSupersedesAll) {
                     entry.data.supersede(&all);
@@ -413,30 +412,15 @@ impl Pen<'_> {
         }
     }
 
-    /// Writes the place that this disk shows once more under the new dot, its stamp as it was: that
-    /// is `here`, if anybody put the entry there, though perhaps with bytes that are not shown yet.
-    /// So it is for an entry that others have forgotten altogether.
+    /// Writes the place that this disk shows once more under the new dot.
     pub(super) fn reassert(
-        &mut self,
+        &self,
         entry: &mut Entry,
         dots: &mut SeenDots,
         stamp: Stamp,
-        here: Option<(EntryId, Name)>,
+        row: &SeenRow,
     ) {
-        if broken(Mutant::NoReassert) {
-            return;
-        }
-        let dot = stamp.dot;
-        let seen = std::mem::take(&mut dots.loc);
-        let is_here = |at: &Location| here.as_ref() == Some(&(at.parent, at.name.clone()));
-        let versions = entry.loc.versions().iter();
-        let present = versions.filter(|v| matches!(v.value.state, Presence::At(_)));
-        let shown = present.filter(|v| seen.contains(&v.dot) || is_here(&v.value));
-        let best = shown.map(|v| v.value.clone()).max_by_key(|at| (is_here(at), at.stamp));
-        let row = || here.clone().map(|(parent, name)| revive::here(parent, name, stamp));
-        let Some(location) = best.or_else(|| any_place(entry)).or_else(row) else { return };
-        entry.loc.write(version(dot, location), &seen);
-        dots.loc = vec![dot];
+        revive::reassert_place(entry, dots, stamp, revive::shown_place(self.index, row));
     }
 
     /// The root's own attributes, which the first node gives and every other takes over.
@@ -512,16 +496,6 @@ pub(super) fn reassert_data(entry: &mut Entry, dots: &mut SeenDots, dot: Dot) ->
     dots.data.push(dot);
     dots.shown = vec![dot];
     true
-}
-
-/// The place of an entry that this disk shows although its own location was superseded: where it
-/// is, or else where it last was, present again. Who deleted it later than it was put there had
-/// not seen that.
-pub(super) fn any_place(entry: &Entry) -> Option<Location> {
-    let places = entry.loc.versions().iter().map(|version| &version.value);
-    let is_there = |place: &Location| matches!(place.state, Presence::At(_));
-    let last = places.max_by_key(|place| (is_there(place), place.stamp))?;
-    Some(Location { state: Presence::At(None), ..last.clone() })
 }
 
 /// The versions with this content.

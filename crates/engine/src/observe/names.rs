@@ -182,8 +182,7 @@ impl Pen<'_> {
         let Borne { entry: mut body, context } = borne;
         // Its place as well: who takes out what loses to this takes the place that that asserts.
         let mut seen = row.dots.clone();
-        let here = revive::shown_place(self.index, row);
-        self.reassert(&mut entry, &mut seen, stamp, here);
+        self.reassert(&mut entry, &mut seen, stamp, row);
         row.dots = seen;
         let mut dots = bury(&mut body);
         body.data.write(version(dot, Data { body: None, ..data.clone() }), &[]);
@@ -267,8 +266,7 @@ impl Pen<'_> {
         let Some(stored) = self.index.entry(row.entry) else { return };
         let mut entry = stored.entry;
         let mut dots = row.dots.clone();
-        let here = revive::shown_place(self.index, row);
-        self.reassert(&mut entry, &mut dots, stamp, here);
+        self.reassert(&mut entry, &mut dots, stamp, row);
         let base = self.replaced(row, &entry);
         if dots.body.is_none() {
             strip(&mut entry, &dots);
@@ -299,8 +297,7 @@ impl Pen<'_> {
         let mut entry = stored.entry;
         let SeenDots { loc, data, shown, .. } = row.dots.clone();
         let mut dots = SeenDots { loc, data, shown, ..SeenDots::default() };
-        let here = revive::shown_place(self.index, row);
-        self.reassert(&mut entry, &mut dots, stamp, here);
+        self.reassert(&mut entry, &mut dots, stamp, row);
         let base = self.replaced(row, &entry);
         let content = found.content.clone().or_else(|| row.content.clone());
         if let Some(content) = content {
@@ -390,8 +387,7 @@ impl Pen<'_> {
         let mut entry = entry.clone();
         let context = self.index.entry(entry.id).and_then(|stored| stored.context);
         let mut dots = next.dots.clone();
-        let here = revive::shown_place(self.index, &next);
-        self.reassert(&mut entry, &mut dots, stamp, here);
+        self.reassert(&mut entry, &mut dots, stamp, &next);
         if !reassert_data(&mut entry, &mut dots, stamp.dot) {
             bind(&mut entry, &mut dots, next.content.clone(), seen.id, stamp, Vec::new());
         }
@@ -421,8 +417,7 @@ pub fn publish_beside(
     let mut pen = Pen { facts, index, source: Source::Live, rank: Rank::Write, epoch };
     let mut dots = before.dots.clone();
     let mut body = pen.body_shown(&dots);
-    let here = revive::shown_place(pen.index, before);
-    pen.reassert(&mut entry, &mut dots, stamp, here);
+    pen.reassert(&mut entry, &mut dots, stamp, before);
     pen.write(&mut entry, body.as_mut(), &mut dots, Some(content), true, stamp);
     if let Some(body) = body {
         pen.put(body.entry, body.context, dot);

@@ -6,13 +6,13 @@
 //! it. So whoever puts something there says the directory again, all of it, under a new dot. Called
 //! by `mint`, and by the engine for what a full reconciliation has found.
 
-use super::mint::{any_place, version};
+use super::mint::version;
 use crate::dot::Dot;
 use crate::entry::{Data, Entry, EntryId, Kind, Location, Presence, Rank, Stamp, Stamped, ROOT};
 use crate::index::{Index, SeenDots, SeenRow};
 use crate::ledger::{self, Author, Facts};
 use crate::path::Name;
-use crate::proof::reached;
+use crate::proof::{broken, reached, Mutant};
 use crate::register::Register;
 use crate::view;
 use crate::wire::Minted;
@@ -89,9 +89,44 @@ pub(super) fn shown_place(index: &dyn Index, row: &SeenRow) -> Option<(EntryId, 
     Some((index.seen(row.parent)?.entry, row.name.clone()?))
 }
 
+/// The place of an entry that this disk shows although its own location was superseded: where it
+/// is, or else where it last was, present again. Who deleted it later than it was put there had
+/// not seen that.
+pub(super) fn any_place(entry: &Entry) -> Option<Location> {
+    let places = entry.loc.versions().iter().map(|version| &version.value);
+    let is_there = |place: &Location| matches!(place.state, Presence::At(_));
+    let last = places.max_by_key(|place| (is_there(place), place.stamp))?;
+    Some(Location { state: Presence::At(None), ..last.clone() })
+}
+
 /// A place that nothing was at before.
 pub(super) fn here(parent: EntryId, name: Name, stamp: Stamp) -> Location {
     Location { parent, name, stamp, state: Presence::At(None) }
+}
+
+/// Writes the place that this disk shows once more under the new dot, its stamp as it was: that
+/// is `here`, if anybody put the entry there, though perhaps with bytes that are not shown yet.
+/// So it is for an entry that others have forgotten altogether.
+pub(super) fn reassert_place(
+    entry: &mut Entry,
+    dots: &mut SeenDots,
+    stamp: Stamp,
+    here: Option<(EntryId, Name)>,
+) {
+    if broken(Mutant::NoReassert) {
+        return;
+    }
+    let dot = stamp.dot;
+    let seen = std::mem::take(&mut dots.loc);
+    let is_here = |at: &Location| here.as_ref() == Some(&(at.parent, at.name.clone()));
+    let versions = entry.loc.versions().iter();
+    let present = versions.filter(|v| matches!(v.value.state, Presence::At(_)));
+    let shown = present.filter(|v| seen.contains(&v.dot) || is_here(&v.value));
+    let best = shown.map(|v| v.value.clone()).max_by_key(|at| (is_here(at), at.stamp));
+    let row = || here.clone().map(|(parent, name)| self::here(parent, name, stamp));
+    let Some(location) = best.or_else(|| any_place(entry)).or_else(row) else { return };
+    entry.loc.write(version(dot, location), &seen);
+    dots.loc = vec![dot];
 }
 
 /// The content that counts, under another dot: who deletes what was here before takes away the

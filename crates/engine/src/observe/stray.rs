@@ -5,7 +5,8 @@
 //! had seen is not known at all: so it replaces nothing, and is a sibling of what is there. What
 //! has no name gets none: it stays in the conflict store, for a person. Called by `engine`.
 
-use super::mint::{any_place, version};
+use super::mint::version;
+use super::revive::any_place;
 use super::{revive, row_at};
 use crate::content::{Content, Digest};
 use crate::dot::Dot;

@@ -70,7 +70,7 @@ fn keep(facts: &mut Facts, index: &mut dyn Index, id: EntryId, content: &Content
         let of_body = body.as_mut().filter(|body| body.entry.id == bearer.id);
         of_body.map_or(&mut entry, |body| &mut body.entry).data.supersede(&versions);
     }
-    pen.reassert(&mut entry, &mut dots, stamp, at);
+    revive::reassert_place(&mut entry, &mut dots, stamp, at);
     pen.write(&mut entry, body.as_mut(), &mut dots, Some(content.clone()), true, stamp);
     let bearer = body.as_mut().map_or(&mut entry, |body| &mut body.entry);
     bearer.times.write(version(dot, now), &dots.times);
