@@ -514,19 +514,23 @@ fn rivals(
 }
 
 /// Marks everything in directories that begin or cease to be shown as one; and in those in them
-/// that are therefore shown as one, too, or no more.
+/// that are therefore shown as one, too, or no more. One that was moved from beside another into it
+/// is in two such groups.
 fn mark_inside(facts: &mut Facts, index: &mut dyn Index, dirs: Vec<EntryId>) {
-    let mut met: BTreeSet<EntryId> = BTreeSet::new();
+    let mut met: BTreeSet<Vec<EntryId>> = BTreeSet::new();
     let mut groups = vec![dirs];
     while let Some(mut group) = groups.pop() {
-        group.retain(|dir| met.insert(*dir));
+        group.sort_unstable();
+        if group.len() < 2 || !met.insert(group.clone()) {
+            continue;
+        }
         let mut inner: BTreeMap<Name, Vec<EntryId>> = BTreeMap::new();
-        for dir in group.iter().filter(|_| group.len() > 1) {
-            for (name, child) in mark_children(facts, index, *dir) {
+        for dir in group {
+            for (name, child) in mark_children(facts, index, dir) {
                 inner.entry(name).or_default().push(child);
             }
         }
-        groups.extend(inner.into_values().filter(|same| same.len() > 1));
+        groups.extend(inner.into_values());
     }
 }
 

@@ -240,6 +240,21 @@ fn where_directories_cease_to_be_one_so_do_those_in_them() {
     assert_eq!(marked(&mut ledger), [1, 2, 3, 4, 5, 6]);
 }
 
+// Story (simulator, seed 27005): as before, but the outer directory went into the one that it was
+// shown as one with, beside the inner ones: it had been gone through already, and so the inner ones
+// were not. A file stayed where it was on two disks.
+#[test]
+fn a_directory_that_goes_beside_those_in_it_does_not_keep_them_from_being_marked() {
+    let mut ledger = ledger();
+    for (n, parent, called) in [(1, ROOT, "d"), (2, ROOT, "d"), (3, id(1), "n"), (4, id(2), "n")] {
+        write(&mut ledger, dir(n, parent, called, 1, true), Author::Here);
+    }
+    write(&mut ledger, dir(6, id(4), "y", 1, true), Author::Here);
+    marked(&mut ledger);
+    write(&mut ledger, dir(2, id(1), "n", 2, true), Author::Here);
+    assert_eq!(marked(&mut ledger), [1, 2, 3, 4, 6]);
+}
+
 // Story (simulator, seed 3): an edit and a concurrent delete of a file, which lives. Its creation
 // was taken for one of who had deleted it, and what its author replaced later overtook it
 // (decisions A19).
