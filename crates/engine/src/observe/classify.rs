@@ -392,6 +392,9 @@ impl Desk<'_> {
         if found.kind != Kind::File {
             return self.watched(what, path, |pen| pen.change(row, found));
         }
+        if row.fingerprint.handle != found.fingerprint.handle {
+            self.look_at_another_name(row);
+        }
         if let Some(first) = self.beside(path, found, Some(row)) {
             return self.watched(Change::Edited, path, |pen| {
                 pen.turn_into_name(row, found, &first);
@@ -479,12 +482,12 @@ impl Desk<'_> {
         if self.aftermath(&row, None) == Aftermath::Damage {
             return self.mend(path, &row, None);
         }
-        self.look_at_another_name(&row);
         let source = self.pen.source;
         match self.under.gone.get(path) {
             Some(first) => self.pen.source = *first,
             None if self.is_contested(&row) || self.may_be_elsewhere(&row) => {
-                return self.seen.doubted.push(path.clone())
+                self.look_at_another_name(&row);
+                return self.seen.doubted.push(path.clone());
             }
             None => {}
         }
@@ -531,6 +534,7 @@ impl Desk<'_> {
                 stack.extend(children.into_iter().map(|child| (child, false)));
             } else {
                 self.seen.freed.push(row.entry);
+                self.look_at_another_name(&row);
                 if row.kind == Kind::Dir {
                     self.seen.dropped.push(row.fingerprint.handle.clone());
                 }

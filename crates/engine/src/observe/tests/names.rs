@@ -1,6 +1,6 @@
 //! Names of one file: what is done to one, and what the others are then.
 
-use super::{at_ms, digest, file, path, peer_write, row_at, theirs, Node, Phase, Source};
+use super::{at_ms, digest, dir, file, path, peer_write, row_at, theirs, Node, Phase, Source};
 use crate::content::Content;
 use crate::dot::Dot;
 use crate::entry::{Data, Entry, EntryId, Kind, Stamped};
@@ -261,4 +261,22 @@ fn a_name_in_another_files_place_is_judged_with_the_names_it_has_by_now() {
     assert_eq!(shows(&node, &["b", "c"]), ["b=x", "c=x with b"]);
     let seen = node.look(Source::Live, &[("b", file(1, b'x')), ("c", file(3, b'z'))]);
     assert_eq!(seen.unjudged, []);
+}
+
+// Story (simulator, seed 36489): a user wrote through one name of a file and removed the directory
+// that it was in, with all in it. Nobody looked at its other name, which showed what was written on
+// that disk alone. So it was where the name that was written through was saved over.
+#[test]
+fn what_was_written_through_a_name_that_goes_is_looked_for_at_another() {
+    let names = [("a", file(1, b'x')), ("d", dir(2)), ("d/b", file(1, b'x'))];
+    for (gone, found) in [("d", None), ("d/b", None), ("d/b", file(3, b'z'))] {
+        let mut node = Node::new(Phase::Member);
+        node.look(Source::Live, &names);
+        let seen = node.look(Source::Scan, &[(gone, found)]);
+        assert_eq!(seen.again, [path("a")], "{gone}");
+    }
+    let mut node = Node::new(Phase::Member);
+    node.look(Source::Live, &names);
+    let seen = node.look(Source::Scan, &[("a", file(1, b'y')), ("d", None)]);
+    assert_eq!(seen.again, [], "it was looked at");
 }
