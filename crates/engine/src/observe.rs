@@ -95,6 +95,7 @@ mod verdict;
 
 pub use classify::{classify, handles, path_of, row_at, Circumstances, Seen};
 pub use lost::{take_back, Instead};
+pub use mint::say_again;
 pub(crate) use names::is_name_of;
 pub use names::publish_beside;
 pub use revive::again as revive;

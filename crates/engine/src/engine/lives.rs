@@ -8,8 +8,8 @@
 
 use super::{Effect, FolderEngine, Input, Now, Opening, Witness};
 use crate::dot::{Dot, Incarnation, Knowledge, NodeId};
-use crate::entry::{Data, Entry, EntryId, IncarnationRecord, Location, Stamped};
-use crate::index::{Index, Meta, SeenDots};
+use crate::entry::{Data, Entry, EntryId, IncarnationRecord, Location, Presence, Stamped};
+use crate::index::{Index, Meta, SeenDots, ROOT_SLOT};
 use crate::ledger::{self, Author, Facts};
 use crate::limits::LIFE_MS_MIN;
 use crate::message::Message;
@@ -175,6 +175,37 @@ impl FolderEngine {
         for input in std::mem::take(&mut self.renewal.held) {
             self.handle(now, index, input);
         }
+    }
+
+    /// Whether an earlier life of ours deleted this entry, and a directory that it lies in was moved
+    /// in this life: then it was moved with it. Such a deletion comes back to an index that was put
+    /// back, and who said it had perhaps not heard of the move yet. That others say they deleted it
+    /// proves nothing: theirs may be put back as well, and have found what they had done for us.
+    pub(super) fn was_moved_since(&self, index: &dyn Index, id: EntryId) -> bool {
+        let this = self.facts.meta.incarnation;
+        let is_deleted_before = index.entry(id).is_some_and(|stored| {
+            let mut ends = stored.entry.loc.versions().iter();
+            ends.any(|v| {
+                let life = v.dot.incarnation;
+                let is_end = matches!(v.value.state, Presence::Deleted(_));
+                is_end && life != this && self.is_own_life(index, life)
+            })
+        });
+        let mut above = index.seen_of(id).filter(|_| is_deleted_before);
+        while let Some(dir) = above.and_then(|row| index.seen(row.parent)) {
+            if dir.dots.loc.iter().any(|dot| dot.incarnation == this) {
+                reached("a deletion of an earlier life is older than a move of this one");
+                return true;
+            }
+            above = Some(dir).filter(|dir| dir.slot != ROOT_SLOT);
+        }
+        false
+    }
+
+    fn is_own_life(&self, index: &dyn Index, life: Incarnation) -> bool {
+        let node_of = |life| index.incarnations().into_iter().find(|one| one.incarnation == life);
+        let node_of = |life| node_of(life).map(|one| one.node);
+        node_of(life) == node_of(self.facts.meta.incarnation)
     }
 
     /// Everything that this node has minted and still knows, by life: up to this counter.

@@ -96,6 +96,12 @@ impl FolderEngine {
             }
             Step::Wait(Wait::Arrival) => self.wait_for_arrival(index, id),
             step if brings_in(&step) && self.waits_for_quiet(index, id) => {}
+            Step::Do { act, .. }
+                if matches!(*act, Act::Remove { .. }) && self.was_moved_since(index, id) =>
+            {
+                observe::say_again(&mut self.facts, index, id, self.epoch);
+                self.pending.again(index, id);
+            }
             Step::Need(digest, size) => self.need(index, id, digest, size),
             Step::Do { act, dots, after_creates_of } => {
                 let mut brought = after_creates_of.into_iter();

@@ -536,6 +536,14 @@ pub(super) fn origins(entry: &Entry, replaced: &[Dot]) -> Vec<Dot> {
     base
 }
 
+/// What this disk shows of an entry is said anew at the place where it is, whoever deleted it.
+pub fn say_again(facts: &mut Facts, index: &mut dyn Index, id: EntryId, epoch: u64) {
+    let Some(row) = index.seen_of(id) else { return };
+    let Some((parent, name)) = index.seen(row.parent).zip(row.name.clone()) else { return };
+    let mut pen = Pen { facts, index, source: Source::Live, rank: Rank::Write, epoch };
+    pen.relocate(&row, &parent, &name);
+}
+
 /// Whether a disk's attributes are not those of the row.
 pub(super) fn differs(row: &SeenRow, found: &Attributes) -> bool {
     row.attributes != *found

@@ -1,7 +1,7 @@
 //! Indices that were put back to older copies: nobody is told one dot for two operations, everybody
 //! ends with the same, and nothing that anybody wrote is missing.
 
-use super::super::tests::{meet, node, present, said, Side};
+use super::super::tests::{looks, meet, node, present, said, Side};
 use super::{course, Course};
 use crate::content::{Content, Digest};
 use crate::dot::{Dot, Incarnation, Knowledge};
@@ -11,6 +11,7 @@ use crate::index::{Index, MemIndex, Phase};
 use crate::limits::LIFE_MS_MIN;
 use crate::message::{Message, Share};
 use crate::observe::{Found, Source};
+use crate::view;
 use std::collections::{BTreeMap, BTreeSet};
 
 fn record(number: u8, life: u8) -> IncarnationRecord {
@@ -326,6 +327,36 @@ fn lives_that_an_index_forgot_as_it_was_put_back_are_no_twins() {
 }
 
 /// Of each file: its contents, however many versions have them.
+// Story (simulator, seed 32007): a user moved a directory, and that it was gone had been seen and
+// said, but not yet where it was, when the index was put back to a copy of before. The scan found
+// the directory at its new place with all that was in it; then the others told that what was in it
+// was deleted, and it was removed there.
+#[test]
+fn what_was_moved_with_its_directory_outlives_what_an_earlier_life_said_of_it() {
+    let (mut a, mut b) = (Side::new(1), Side::new(2));
+    let dir = || present(Kind::Dir, 4, None);
+    let file = || present(Kind::File, 9, Some(b'1'));
+    b.look(Source::Live, "d", Found::Present(dir()));
+    b.look(Source::Live, "d/f", Found::Present(file()));
+    meet(&mut a, &mut b);
+    let copy = b.index.clone();
+    b.look(Source::Scan, "d", Found::Absent);
+    meet_again(&mut a, &mut b);
+    assert!(!is_alive(&a, Kind::File));
+    a.turn([Input::PeerDown(node(2))]);
+    let meta = b.engine.meta();
+    let (mut b, _) = start(2, copy, 102, Witness::Last(meta.incarnation, meta.counter));
+    let moved = looks(Source::Scan, &[("d", None), ("e", Some(dir())), ("e/f", Some(file()))]);
+    b.turn([Input::Observed(b.now.mono_ms + 1, moved)]);
+    meet(&mut a, &mut b);
+    assert!(is_alive(&a, Kind::File) && is_alive(&b, Kind::File), "{:?}", files(&b));
+    assert_same(&a, &b);
+}
+
+fn is_alive(side: &Side, kind: Kind) -> bool {
+    side.index.entries().any(|stored| stored.entry.kind == kind && view::is_alive(stored))
+}
+
 fn contents(side: &Side) -> BTreeMap<String, BTreeSet<char>> {
     files(side).into_iter().map(|(name, letters)| (name, letters.chars().collect())).collect()
 }
