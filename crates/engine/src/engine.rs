@@ -130,7 +130,7 @@ impl FolderEngine {
             pending: Pending::default(),
             traffic: Traffic::default(),
             beside: Beside::default(),
-            doubts: Doubts::default(),
+            doubts: Doubts::resumed(index),
             seek: Seek::default(),
             strife: Strife::default(),
             retire: Retire::default(),

@@ -14,7 +14,7 @@
 use crate::content::{Content, Digest};
 use crate::dot::{Dot, Incarnation, Knowledge, NodeId};
 use crate::entry::{Entry, EntryId, Hlc, IncarnationRecord, Kind, Owner, Timestamp, Xattrs};
-use crate::path::Name;
+use crate::path::{Name, RelPath};
 use std::fmt;
 
 mod mem;
@@ -348,6 +348,13 @@ pub trait Index {
     fn incarnations(&self) -> Vec<IncarnationRecord>;
     /// Adds or replaces one.
     fn put_incarnation(&mut self, record: &IncarnationRecord);
+    /// What was found before this node was a member and has not been readable since, by path. What
+    /// was last changed until then, in unix milliseconds, is of that time.
+    fn unread(&self) -> Vec<(RelPath, u64)>;
+    /// Adds or replaces one.
+    fn put_unread(&mut self, path: &RelPath, until_ms: u64);
+    /// It was read, or is gone.
+    fn remove_unread(&mut self, path: &RelPath);
 
     /// One entry of S.
     fn entry(&self, id: EntryId) -> Option<Stored>;

@@ -12,7 +12,7 @@ use engine::content::Digest;
 use engine::dot::{Incarnation, NodeId};
 use engine::entry::EntryId;
 use engine::index::{PendingRow, SeenRow, Slot, Standing};
-use engine::path::Name;
+use engine::path::{Name, RelPath};
 use rusqlite::{Params, Row, ToSql};
 
 /// Reads every row a statement finds until `take` has enough.
@@ -206,6 +206,19 @@ impl Store {
             let node = NodeId(row.get(0)?);
             let knowledge = read_knowledge(&self.lives, bytes(row, 1)?.unwrap_or_default())?;
             found.push(Standing { node, knowledge, heard_ms: unsigned(row, 2)? });
+            Ok(true)
+        })?;
+        Ok(found)
+    }
+
+    /// What could not be read yet, by path.
+    pub(super) fn file_unread(&self) -> Result<Vec<(RelPath, u64)>, ReadError> {
+        let mut found = Vec::new();
+        each(self, "SELECT path, until FROM unread ORDER BY path", [], |row| {
+            let path = bytes(row, 0)?.unwrap_or_default();
+            let broken = |_| ReadError::Broken("a path that is none".into());
+            let path = RelPath::parse(path).map_err(broken)?;
+            found.push((path, unsigned(row, 1)?));
             Ok(true)
         })?;
         Ok(found)

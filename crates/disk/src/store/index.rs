@@ -14,7 +14,7 @@ use engine::entry::{EntryId, IncarnationRecord, Kind};
 use engine::index::{
     Handle, Index, IndexError, Meta, PendingRow, SeenRow, Settled, Slot, Standing, Stored,
 };
-use engine::path::Name;
+use engine::path::{Name, RelPath};
 use rusqlite::Params;
 use std::collections::BTreeMap;
 
@@ -171,6 +171,19 @@ impl Index for Store {
 
     fn put_incarnation(&mut self, record: &IncarnationRecord) {
         self.lives.put_record(record);
+    }
+
+    fn unread(&self) -> Vec<(RelPath, u64)> {
+        self.answer(self.file_unread())
+    }
+
+    fn put_unread(&mut self, path: &RelPath, until_ms: u64) {
+        let sql = "INSERT OR REPLACE INTO unread (path, until) VALUES (?1, ?2)";
+        self.write(sql, (path.to_bytes(), signed(until_ms)));
+    }
+
+    fn remove_unread(&mut self, path: &RelPath) {
+        self.write("DELETE FROM unread WHERE path = ?1", [path.to_bytes()]);
     }
 
     fn entry(&self, id: EntryId) -> Option<Stored> {

@@ -177,10 +177,11 @@ impl FolderEngine {
         }
     }
 
-    /// Whether an earlier life of ours deleted this entry, and a directory that it lies in was moved
-    /// in this life: then it was moved with it. Such a deletion comes back to an index that was put
-    /// back, and who said it had perhaps not heard of the move yet. That others say they deleted it
-    /// proves nothing: theirs may be put back as well, and have found what they had done for us.
+    /// Whether an earlier life of ours deleted this entry, and a directory that it lies in was
+    /// moved in this life: then it was moved with it. Such a deletion comes back to an index that
+    /// was put back, and who said it had perhaps not heard of the move yet. That others say they
+    /// deleted it proves nothing: theirs may be put back as well, and have found what they had done
+    /// for us.
     pub(super) fn was_moved_since(&self, index: &dyn Index, id: EntryId) -> bool {
         let this = self.facts.meta.incarnation;
         let is_deleted_before = index.entry(id).is_some_and(|stored| {

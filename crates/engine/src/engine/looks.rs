@@ -43,18 +43,12 @@ pub(super) struct Doubts {
     gone: BTreeMap<RelPath, Gone>,
     /// Paths that were not judged the last time.
     unjudged: BTreeSet<RelPath>,
-    /// What was found before this node was a member and is to be looked at again: it stays what was
-    /// here before, whenever that look comes.
-    imported: BTreeMap<RelPath, Imported>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Imported {
-    /// When it was found.
-    found_ms: u64,
-    /// By the wall clock, if it could not be read: that may last, and what is changed later is no
-    /// more what was here before.
-    unread_ms: Option<u64>,
+    /// What was found before this node was a member and is to be looked at again soon, and when: it
+    /// stays what was here before, whenever that look comes.
+    imported: BTreeMap<RelPath, u64>,
+    /// What could not be read then: that may last, over restarts, too. Until when by the wall clock
+    /// its last change was before that; what is changed later is no more what was here before.
+    unread: BTreeMap<RelPath, u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -122,6 +116,11 @@ impl Doubts {
             || self.left.get(handle).is_some_and(|left_ms| began_ms <= *left_ms)
     }
 
+    /// Of a run that goes on with an index.
+    pub(super) fn resumed(index: &dyn Index) -> Doubts {
+        Doubts { unread: index.unread().into_iter().collect(), ..Doubts::default() }
+    }
+
     /// When a path is to be looked at again.
     pub(super) fn deadline(&self) -> Option<u64> {
         self.gone.values().map(|gone| gone.ask_ms).min()
@@ -152,7 +151,7 @@ impl FolderEngine {
             self.effects.push(Effect::Happened(event));
         }
         self.volatile_since_ms.get_or_insert(self.now.mono_ms);
-        self.imported(&paths, &seen);
+        self.imported(index, &paths, &seen);
         self.doubt(index, (began_ms, source), &paths, &seen);
         for id in seen.freed {
             self.pending.wake(index, Wake::Entry(id));
@@ -188,49 +187,70 @@ impl FolderEngine {
     /// Looks are made again at these. Before this node is a member, what they find is no news.
     pub(super) fn put_off_import(&mut self, paths: &[RelPath]) {
         if self.facts.meta.phase == Phase::Importing {
-            let imported = Imported { found_ms: self.now.mono_ms, unread_ms: None };
-            for path in paths {
-                self.doubts.imported.entry(path.clone()).or_insert(imported);
+            for path in paths.iter().filter(|path| !self.doubts.unread.contains_key(path)) {
+                self.doubts.imported.entry(path.clone()).or_insert(self.now.mono_ms);
             }
         }
     }
 
     /// The same where a look found something that cannot be read, however long that lasts.
-    fn unread_import(&mut self, paths: &[RelPath]) {
-        let found_ms = self.now.mono_ms;
+    fn unread_import(&mut self, index: &mut dyn Index, paths: &[RelPath]) {
+        let is_first = self.facts.meta.phase == Phase::Importing;
+        let Doubts { imported, unread, .. } = &mut self.doubts;
         for path in paths {
-            let imported = &mut self.doubts.imported;
-            if let Some(known) = imported.get_mut(path) {
-                known.found_ms = found_ms;
-                known.unread_ms = known.unread_ms.or(Some(self.now.wall_ms));
-            } else if self.facts.meta.phase == Phase::Importing && imported.len() < DOUBTS_MAX {
-                let unread_ms = Some(self.now.wall_ms);
-                imported.insert(path.clone(), Imported { found_ms, unread_ms });
+            let is_import = imported.contains_key(path) || is_first;
+            if is_import && unread.len() < DOUBTS_MAX && !unread.contains_key(path) {
+                imported.remove(path);
+                unread.insert(path.clone(), self.now.wall_ms);
+                index.put_unread(path, self.now.wall_ms);
             }
         }
     }
 
-    fn imports(&self) -> BTreeMap<RelPath, Option<u64>> {
-        let imported = self.doubts.imported.iter();
-        imported.map(|(path, found)| (path.clone(), found.unread_ms)).collect()
+    /// Which of the paths, and of the directories above them, were found before this node was a
+    /// member.
+    fn imports<'a>(
+        &self,
+        paths: impl Iterator<Item = &'a RelPath>,
+    ) -> BTreeMap<RelPath, Option<u64>> {
+        let Doubts { imported, unread, .. } = &self.doubts;
+        let mut found = BTreeMap::new();
+        if imported.is_empty() && unread.is_empty() {
+            return found;
+        }
+        for path in paths {
+            let mut above = Some(path.clone());
+            while let Some(path) = above {
+                above = path.parent();
+                if imported.contains_key(&path) {
+                    found.insert(path, None);
+                } else if let Some(until_ms) = unread.get(&path) {
+                    found.insert(path, Some(*until_ms));
+                }
+            }
+        }
+        found
     }
 
     /// What is judged by now is imported. A directory that was new to this disk stays for what is
     /// in it.
-    fn imported(&mut self, looked: &[RelPath], seen: &Seen) {
-        self.unread_import(&seen.unread);
-        if self.doubts.imported.is_empty() {
+    fn imported(&mut self, index: &mut dyn Index, looked: &[RelPath], seen: &Seen) {
+        self.unread_import(index, &seen.unread);
+        let Doubts { imported, unread, .. } = &mut self.doubts;
+        if imported.is_empty() && unread.is_empty() {
             return;
         }
         let horizon = self.now.mono_ms.saturating_sub(MEMORY_MS);
-        let is_kept = |imported: &Imported| imported.found_ms >= horizon;
-        self.doubts.imported.retain(|_, found| is_kept(found) || found.unread_ms.is_some());
+        imported.retain(|_, found_ms| *found_ms >= horizon);
         let awaited = seen.awaited.iter().map(|(path, _)| path);
         let made = seen.made.iter().map(|(path, _)| path);
         let open = seen.again.iter().chain(&seen.unjudged).chain(awaited).chain(made);
         let open: BTreeSet<&RelPath> = open.chain(&seen.unread).collect();
         for path in looked.iter().filter(|path| !open.contains(path)) {
-            self.doubts.imported.remove(path);
+            imported.remove(path);
+            if unread.remove(path).is_some() {
+                index.remove_unread(path);
+            }
         }
     }
 
@@ -304,7 +324,7 @@ impl FolderEngine {
             gone: BTreeMap::new(),
             judge: std::mem::take(&mut self.doubts.unjudged),
             coming: self.pending.coming(),
-            imported: self.imports(),
+            imported: self.imports(batch.looks.iter().map(|look| &look.path)),
         };
         let full = self.doubts.gone.len() >= DOUBTS_MAX;
         for Observation { path, .. } in &batch.looks {

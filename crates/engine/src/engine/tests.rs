@@ -440,14 +440,25 @@ fn rank(side: &Side, path: &str) -> Option<Rank> {
 }
 
 // Story (simulator, seed 352, links=60): a file could not be read when its node joined. When it
-// could be, it counted as written by a member, and won over what really was.
+// could be, it counted as written by a member, and won over what really was. And (seed 21273) so it
+// did if the node was started again in between, as is done to give it the permission.
 #[test]
 fn what_could_not_be_read_when_its_node_joined_was_there_before() {
+    read_when_it_could_be(|joins| joins);
+    read_when_it_could_be(|joins| {
+        let mut joins = Side::open(joins.number, joins.index);
+        joins.turn([Input::Scanned(true)]);
+        joins
+    });
+}
+
+fn read_when_it_could_be(meanwhile: impl Fn(Side) -> Side) {
     let mut joins = Side::first(1, Phase::Importing);
     for path in ["old", "new"] {
         joins.look(Source::Scan, path, Found::Unreadable("no permission".to_string()));
     }
     joins.turn([Input::Scanned(true)]);
+    let mut joins = meanwhile(joins);
     joins.now.mono_ms += 3_600_000;
     joins.look(Source::Live, "old", Found::Unreadable("no permission".to_string()));
     let old = present(Kind::File, 7, Some(b'1'));
@@ -457,6 +468,7 @@ fn what_could_not_be_read_when_its_node_joined_was_there_before() {
     joins.look(Source::Live, "new", Found::Present(new));
     assert_eq!(rank(&joins, "old"), Some(Rank::Import));
     assert_eq!(rank(&joins, "new"), Some(Rank::Write), "its user wrote it since");
+    assert_eq!(joins.index.unread(), []);
 }
 
 // Story (simulator, seed 14158): a node was cut off while it joined, for longer than deletions are

@@ -83,17 +83,7 @@ impl FolderEngine {
             Step::Rebind(row, other) => {
                 self.rebind(index, &row, id, other);
             }
-            Step::Wait(Wait::Entry(other)) => {
-                if index.pending(other).is_none() {
-                    ledger::mark(&mut self.facts, index, other, &[]);
-                }
-                self.pending.wait(id, Wake::Entry(other));
-                if self.pending.depends_on(other, id) {
-                    // The disk has changed since one of the two was decided: nobody would wake it.
-                    self.pending.retry(other, self.now.mono_ms);
-                }
-                self.pending.recall_barred(index, id);
-            }
+            Step::Wait(Wait::Entry(other)) => self.wait_for_entry(index, id, other),
             Step::Wait(Wait::Arrival) => self.wait_for_arrival(index, id),
             step if brings_in(&step) && self.waits_for_quiet(index, id) => {}
             Step::Do { act, .. }
@@ -128,6 +118,19 @@ impl FolderEngine {
                 batch.push(Operation { id, act: *act });
             }
         }
+    }
+
+    /// The other one is to be in place first.
+    fn wait_for_entry(&mut self, index: &mut dyn Index, id: EntryId, other: EntryId) {
+        if index.pending(other).is_none() {
+            ledger::mark(&mut self.facts, index, other, &[]);
+        }
+        self.pending.wait(id, Wake::Entry(other));
+        if self.pending.depends_on(other, id) {
+            // The disk has changed since one of the two was decided: nobody would wake it.
+            self.pending.retry(other, self.now.mono_ms);
+        }
+        self.pending.recall_barred(index, id);
     }
 
     /// What the entry needs is not known here. Its directory may have been forgotten.

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::content::Content;
 use crate::entry::Kind;
+use crate::path::RelPath;
 use crate::view;
 use std::collections::BTreeMap;
 use std::ops::{Bound, RangeBounds};
@@ -27,6 +28,7 @@ struct State {
     frontier: Table<(), Knowledge>,
     standings: Table<NodeId, Standing>,
     incarnations: Table<Incarnation, IncarnationRecord>,
+    unread: Table<RelPath, u64>,
     entries: Table<EntryId, Stored>,
     by_dot: Table<(Dot, EntryId), ()>,
     by_place: Table<(EntryId, Name, EntryId), ()>,
@@ -107,6 +109,7 @@ macro_rules! each_table {
         state.frontier.$method();
         state.standings.$method();
         state.incarnations.$method();
+        state.unread.$method();
         state.entries.$method();
         state.by_dot.$method();
         state.by_place.$method();
@@ -276,6 +279,18 @@ impl Index for MemIndex {
 
     fn put_incarnation(&mut self, record: &IncarnationRecord) {
         self.open.incarnations.insert(record.incarnation, record.clone());
+    }
+
+    fn unread(&self) -> Vec<(RelPath, u64)> {
+        self.open.unread.rows.iter().map(|(path, &until_ms)| (path.clone(), until_ms)).collect()
+    }
+
+    fn put_unread(&mut self, path: &RelPath, until_ms: u64) {
+        self.open.unread.insert(path.clone(), until_ms);
+    }
+
+    fn remove_unread(&mut self, path: &RelPath) {
+        self.open.unread.remove(path);
     }
 
     fn entry(&self, id: EntryId) -> Option<Stored> {

@@ -10,7 +10,7 @@ use engine::index::{
     Attributes, Fingerprint, Handle, Index, Intent, PendingRow, Phase, SeenDots, SeenRow, Settled,
     Slot, Standing, Stored, Volatile, ROOT_SLOT,
 };
-use engine::path::Name;
+use engine::path::{Name, RelPath};
 use engine::register::{Register, Version};
 use engine::view;
 use engine::wire::Minted;
@@ -223,6 +223,10 @@ pub fn steps_on(step: &Step, oracle: &mut dyn Index, store: &mut dyn Index) {
     }
 }
 
+fn unread(seed: u64) -> RelPath {
+    RelPath::parse(format!("d/{seed}").as_bytes()).expect("a path")
+}
+
 fn apply(step: &Step, order: Option<u64>, index: &mut dyn Index) {
     match *step {
         Step::Facts { seed } => {
@@ -242,6 +246,8 @@ fn apply(step: &Step, order: Option<u64>, index: &mut dyn Index) {
         Step::Forget { n } => index.remove_entry(entry_id(n)),
         Step::Stands { seed } => {
             index.set_frontier(&knowledge(seed));
+            index.put_unread(&unread(seed % 4), seed);
+            index.remove_unread(&unread(seed % 3));
             let node = NodeId([seed as u8 % 4; 32]);
             let knowledge = knowledge(seed + 2);
             index.put_standing(&Standing { node, knowledge, heard_ms: seed });
@@ -277,6 +283,7 @@ pub fn assert_alike(store: &dyn Index, oracle: &dyn Index) {
     assert_eq!(store.knowledge(), oracle.knowledge());
     assert_eq!(store.contexts(), oracle.contexts());
     assert_eq!(store.incarnations(), oracle.incarnations());
+    assert_eq!(store.unread(), oracle.unread());
     assert_eq!(store.frontier(), oracle.frontier());
     assert_eq!(store.standings(), oracle.standings());
     for standing in oracle.standings() {
