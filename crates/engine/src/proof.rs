@@ -181,6 +181,8 @@ mutants! {
     DeniesWhatIsLeft,
     /// What comes for a file that conflicts again and again is taken in all the same.
     NeverQuiet,
+    /// Each node that publishes a loser makes a file of its own of it.
+    CopiesApart,
 }
 
 #[cfg(feature = "proof")]

@@ -455,15 +455,24 @@ fn copies(world: &World, first: &Machine) {
     if reuse + verdicts + rollback + power > 0 {
         return;
     }
-    // Of two files with one name of a loser the second is another's, or a user has moved it there.
-    let mut names: BTreeMap<(String, Content), RelPath> = BTreeMap::new();
-    for (path, (_, content, _)) in view_of(index, true) {
-        let name = path.name().map(|name| String::from_utf8_lossy(name.as_bytes()).into_owned());
-        let Some(name) = name.filter(|name| name.contains(".conflict-")) else { continue };
-        let Some(content) = content else { continue };
-        let other = names.insert((name, content), path.clone());
+    // A loser is what one operation wrote: the same bytes, put over another file, too, may have
+    // lost there as well. What bears the name of another file or loser, users have put there.
+    let mut losers: BTreeMap<(String, Dot), RelPath> = BTreeMap::new();
+    for stored in index.entries() {
+        let Some(path) = path(index, stored.entry.id) else { continue };
+        let whole = view::whole(index, &stored.entry);
+        let name = path.name().map(Name::to_string).unwrap_or_default();
+        let tag = tag_beside(&name).map(str::to_string);
+        let (Some(tag), Some(data)) = (tag, view::winner(&whole.data)) else { continue };
+        let other = losers.insert((tag, data.stamp.dot), path.clone());
         assert!(other.is_none(), "one loser is beside its winner twice: {other:?}, {path}");
     }
+}
+
+/// The name that a loser has beside its winner, with no more digits than it has where that is free.
+fn tag_beside(name: &str) -> Option<&str> {
+    const LONG: usize = ".conflict-yyyymmdd-hhmmss-nodenode-hash".len();
+    name.get(..name.find(".conflict-")? + LONG)
 }
 
 /// Which paths are names of one file on a disk, of files with several.

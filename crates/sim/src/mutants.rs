@@ -70,6 +70,9 @@ const APART: &str = "apart=60 lies=0 rollback=0";
 /// Users who give files more names.
 const LINKS: &str = "links=250";
 
+/// Losers stand beside their winners, and nobody takes them away.
+const BESIDE: &str = "beside=1 policies=0 verdicts=0 reuse=0 rollback=0 power=0";
+
 /// Every mutant once.
 pub const TRIALS: &[Trial] = &[
     trial(Mutant::TakesWhatIsThere, "", 100),
@@ -168,6 +171,7 @@ pub const TRIALS: &[Trial] = &[
         Mutant::NeverQuiet,
         "two_that_write_one_file_all_the_time_leave_five_losers_and_then_wait_for_quiet",
     ),
+    trial(Mutant::CopiesApart, BESIDE, 400),
 ];
 
 const fn trial(mutant: Mutant, words: &'static str, within: u64) -> Trial {

@@ -18,6 +18,7 @@ use crate::entry::{
 use crate::index::{Attributes, Index, Stored};
 use crate::ledger::{self, Author, Facts};
 use crate::path::{Name, RelPath};
+use crate::proof::{broken, Mutant};
 use crate::register::Version;
 use crate::view;
 use std::collections::{BTreeMap, BTreeSet};
@@ -70,8 +71,10 @@ pub fn publish_copy(
 ) -> Option<RelPath> {
     let (stored, lost) = contested(index, id, content)?;
     let at = stored.settled.clone()?;
-    let of = bearer(index, &stored.entry, content);
-    let derived = EntryId::of_copy(of, content, None);
+    let of = bearer(index, &stored.entry, &lost);
+    let apart = broken(Mutant::CopiesApart).then_some(facts.meta.incarnation);
+    let apart = apart.map(|incarnation| Dot { incarnation, counter: 0 });
+    let derived = EntryId::of_copy(of, content, apart);
     let there = index.entry(derived).filter(view::is_alive);
     let holds = |there: &Stored| {
         let whole = view::whole(index, &there.entry);
@@ -257,16 +260,20 @@ fn with_replaced(all: Vec<Data>, content: &Content) -> BTreeSet<Dot> {
     }
 }
 
-/// Whose loser it is, as all names of one file have it: what it stands on, or the file itself.
-fn bearer(index: &dyn Index, entry: &Entry, content: &Content) -> EntryId {
+/// Whose loser it is, as all names of one file have it: what it stands on, or the file itself. What
+/// a file held when it was given its second name lost in that file: who had not heard of the other
+/// name means the same loser.
+fn bearer(index: &dyn Index, entry: &Entry, lost: &Data) -> EntryId {
     let holds = |body: &EntryId| {
         let versions = index.entry(*body).map(|stored| stored.entry.data);
         let mut versions = versions.iter().flat_map(|data| data.versions());
-        versions.any(|version| version.value.content == *content)
+        versions.any(|version| version.value.content == lost.content)
     };
     let shown = view::body_of(index, entry).map(|body| body.id);
     let mut bodies = shown.into_iter().chain(entry.bodies());
-    bodies.find(holds).unwrap_or(entry.id)
+    let Some(body) = bodies.find(holds) else { return entry.id };
+    let founded = |name: &EntryId| EntryId::derive_body(*name, lost.stamp.dot) == body;
+    index.names_of(body).into_iter().find(founded).unwrap_or(body)
 }
 
 /// Those of the file, and the time at which the loser was written.

@@ -11,6 +11,7 @@ use crate::observe::mint::version;
 use crate::observe::verdict::tests::{content, folder, shows};
 use crate::observe::{decree, Verdict};
 use crate::path::{Name, RelPath};
+use crate::register::Version;
 use crate::view::{self, Shown};
 
 fn name(index: &MemIndex, id: EntryId) -> String {
@@ -130,6 +131,28 @@ fn what_was_replaced_at_one_name_stays_with_the_others_when_the_loser_is_publish
     assert_eq!(losers(&index, id), [content(b'l')]);
     assert!(publish_copy(&mut facts, &mut index, id, &content(b'l')).is_some());
     assert_eq!(losers(&index, EntryId([6; 16])), [content(b't')]);
+}
+
+// Story (simulator, `beside=1`, seed 532): one published a loser beside its winner, while another
+// gave the file it lost in a second name: there it had lost in what both names show, and was
+// published once more.
+#[test]
+fn a_loser_is_one_whether_its_file_had_a_second_name_by_then_or_not() {
+    let (mut facts, mut index, id) = folder(b"lw", b'w');
+    let file = index.entry(id).expect("there").entry;
+    let lost = |version: &&Version<Data>| version.value.content == content(b'l');
+    let lost = file.data.versions().iter().find(lost).expect("it has").value.clone();
+    let mut body = Entry::new(EntryId::derive_body(id, lost.stamp.dot), Kind::File);
+    let dot = Dot { incarnation: Incarnation([7; 16]), counter: 9 };
+    body.data.write(version(dot, lost.clone()), &[]);
+    let mut named = file.clone();
+    let bound = Data { body: Some(body.id), ..lost.clone() };
+    named.data.write(version(dot, bound), &[lost.stamp.dot]);
+    for entry in [body, named] {
+        ledger::put(&mut facts, &mut index, entry, None, Author::Elsewhere, &[]);
+    }
+    assert!(publish_copy(&mut facts, &mut index, id, &content(b'l')).is_some());
+    assert_eq!(shows(&index, copy_of(id, b'l')), "l()");
 }
 
 // Story: bytes of no known file could only be copied out by hand.
