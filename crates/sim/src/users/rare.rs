@@ -96,7 +96,12 @@ impl User<'_> {
             self.unlink(link);
         }
         let Ok(dir) = self.model.at(real.0, &real.1) else { return String::new() };
-        self.town.touches += self.model.below(dir).len() as u64 + 4;
+        let below = self.model.below(dir);
+        self.town.touches += below.len() as u64 + 4;
+        // Whoever saw it gone sees it made again now.
+        for thing in below.iter().filter_map(|(_, inode)| self.model.thing(*inode).ok()) {
+            self.town.census.named(self.node, &thing.bytes);
+        }
         match self.model.rename(real, link, Target::Free) {
             Ok(()) => format!("swaps {} back", self.path(link)),
             Err(_) => String::new(),
