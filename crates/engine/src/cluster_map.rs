@@ -377,6 +377,11 @@ impl ClusterMap {
         self.standing.removed.contains(&node)
     }
 
+    /// Whoever was a member and was thrown out.
+    pub fn removed_members(&self) -> &BTreeSet<NodeId> {
+        &self.standing.removed
+    }
+
     /// Every folder, the removed ones too.
     pub fn folders(&self) -> &BTreeMap<FolderId, Folder> {
         &self.standing.folders

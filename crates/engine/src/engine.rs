@@ -220,6 +220,7 @@ impl FolderEngine {
             Input::Overlooked => self.overlooked(),
             Input::Life(record) => self.begin_life(now, index, &record),
             Input::Ways(ways) => self.take_ways(index, ways),
+            Input::Removed(nodes) => self.take_removed(index, nodes),
             Input::Verdict(verdict) => self.decree(index, &verdict),
             Input::Tick => {}
         }

@@ -402,7 +402,7 @@ impl Daemon {
     /// Members or holders may be others now.
     async fn members_changed(&self) {
         self.dial();
-        self.tell_ways();
+        self.tell_folders();
         self.connect_folders().await;
     }
 

@@ -340,6 +340,7 @@ fn heal(world: &mut World, links: &[(usize, usize)]) {
     for &(a, b) in links {
         world.set_link(a, b, true);
     }
+    world.remove_gone();
     world.tell(|| "all is healed".to_string());
     world.part_twins();
 }

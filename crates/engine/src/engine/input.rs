@@ -9,6 +9,7 @@ use crate::message::Message;
 use crate::observe::{Batch, Present, Stray, Verdict};
 use crate::path::RelPath;
 use crate::plan::{OpId, Outcome};
+use std::collections::BTreeSet;
 
 /// The time of an input: monotonic milliseconds since any start, and the wall clock's.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
@@ -65,6 +66,8 @@ pub enum Input {
     Life(IncarnationRecord),
     /// What the folder's policy asks of this node, first or anew. Without it: the default.
     Ways(Ways),
+    /// Members that were removed from the cluster, all of them: nobody waits for what they have.
+    Removed(BTreeSet<NodeId>),
     /// A person says what becomes of a version that lost.
     Verdict(Verdict),
     /// A deadline has come.

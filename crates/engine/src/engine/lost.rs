@@ -1,9 +1,10 @@
 //! A content that no node has any more: its author settles what is shown in its place.
 //!
 //! After a power loss an announced version can be nowhere: its author lost it before the first
-//! sync, and nobody had fetched it. When every node that ever wrote here has said so, a few times
-//! over, to the author or to others who pass it on, the author, and nobody else, takes its word
-//! back (docs/decisions/0007-what-nobody-has-is-taken-back.md). What is found on its disk stays.
+//! sync, and nobody had fetched it. When every node that ever wrote here and is still a member has
+//! said so, a few times over, to the author or to others who pass it on, the author, and nobody
+//! else, takes its word back (docs/decisions/0007-what-nobody-has-is-taken-back.md). What is found
+//! on its disk stays.
 
 use super::waits::path_of;
 use super::{Effect, FolderEngine};
@@ -43,9 +44,8 @@ impl FolderEngine {
         let others = self.fetch.hearsay(lost).filter(|node| !peers.contains(node));
         let mut lacking: BTreeSet<NodeId> = others.chain(asked.iter().copied()).collect();
         lacking.insert(own);
-        if lives.values().all(|node| lacking.contains(node))
-            && self.take_back(index, id, lost, own, &lives)
-        {
+        let says_so = |node: &NodeId| lacking.contains(node) || self.seek.removed.contains(node);
+        if lives.values().all(says_so) && self.take_back(index, id, lost, own, &lives) {
             return true;
         }
         let nodes: Vec<NodeId> = lacking.into_iter().take(DENIERS_MAX).collect();
@@ -67,6 +67,14 @@ impl FolderEngine {
         let (peers, lives) = (self.peers(), index.incarnations());
         nodes.retain(|node| !peers.contains(node) && lives.iter().any(|life| life.node == *node));
         self.fetch.told(peer, lost, nodes);
+    }
+
+    /// Who was removed is not asked any more: what waited for its word is looked for anew.
+    pub(super) fn take_removed(&mut self, index: &dyn Index, removed: BTreeSet<NodeId>) {
+        if self.seek.removed != removed {
+            self.seek.removed = removed;
+            self.seek_anew(index);
+        }
     }
 
     fn peers(&self) -> BTreeSet<NodeId> {

@@ -25,6 +25,8 @@ pub(super) struct Seek {
     /// Contents that have just been looked for everywhere, until when that says enough, and the
     /// longest pause of who needs them.
     over: BTreeMap<Digest, (u64, u64)>,
+    /// Who is no member any more: nobody waits for their word.
+    pub(super) removed: BTreeSet<NodeId>,
 }
 
 impl Seek {

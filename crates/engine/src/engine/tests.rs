@@ -65,7 +65,7 @@ impl Side {
     }
 
     /// The same after the `boot`th start of the machine.
-    fn boot(number: u8, mut index: MemIndex, boot: u8) -> Side {
+    pub(super) fn boot(number: u8, mut index: MemIndex, boot: u8) -> Side {
         let life = Incarnation([if boot == 1 { number } else { 100 + boot }; 16]);
         let fresh =
             IncarnationRecord { incarnation: life, node: node(number), signature: Vec::new() };

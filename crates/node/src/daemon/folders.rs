@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use engine::cluster_map::Fact;
 use engine::dot::NodeId;
-use engine::engine::Input;
 use engine::message::FolderId;
 
 use super::{Daemon, DaemonError};
@@ -225,7 +224,9 @@ impl Daemon {
             repeats: self.folders.logged.clone(),
             net: self.net.clone(),
         })?;
-        folder.input(Input::Ways(self.ways(id)));
+        for input in self.tidings(id) {
+            folder.input(input);
+        }
         // Said only now: a folder that could not be held anywhere would stand in everybody's list.
         for fact in facts {
             if let Err(error) = self.members.say(fact) {

@@ -1,5 +1,5 @@
-//! What becomes of conflicts in a folder: said to the cluster by any node, and told to the engines
-//! of the folders held here.
+//! What becomes of conflicts in a folder: said to the cluster by any node. What the cluster says is
+//! told to the engines of the folders held here.
 
 use engine::cluster_map::{Fact, Policy};
 use engine::dot::NodeId;
@@ -42,7 +42,7 @@ impl Daemon {
         let failed = |error: &dyn std::fmt::Display| Failure::new(Exit::Failed, error.to_string());
         self.members.say(fact).map_err(|error| failed(&error))?;
         self.spread();
-        self.tell_ways();
+        self.tell_folders();
         let (mode, prefer) = self.shown_policy(id);
         let prefer = prefer.map_or("the later edit".to_owned(), |node| format!("node {node:?}"));
         let loser = match mode {
@@ -74,16 +74,23 @@ impl Daemon {
         }
     }
 
-    /// What a folder's policy asks of this node.
-    pub(super) fn ways(&self, id: FolderId) -> Ways {
-        let Policy { beside, prefer } = self.members.with(|map| map.policy(id));
-        Ways { beside, preferred: prefer == Some(self.me()) }
+    /// What the cluster's records say to a folder's engine: what the policy asks of this node, and
+    /// who is no member any more.
+    pub(super) fn tidings(&self, id: FolderId) -> [Input; 2] {
+        let me = self.me();
+        self.members.with(|map| {
+            let Policy { beside, prefer } = map.policy(id);
+            let ways = Ways { beside, preferred: prefer == Some(me) };
+            [Input::Ways(ways), Input::Removed(map.removed_members().clone())]
+        })
     }
 
     /// Tells the folders held here; an engine that knows it does nothing.
-    pub(super) fn tell_ways(&self) {
+    pub(super) fn tell_folders(&self) {
         for (id, folder) in self.folders.all() {
-            folder.input(Input::Ways(self.ways(id)));
+            for input in self.tidings(id) {
+                folder.input(input);
+            }
         }
     }
 

@@ -4,8 +4,10 @@
 
 use super::World;
 use crate::disk::model::{Inode, Model};
+use crate::node::node_id;
 use crate::random::Random;
 use engine::content::{Content, Digest};
+use engine::dot::NodeId;
 use engine::engine::Input;
 use engine::entry::EntryId;
 use engine::index::Index;
@@ -13,6 +15,7 @@ use engine::ledger::Ways;
 use engine::observe::{is_free, Verdict};
 use engine::path::{Name, RelPath};
 use engine::view;
+use std::collections::BTreeSet;
 
 /// What the cluster has been told about conflicts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -51,6 +54,17 @@ impl World {
     pub(super) fn ways(&self, node: usize) -> Input {
         let Policy { beside, prefer } = self.policy;
         Input::Ways(Ways { beside, preferred: prefer == Some(node) })
+    }
+
+    /// Operators remove from the cluster who has left for good: nobody waits for it any more.
+    pub fn remove_gone(&mut self) {
+        let Some(gone) = self.gone else { return };
+        let removed: BTreeSet<NodeId> = [node_id(gone)].into();
+        for node in 0..self.nodes.len() {
+            if self.is_running(node) {
+                self.inputs(node, vec![Input::Removed(removed.clone())]);
+            }
+        }
     }
 
     /// Another policy, of which some nodes hear at once, and the others when all is healed.

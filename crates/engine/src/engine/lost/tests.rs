@@ -1,9 +1,10 @@
 //! When a version is taken for lost, and when not.
 
-use super::super::tests::{present, Side};
+use super::super::tests::{node, present, Side};
 use crate::content::{Content, Digest};
+use crate::dot::Incarnation;
 use crate::engine::{Effect, Input};
-use crate::entry::{Kind, Timestamp};
+use crate::entry::{IncarnationRecord, Kind, Timestamp};
 use crate::index::Index;
 use crate::ledger;
 use crate::observe::{self, Batch, Found, Observation, Source, Stray};
@@ -14,17 +15,21 @@ fn path(path: &str) -> RelPath {
     RelPath::parse(path.as_bytes()).expect("a path")
 }
 
-/// What is asked for is nowhere, for so many turns; nobody looks at the disk.
-fn nothing_comes(side: &mut Side, turns: usize) {
-    let mut copies = Vec::new();
+/// After this input what is asked for is nowhere, for so many turns; nobody looks at the disk.
+/// Returns whether a person was told of something.
+fn nothing_comes(side: &mut Side, mut input: Input, turns: usize) -> bool {
+    let (mut copies, mut is_told) = (Vec::new(), false);
     for _ in 0..turns {
-        let effects = side.turn([Input::NotHere(std::mem::take(&mut copies)), Input::Tick]);
+        let input = std::mem::replace(&mut input, Input::Tick);
+        let effects = side.turn([Input::NotHere(std::mem::take(&mut copies)), input]);
+        is_told |= effects.iter().any(|effect| matches!(effect, Effect::Notice(..)));
         copies.extend(effects.into_iter().filter_map(|effect| match effect {
             Effect::Copy(digest, ..) => Some(digest),
             _ => None,
         }));
         side.now.mono_ms += 100;
     }
+    is_told
 }
 
 // Story (simulator, seed 1893): while its program was down a file that others had edited, too, was
@@ -51,9 +56,31 @@ fn what_lies_on_this_disk_is_not_lost() {
         let row = observe::row_at(&side.index, &path(to)).expect("it lies there");
         // A peer has changed something of it.
         ledger::mark(&mut side.engine.facts, &mut side.index, row.entry, &[]);
-        nothing_comes(&mut side, 1_000);
+        nothing_comes(&mut side, Input::Tick, 1_000);
         let entry = side.index.entry(row.entry).expect("it has an entry").entry;
         let shown = view::winner(&entry.data).map(|data| data.content.clone());
         assert_eq!(shown, Some(Content::File(Digest([b'2'; 32]), u64::from(b'2'))));
     }
+}
+
+// Story (simulator, seed 3077): a machine left for good. Later a user removed what another had
+// announced and nobody had fetched; another name of that file stood elsewhere, and was to show it.
+// Nobody had it, but the one that had left might have, and so all waited for it for ever.
+#[test]
+fn who_was_removed_is_not_waited_for() {
+    let mut side = Side::new(1);
+    side.look(Source::Live, "a", Found::Present(present(Kind::File, 9, Some(b'1'))));
+    let life = Incarnation([2; 16]);
+    let other = IncarnationRecord { incarnation: life, node: node(2), signature: Vec::new() };
+    side.index.put_incarnation(&other);
+    let mut side = Side::boot(1, side.index, 2);
+    side.look(Source::Scan, "a", Found::Absent);
+    let waits = |side: &Side| !side.index.pending_after(0, 1).is_empty();
+    assert!(!nothing_comes(&mut side, Input::Scanned(true), 10_000), "it is away, and may have it");
+    let another = Input::Removed([node(3)].into());
+    assert!(!nothing_comes(&mut side, another, 10_000), "another was removed");
+    assert!(waits(&side), "so it is waited for");
+    let both = Input::Removed([node(2), node(3)].into());
+    assert!(nothing_comes(&mut side, both, 10_000), "nobody has it now");
+    assert!(!waits(&side), "and nobody waits");
 }
