@@ -232,5 +232,5 @@ mod bodies;
 mod decide;
 mod knot;
 
-pub(crate) use bodies::unlike;
+pub(crate) use bodies::{beside, unlike};
 pub use decide::{decide, Step, Wait};

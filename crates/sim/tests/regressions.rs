@@ -191,3 +191,23 @@ fn who_passes_on_a_lie_of_anothers_life_is_dialled_again_after_a_pause() {
     let plan = Plan::of(1196).with("links=60").expect("an option");
     assert_eq!(run(&plan).failed, None);
 }
+
+/// A user exchanged two files, or moved one over another: what was written once stood in both, lost
+/// in both, and was published beside each (the oracle took the two for one loser).
+#[test]
+fn what_lost_in_two_files_is_beside_each_of_them() {
+    for seed in [4515, 23775, 32230] {
+        ends_well(seed);
+    }
+}
+
+/// What a name of a file was to bring, another name brought; who waited for the first went on
+/// waiting for it, so that it was in the way of what had to come before it (decisions A19).
+#[test]
+fn who_waits_for_a_name_to_be_linked_is_asked_again_when_another_is_there() {
+    let words = "nodes=3 delay_ms=3 crowd=3 steps=8 chain=1 before=8 meets=1 links=60 between=20 \
+                 stalls=200 skew=1 skip=3-7,11-17,19,22-29,31,33-40,43-47,49-50,53-57,59-60,63-67,\
+                 69-71,73-79,100001-100002,100005,100009,100011-100017,100019,100021-100199,\
+                 200000-200199";
+    ends_well_as(326, words);
+}

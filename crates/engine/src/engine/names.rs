@@ -9,8 +9,8 @@ use crate::entry::{EntryId, Kind};
 use crate::index::{Attributes, Fingerprint, Index, SeenRow, ROOT_SLOT};
 use crate::observe::{self, Present};
 use crate::path::RelPath;
-use crate::pending::Flight;
-use crate::plan::{Place, Retire};
+use crate::pending::{Flight, Wake};
+use crate::plan::{self, Place, Retire};
 
 impl FolderEngine {
     /// A file or symlink was put at its place. `retire` says where went what was there, if that was
@@ -92,6 +92,15 @@ impl FolderEngine {
     fn look_at_names_of(&mut self, index: &dyn Index, was: Option<&SeenRow>, now: &Present) {
         let Some(was) = was.filter(|was| !is_same_inode(was, now)) else { return };
         self.look_at_rows_of(index, was);
+    }
+
+    /// Who waited for an entry may go on; so may who waited for another name of its file: that was
+    /// to bring what all names show when it was decided, and this one has.
+    pub(super) fn wake_names(&mut self, index: &dyn Index, id: EntryId) {
+        self.pending.wake(index, Wake::Entry(id));
+        for name in plan::beside(index, id) {
+            self.pending.wake(index, Wake::Entry(name));
+        }
     }
 
     pub(super) fn look_at_rows_of(&mut self, index: &dyn Index, was: &SeenRow) {

@@ -165,7 +165,7 @@ impl FolderEngine {
     /// Whoever waited for this entry may go on.
     fn in_place(&mut self, index: &mut dyn Index, id: EntryId) {
         self.note_contest(index, id);
-        self.pending.wake(index, Wake::Entry(id));
+        self.wake_names(index, id);
         for incarnation in self.pending.barriers() {
             self.pending.wake(index, Wake::Barrier(incarnation));
         }
@@ -291,7 +291,7 @@ impl FolderEngine {
                 // Marked afresh: an edit may have come meanwhile, and what stands here now is no
                 // creation that others, or the edit itself, would have to wait for.
                 ledger::mark(&mut self.facts, index, id, &[]);
-                self.pending.wake(index, Wake::Entry(id));
+                self.wake_names(index, id);
             }
             Outcome::NotAsExpected => {
                 self.look_at(flight.act.paths());

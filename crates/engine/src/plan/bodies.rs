@@ -44,6 +44,13 @@ fn names(index: &dyn Index, body: EntryId) -> Vec<Entry> {
     names.filter(|entry| group(index, entry) == body).collect()
 }
 
+/// The other names of what an entry is one name of.
+pub(crate) fn beside(index: &dyn Index, id: EntryId) -> Vec<EntryId> {
+    let body = index.entry(id).and_then(|stored| view::body_of(index, &stored.entry));
+    let names = body.map(|body| index.names_of(body.id)).unwrap_or_default();
+    names.into_iter().filter(|name| *name != id).collect()
+}
+
 /// What this disk shows as one file with `id`, which is in its place, though the tree does not, or
 /// as another though the tree shows one: it is not as it is to be, and nothing may have been said
 /// of it.
