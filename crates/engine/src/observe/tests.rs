@@ -834,6 +834,32 @@ fn what_a_user_wrote_just_before_a_power_loss_is_kept_and_does_not_win() {
     assert_eq!(winner, Some(digest(b'y')));
 }
 
+// Story (simulator, power=60, seeds 17 and 32): a file that a peer had written was put in place, and the
+// power left it as long and as old as it had been, with zeros for a part of it. It was taken for
+// what a user had written since, and as the disk's time of change was later, it won.
+#[test]
+fn what_is_torn_and_as_old_as_what_was_announced_never_wins() {
+    check_aftermath(true, at_ms(file(1, b'z'), 900_000), After::Beside);
+    let mut node = Node::new(Phase::Member);
+    node.look(Source::Live, &[("a", at_ms(file(1, b'y'), 900_000))]);
+    node.damaged_boot = true;
+    node.look(Source::Scan, &[("a", at_ms(file(1, b'z'), 900_000))]);
+    let data = node.entry_at("a").data;
+    let torn = data.versions().iter().find(|version| version.value.content == digest(b'z'));
+    assert_eq!(torn.map(|version| version.value.stamp.rank), Some(Rank::Import));
+}
+
+// Story (simulator, power=60, seed 2088): the power cut a file off, and before the program ran again
+// somebody made it immutable. It had been changed since, and had no bytes: an edit that won.
+#[test]
+fn a_file_that_the_power_cut_off_is_no_edit_whoever_sets_its_attributes() {
+    let cut = at_ms(file(1, 0), 970_000).map(|mut found| {
+        found.attributes.mtime = Timestamp { seconds: 900, nanos: 0 };
+        found
+    });
+    check_aftermath(true, cut, After::Damage);
+}
+
 // Story (simulator, --power, seed 14): the power took back the mode that a joined root had got,
 // and the root's own went to all.
 #[test]

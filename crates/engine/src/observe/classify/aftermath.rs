@@ -38,8 +38,8 @@ pub(super) enum Aftermath {
     Undone,
     /// Somebody has written there since, to what it had left.
     Edit,
-    /// As damage looks, but changed after what was announced: a user's, before the power went, and
-    /// whole or torn.
+    /// As damage looks, but changed after what was announced; or as nobody can have changed it, but
+    /// through a mapping: a user's, before the power went, and whole or torn.
     Doubt,
 }
 
@@ -74,10 +74,12 @@ pub(super) fn aftermath(
     let unwritten = found.attributes.mtime <= power_back;
     reached("after a power loss it is not what was announced");
     let is_blank = now.size == 0 || found.zeros;
-    match untouched && (shorter || earlier) || unwritten && (found.zeros || older) {
+    match untouched && (shorter || earlier) || unwritten && (is_blank || older) {
         // What was announced has no later time of change, nor has what was there before it.
         true if now.ctime > was.ctime && !is_blank && !older => Aftermath::Doubt,
         true => Aftermath::Damage,
+        // Nobody has changed it since, unless through a mapping.
+        false if now.ctime <= was.ctime => Aftermath::Doubt,
         false => Aftermath::Edit,
     }
 }
