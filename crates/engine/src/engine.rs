@@ -324,7 +324,12 @@ impl FolderEngine {
     /// Whether looks at changed paths were put off because operations are at work there, or what
     /// they showed is not believed yet, or only a scan tells where to look.
     pub fn has_deferred_looks(&self) -> bool {
-        self.traffic.has_deferred() || self.doubts.deadline().is_some() || self.overlooked
+        self.owes_looks() || self.overlooked
+    }
+
+    /// Whether something is to be looked at again.
+    fn owes_looks(&self) -> bool {
+        self.traffic.has_deferred() || self.doubts.deadline().is_some()
     }
 
     /// Whether the index knows all that lies on this disk: no look is owed.

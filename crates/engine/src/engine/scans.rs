@@ -70,8 +70,9 @@ impl FolderEngine {
         if std::mem::take(&mut self.is_stale) || !complete {
             return;
         }
-        if self.older.is_some() && self.has_deferred_looks() {
-            // What is looked at again is of the copy, too.
+        let is_undone = self.older.is_some() || self.facts.meta.shaken;
+        if is_undone && self.owes_looks() {
+            // What is looked at again is what the power left, or of the copy, too.
             self.scan_due_ms = Some(self.now.mono_ms + LOOKS_AGAIN_MS);
             return;
         }
