@@ -364,6 +364,9 @@ impl<F: Fs> Stage<F> {
     /// Forgets these, and every part: nobody waits for anything. What is being written at this
     /// moment stays.
     pub fn clear(&self, contents: &[Digest]) -> io::Result<()> {
+        if broken(Mutant::StagingKept) {
+            return Ok(());
+        }
         contents.iter().try_for_each(|digest| self.discard(digest))?;
         let mut parts = locked(&self.parts);
         // Others get hold of a part through this map only, which is locked.

@@ -183,6 +183,34 @@ mutants! {
     NeverQuiet,
     /// Each node that publishes a loser makes a file of its own of it.
     CopiesApart,
+    /// A tree that was put back to an older copy is believed: what it lacks counts as deleted.
+    BelievesAnOldTree,
+    /// What a power loss took away counts as deleted by a user.
+    AbsenceBelieved,
+    /// What a power loss put back counts as written by a user.
+    OlderBelieved,
+    /// What a power loss tore, and no time tells of, counts as written by a user.
+    TornBelieved,
+    /// A symlink in a directory's place is followed, and where it leads is taken for the directory.
+    LinksFollowed,
+    /// Whatever is at the path of the root is taken for it.
+    AnyRootWillDo,
+    /// Of entries that arrive some are not written, though what they hold is claimed.
+    RowsLost,
+    /// What nobody waits for any more stays in staging.
+    StagingKept,
+    /// A clock that is far ahead is followed.
+    FarClockFollowed,
+    /// What a newer program says of an entry is not passed on.
+    UnknownDropped,
+    /// Two directories at one path are not shown as one.
+    DirectoriesNeverUnite,
+    /// A new thing gets the id that its path gives, though one that was moved away has it.
+    IdsTwice,
+    /// Who is silent for ever holds back for ever what may be forgotten.
+    SilentHoldForEver,
+    /// A replacement waits for the creations before it, however long.
+    BarrierForEver,
 }
 
 #[cfg(feature = "proof")]

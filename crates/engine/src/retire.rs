@@ -277,7 +277,10 @@ fn stable(facts: &Facts, index: &mut dyn Index) -> BTreeMap<Incarnation, u64> {
         index.put_standing(&standing);
         away.push(standing);
     }
-    let counts = |standing: &&Standing| standing.heard_ms + MEMBER_EXPIRY_MS > facts.wall_ms;
+    let counts = |standing: &&Standing| {
+        let is_silent = standing.heard_ms + MEMBER_EXPIRY_MS <= facts.wall_ms;
+        !is_silent || broken(Mutant::SilentHoldForEver)
+    };
     for standing in standings.iter().chain(&away).filter(counts) {
         for (life, counter) in &mut stable {
             let seen = standing.knowledge.of(*life).map_or(0, |seen| seen.prefix());

@@ -179,6 +179,9 @@ fn united_below_root(index: &dyn Index, dir: EntryId) -> Option<Vec<EntryId>> {
 
 /// The live directories called `name` in any of `parents`, ascending; `dir` is one of them.
 fn group(index: &dyn Index, dir: EntryId, parents: &[EntryId], name: &Name) -> Vec<EntryId> {
+    if broken(Mutant::DirectoriesNeverUnite) {
+        return vec![dir];
+    }
     let named = parents.iter().flat_map(|&parent| index.named(parent, name));
     let mut group: Vec<_> = named.filter(|&id| id == dir || is_plain_live_dir(index, id)).collect();
     group.sort_unstable();

@@ -77,7 +77,7 @@ impl Bystanders {
     /// Holds at every moment.
     pub fn always(&self, node: usize, machine: &Machine) {
         machine.disk.with(|model| {
-            assert!(self.picture(model) == self.was, "{node} has touched what lies beside");
+            assert!(self.picture(model) == self.was, "C12: {node} has touched what lies beside");
         });
     }
 
@@ -90,7 +90,11 @@ impl Bystanders {
                     Content::File(digest, _) => self.digests.contains(digest),
                     Content::Link(_) => false,
                 };
-                assert!(!theirs, "{node} has read what lies beside into {:?}", stored.entry.id);
+                assert!(
+                    !theirs,
+                    "C12: {node} has read what lies beside into {:?}",
+                    stored.entry.id
+                );
             }
         }
     }

@@ -22,6 +22,7 @@ use engine::view::{self, Shown};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
+pub mod announced;
 pub mod book;
 pub mod bounds;
 pub mod durable;

@@ -51,6 +51,8 @@ pub enum Lie {
     RenameReplaces,
     /// Nobody ever seems to have a file open for writing.
     NoWriters,
+    /// A symlink leads where it leads.
+    LinksFollowed,
 }
 
 /// What this filesystem, or this kernel, cannot do.
@@ -113,6 +115,14 @@ impl Drop for Open {
         state.model.close(self.inode, self.writes);
         state.model.ours = ours;
     }
+}
+
+/// Where a symlink to an absolute path leads; of all else the inode itself.
+fn followed(model: &Model, inode: Inode) -> Inode {
+    let Ok(thing) = model.thing(inode) else { return inode };
+    let target = thing.bytes.strip_prefix(b"/").filter(|_| thing.kind == FileKind::Symlink);
+    let path = target.and_then(|target| RelPath::parse(target).ok());
+    path.and_then(|path| model.find(TOP, &path)).unwrap_or(inode)
 }
 
 impl SimDisk {
@@ -279,6 +289,9 @@ impl Fs for SimDisk {
         let volume = state.model.thing(inode)?.volume;
         for name in path.names() {
             inode = state.model.at(inode, name)?;
+            if state.lie == Lie::LinksFollowed {
+                inode = followed(&state.model, inode);
+            }
             let thing = state.model.thing(inode)?;
             match thing.kind {
                 FileKind::Dir if thing.volume == volume => {}

@@ -22,6 +22,9 @@ pub fn lie() -> Lie {
     if broken(Mutant::NoWriters) {
         return Lie::NoWriters;
     }
+    if broken(Mutant::LinksFollowed) {
+        return Lie::LinksFollowed;
+    }
     Lie::None
 }
 
@@ -172,6 +175,23 @@ pub const TRIALS: &[Trial] = &[
         "two_that_write_one_file_all_the_time_leave_five_losers_and_then_wait_for_quiet",
     ),
     trial(Mutant::CopiesApart, BESIDE, 400),
+    trial(Mutant::BelievesAnOldTree, "volumes=100", 200),
+    trial(Mutant::AbsenceBelieved, "power=200", 100),
+    trial(Mutant::OlderBelieved, "power=200", 100),
+    trial(Mutant::TornBelieved, "power=60", 200),
+    trial(Mutant::LinksFollowed, "hostile=200 between=60", 100),
+    trial(Mutant::AnyRootWillDo, "unmounts=100", 100),
+    trial(Mutant::RowsLost, "", 100),
+    trial(Mutant::StagingKept, "", 100),
+    test(Mutant::FarClockFollowed, "a_clock_more_than_five_minutes_ahead_is_not_followed"),
+    test(Mutant::UnknownDropped, "a_join_takes_and_gives_up_each_register_and_says_whether_it_did"),
+    trial(Mutant::DirectoriesNeverUnite, "", 100),
+    trial(Mutant::IdsTwice, "", 100),
+    test(Mutant::SilentHoldForEver, "who_was_not_heard_of_for_long_is_not_waited_for"),
+    test(
+        Mutant::BarrierForEver,
+        "a_replacement_goes_ahead_of_creations_whose_content_does_not_come",
+    ),
 ];
 
 const fn trial(mutant: Mutant, words: &'static str, within: u64) -> Trial {

@@ -9,6 +9,7 @@
 //! Versions are of one file where they have been at one place, by the names that directories ever
 //! had. Kept by `users`, asked by `checkers`.
 
+use crate::disk::deeds::Deed;
 use crate::disk::model::{Inode, Model};
 use engine::content::Digest;
 use engine::path::{Name, RelPath};
@@ -107,13 +108,11 @@ fn digest_of(bytes: &[u8]) -> Digest {
 }
 
 impl Oracle {
-    /// Takes in what was done to a disk since it was asked last.
-    pub fn hear(&mut self, node: usize, model: &mut Model) {
-        for (ours, deed) in model.take_deeds() {
-            match ours {
-                true => self.program(node, deed, model),
-                false => self.user(node, deed),
-            }
+    /// Takes in a call that changed a disk; whether the program made it.
+    pub fn hear(&mut self, node: usize, ours: bool, deed: Deed, model: &Model) {
+        match ours {
+            true => self.program(node, deed, model),
+            false => self.user(node, deed),
         }
     }
 

@@ -4,6 +4,7 @@
 //! They work on the disk's model directly, by inode, and know nothing of the program. Called by the
 //! world (a user's turn) and through `SimDisk`'s between (anywhere).
 
+use crate::checkers::announced::Announced;
 use crate::checkers::Census;
 use crate::disk::model::{Inode, Model, Spot, Target};
 use crate::disk::{Fate, SimDisk};
@@ -72,6 +73,8 @@ pub struct Town {
     pub census: Census,
     /// What that means for everybody.
     pub oracle: Oracle,
+    /// What users have not touched since the power went.
+    pub announced: Announced,
     /// By node.
     pub seats: Vec<Seat>,
     /// In so many of 1,000 calls of the program a user comes in between.
@@ -107,6 +110,7 @@ impl Town {
             skip: BTreeSet::new(),
             census: Census::default(),
             oracle: Oracle::default(),
+            announced: Announced::default(),
             seats: Vec::new(),
             permille: 0,
             refusals: Refusals::new(seed, &options),
@@ -176,10 +180,20 @@ impl Town {
             self.faults.add("user between two calls");
             disk.with(|model| {
                 self.tell(|| format!("{node} before {call}:"));
-                self.oracle.hear(node, model);
+                self.hear(node, model);
                 self.act(node, model);
-                self.oracle.hear(node, model);
+                self.hear(node, model);
             });
+        }
+    }
+
+    /// Takes in what was done to a disk since this was asked last.
+    pub fn hear(&mut self, node: usize, model: &mut Model) {
+        for (ours, deed) in model.take_deeds() {
+            if !ours {
+                self.announced.touched(node, &deed);
+            }
+            self.oracle.hear(node, ours, deed, model);
         }
     }
 

@@ -17,6 +17,7 @@ const SYNC_AGAIN_MS: u64 = 5_000;
 /// that copy. It knows of fewer syncs than are done (docs/decisions/0017).
 pub(super) fn older_until(meta: &Meta, noted: Option<u64>) -> Option<Timestamp> {
     let is_older = noted.is_some_and(|noted| noted < meta.synced);
+    let is_older = is_older && !broken(Mutant::BelievesAnOldTree);
     if !is_older {
         return None;
     }

@@ -95,7 +95,7 @@ impl Pen<'_> {
             let dead = self.index.entry(id).is_none_or(|stored| !view::is_alive(&stored));
             dead && self.index.pending(id).is_none() && self.index.seen_of(id).is_none()
         };
-        if usable(derived) {
+        if usable(derived) || broken(Mutant::IdsTwice) {
             return derived;
         }
         EntryId::derive(parent, kind, name, Some(dot))

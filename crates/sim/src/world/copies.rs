@@ -20,6 +20,7 @@ impl World {
         }
         self.kill(node);
         self.town().oracle.shaken();
+        self.town().announced.forget(node);
         self.fault("index put back");
         self.tell(|| format!("the index of {node} is put back"));
         self.nodes[node].put_back();
@@ -61,6 +62,7 @@ impl World {
             self.reboot(node);
         }
         let here = self.nodes[node].disk.with(|model| {
+            self.town().announced.forget(node);
             self.town().oracle.lost_power(node, model);
             checkers::contents(model, TOP)
         });
@@ -91,7 +93,7 @@ impl World {
 
     /// What the others have in their trees and conflict stores. What is on its way, or in a trash,
     /// nobody answers for.
-    fn shown_or_kept_but_by(&self, node: usize) -> BTreeSet<Digest> {
+    pub(super) fn shown_or_kept_but_by(&self, node: usize) -> BTreeSet<Digest> {
         let others = self.nodes.iter().enumerate().filter(|(other, _)| *other != node);
         others.flat_map(|(_, machine)| machine.disk.with(|m| checkers::shown_or_kept(m))).collect()
     }

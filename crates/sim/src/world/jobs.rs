@@ -135,6 +135,8 @@ impl World {
         if machine.index.meta().phase == Phase::Member {
             self.town().census.joins(node);
         }
+        let is_left = |digest: &Digest| self.shown_or_kept_but_by(node).contains(digest);
+        self.town().announced.committed(node, machine, is_left);
         self.order.turned(node, machine, self.now_ms);
     }
 
@@ -142,7 +144,7 @@ impl World {
     pub(super) fn audit(&mut self, node: usize) {
         let disk = self.nodes[node].disk.clone();
         let mut town = self.town();
-        disk.with(|model| town.oracle.hear(node, model));
+        disk.with(|model| town.hear(node, model));
         let faults = town.oracle.take_faults();
         drop(town);
         let is_told = |fault: &String| self.options.is_plain() || !fault.starts_with("C1:");

@@ -15,6 +15,10 @@ impl World {
         let (root, index) = (self.roots[node], &self.nodes[node].index);
         let promised =
             self.nodes[node].disk.with(|model| checkers::durable::promised(model, root, index));
+        if self.options.jumps + self.options.stops == 0 && !self.has_twins() {
+            let disk = &self.nodes[node].disk;
+            disk.with(|model| self.town().announced.power_goes(node, index, model));
+        }
         self.shaky.extend(self.nodes[node].disk.with(|model| checkers::shaky(model)));
         let at = self.nodes[node].disk.with(|model| model.lose_power(&mut self.random));
         self.nodes[node].disk.with(|model| {

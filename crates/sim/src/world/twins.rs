@@ -60,6 +60,7 @@ impl World {
         drop(town);
         // Whose operation is whose nobody can tell by its dot any more.
         self.book.close();
+        self.town().announced.forget(first);
         self.twins = Some(Twins { first, second });
         self.start(second);
     }

@@ -55,7 +55,9 @@ pub(super) fn aftermath(
     }
     let shaken = row.volatile.as_ref().filter(|volatile| volatile.epoch <= FORMER);
     let (Some(power_back), Some(volatile)) = (power_back, shaken) else { return Aftermath::None };
-    let Some(found) = found else { return Aftermath::Damage };
+    let Some(found) = found else {
+        return if broken(Mutant::AbsenceBelieved) { Aftermath::None } else { Aftermath::Damage };
+    };
     if row.kind == Kind::Dir || !is_edit(row, found) {
         return match are_undone(power_back, row, found) {
             true => Aftermath::Undone,
@@ -63,6 +65,9 @@ pub(super) fn aftermath(
         };
     }
     let older = volatile.previous.is_some() && found.content == volatile.previous;
+    if older && broken(Mutant::OlderBelieved) {
+        return Aftermath::None;
+    }
     let (now, was) = (&found.fingerprint, &row.fingerprint);
     // What a user has put in its place since is another inode, and no torn one.
     let torn = now.size == 0 || now.handle == was.handle;
@@ -79,7 +84,7 @@ pub(super) fn aftermath(
         true if now.ctime > was.ctime && !is_blank && !older => Aftermath::Doubt,
         true => Aftermath::Damage,
         // Nobody has changed it since, unless through a mapping.
-        false if now.ctime <= was.ctime => Aftermath::Doubt,
+        false if now.ctime <= was.ctime && !broken(Mutant::TornBelieved) => Aftermath::Doubt,
         false => Aftermath::Edit,
     }
 }
