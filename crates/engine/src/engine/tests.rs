@@ -344,8 +344,8 @@ fn after_a_power_loss_nothing_becomes_durable_before_the_scan() {
     assert!(is_sync(scanned) || is_sync(later));
 }
 
-// Story (simulator, power=60, seed 2324): the power took back the rename of a directory, and cut off
-// a file in it. Whether that file had been moved nobody could tell before its old place was looked
+// Story (simulator, power=60, seed 2324): the power took a directory's rename back, and cut off a
+// file in it. Whether that file had been moved nobody could tell before its old place was looked
 // at, too; by then the scan had ended, and the empty file was an edit that won everywhere.
 #[test]
 fn what_is_looked_at_again_after_a_power_loss_is_what_that_left() {

@@ -834,7 +834,7 @@ fn what_a_user_wrote_just_before_a_power_loss_is_kept_and_does_not_win() {
     assert_eq!(winner, Some(digest(b'y')));
 }
 
-// Story (simulator, power=60, seeds 17 and 32): a file that a peer had written was put in place, and the
+// Story (simulator, power=60, seeds 17 and 32): what a peer had written was put in place, and the
 // power left it as long and as old as it had been, with zeros for a part of it. It was taken for
 // what a user had written since, and as the disk's time of change was later, it won.
 #[test]
@@ -849,8 +849,8 @@ fn what_is_torn_and_as_old_as_what_was_announced_never_wins() {
     assert_eq!(torn.map(|version| version.value.stamp.rank), Some(Rank::Import));
 }
 
-// Story (simulator, power=60, seed 2088): the power cut a file off, and before the program ran again
-// somebody made it immutable. It had been changed since, and had no bytes: an edit that won.
+// Story (simulator, power=60, seed 2088): the power cut a file off, and before the program ran
+// again somebody made it immutable. It had been changed since, and had no bytes: an edit that won.
 #[test]
 fn a_file_that_the_power_cut_off_is_no_edit_whoever_sets_its_attributes() {
     let cut = at_ms(file(1, 0), 970_000).map(|mut found| {
