@@ -4,23 +4,26 @@ use super::{Exchange, Offence, Outgoing};
 use crate::content::{Content, Digest};
 use crate::dot::{Dot, Incarnation, Knowledge, NodeId};
 use crate::entry::{
-    Data, Entry, EntryId, Hlc, IncarnationRecord, Kind, Location, Presence, Rank, Stamp, ROOT,
+    Data, Entry, EntryId, IncarnationRecord, Kind, Location, Presence, Rank, Stamp, ROOT,
 };
 use crate::index::{Index, MemIndex, Meta, Phase};
 use crate::ledger::{self, Author, Facts};
-use crate::limits::{PULL_AFTER_MS, PULL_LATEST_MS};
-use crate::message::{Ack, DeltaEnd, Frame, Message, Share};
+use crate::message::{Frame, Message};
 use crate::path::Name;
 use crate::register::Version;
 use crate::wire::Minted;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 mod applied;
 mod ask;
 mod bounds;
 mod full;
+mod joining;
 mod missing;
+mod offences;
+mod pull;
 mod stream;
+mod walk;
 
 fn node_id(n: u8) -> NodeId {
     NodeId([n; 32])
@@ -363,62 +366,6 @@ fn a_context_goes_on_with_its_entry() {
     net.check(&[(7, "f"), (8, "x")]);
 }
 
-#[test]
-fn a_walk_that_was_cut_goes_on_where_it_stood_and_claims_nothing_before_its_end() {
-    let mut net = Net::new(&[(1, 2)]);
-    net.settle();
-    net.cut(1, 2);
-    (0..2000).for_each(|n| net.node(1).write(n, b'a'));
-    net.node(1).write(0, b'b');
-    net.link(1, 2);
-    net.deliver(2, 1, usize::MAX);
-    net.speak();
-    let first = net.deliver(1, 2, 4);
-    let arrived = entries(&first).len();
-    assert!(0 < arrived && arrived < 2000, "the walk takes several frames: {arrived}");
-    let known = net.node(2).facts.knowledge.of(life(1)).unwrap().clone();
-    assert!(!known.contains(1), "a superseded dot is not claimed before the walk's end");
-    net.cut(1, 2);
-    net.link(1, 2);
-    net.deliver(2, 1, usize::MAX);
-    net.speak();
-    let rest = net.deliver(1, 2, usize::MAX);
-    assert_eq!(entries(&rest).len(), 2000 - arrived, "nothing is sent twice");
-    net.check(&[(0, "b"), (1999, "a")]);
-}
-
-#[test]
-fn what_is_written_during_a_walk_is_sent_before_the_walk_is_closed() {
-    let mut net = Net::new(&[(1, 2)]);
-    net.settle();
-    net.cut(1, 2);
-    (0..10).for_each(|n| net.node(1).write(n, b'a'));
-    net.link(1, 2);
-    net.deliver(2, 1, usize::MAX);
-    let walked = net.node(1).facts.knowledge.clone();
-    net.node(1).exchange.congestion(node_id(2), true);
-    net.speak();
-    net.node(1).write(3, b'b');
-    net.node(1).write(77, b'c');
-    net.node(1).exchange.congestion(node_id(2), false);
-    net.speak();
-    let said = net.deliver(1, 2, usize::MAX);
-    let end = said.iter().position(|m| matches!(m, Message::DeltaEnd(_))).expect("it ends");
-    assert!(entries(&said[..end]).contains(&file_id(77)), "the tail comes before the claim");
-    let (phase, frontier) = (Phase::Member, Knowledge::default());
-    let claim = DeltaEnd { knowledge: walked, phase, frontier };
-    assert_eq!(said[end], Message::DeltaEnd(claim), "and the claim is that of the start");
-    net.check(&[(3, "b"), (77, "c")]);
-}
-
-/// What 1 knows comes to 2 whole and goes on; to 3 it comes as the test wants.
-fn two_of_three_know() -> Net {
-    let mut net = Net::new(&[(1, 2), (1, 3), (2, 3)]);
-    net.settle();
-    (0..6_000).for_each(|n| net.node(1).write(n, b'a'));
-    net
-}
-
 /// 2 tells 3 what it knows by now; whether 3 asks for that.
 fn asks(net: &mut Net) -> bool {
     net.speak();
@@ -426,109 +373,6 @@ fn asks(net: &mut Net) -> bool {
     net.speak();
     let said = net.deliver(3, 2, usize::MAX);
     said.iter().any(|message| matches!(message, Message::Share(_)))
-}
-
-// Story: three nodes with the same tree joined at once. The first sent its entries to both others,
-// who after 100 ms asked one another for what was still on its way: all came twice.
-#[test]
-fn what_may_still_be_on_its_way_is_not_asked_for_elsewhere() {
-    let mut net = two_of_three_know();
-    net.speak();
-    assert!(net.deliver(1, 2, usize::MAX).len() > 3, "several frames");
-    assert!(!asks(&mut net));
-    for _ in 0..2 {
-        net.deliver(1, 3, 1);
-        assert!(!asks(&mut net), "more of it comes");
-        net.now_ms += PULL_LATEST_MS - 1;
-        assert!(!asks(&mut net), "it rests");
-    }
-    net.now_ms += 1;
-    assert!(asks(&mut net), "it has been silent for too long");
-    net.check(&[(7, "a")]);
-}
-
-// Story: on busy machines they rested for longer than that, in the middle of a walk as well.
-#[test]
-fn what_a_walk_under_way_covers_is_not_asked_for_elsewhere() {
-    let mut net = two_of_three_know();
-    net.cut(1, 3);
-    net.speak();
-    net.deliver(1, 2, usize::MAX);
-    net.link(1, 3);
-    net.speak();
-    net.deliver(3, 1, usize::MAX);
-    for _ in 0..3 {
-        net.speak();
-        net.deliver(1, 3, 3);
-        assert!(!asks(&mut net));
-        net.now_ms += PULL_LATEST_MS - 1;
-        assert!(!asks(&mut net), "it rests");
-    }
-    net.now_ms += 1;
-    assert!(asks(&mut net), "it has been silent for too long");
-    net.check(&[(7, "a")]);
-}
-
-#[test]
-fn small_contents_ride_along_live_and_not_in_a_walk() {
-    let mut net = Net::new(&[(1, 2)]);
-    net.node(1).write(1, b'a');
-    net.speak();
-    net.deliver(2, 1, usize::MAX);
-    let walked = net.node(1).turn(0);
-    assert!(walked.iter().all(|out| out.inline.is_empty()), "{walked:?}");
-    net.node(1).write(2, b'b');
-    let live = net.node(1).turn(0);
-    let inline: Vec<Digest> = live.into_iter().flat_map(|out| out.inline).collect();
-    assert_eq!(inline, [Digest([b'b'; 32])]);
-}
-
-// Story: whoever had imported told everything that was not acknowledged yet once more, to say that
-// it was a member now. When it told nothing, who joined by it began without what it had heard from
-// others meanwhile (simulator, seed 1809).
-#[test]
-fn who_becomes_a_member_says_so_and_tells_nothing_twice() {
-    let mut net = Net::new(&[(1, 2)]);
-    net.node(1).facts.meta.phase = Phase::Importing;
-    net.settle();
-    (0..10).for_each(|n| net.node(1).put(n, b'a', Rank::Import));
-    net.speak();
-    net.link(1, 3);
-    net.node(3).write(20, b'b');
-    for (from, to) in [(3, 1), (1, 3), (3, 1)] {
-        net.speak();
-        net.deliver(from, to, usize::MAX);
-    }
-    net.speak();
-    let one = net.node(1);
-    assert_eq!(one.letters(20), "b");
-    one.facts.meta.phase = Phase::Member;
-    one.exchange.became_member(&one.facts);
-    net.speak();
-    let told = net.deliver(1, 2, usize::MAX);
-    let files: BTreeSet<EntryId> = entries(&told).into_iter().collect();
-    assert_eq!((entries(&told).len(), files.len()), (11, 11), "once");
-    assert!(files.contains(&file_id(20)), "what came from another, too");
-    let Some(Message::DeltaEnd(end)) = told.last() else { panic!("{told:?}") };
-    assert_eq!(end.phase, Phase::Member);
-    assert_eq!(end.knowledge, net.node(1).facts.knowledge);
-    net.check(&[(3, "a")]);
-}
-
-// Story: two who joined at once told one another what the first node was telling both.
-#[test]
-fn who_is_joining_tells_what_it_has_heard_once_it_has_joined() {
-    let mut net = Net::new(&[(1, 2), (2, 3)]);
-    for n in [2, 3] {
-        net.node(n).facts.meta.phase = Phase::Joining;
-    }
-    (0..5).for_each(|n| net.node(1).write(n, b'a'));
-    net.settle();
-    assert_eq!((net.node(2).letters(4), net.node(3).letters(4)), ("a".into(), String::new()));
-    let two = net.node(2);
-    two.facts.meta.phase = Phase::Member;
-    two.exchange.became_member(&two.facts);
-    net.check(&[(4, "a")]);
 }
 
 // Story: while a walk was under way, all that came in was put behind it, and so the peer was told
@@ -544,57 +388,6 @@ fn nobody_is_told_what_it_has_told() {
     net.speak();
     assert_eq!(entries(&net.deliver(2, 1, usize::MAX)), []);
     net.check(&[(7, "a")]);
-}
-
-// Story: a node that joined a large cluster was told the whole index by each of its members.
-#[test]
-fn who_lacks_much_is_told_by_one_and_the_rest_by_others() {
-    let mut net = Net::new(&[(1, 2), (1, 3), (2, 3)]);
-    (0..3_000).for_each(|n| net.node(1).write(n, b'a'));
-    net.settle();
-    net.node(3).write(4_000, b'b');
-    net.node(4).facts.meta.phase = Phase::Joining;
-    (1..=3).for_each(|n| net.link(n, 4));
-    let mut told = Vec::new();
-    for _ in 0..20 {
-        net.speak();
-        for n in [1, 2, 3] {
-            net.deliver(4, n, usize::MAX);
-            told.extend(entries(&net.deliver(n, 4, usize::MAX)));
-        }
-    }
-    assert_eq!(told.len(), 3_001);
-    net.node(2).write(4_001, b'c');
-    net.check(&[(7, "a"), (4_000, "b"), (4_001, "c")]);
-}
-
-// Story: nodes joined with the same tree in place, and the contents of what one of them was still
-// importing rode along to the others, which had them.
-#[test]
-fn what_an_import_finds_is_told_without_contents() {
-    let mut net = Net::new(&[(1, 2)]);
-    net.settle();
-    net.node(1).put(1, b'a', Rank::Import);
-    let live = net.node(1).turn(0);
-    assert!(!live.is_empty() && live.iter().all(|out| out.inline.is_empty()), "{live:?}");
-}
-
-#[test]
-fn news_of_others_is_not_pushed_but_asked_for_after_a_moment() {
-    let mut net = Net::new(&[(1, 2), (2, 3)]);
-    net.settle();
-    net.node(1).write(1, b'a');
-    net.speak();
-    net.deliver(1, 2, usize::MAX);
-    net.speak();
-    let told = net.deliver(2, 3, usize::MAX);
-    assert_eq!(entries(&told), []);
-    net.speak();
-    assert_eq!(net.node(3).exchange.deadline(), Some(net.now_ms + PULL_AFTER_MS));
-    net.now_ms += PULL_AFTER_MS;
-    net.speak();
-    assert!(matches!(net.wires[&(3, 2)].back(), Some(Message::Share(_))), "it asks");
-    net.check(&[(1, "a")]);
 }
 
 #[test]
@@ -638,69 +431,8 @@ fn after_a_start_nothing_known_counts_as_applied_while_anything_is_pending() {
     assert_eq!(node.exchange.applied(&node.facts, &node.index)[&life(1)], 1);
 }
 
-fn foreign_entry(n: u16, kind: Kind, dot: Dot) -> Entry {
-    let stamp = Stamp { rank: Rank::Write, hlc: Hlc(1), dot };
-    let mut entry = Entry::new(file_id(n), kind);
-    entry.loc.insert(versions(stamp, n, b'x').0);
-    entry
-}
-
 fn frame(dots: &[Dot], entries: Vec<Entry>) -> Message {
     let mut context = Knowledge::default();
     dots.iter().for_each(|&dot| context.insert(dot));
     Message::Frame(Frame { context, entries, ..Frame::default() })
-}
-
-/// What an honest peer does not say is refused, and nothing of it is kept.
-fn check_offence(message: Message) {
-    let mut net = Net::new(&[(1, 2)]);
-    net.node(1).write(1, b'a');
-    net.settle();
-    let node = net.node(1);
-    let before = (node.facts.knowledge.clone(), node.facts.contexts.clone());
-    let entries: Vec<_> = node.index.entries().cloned().collect();
-    assert!(node.hear(2, message.clone()).is_err(), "{message:?}");
-    assert_eq!((node.facts.knowledge.clone(), node.facts.contexts.clone()), before, "{message:?}");
-    assert_eq!(node.index.entries().cloned().collect::<Vec<_>>(), entries, "{message:?}");
-}
-
-#[test]
-fn offences_are_refused_and_leave_nothing() {
-    let theirs = |counter| Dot { incarnation: life(2), counter };
-    let ours = |counter| Dot { incarnation: life(1), counter };
-    let mut future = Knowledge::default();
-    future.insert(ours(9));
-    let owner = |node| IncarnationRecord { incarnation: life(1), node, signature: vec![] };
-    let good = foreign_entry(5, Kind::File, theirs(1));
-    let two_kinds = foreign_entry(1, Kind::Dir, theirs(2));
-    let beyond = vec![(0, future.clone())];
-    let known = good.dots().into_iter().fold(Knowledge::default(), |mut known, dot| {
-        known.insert(dot);
-        known
-    });
-    let own_beyond =
-        Frame { context: known, entries: vec![good.clone()], beyond, ..Frame::default() };
-    let frontier = Knowledge::default();
-    let share = |knowledge, incarnations| {
-        Message::Share(Share { knowledge, incarnations, frontier: frontier.clone() })
-    };
-    for message in [
-        frame(&[], vec![good.clone()]),
-        frame(&[ours(9)], vec![]),
-        frame(&[theirs(1), theirs(2)], vec![good.clone(), two_kinds]),
-        frame(&[theirs(1), theirs(2)], vec![good, foreign_entry(5, Kind::Dir, theirs(2))]),
-        Message::Frame(own_beyond),
-        Message::DeltaEnd(DeltaEnd {
-            knowledge: future.clone(),
-            phase: Phase::Member,
-            frontier: frontier.clone(),
-        }),
-        Message::Ack(Ack { knowledge: future.clone(), applied: vec![] }),
-        share(future, vec![]),
-        share(Knowledge::default(), vec![owner(node_id(2))]),
-    ] {
-        check_offence(message);
-    }
-    let mut stranger = Node::new(1);
-    assert!(stranger.hear(2, frame(&[], vec![])).is_err(), "before it is connected");
 }
