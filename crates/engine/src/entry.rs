@@ -327,6 +327,11 @@ impl Entry {
         self.dots().is_empty()
     }
 
+    /// Whether it has neither a place nor a content: attributes at most, of what was forgotten.
+    pub fn is_hollow(&self) -> bool {
+        self.loc.is_empty() && self.data.is_empty()
+    }
+
     /// Joins another node's whole entry; see [`Register::join`]. Returns whether anything changed.
     pub fn join(&mut self, mine: &Knowledge, theirs: &Entry, known: &Knowledge) -> bool {
         assert!(self.id == theirs.id && self.kind == theirs.kind, "one id has one kind for ever");

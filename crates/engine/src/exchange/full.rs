@@ -20,6 +20,7 @@ use crate::limits::{
 use crate::message::{DeltaEnd, Frame, Message};
 use crate::proof::{broken, reached, Mutant};
 use crate::range::{self, Range, Sum, LAST};
+use crate::register::Register;
 use crate::view;
 use crate::wire::entry_bytes;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -313,7 +314,7 @@ pub(super) fn returns(
     // Of what names show also who holds its end beside what was written since.
     let is_bare = theirs.kind == Kind::File && !view::is_placed(theirs);
     let is_written = is_bare && theirs.data.dots().any(is_new);
-    if ours.is_blank() {
+    if ours.is_hollow() {
         return (is_put || is_written) && is_news_of_forgotten(facts, before, theirs);
     }
     let is_over = !facts.frontier.is_within(known) || is_forgotten(facts, elsewhere, ours);
@@ -384,13 +385,18 @@ pub(super) fn is_news_of_forgotten(facts: &Facts, before: &Knowledge, theirs: &E
     news.next().is_some() && theirs.dots().iter().any(over)
 }
 
-/// The attributes of what was forgotten and is told of again.
+/// The attributes of what was forgotten and is told of again, beside those that it was given here
+/// since.
 pub(super) fn take_attributes(entry: &mut Entry, theirs: &Entry) {
     reached("exchange: what was forgotten comes back");
-    entry.times = theirs.times.clone();
-    entry.mode = theirs.mode.clone();
-    entry.owner = theirs.owner.clone();
-    entry.xattr = theirs.xattr.clone();
+    take(&mut entry.times, &theirs.times);
+    take(&mut entry.mode, &theirs.mode);
+    take(&mut entry.owner, &theirs.owner);
+    take(&mut entry.xattr, &theirs.xattr);
+}
+
+fn take<T: Clone>(register: &mut Register<T>, theirs: &Register<T>) {
+    theirs.versions().iter().for_each(|version| register.insert(version.clone()));
 }
 
 /// Versions that the teller knows and does not hold any more.

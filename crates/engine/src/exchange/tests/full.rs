@@ -63,7 +63,8 @@ impl Node {
     fn changes_mode(&mut self, n: u16, mode: u16) {
         let (hlc, dot) = (self.facts.tick(), self.facts.mint());
         let value = Stamped { stamp: Stamp { rank: Rank::Write, hlc, dot }, value: mode };
-        let mut entry = self.index.entry(file_id(n)).unwrap().entry;
+        let stored = self.index.entry(file_id(n)).map(|stored| stored.entry);
+        let mut entry = stored.unwrap_or_else(|| Entry::new(file_id(n), Kind::File));
         let seen: Vec<Dot> = entry.mode.dots().collect();
         entry.mode.write(Version { dot, minted: value.mint().into(), value }, &seen);
         ledger::put(&mut self.facts, &mut self.index, entry, None, Author::Here, &[dot]);
@@ -361,6 +362,24 @@ fn what_comes_back_is_to_be_said_again_with_its_attributes() {
     assert_eq!(net.node(1).modes(7), [0o640]);
     assert!(net.node(1).facts.returned.contains(&file_id(7)));
     assert!(net.node(2).facts.returned.is_empty());
+}
+
+// Story (simulator, seed 54056): the same, and somebody had changed the file's times before it was
+// forgotten everywhere: these were all that was left of it, and it counted as remembered.
+#[test]
+fn what_comes_back_to_who_remembers_an_attribute_alone_is_to_be_said_again_too() {
+    let mut net = Net::new(&[(1, 2)]);
+    net.node(1).write(7, b'a');
+    net.node(1).changes_mode(7, 0o640);
+    net.settle();
+    net.cut(1, 2);
+    net.node(1).forgets([7].into_iter());
+    net.node(1).changes_mode(7, 0o600);
+    net.node(2).write(7, b'b');
+    net.link(1, 2);
+    net.settle();
+    assert_eq!(net.node(1).modes(7), [0o640, 0o600]);
+    assert!(net.node(1).facts.returned.contains(&file_id(7)));
 }
 
 // Story (simulator, seeds 876, 1011 and 1380): a file was made where one had been deleted, by who
