@@ -317,7 +317,11 @@ pub(super) fn returns(
     if ours.is_hollow() {
         return (is_put || is_written) && is_news_of_forgotten(facts, before, theirs);
     }
-    let is_over = !facts.frontier.is_within(known) || is_forgotten(facts, elsewhere, ours);
+    // Another deletion than theirs may be all that is remembered here.
+    let is_missing = |dot: Dot| ours.loc.get(dot).is_none() && facts.frontier.contains(dot);
+    let is_over = !facts.frontier.is_within(known)
+        || is_forgotten(facts, elsewhere, ours)
+        || ends(theirs).any(|end| before.contains(end) && is_missing(end));
     is_put && !view::is_placed(ours) && is_over
 }
 
@@ -372,9 +376,14 @@ pub(super) fn is_kept_up(index: &dyn Index, id: EntryId) -> bool {
 
 /// Whether somebody may have forgotten the end of what is remembered here.
 fn is_forgotten(facts: &Facts, elsewhere: &Knowledge, ours: &Entry) -> bool {
-    let ends = ours.loc.versions().iter();
-    let mut ends = ends.filter(|version| matches!(version.value.state, Presence::Deleted(_)));
-    ends.any(|end| facts.frontier.contains(end.dot) || elsewhere.contains(end.dot))
+    ends(ours).any(|end| facts.frontier.contains(end) || elsewhere.contains(end))
+}
+
+/// Who deleted it, as far as is remembered.
+fn ends(entry: &Entry) -> impl Iterator<Item = Dot> + '_ {
+    let versions = entry.loc.versions().iter();
+    let ends = versions.filter(|version| matches!(version.value.state, Presence::Deleted(_)));
+    ends.map(|version| version.dot)
 }
 
 /// Whether this was forgotten here, and somebody has put it somewhere, deleted or written it since:

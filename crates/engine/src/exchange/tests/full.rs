@@ -382,6 +382,34 @@ fn what_comes_back_to_who_remembers_an_attribute_alone_is_to_be_said_again_too()
     assert!(net.node(1).facts.returned.contains(&file_id(7)));
 }
 
+// Story (simulator, seed 54056): a file was deleted by two who had not heard of each other, and all
+// had forgotten the one deletion but not yet the other when who had revived the file beside the
+// first was back. The file had not been forgotten, so nobody said it again; and that node went on
+// to remember the first deletion, alone.
+#[test]
+fn what_comes_back_with_a_deletion_that_was_forgotten_is_to_be_said_again() {
+    let mut net = Net::new(&[(1, 2)]);
+    net.node(1).makes(7, Kind::File, ROOT);
+    net.node(1).deletes(7);
+    net.settle();
+    net.cut(1, 2);
+    let first = net.node(1).index.entry(file_id(7)).unwrap().entry.loc.dots().next();
+    net.node(1).facts.frontier.insert(first.expect("it is deleted"));
+    net.node(1).index.remove_entry(file_id(7));
+    net.node(1).makes(7, Kind::File, ROOT);
+    net.node(1).deletes(7);
+    let node = net.node(2);
+    let mut entry = node.index.entry(file_id(7)).unwrap().entry;
+    let (hlc, dot) = (node.facts.tick(), node.facts.mint());
+    let (at, data) = versions(Stamp { rank: Rank::Write, hlc, dot }, 7, b'b');
+    entry.loc.write(at, &[]);
+    entry.data.write(data, &[]);
+    ledger::put(&mut node.facts, &mut node.index, entry, None, Author::Here, &[dot]);
+    net.link(1, 2);
+    net.settle();
+    assert!(net.node(1).facts.returned.contains(&file_id(7)));
+}
+
 // Story (simulator, seeds 876, 1011 and 1380): a file was made where one had been deleted, by who
 // had heard neither of that nor of the mode that it had been given. To who had forgotten the
 // deletion the file was all new. Who had not forgotten it yet held the mode still: two nodes knew
