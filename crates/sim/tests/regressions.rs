@@ -155,6 +155,15 @@ fn what_a_peer_had_sent_is_not_what_a_power_loss_has_left_of_a_users_file() {
     ends_well_as(178, words);
 }
 
+/// A machine was put back to a copy that held in staging what a peer had sent. A user had written
+/// the same since, which was undone with all else, and it was missed when the stage was swept (the
+/// oracle was wrong, as with the power loss above).
+#[test]
+fn what_a_peer_had_sent_is_not_what_an_older_copy_has_left_of_a_users_file() {
+    let plan = Plan::of(1532).with("volumes=60").expect("an option");
+    assert_eq!(run(&plan).failed, None);
+}
+
 /// A member that lies said another range than the one its engine asked for, was told all that is in
 /// that one, and refused who had told it (the oracle took this for a fault of who was honest).
 #[test]

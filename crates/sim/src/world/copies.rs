@@ -64,7 +64,7 @@ impl World {
         let here = self.nodes[node].disk.with(|model| {
             self.town().announced.forget(node);
             self.town().oracle.lost_power(node, model);
-            checkers::contents(model, TOP)
+            checkers::left_of_users(model)
         });
         let others = self.shown_or_kept_but_by(node);
         self.town().lose_power(node, &here, &others);

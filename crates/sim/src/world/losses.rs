@@ -36,7 +36,7 @@ impl World {
         // To start takes longer than any timestamp is coarse: what users write then shows as later.
         self.nodes[node].disk.with(|model| model.wall_ms += model.grain_ms.max(1));
         self.pass_work(node);
-        let here = self.nodes[node].disk.with(|model| checkers::left_by_power_loss(model));
+        let here = self.nodes[node].disk.with(|model| checkers::left_of_users(model));
         self.town().lose_power(node, &here, &others);
     }
 }
