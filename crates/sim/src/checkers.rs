@@ -206,7 +206,8 @@ fn tree(model: &Model, root: Inode) -> Tree {
 
 /// What a power loss, or an older copy, has left of what users wrote. Not what bears the name of a
 /// content that was about to be installed: the installation was undone, and nobody can tell what
-/// was written to it since from what is torn. Nor what peers sent and nobody has installed yet: no user wrote that.
+/// was written to it since from what is torn. Nor what peers sent and nobody has installed yet: no
+/// user wrote that.
 pub fn left_of_users(model: &Model) -> BTreeSet<Digest> {
     let stage = inode(model, &[STATE_NAME, b"stage"]);
     let is_users = |(dir, name): &(Inode, Name)| {

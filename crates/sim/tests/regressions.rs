@@ -164,6 +164,28 @@ fn what_a_peer_had_sent_is_not_what_an_older_copy_has_left_of_a_users_file() {
     assert_eq!(run(&plan).failed, None);
 }
 
+/// A tree was put back to an older copy, and a user wrote to a file of it before it was looked at.
+/// Its row still said that the newer version lay there, which the tree was to show: so it was seen
+/// to be in place, and what the user wrote took it away. And where the copy had a file that was
+/// being written to in the place of a directory, that was removed everywhere when it was closed.
+#[test]
+fn who_writes_to_an_older_copy_takes_nothing_newer_away() {
+    let words = "nodes=4 steps=16 before=4 meets=0 between=2 maps=1 volumes=100 \
+                 skip=1-69,71-78,80-148,150-157,159,100001-100199,200000-200199";
+    ends_well_as(1506, words);
+    let words = "nodes=4 crowd=3 steps=19 meets=0 between=20 prefer=1 lacks=1 volumes=100 \
+                 skip=0-11,13-19,24-29,34-39,44-47,50-57,60-119,122-129,132-177,180-181,184-187";
+    ends_well_as(1281, words);
+}
+
+/// A scan of an older copy could not look again into a directory where names were missing, and did
+/// not say so: what was absent there was taken for removed by users a moment later.
+#[test]
+fn a_directory_that_cannot_be_looked_into_again_is_told_of() {
+    let plan = Plan::of(97).with("volumes=60").expect("an option");
+    assert_eq!(run(&plan).failed, None);
+}
+
 /// A member that lies said another range than the one its engine asked for, was told all that is in
 /// that one, and refused who had told it (the oracle took this for a fault of who was honest).
 #[test]

@@ -3,6 +3,7 @@
 //! Only directories are remembered during the walk; which of their names are missing is found again
 //! here, so that a million deletions need no memory. Used by `walk`.
 
+use super::look::unreadable;
 use super::walk::{is_absent, Walk};
 use crate::fs::Fs;
 use crate::store::LastSeen;
@@ -23,8 +24,11 @@ pub(super) fn tell<F: Fs, L: LastSeen>(walk: &mut Walk<'_, F, L>) {
         if walk.is_over() {
             return;
         }
-        if tell_directory(walk, slot, &path).is_err() {
-            walk.summary.again = true;
+        match tell_directory(walk, slot, &path) {
+            Ok(()) => {}
+            Err(error) if is_absent(&error) => walk.summary.again = true,
+            // What is gone from it stays untold, and whoever asked has to know that.
+            Err(error) => walk.tell(path, None, unreadable(&error), None),
         }
     }
 }

@@ -77,8 +77,9 @@ impl FolderEngine {
     }
 
     /// What was changed until then has been seen, by the wall clock; `None`: that is not known.
-    fn seen_until_ms(&self) -> Option<u64> {
-        self.sees_all().then(|| self.now.wall_ms.saturating_sub(SETTLED_MS))
+    fn seen_until_ms(&mut self, index: &dyn Index) -> Option<u64> {
+        let sees_all = self.sees_all() && self.has_read_all(index);
+        sees_all.then(|| self.now.wall_ms.saturating_sub(SETTLED_MS))
     }
 
     pub(super) fn sync(&mut self, index: &mut dyn Index) {
@@ -87,7 +88,7 @@ impl FolderEngine {
         }
         if self.sync_due_ms().is_some_and(|due| self.now.mono_ms >= due) {
             self.syncing = true;
-            self.seen_ms = self.seen_until_ms();
+            self.seen_ms = self.seen_until_ms(&*index);
             self.effects.push(Effect::Sync(self.epoch));
             self.epoch += 1;
         }

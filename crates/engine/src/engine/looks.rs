@@ -49,6 +49,11 @@ pub(super) struct Doubts {
     /// What could not be read then: that may last, over restarts, too. Until when by the wall clock
     /// its last change was before that; what is changed later is no more what was here before.
     unread: BTreeMap<RelPath, u64>,
+    /// What could not be read the last time, and so has not been seen, at most [`DOUBTS_MAX`].
+    unseen: BTreeSet<RelPath>,
+    /// In an older copy of the tree: looks were asked for since a scan ended. What they show is of
+    /// the copy, too.
+    pub(super) owes_older: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -151,6 +156,7 @@ impl FolderEngine {
             self.effects.push(Effect::Happened(event));
         }
         self.volatile_since_ms.get_or_insert(self.now.mono_ms);
+        self.leave_unseen(&*index, &paths, &seen);
         self.imported(index, &paths, &seen);
         self.doubt(index, (began_ms, source), &paths, &seen);
         for id in seen.freed {
@@ -169,12 +175,38 @@ impl FolderEngine {
             self.effects.push(Effect::Notice(path, what));
         }
         for (path, there) in seen.awaited {
-            let inside = seen.again.iter().filter(|again| again.is_within(&path)).cloned();
+            let again = seen.again.iter().chain(&seen.busy);
+            let inside = again.filter(|again| again.is_within(&path)).cloned();
             let group: BTreeSet<RelPath> = inside.chain([path.clone(), there]).collect();
             self.look_at(group.clone());
             self.traffic.bind(group);
         }
-        self.look_at(seen.again);
+        self.look_at(seen.again.into_iter().chain(seen.busy));
+    }
+
+    /// What could not be read has not been seen; nor, in an older copy, what is looked at again.
+    /// Of a directory that was known nobody can tell what is absent there.
+    fn leave_unseen(&mut self, index: &dyn Index, looked: &[RelPath], seen: &Seen) {
+        let is_dir =
+            |path: &RelPath| observe::row_at(index, path).is_some_and(|row| row.kind == Kind::Dir);
+        if self.older.is_some() {
+            let owes = !(seen.again.is_empty() && seen.awaited.is_empty());
+            self.doubts.owes_older |= owes || seen.unread.iter().any(is_dir);
+        }
+        let unseen = &mut self.doubts.unseen;
+        for path in looked {
+            unseen.remove(path);
+        }
+        let room = DOUBTS_MAX.saturating_sub(unseen.len());
+        unseen.extend(seen.unread.iter().take(room).cloned());
+    }
+
+    /// Whether all that is on this disk could be read, as far as it was looked at. Where a
+    /// directory is gone, what was in it has been looked at elsewhere.
+    pub(super) fn has_read_all(&mut self, index: &dyn Index) -> bool {
+        let is_known = |dir: RelPath| observe::row_at(index, &dir).is_some();
+        self.doubts.unseen.retain(|path| path.parent().is_none_or(is_known));
+        self.doubts.unseen.is_empty()
     }
 
     /// Has these looked at (again), or where they have gone with their directories.
@@ -244,7 +276,8 @@ impl FolderEngine {
         imported.retain(|_, found_ms| *found_ms >= horizon);
         let awaited = seen.awaited.iter().map(|(path, _)| path);
         let made = seen.made.iter().map(|(path, _)| path);
-        let open = seen.again.iter().chain(&seen.unjudged).chain(awaited).chain(made);
+        let open =
+            seen.again.iter().chain(&seen.busy).chain(&seen.unjudged).chain(awaited).chain(made);
         let open: BTreeSet<&RelPath> = open.chain(&seen.unread).collect();
         for path in looked.iter().filter(|path| !open.contains(path)) {
             imported.remove(path);

@@ -32,6 +32,8 @@ pub struct Seen {
     pub notices: Vec<(RelPath, String)>,
     /// What could not be read.
     pub unread: Vec<RelPath>,
+    /// What a scan found being written to: to be looked at again.
+    pub busy: Vec<RelPath>,
     /// What a power loss did and peers must mend.
     pub damaged: Vec<RelPath>,
     /// Local operations that were born: what, where, and for a move from where.
@@ -137,8 +139,8 @@ pub fn classify(
             // The kernel tells of the end of it under the name that was written through, which may
             // be another one.
             Found::Busy(_) => {
-                desk.unseen(&path);
-                desk.seen.again.extend((batch.source == Source::Scan).then_some(path));
+                desk.written_to(&path);
+                desk.seen.busy.extend((batch.source == Source::Scan).then_some(path));
             }
             Found::Foreign(what) => {
                 desk.unseen(&path);

@@ -7,7 +7,7 @@
 
 use super::aftermath::{aftermath, of_older, unshown, Aftermath};
 use super::{row_at, Desk};
-use crate::entry::{EntryId, Kind};
+use crate::entry::{EntryId, Kind, Timestamp};
 use crate::index::{SeenRow, FORMER};
 use crate::observe::Present;
 use crate::path::{Name, RelPath};
@@ -36,11 +36,25 @@ impl Desk<'_> {
         is_back && !broken(Mutant::PowerBelieved)
     }
 
-    /// It cannot be read now. Whoever writes there has not seen what an older copy lacks.
+    /// It cannot be read now. Whoever writes there has not seen what an older copy lacks; and what
+    /// lies there is not known any more, whatever the tree is to show.
     pub(super) fn unseen(&mut self, path: &RelPath) {
         let row = self.under.older.and_then(|_| row_at(&*self.pen.index, path));
         if let Some(row) = row {
-            self.pen.index.put_seen(&unshown(&row));
+            let mut row = unshown(&row);
+            if row.kind != Kind::Dir {
+                (row.content, row.fingerprint.ctime) = (None, Timestamp::default());
+            }
+            self.pen.index.put_seen(&row);
+        }
+    }
+
+    /// A file is being written to. A directory that was there an older copy does not hold.
+    pub(super) fn written_to(&mut self, path: &RelPath) {
+        let row = self.under.older.and_then(|_| row_at(&*self.pen.index, path));
+        match row.filter(|row| row.kind == Kind::Dir) {
+            Some(dir) => self.mend(path, &dir, None),
+            None => self.unseen(path),
         }
     }
 
