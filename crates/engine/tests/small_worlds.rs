@@ -168,6 +168,11 @@ fn all_histories_of_two_nodes_from_a_file_and_a_directory_end_well() {
 }
 
 #[test]
+fn all_histories_of_two_nodes_from_a_file_of_two_names_end_well() {
+    all_end_well(2, Start::Names, 3);
+}
+
+#[test]
 fn all_histories_of_three_nodes_from_nothing_end_well() {
     all_end_well(3, Start::Nothing, 2);
 }
@@ -182,7 +187,7 @@ fn all_histories_of_three_nodes_from_a_file_end_well() {
 #[test]
 fn rules_that_are_broken_are_seen_in_histories_of_two_letters() {
     use engine::proof::{break_rule, Mutant};
-    let mutants = [
+    let of_files = [
         Mutant::JoinRevives,
         Mutant::JoinKeepsOld,
         Mutant::JoinDropsUnseen,
@@ -192,9 +197,11 @@ fn rules_that_are_broken_are_seen_in_histories_of_two_letters() {
         Mutant::MoveLeavesContent,
         Mutant::LosersForgotten,
     ];
-    for mutant in mutants {
+    let of_names = [Mutant::NamesLeftOut, Mutant::NamesAreCopies];
+    let of_files = of_files.map(|mutant| (mutant, Start::File));
+    for (mutant, start) in of_files.into_iter().chain(of_names.map(|m| (m, Start::Names))) {
         break_rule(Some(mutant));
-        let ended = lived(|| assert!(Search::all(2, Start::File, 2).bad.is_empty()));
+        let ended = lived(|| assert!(Search::all(2, start, 2).bad.is_empty()));
         break_rule(None);
         assert!(ended.is_err(), "{mutant:?} goes unnoticed");
     }

@@ -27,6 +27,8 @@ pub enum Deed {
     Move(Path),
     Dir(Path),
     Chmod(Path),
+    /// The file gets the other path, too, whatever file is there.
+    Name(Path),
     /// The two change places.
     Swap,
 }
@@ -57,11 +59,17 @@ pub enum Letter {
 
 const PATHS: [Path; 2] = [Path::A, Path::B];
 
-/// Everything that can happen at once in a world of so many nodes.
-pub fn letters(nodes: usize) -> Vec<Letter> {
-    let each = [Deed::Write, Deed::Save, Deed::Delete, Deed::Move, Deed::Dir, Deed::Chmod];
+/// Everything that can happen at once in a world of so many nodes. Where files have several names,
+/// nothing else is done than what makes or breaks them, or goes through one.
+pub fn letters(nodes: usize, names: bool) -> Vec<Letter> {
+    let mut each: Vec<fn(Path) -> Deed> = vec![Deed::Write, Deed::Save, Deed::Delete, Deed::Move];
+    each.extend(if names {
+        &[Deed::Name as fn(Path) -> Deed][..]
+    } else {
+        &[Deed::Dir, Deed::Chmod]
+    });
     let mut deeds: Vec<Deed> = each.iter().flat_map(|deed| PATHS.map(deed)).collect();
-    deeds.push(Deed::Swap);
+    deeds.extend((!names).then_some(Deed::Swap));
     let mut letters = Vec::new();
     for node in 0..nodes {
         letters.extend(deeds.iter().map(|deed| Letter::Do(node, *deed)));
@@ -99,6 +107,7 @@ impl Deed {
             Deed::Move(path) => Deed::Move(path.other()),
             Deed::Dir(path) => Deed::Dir(path.other()),
             Deed::Chmod(path) => Deed::Chmod(path.other()),
+            Deed::Name(path) => Deed::Name(path.other()),
             Deed::Swap => Deed::Swap,
         }
     }
@@ -168,24 +177,35 @@ impl User<'_> {
         match deed {
             Deed::Write(path) => self.write_at(&path.spot())?,
             Deed::Save(path) => {
-                let inode = self.file_at(&path.spot())?;
-                self.save(inode);
+                self.file_at(&path.spot())?;
+                self.save(&path.spot());
             }
             Deed::Delete(path) => {
                 let inode = self.disk.at(&path.spot())?;
                 self.say("rm -r", inode);
-                self.remove_tree(inode);
+                self.remove_tree(&path.spot());
             }
             Deed::Move(path) => self.move_to(&path.spot(), &path.other().spot())?,
             Deed::Dir(path) => self.dir_at(&path.spot())?,
             Deed::Chmod(path) => {
                 let inode = self.disk.at(&path.spot())?;
                 let mode = self.disk.things[&inode].mode ^ 0o055;
-                self.chmod(inode, mode);
+                self.chmod(&path.spot(), mode);
+            }
+            Deed::Name(path) => {
+                let (of, to) = (path.spot(), path.other().spot());
+                let inode = self.file_at(&of)?;
+                let other = self.disk.at(&to);
+                if other.is_some_and(|there| there == inode || kind(self.disk, there) != Kind::File)
+                {
+                    return None;
+                }
+                self.give_name(&of, &to);
             }
             Deed::Swap => {
-                let [a, b] = PATHS.map(|path| self.disk.at(&path.spot()));
-                self.swap(a?, b?);
+                let [a, b] = PATHS.map(|path| path.spot());
+                self.disk.at(&a).and(self.disk.at(&b))?;
+                self.swap(&a, &b);
             }
         }
         Some(self.done())
@@ -199,8 +219,8 @@ impl User<'_> {
         let dir = self.disk.at(spot).filter(|inode| kind(self.disk, *inode) == Kind::Dir);
         let spot = dir.map_or_else(|| spot.clone(), |dir| (dir, name(b"x")));
         if self.disk.at(&spot).is_some() {
-            let inode = self.file_at(&spot)?;
-            self.write(inode);
+            self.file_at(&spot)?;
+            self.write(&spot);
         } else {
             self.create(&spot);
         }
@@ -212,10 +232,10 @@ impl User<'_> {
     }
 
     fn move_to(&mut self, from: &Spot, to: &Spot) -> Option<()> {
-        let inode = self.disk.at(from)?;
+        self.disk.at(from)?;
         let dir = self.disk.at(to).filter(|inode| kind(self.disk, *inode) == Kind::Dir);
         let to = dir.map_or_else(|| to.clone(), |dir| (dir, from.1.clone()));
-        self.rename(inode, &to).then_some(())
+        self.rename(from, &to).then_some(())
     }
 }
 

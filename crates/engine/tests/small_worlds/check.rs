@@ -3,7 +3,7 @@
 use super::disk::digest;
 use super::world::{node_id, Node, World};
 use engine::content::Content;
-use engine::entry::{Kind, Presence};
+use engine::entry::{EntryId, Kind, Presence};
 use engine::index::{Attributes, Index, MemIndex};
 use engine::ledger::Facts;
 use engine::path::RelPath;
@@ -17,14 +17,25 @@ pub fn view_of(index: &MemIndex) -> Tree {
     let mut tree = Tree::new();
     for stored in index.entries() {
         let Some(path) = path(index, stored.entry.id) else { continue };
-        let desired = view::desired(&stored.entry).expect("what is shown has content");
+        let whole = view::whole(index, &stored.entry);
+        let desired = view::desired(&whole).expect("what is shown has content");
         let thing = (stored.entry.kind, desired.content, desired.attributes);
         assert!(tree.insert(path.clone(), thing).is_none(), "two entries are shown at /{path}");
     }
     tree
 }
 
-fn path(index: &MemIndex, id: engine::entry::EntryId) -> Option<RelPath> {
+/// Which paths every node must show as names of one file.
+fn names(index: &MemIndex) -> BTreeSet<BTreeSet<RelPath>> {
+    let mut names: BTreeMap<EntryId, BTreeSet<RelPath>> = BTreeMap::new();
+    for stored in index.entries() {
+        let Some(body) = view::body_of(index, &stored.entry) else { continue };
+        names.entry(body.id).or_default().extend(path(index, stored.entry.id));
+    }
+    names.into_values().filter(|paths| paths.len() > 1).collect()
+}
+
+fn path(index: &MemIndex, id: EntryId) -> Option<RelPath> {
     match view::place(index, id) {
         Shown::Root => Some(RelPath::root()),
         Shown::At { parent, name } => Some(path(index, parent)?.join(name)),
@@ -44,6 +55,11 @@ pub fn at_rest(world: &World) {
         assert!(index.contexts().is_empty(), "{number} keeps contexts");
         same_entries(number, index, &first.index);
         assert_same(&node.disk.tree(), &view_of(index), &format!("disk and view of {number}"));
+        assert_eq!(
+            node.disk.names(),
+            names(index),
+            "names on the disk and in the view of {number}"
+        );
         derived(index, number);
         let held: BTreeSet<_> = node.disk.shown().union(&node.disk.kept).copied().collect();
         for wanted in world.oracle.wanted() {

@@ -23,6 +23,8 @@ pub struct Thing {
     pub mode: u16,
     pub parent: Inode,
     pub name: Option<Name>,
+    /// What else a file is called.
+    pub more: BTreeSet<Spot>,
     pub children: BTreeMap<Name, Inode>,
 }
 
@@ -85,6 +87,7 @@ impl Disk {
             mode: 0o755,
             parent: TOP,
             name: None,
+            more: BTreeSet::new(),
             children: BTreeMap::new(),
         };
         disk.things.insert(TOP, root);
@@ -137,15 +140,33 @@ impl Disk {
         }
     }
 
-    /// All inodes below `top`, parents first, by name.
-    pub fn below(&self, top: Inode) -> Vec<Inode> {
+    /// All names below `top`, parents first.
+    pub fn spots(&self, top: Inode) -> Vec<(Spot, Inode)> {
+        let inside = |dir: Inode| {
+            let children = self.things[&dir].children.iter();
+            children.map(move |(name, inode)| ((dir, name.clone()), *inode))
+        };
         let mut all = Vec::new();
-        let mut stack: Vec<Inode> = self.things[&top].children.values().copied().collect();
-        while let Some(inode) = stack.pop() {
-            all.push(inode);
-            stack.extend(self.things[&inode].children.values().copied());
+        let mut stack: Vec<(Spot, Inode)> = inside(top).collect();
+        while let Some((spot, inode)) = stack.pop() {
+            all.push((spot, inode));
+            stack.extend(inside(inode));
         }
         all
+    }
+
+    /// All inodes below `top`, parents first: a file once for each of its names.
+    pub fn below(&self, top: Inode) -> Vec<Inode> {
+        self.spots(top).into_iter().map(|(_, inode)| inode).collect()
+    }
+
+    pub fn path_of(&self, (dir, name): &Spot) -> RelPath {
+        self.path(*dir).join(name.clone())
+    }
+
+    /// All paths below `top`.
+    pub fn paths(&self, top: Inode) -> Vec<RelPath> {
+        self.spots(top).iter().map(|(spot, _)| self.path_of(spot)).collect()
     }
 
     pub fn present(&self, inode: Inode) -> Present {
@@ -189,6 +210,7 @@ impl Disk {
             mode: if kind == Kind::Dir { 0o755 } else { 0o644 },
             parent: spot.0,
             name: Some(spot.1.clone()),
+            more: BTreeSet::new(),
             children: BTreeMap::new(),
         };
         self.things.insert(self.last, thing);
@@ -196,33 +218,63 @@ impl Disk {
         self.last
     }
 
-    /// Takes the thing at `spot` away; a directory must be empty.
-    pub fn unlink(&mut self, spot: &Spot) -> Thing {
-        let dir = self.things.get_mut(&spot.0).unwrap();
-        let inode = dir.children.remove(&spot.1).unwrap();
-        let thing = self.things.remove(&inode).unwrap();
-        assert!(thing.children.is_empty());
-        self.trash.extend(thing.content.as_ref().and_then(digest));
-        thing
+    /// Takes the thing at `spot` away, or one of its names; a directory must be empty.
+    pub fn unlink(&mut self, spot: &Spot) -> Option<Content> {
+        let inode = self.leave(spot);
+        let now = self.tick();
+        let thing = self.things.get_mut(&inode).unwrap();
+        let content = thing.content.clone();
+        if thing.name.is_some() {
+            thing.ctime = now;
+        } else {
+            assert!(thing.children.is_empty());
+            self.things.remove(&inode);
+            self.trash.extend(content.as_ref().and_then(digest));
+        }
+        content
+    }
+
+    /// One more name for a file.
+    pub fn link(&mut self, inode: Inode, to: &Spot) {
+        assert!(self.at(to).is_none());
+        self.place(inode, to);
     }
 
     /// Renames to a free name.
     pub fn rename(&mut self, from: &Spot, to: &Spot) {
         assert!(self.at(to).is_none());
-        let inode = self.things.get_mut(&from.0).unwrap().children.remove(&from.1).unwrap();
+        let inode = self.leave(from);
         self.place(inode, to);
     }
 
     pub fn exchange(&mut self, a: &Spot, b: &Spot) {
-        let (first, second) = (self.at(a).unwrap(), self.at(b).unwrap());
+        let (first, second) = (self.leave(a), self.leave(b));
         self.place(first, b);
         self.place(second, a);
+    }
+
+    /// The inode that has a name, without it.
+    fn leave(&mut self, spot: &Spot) -> Inode {
+        let inode = self.things.get_mut(&spot.0).unwrap().children.remove(&spot.1).unwrap();
+        let thing = self.things.get_mut(&inode).unwrap();
+        if !thing.more.remove(spot) {
+            thing.name = None;
+            if let Some((parent, name)) = thing.more.pop_first() {
+                (thing.parent, thing.name) = (parent, Some(name));
+            }
+        }
+        inode
     }
 
     fn place(&mut self, inode: Inode, to: &Spot) {
         let now = self.tick();
         let thing = self.things.get_mut(&inode).unwrap();
-        (thing.parent, thing.name, thing.ctime) = (to.0, Some(to.1.clone()), now);
+        thing.ctime = now;
+        if thing.name.is_none() {
+            (thing.parent, thing.name) = (to.0, Some(to.1.clone()));
+        } else {
+            thing.more.insert(to.clone());
+        }
         self.things.get_mut(&to.0).unwrap().children.insert(to.1.clone(), inode);
     }
 
@@ -241,12 +293,21 @@ impl Disk {
 
     /// Everything a person could compare: kind, content, mode, time of every path.
     pub fn tree(&self) -> BTreeMap<RelPath, (Kind, Option<Content>, Attributes)> {
-        let all = self.below(TOP).into_iter().chain([TOP]);
-        let show = |inode: Inode| {
+        let show = |path: RelPath, inode: Inode| {
             let present = self.present(inode);
-            (self.path(inode), (present.kind, present.content, present.attributes))
+            (path, (present.kind, present.content, present.attributes))
         };
-        all.map(show).collect()
+        let all = self.spots(TOP).into_iter().map(|(spot, inode)| show(self.path_of(&spot), inode));
+        all.chain([show(RelPath::root(), TOP)]).collect()
+    }
+
+    /// Which paths are names of one file.
+    pub fn names(&self) -> BTreeSet<BTreeSet<RelPath>> {
+        let mut names: BTreeMap<Inode, BTreeSet<RelPath>> = BTreeMap::new();
+        for (spot, inode) in self.spots(TOP) {
+            names.entry(inode).or_default().insert(self.path_of(&spot));
+        }
+        names.into_values().filter(|paths| paths.len() > 1).collect()
     }
 
     /// Every file's bytes in the tree.

@@ -19,6 +19,8 @@ pub enum Start {
     File,
     /// The file `a` and the directory `b` with a file in it.
     Both,
+    /// One file, `a` and `b`.
+    Names,
 }
 
 /// More turns than any node needs to come to rest.
@@ -55,7 +57,7 @@ impl Search {
         let orders = orders(nodes);
         let names = orders.iter().flat_map(|order| mirrors.iter().map(|m| (order.clone(), *m)));
         let names = names.collect();
-        let letters = letters(nodes);
+        let letters = letters(nodes, start == Start::Names);
         let mut search =
             Search { start, letters, names, word: Vec::new(), worlds: 0, bad: Vec::new() };
         search.extend(&begin(nodes, start), length);
@@ -154,6 +156,9 @@ fn begin(nodes: usize, start: Start) -> World {
     }
     if start == Start::Both {
         there.extend([Deed::Dir(Path::B), Deed::Write(Path::B)]);
+    }
+    if start == Start::Names {
+        there.push(Deed::Name(Path::A));
     }
     for deed in there {
         assert!(Letter::Do(0, deed).happen(&mut world), "the tree is empty");

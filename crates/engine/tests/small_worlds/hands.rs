@@ -28,7 +28,7 @@ pub fn names(disk: &Disk, index: &MemIndex, paths: &[RelPath]) -> Vec<Observatio
         let rows = index.seen_handle(&handle(inode));
         let kind = disk.things[&inode].kind;
         if kind == Kind::Dir && rows.is_empty() {
-            todo.extend(disk.below(inode).into_iter().map(|inode| disk.path(inode)));
+            todo.extend(disk.paths(inode));
         }
         todo.extend(rows.iter().filter_map(|row| observe::path_of(index, row.slot)));
         looks.insert(path, Found::Present(disk.present(inode)));
@@ -40,7 +40,7 @@ pub fn names(disk: &Disk, index: &MemIndex, paths: &[RelPath]) -> Vec<Observatio
 pub fn inside(disk: &Disk, index: &MemIndex, tops: &[RelPath]) -> Vec<RelPath> {
     let mut paths: BTreeSet<RelPath> = tops.iter().cloned().collect();
     for inode in tops.iter().filter_map(|top| disk.resolve(top)) {
-        paths.extend(disk.below(inode).into_iter().map(|inode| disk.path(inode)));
+        paths.extend(disk.paths(inode));
     }
     let seen = index.seen_rows().filter_map(|row| observe::path_of(index, row.slot));
     paths.extend(seen.filter(|path| tops.iter().any(|top| path.is_within(top))));
@@ -50,8 +50,8 @@ pub fn inside(disk: &Disk, index: &MemIndex, tops: &[RelPath]) -> Vec<RelPath> {
 /// Looks at everything that is not as last seen, and at everything that is missing.
 pub fn everything(disk: &Disk, index: &MemIndex) -> Vec<Observation> {
     let mut paths: BTreeSet<RelPath> = BTreeSet::new();
-    for inode in disk.below(TOP).into_iter().chain([TOP]) {
-        let path = disk.path(inode);
+    let all = disk.spots(TOP).into_iter().map(|(spot, inode)| (disk.path_of(&spot), inode));
+    for (path, inode) in all.chain([(RelPath::root(), TOP)]) {
         let present = disk.present(inode);
         let same = observe::row_at(index, &path).is_some_and(|row| {
             row.fingerprint == present.fingerprint && row.attributes == present.attributes
@@ -86,7 +86,9 @@ fn act_on(disk: &mut Disk, act: &Act) -> Tried<Outcome> {
             vec![disk.present(inode)]
         }
         Act::Install { .. } => vec![install(disk, act)?],
-        Act::Link { .. } => unreachable!("no user here gives a file two names"),
+        Act::Link { at, expected, of, file, retire } => {
+            vec![link(disk, (at, expected), (of, file), *retire)?]
+        }
         Act::SetAttributes { at, expected, attributes } => {
             vec![set_attributes(disk, at.as_ref(), expected, attributes)?]
         }
@@ -137,18 +139,36 @@ fn install(disk: &mut Disk, act: &Act) -> Tried<Present> {
     if staged.is_some_and(|digest| !disk.staged.contains(&digest)) {
         return Err(Outcome::NotStaged);
     }
-    let spot = if *expected == Expected::Nothing {
-        free(disk, at)?
-    } else {
-        let spot = spot(disk, at)?;
-        certified(disk, &spot, expected)?;
-        retire_to(disk, &spot, *retire);
-        spot
-    };
+    let spot = cleared(disk, at, expected, *retire)?;
     let kind = if staged.is_some() { Kind::File } else { Kind::Symlink };
     staged.map(|digest| disk.staged.remove(&digest));
     let inode = disk.make(&spot, kind, Some(content.clone()));
     disk.set_attributes(inode, attributes);
+    Ok(disk.present(inode))
+}
+
+/// A place that is free, or from which what is expected there was taken.
+fn cleared(disk: &mut Disk, at: &Place, expected: &Expected, retire: Retire) -> Tried<Spot> {
+    if *expected == Expected::Nothing {
+        return free(disk, at);
+    }
+    let spot = spot(disk, at)?;
+    certified(disk, &spot, expected)?;
+    retire_to(disk, &spot, retire);
+    Ok(spot)
+}
+
+fn link(
+    disk: &mut Disk,
+    (at, expected): (&Place, &Expected),
+    (of, file): (&Place, &Expected),
+    retire: Retire,
+) -> Tried<Present> {
+    let source = spot(disk, of)?;
+    certified(disk, &source, file)?;
+    let inode = disk.at(&source).ok_or(Outcome::NotAsExpected)?;
+    let spot = cleared(disk, at, expected, retire)?;
+    disk.link(inode, &spot);
     Ok(disk.present(inode))
 }
 
@@ -221,9 +241,9 @@ fn certified(disk: &Disk, spot: &Spot, expected: &Expected) -> Tried<()> {
 }
 
 fn retire_to(disk: &mut Disk, spot: &Spot, retire: Retire) {
-    let thing = disk.unlink(spot);
+    let content = disk.unlink(spot);
     if retire == Retire::Keep {
-        disk.kept.extend(thing.content.as_ref().and_then(digest));
+        disk.kept.extend(content.as_ref().and_then(digest));
     }
 }
 

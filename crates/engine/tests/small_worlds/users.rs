@@ -131,7 +131,7 @@ impl<'a> User<'a> {
     }
 
     fn hint(&mut self, spot: &Spot) {
-        let path = self.disk.path(spot.0).join(spot.1.clone());
+        let path = self.disk.path_of(spot);
         self.hints.extend(path.parent().map(Hint::Name));
         self.hints.insert(Hint::Name(path));
     }
@@ -148,26 +148,28 @@ impl<'a> User<'a> {
         inode
     }
 
-    /// Who deletes a file also lets go of what lost to it and is in the conflict store.
+    /// Who deletes a file also lets go of what lost to it and is in the conflict store. One of
+    /// several names counts for all: others may remove the rest, and not know of this.
     fn unlink(&mut self, spot: &Spot) {
         self.oracle.replaced.extend(self.disk.kept.iter().copied());
-        let thing = self.disk.unlink(spot);
-        self.oracle.replaced(thing.content.as_ref());
+        let content = self.disk.unlink(spot);
+        self.oracle.replaced(content.as_ref());
         self.changed_names(spot);
     }
 
-    pub fn remove_tree(&mut self, inode: Inode) {
-        for below in self.disk.below(inode).into_iter().rev() {
-            self.unlink(&self.disk.spot(below));
+    pub fn remove_tree(&mut self, top: &Spot) {
+        let inside = self.disk.at(top).map(|inode| self.disk.spots(inode)).unwrap_or_default();
+        for (below, _) in inside.iter().rev() {
+            self.unlink(below);
         }
-        self.unlink(&self.disk.spot(inode));
+        self.unlink(top);
     }
 
     fn write_somewhere(&mut self) {
         let spot = self.spot();
         match self.disk.at(&spot) {
             None => self.create(&spot),
-            Some(inode) if self.disk.things[&inode].kind == Kind::File => self.write(inode),
+            Some(inode) if self.disk.things[&inode].kind == Kind::File => self.write(&spot),
             Some(_) => {}
         }
     }
@@ -178,7 +180,9 @@ impl<'a> User<'a> {
         self.say("create", inode);
     }
 
-    pub fn write(&mut self, inode: Inode) {
+    /// Writes into the file that is there.
+    pub fn write(&mut self, spot: &Spot) {
+        let inode = self.disk.at(spot).unwrap();
         let content = self.oracle.token(self.random);
         self.say("write", inode);
         self.story += &format!("<- {content:?}");
@@ -187,13 +191,12 @@ impl<'a> User<'a> {
         self.oracle.replaced(old.as_ref());
         self.oracle.wrote(&content);
         self.disk.touch(inode);
-        let spot = self.disk.spot(inode);
-        self.hint(&spot);
+        self.hint(spot);
     }
 
     fn edit(&mut self) {
         if let Some(inode) = self.file() {
-            self.write(inode);
+            self.write(&self.disk.spot(inode));
         }
     }
 
@@ -229,18 +232,19 @@ impl<'a> User<'a> {
     fn delete_tree(&mut self) {
         if let Some(inode) = self.pick(|disk, inode| disk.things[&inode].kind == Kind::Dir) {
             self.say("rm -r", inode);
-            self.remove_tree(inode);
+            self.remove_tree(&self.disk.spot(inode));
         }
     }
 
     fn rename_something(&mut self) {
         let Some(inode) = self.pick(|_, _| true) else { return };
         let to = self.spot();
-        self.rename(inode, &to);
+        self.rename(&self.disk.spot(inode), &to);
     }
 
     /// To a free name, over a file, over an empty directory. Whether that can be.
-    pub fn rename(&mut self, inode: Inode, to: &Spot) -> bool {
+    pub fn rename(&mut self, from: &Spot, to: &Spot) -> bool {
+        let inode = self.disk.at(from).unwrap();
         if self.disk.is_within(to.0, inode) {
             return false;
         }
@@ -254,12 +258,11 @@ impl<'a> User<'a> {
         }
         self.say("rename", inode);
         self.hint_inside(inode);
-        let from = self.disk.spot(inode);
         if self.disk.at(to).is_some() {
             self.unlink(to);
         }
-        self.disk.rename(&from, to);
-        self.changed_names(&from);
+        self.disk.rename(from, to);
+        self.changed_names(from);
         self.changed_names(to);
         self.arrived(inode);
         self.say("to", inode);
@@ -280,17 +283,17 @@ impl<'a> User<'a> {
     fn swap_two(&mut self) {
         let (Some(a), Some(b)) = (self.pick(|_, _| true), self.pick(|_, _| true)) else { return };
         if !self.disk.is_within(a, b) && !self.disk.is_within(b, a) {
-            self.swap(a, b);
+            self.swap(&self.disk.spot(a), &self.disk.spot(b));
         }
     }
 
-    pub fn swap(&mut self, a: Inode, b: Inode) {
+    pub fn swap(&mut self, first: &Spot, second: &Spot) {
+        let [a, b] = [first, second].map(|spot| self.disk.at(spot).unwrap());
         self.say("swap", a);
         self.say("with", b);
-        let (first, second) = (self.disk.spot(a), self.disk.spot(b));
-        self.disk.exchange(&first, &second);
-        self.changed_names(&first);
-        self.changed_names(&second);
+        self.disk.exchange(first, second);
+        self.changed_names(first);
+        self.changed_names(second);
         self.hint_inside(a);
         self.hint_inside(b);
         self.arrived(a);
@@ -300,16 +303,17 @@ impl<'a> User<'a> {
     fn chmod_something(&mut self) {
         if let Some(inode) = self.pick(|disk, i| disk.things[&i].kind != Kind::Symlink) {
             let mode = self.random.pick(&[0o700, 0o755, 0o600]);
-            self.chmod(inode, mode);
+            self.chmod(&self.disk.spot(inode), mode);
         }
     }
 
-    pub fn chmod(&mut self, inode: Inode, mode: u16) {
+    pub fn chmod(&mut self, spot: &Spot, mode: u16) {
+        let inode = self.disk.at(spot).unwrap();
         self.say("chmod", inode);
         let mtime = self.disk.things[&inode].mtime;
         let wanted = Attributes { mtime, mode, ..Attributes::default() };
         self.disk.set_attributes(inode, &wanted);
-        self.hint(&self.disk.spot(inode));
+        self.hint(spot);
     }
 
     fn touch(&mut self) {
@@ -322,14 +326,26 @@ impl<'a> User<'a> {
 
     fn save_something(&mut self) {
         if let Some(inode) = self.file() {
-            self.save(inode);
+            self.save(&self.disk.spot(inode));
         }
     }
 
+    /// One more name for a file, also over another.
+    pub fn give_name(&mut self, of: &Spot, to: &Spot) {
+        let inode = self.disk.at(of).unwrap();
+        self.say("link", inode);
+        if self.disk.at(to).is_some() {
+            self.unlink(to);
+        }
+        self.disk.link(inode, to);
+        self.hint(of);
+        self.changed_names(to);
+        self.story += &format!("to /{}", self.disk.path_of(to));
+    }
+
     /// An editor's save: a temporary file renamed over the old one.
-    pub fn save(&mut self, inode: Inode) {
-        self.say("save", inode);
-        let spot = self.disk.spot(inode);
+    pub fn save(&mut self, spot: &Spot) {
+        self.say("save", self.disk.at(spot).unwrap());
         let temporary = (spot.0, Name::new(b".tmp").unwrap());
         if self.disk.at(&temporary).is_some() {
             return;
@@ -337,9 +353,9 @@ impl<'a> User<'a> {
         let content = self.oracle.token(self.random);
         self.story += &format!("<- {content:?}");
         self.make(&temporary, Kind::File, Some(content));
-        self.unlink(&spot);
-        self.disk.rename(&temporary, &spot);
-        self.changed_names(&spot);
+        self.unlink(spot);
+        self.disk.rename(&temporary, spot);
+        self.changed_names(spot);
     }
 
     /// A file becomes a directory with something in it, or a directory a file.
@@ -347,7 +363,7 @@ impl<'a> User<'a> {
         let Some(inode) = self.pick(|_, _| true) else { return };
         self.say("retype", inode);
         let (spot, kind) = (self.disk.spot(inode), self.disk.things[&inode].kind);
-        self.remove_tree(inode);
+        self.remove_tree(&spot);
         let content = self.oracle.token(self.random);
         self.story += &format!("<- {content:?}");
         if kind == Kind::Dir {
