@@ -242,3 +242,13 @@ fn who_waits_for_a_name_to_be_linked_is_asked_again_when_another_is_there() {
                  200000-200199";
     ends_well_as(326, words);
 }
+
+/// What a file held when it got its second name lost in both, and was published beside each.
+/// (`observe::split`, `a_loser_is_one_whether_its_file_had_a_second_name_by_then_or_not`)
+#[test]
+fn what_lost_in_both_names_of_a_file_is_beside_one_of_them() {
+    let words = "nodes=4 delay_ms=12 crowd=2 steps=13 links=125 between=20 beside=1 \
+                 skip=0,2-7,9-17,19-80,82-109,112-127,129-179,100005,100007-100008,100012-100013,\
+                 100016,100018-100021,100023-100199,200000-200199";
+    ends_well_as(2577, words);
+}

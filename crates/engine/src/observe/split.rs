@@ -21,6 +21,7 @@ use crate::path::{Name, RelPath};
 use crate::proof::{broken, Mutant};
 use crate::register::Version;
 use crate::view;
+use crate::wire;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What nobody but its owner may read before a person has looked at it: bytes of no known file.
@@ -272,8 +273,14 @@ fn bearer(index: &dyn Index, entry: &Entry, lost: &Data) -> EntryId {
     let shown = view::body_of(index, entry).map(|body| body.id);
     let mut bodies = shown.into_iter().chain(entry.bodies());
     let Some(body) = bodies.find(holds) else { return entry.id };
+    let versions = index.entry(body).map(|stored| stored.entry.data);
+    let versions = versions.iter().flat_map(|data| data.versions());
+    let same = versions.filter(|version| version.value.stamp.dot == lost.stamp.dot);
+    // The name that it was first may be one no more, as far as it was taken out there before.
+    let written_with = same.flat_map(|version| wire::others(&version.minted));
+    let mut names = written_with.chain(index.names_of(body));
     let founded = |name: &EntryId| EntryId::derive_body(*name, lost.stamp.dot) == body;
-    index.names_of(body).into_iter().find(founded).unwrap_or(body)
+    names.find(founded).unwrap_or(body)
 }
 
 /// Those of the file, and the time at which the loser was written.

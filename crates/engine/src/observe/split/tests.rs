@@ -135,7 +135,7 @@ fn what_was_replaced_at_one_name_stays_with_the_others_when_the_loser_is_publish
 
 // Story (simulator, `beside=1`, seed 532): one published a loser beside its winner, while another
 // gave the file it lost in a second name: there it had lost in what both names show, and was
-// published once more.
+// published once more. (Seed 2577, `links=250`: and once more for the other of the two names.)
 #[test]
 fn a_loser_is_one_whether_its_file_had_a_second_name_by_then_or_not() {
     let (mut facts, mut index, id) = folder(b"lw", b'w');
@@ -148,11 +148,17 @@ fn a_loser_is_one_whether_its_file_had_a_second_name_by_then_or_not() {
     let mut named = file.clone();
     let bound = Data { body: Some(body.id), ..lost.clone() };
     named.data.write(version(dot, bound), &[lost.stamp.dot]);
-    for entry in [body, named] {
+    let other = Entry { id: EntryId([6; 16]), ..named.clone() };
+    body.note_others(dot, &[id, other.id]);
+    let ids = [other.id, body.id];
+    for entry in [body, named, other] {
         ledger::put(&mut facts, &mut index, entry, None, Author::Elsewhere, &[]);
     }
-    assert!(publish_copy(&mut facts, &mut index, id, &content(b'l')).is_some());
-    assert_eq!(shows(&index, copy_of(id, b'l')), "l()");
+    for name in [id, ids[0]] {
+        assert!(publish_copy(&mut facts, &mut index, name, &content(b'l')).is_some());
+        assert_eq!(shows(&index, copy_of(id, b'l')), "l()");
+        assert!(ids.iter().all(|of| index.entry(copy_of(*of, b'l')).is_none()));
+    }
 }
 
 // Story: bytes of no known file could only be copied out by hand.
