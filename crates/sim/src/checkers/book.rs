@@ -77,6 +77,10 @@ impl Book {
         let (index, meta) = (&machine.index, machine.index.meta());
         let joins = meta.phase == Phase::Joining && meta.counter > 0;
         assert!(!joins, "C10: {node} writes before it has heard a member");
+        // What somebody says that a machine wrote stands beside what it did write, under one dot.
+        if self.is_lied_to {
+            return;
+        }
         let (life, last) = (meta.incarnation, meta.counter);
         let first = self.read.insert(life, last).unwrap_or(0) + 1;
         let known = (first <= last).then(|| index.knowledge());
