@@ -184,7 +184,7 @@ impl Peer {
         let dots = stored.entry.dots();
         let gone: Vec<Dot> = dots.into_iter().filter(|dot| self.knows.contains(*dot)).collect();
         if !gone.is_empty() {
-            forget(facts, index, id, &gone);
+            self.forget(facts, index, id, &gone);
         }
     }
 
@@ -282,7 +282,7 @@ impl Peer {
                 continue;
             };
             let Some(gone) = doomed.remove(&id) else { continue };
-            forget(facts, index, id, &gone);
+            self.forget(facts, index, id, &gone);
             ready.extend(stored.settled.map(|at| at.parent));
         }
         for (id, gone) in doomed {
@@ -293,6 +293,22 @@ impl Peer {
                 self.orphaned.insert(id);
             }
         }
+    }
+
+    /// Versions that the peer knows and does not hold any more. What stays of the entry is news to
+    /// the peer; where that brings the attributes back, they stay here, too.
+    fn forget(&self, facts: &mut Facts, index: &mut dyn Index, id: EntryId, gone: &[Dot]) {
+        reached("exchange: absence is a deletion");
+        let known: Knowledge = gone.iter().copied().collect();
+        let Some(Stored { entry: before, context, .. }) = index.entry(id) else { return };
+        let (mut entry, nothing) = (before.clone(), Entry::new(id, before.kind));
+        if !entry.join(&facts.knowledge, &nothing, &known) {
+            return;
+        }
+        if is_news_of_forgotten(&self.frontier, &self.knows, &before) {
+            take_attributes(&mut entry, &before);
+        }
+        ledger::put(facts, index, entry, context, Author::Elsewhere, &[]);
     }
 }
 
@@ -315,7 +331,7 @@ pub(super) fn returns(
     let is_bare = theirs.kind == Kind::File && !view::is_placed(theirs);
     let is_written = is_bare && theirs.data.dots().any(is_new);
     if ours.is_hollow() {
-        return (is_put || is_written) && is_news_of_forgotten(facts, before, theirs);
+        return (is_put || is_written) && is_news_of_forgotten(&facts.frontier, before, theirs);
     }
     // Another deletion than theirs may be all that is remembered here.
     let is_missing = |dot: Dot| ours.loc.get(dot).is_none() && facts.frontier.contains(dot);
@@ -386,12 +402,17 @@ fn ends(entry: &Entry) -> impl Iterator<Item = Dot> + '_ {
     ends.map(|version| version.dot)
 }
 
-/// Whether this was forgotten here, and somebody has put it somewhere, deleted or written it since:
-/// what it had besides came here once, and went with all that was forgotten.
-pub(super) fn is_news_of_forgotten(facts: &Facts, before: &Knowledge, theirs: &Entry) -> bool {
-    let over = |dot: &Dot| before.contains(*dot) && facts.frontier.contains(*dot);
-    let mut news = theirs.loc.dots().chain(theirs.data.dots()).filter(|dot| !before.contains(*dot));
-    news.next().is_some() && theirs.dots().iter().any(over)
+/// Whether this was forgotten where `before` was known and `frontier` forgotten, and somebody has
+/// written to it since, and be it an attribute: what it had besides came there once, and went with
+/// all that was forgotten. Its attributes come back with that news.
+pub(super) fn is_news_of_forgotten(
+    frontier: &Knowledge,
+    before: &Knowledge,
+    theirs: &Entry,
+) -> bool {
+    let dots = theirs.dots();
+    let is_over = |dot: &Dot| before.contains(*dot) && frontier.contains(*dot);
+    dots.iter().any(|dot| !before.contains(*dot)) && dots.iter().any(is_over)
 }
 
 /// The attributes of what was forgotten and is told of again, beside those that it was given here
@@ -406,16 +427,4 @@ pub(super) fn take_attributes(entry: &mut Entry, theirs: &Entry) {
 
 fn take<T: Clone>(register: &mut Register<T>, theirs: &Register<T>) {
     theirs.versions().iter().for_each(|version| register.insert(version.clone()));
-}
-
-/// Versions that the teller knows and does not hold any more.
-fn forget(facts: &mut Facts, index: &mut dyn Index, id: EntryId, gone: &[Dot]) {
-    reached("exchange: absence is a deletion");
-    let known: Knowledge = gone.iter().copied().collect();
-    let Some(stored) = index.entry(id) else { return };
-    let mut entry = stored.entry;
-    let nothing = Entry::new(id, entry.kind);
-    if entry.join(&facts.knowledge, &nothing, &known) {
-        ledger::put(facts, index, entry, stored.context, Author::Elsewhere, &[]);
-    }
 }

@@ -2,7 +2,7 @@
 
 use super::{entries, file_id, life, node_id, versions, Net, Node};
 use crate::dot::{Dot, Knowledge};
-use crate::entry::{Entry, EntryId, Kind, Presence, Rank, Sight, Stamp, Stamped, ROOT};
+use crate::entry::{Entry, EntryId, Kind, Presence, Rank, Sight, Stamp, Stamped, Timestamp, ROOT};
 use crate::exchange::full::returns;
 use crate::index::Index;
 use crate::ledger::{self, Author, Facts};
@@ -68,6 +68,21 @@ impl Node {
         let seen: Vec<Dot> = entry.mode.dots().collect();
         entry.mode.write(Version { dot, minted: value.mint().into(), value }, &seen);
         ledger::put(&mut self.facts, &mut self.index, entry, None, Author::Here, &[dot]);
+    }
+
+    fn changes_time(&mut self, n: u16, seconds: i64) {
+        let (hlc, dot) = (self.facts.tick(), self.facts.mint());
+        let stamp = Stamp { rank: Rank::Write, hlc, dot };
+        let value = Stamped { stamp, value: Timestamp { seconds, nanos: 0 } };
+        let mut entry = self.index.entry(file_id(n)).unwrap().entry;
+        let seen: Vec<Dot> = entry.times.dots().collect();
+        entry.times.write(Version { dot, minted: value.mint().into(), value }, &seen);
+        ledger::put(&mut self.facts, &mut self.index, entry, None, Author::Here, &[dot]);
+    }
+
+    fn times(&self, n: u16) -> Vec<i64> {
+        let entry = self.index.entry(file_id(n)).expect("it is known").entry;
+        entry.times.versions().iter().map(|version| version.value.value.seconds).collect()
     }
 
     fn modes(&self, n: u16) -> Vec<u16> {
@@ -634,6 +649,57 @@ fn a_deletion_of_what_was_forgotten_brings_along_what_was_known_of_it() {
     assert_eq!(net.node(1).modes(7), [0o640]);
     assert_eq!(net.node(2).modes(7), [0o640]);
     assert!(net.node(1).facts.returned.is_empty(), "it is nowhere");
+}
+
+// Story (simulator, seed 31384): two came back to two who had forgotten a directory: one had deleted
+// it, the other had set its time. Of the forgetful one heard of the deletion first and had all that
+// was known of the directory back with it; the other heard of the time first, and had that alone.
+// Something in the directory lived: its mode was shown on one disk and not on the other.
+#[test]
+fn whatever_is_heard_first_of_what_was_forgotten_brings_along_what_was_known_of_it() {
+    for order in [[2, 3], [3, 2]] {
+        let mut net = Net::new(&[(1, 2), (1, 3)]);
+        net.node(1).write(7, b'a');
+        net.node(1).changes_mode(7, 0o640);
+        net.settle();
+        [2, 3].into_iter().for_each(|peer| net.cut(1, peer));
+        net.node(1).forgets([7].into_iter());
+        net.node(2).deletes(7);
+        net.node(3).changes_time(7, 9);
+        for peer in order {
+            net.link(1, peer);
+            net.settle();
+        }
+        for node in 1..=3 {
+            assert_eq!(net.node(node).modes(7), [0o640], "{node} after {order:?}");
+            assert_eq!(net.node(node).times(7), [9], "{node} after {order:?}");
+        }
+    }
+}
+
+// Story (simulator, seed 31384): who had deleted something compared all with one who had forgotten
+// it and had not heard that. What it had besides went here, and came back there with that news.
+#[test]
+fn what_the_teller_gets_back_with_news_of_what_it_had_forgotten_stays_here_too() {
+    for is_told_before in [true, false] {
+        let (mut net, sum) = told_of(Range { first: ROOT, last: LAST });
+        let knows = net.node(1).facts.knowledge.clone();
+        let two = net.node(2);
+        two.deletes(10);
+        two.deletes(9);
+        assert_eq!(two.exchange.sums(&two.index, node_id(1), &[sum]), Ok(()));
+        let peer = two.exchange.peers.get_mut(&node_id(1)).unwrap();
+        peer.frontier = knows;
+        peer.ask_ranges(&two.index, &mut |_| {});
+        if is_told_before {
+            peer.knows.merge(&two.facts.knowledge);
+        }
+        let answered = peer.answered(&mut two.facts, &mut two.index, sum.range, &[].into());
+        assert_eq!(answered, Ok(()));
+        let modes: &[u16] = if is_told_before { &[] } else { &[0o700] };
+        assert_eq!(two.modes(9), modes);
+        assert_eq!(two.index.entry(file_id(9)).unwrap().entry.loc.is_empty(), is_told_before);
+    }
 }
 
 // Story (simulator, seed 771): who knew nothing was told all by one that had forgotten a deletion,
