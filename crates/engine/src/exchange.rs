@@ -216,7 +216,7 @@ impl Exchange {
             let new: Vec<Dot> = dots.iter().copied().filter(|d| !before.contains(*d)).collect();
             match (state.doom(index, theirs), beyond.get(&position)) {
                 (true, _) => {
-                    let known = dots.iter().copied().collect();
+                    let known = full::known_of_doomed(index, theirs.id, dots);
                     join(facts, index, &self.forgotten, &before, theirs, &known, &new);
                 }
                 (false, None) => {

@@ -46,15 +46,23 @@ pub(super) struct Compared {
     pub(super) differ: VecDeque<Range>,
     /// Ranges that were asked for, as far as they are not answered.
     asked: VecDeque<Range>,
-    /// Directories that the teller does not hold and that something is in here: the versions that
-    /// are to go.
-    doomed: BTreeMap<EntryId, Vec<Dot>>,
+    /// Directories that the teller knows no place of and that something is in here.
+    doomed: BTreeMap<EntryId, Doomed>,
     /// The claim that counts when all is answered.
     end: Option<DeltaEnd>,
     /// What others have told meanwhile, by entry: the teller may have forgotten its end.
     stirred: BTreeMap<EntryId, Vec<Dot>>,
     /// That is more than is remembered.
     all_stirred: bool,
+}
+
+/// What is to go of a directory.
+#[derive(Clone, Debug)]
+struct Doomed {
+    /// Versions that the teller does not hold.
+    gone: Vec<Dot>,
+    /// Its places here. The teller may hold an attribute that came with one of them.
+    places: Vec<Dot>,
 }
 
 impl Compared {
@@ -184,7 +192,7 @@ impl Peer {
         let dots = stored.entry.dots();
         let gone: Vec<Dot> = dots.into_iter().filter(|dot| self.knows.contains(*dot)).collect();
         if !gone.is_empty() {
-            self.forget(facts, index, id, &gone);
+            self.forget(facts, index, id, &Doomed { gone, places: Vec::new() });
         }
     }
 
@@ -208,7 +216,8 @@ impl Peer {
         let held = theirs.dots();
         let gone = |dot: &Dot| self.knows.contains(*dot) && !held.contains(dot);
         let gone = stored.entry.dots().into_iter().filter(gone).collect();
-        self.compared.doomed.insert(theirs.id, gone);
+        let places = stored.entry.loc.dots().collect();
+        self.compared.doomed.insert(theirs.id, Doomed { gone, places });
         true
     }
 
@@ -281,14 +290,14 @@ impl Peer {
             let Some(stored) = index.entry(id).filter(|stored| stored.live_children == 0) else {
                 continue;
             };
-            let Some(gone) = doomed.remove(&id) else { continue };
-            self.forget(facts, index, id, &gone);
+            let Some(doomed) = doomed.remove(&id) else { continue };
+            self.forget(facts, index, id, &doomed);
             ready.extend(stored.settled.map(|at| at.parent));
         }
-        for (id, gone) in doomed {
+        for (id, Doomed { places, .. }) in doomed {
             let stored = index.entry(id).filter(view::is_alive);
             // Of one that was put somewhere since the peer is told.
-            if stored.is_some_and(|stored| stored.entry.loc.dots().all(|dot| gone.contains(&dot))) {
+            if stored.is_some_and(|one| one.entry.loc.dots().all(|dot| places.contains(&dot))) {
                 reached("exchange: a deleted directory is still needed");
                 self.orphaned.insert(id);
             }
@@ -297,12 +306,14 @@ impl Peer {
 
     /// Versions that the peer knows and does not hold any more. What stays of the entry is news to
     /// the peer; where that brings the attributes back, they stay here, too.
-    fn forget(&self, facts: &mut Facts, index: &mut dyn Index, id: EntryId, gone: &[Dot]) {
+    fn forget(&self, facts: &mut Facts, index: &mut dyn Index, id: EntryId, doomed: &Doomed) {
         reached("exchange: absence is a deletion");
-        let known: Knowledge = gone.iter().copied().collect();
+        let known: Knowledge = doomed.gone.iter().copied().collect();
         let Some(Stored { entry: before, context, .. }) = index.entry(id) else { return };
         let (mut entry, nothing) = (before.clone(), Entry::new(id, before.kind));
-        if !entry.join(&facts.knowledge, &nothing, &known) {
+        entry.join(&facts.knowledge, &nothing, &known);
+        entry.loc.supersede(&doomed.places);
+        if entry == before {
             return;
         }
         if is_news_of_forgotten(&self.frontier, &self.knows, &before) {
@@ -310,6 +321,14 @@ impl Peer {
         }
         ledger::put(facts, index, entry, context, Author::Elsewhere, &[]);
     }
+}
+
+/// What the teller is taken to know of a directory until it is known whether that goes: what it
+/// holds of it. The places here may have come with the same operations, and are not over yet.
+pub(super) fn known_of_doomed(index: &dyn Index, id: EntryId, held: &[Dot]) -> Knowledge {
+    let stored = index.entry(id);
+    let is_place = |dot: Dot| stored.as_ref().is_some_and(|s| s.entry.loc.get(dot).is_some());
+    held.iter().copied().filter(|dot| !is_place(*dot)).collect()
 }
 
 /// Whether an entry comes back whose deletion was forgotten here, or may be elsewhere: somebody put
