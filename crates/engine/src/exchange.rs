@@ -495,10 +495,9 @@ fn join(
     let old_context = old.as_ref().and_then(|old| old.context);
     let mut entry = old.map_or_else(|| Entry::new(theirs.id, theirs.kind), |old| old.entry);
     let returns = full::returns(facts, elsewhere, before, &entry, (theirs, known));
-    // What else is told of one that an attribute alone is known of is news to all who forgot it.
+    // What comes back to an attribute alone is said again, whole.
     let is_lacking = entry.is_blank() || returns && entry.is_hollow();
-    let was_forgotten =
-        is_lacking && full::is_news_of_forgotten(&facts.frontier, before, theirs);
+    let was_forgotten = is_lacking && full::is_news_of_forgotten(&facts.frontier, before, theirs);
     let beyond = old_context.and_then(|id| facts.contexts.get(&id)).map(|context| {
         let mut mine = before.clone();
         mine.merge(context);
