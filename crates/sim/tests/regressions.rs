@@ -252,3 +252,17 @@ fn what_lost_in_both_names_of_a_file_is_beside_one_of_them() {
                  100016,100018-100021,100023-100199,200000-200199";
     ends_well_as(2577, words);
 }
+
+/// The power took back that a directory had been exchanged with a file. What was in it could not be
+/// judged before its old place was looked at, too, and by then the scan had ended: what was torn
+/// there was an edit that won everywhere. (`engine::engine`,
+/// `what_is_looked_at_again_after_a_power_loss_is_what_that_left`)
+#[test]
+fn what_the_power_tore_is_no_edit_though_it_is_judged_after_the_scan() {
+    let words = "nodes=4 delay_ms=3 steps=2 meets=0 between=60 hostile=1 power=7 skip=1-7,9-17,\
+                 100004-100008,100011-100029,100033-100034,100036-100037,100042-100047,\
+                 100049-100089,100091-100095,100097-100114,100116,100118-100119,100121-100123,\
+                 100125-100157,100159-100199,200000-200199";
+    ends_well_as(2324, words);
+    ends_well_with_power_losses(2324);
+}

@@ -51,9 +51,9 @@ pub(super) struct Doubts {
     unread: BTreeMap<RelPath, u64>,
     /// What could not be read the last time, and so has not been seen, at most [`DOUBTS_MAX`].
     unseen: BTreeSet<RelPath>,
-    /// In an older copy of the tree: looks were asked for since a scan ended. What they show is of
-    /// the copy, too.
-    pub(super) owes_older: bool,
+    /// After a power loss, or in an older copy of the tree: looks were asked for since a scan ended.
+    /// What they show is what the power left, or of the copy, too.
+    pub(super) owes_undone: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -189,9 +189,10 @@ impl FolderEngine {
     fn leave_unseen(&mut self, index: &dyn Index, looked: &[RelPath], seen: &Seen) {
         let is_dir =
             |path: &RelPath| observe::row_at(index, path).is_some_and(|row| row.kind == Kind::Dir);
-        if self.older.is_some() {
+        if self.older.is_some() || self.facts.meta.shaken {
             let owes = !(seen.again.is_empty() && seen.awaited.is_empty());
-            self.doubts.owes_older |= owes || seen.unread.iter().any(is_dir);
+            let is_unseen = self.older.is_some() && seen.unread.iter().any(is_dir);
+            self.doubts.owes_undone |= owes || is_unseen;
         }
         let unseen = &mut self.doubts.unseen;
         for path in looked {

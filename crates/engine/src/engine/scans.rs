@@ -71,7 +71,7 @@ impl FolderEngine {
             return;
         }
         let is_undone = self.older.is_some() || self.facts.meta.shaken;
-        let owes = std::mem::take(&mut self.doubts.owes_older) || self.owes_looks();
+        let owes = std::mem::take(&mut self.doubts.owes_undone) || self.owes_looks();
         if is_undone && owes {
             // What is looked at again is what the power left, or of the copy, too.
             self.scan_due_ms = Some(self.now.mono_ms + LOOKS_AGAIN_MS);
