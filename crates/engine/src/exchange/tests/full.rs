@@ -662,10 +662,10 @@ fn a_deletion_of_what_was_forgotten_brings_along_what_was_known_of_it() {
     assert!(net.node(1).facts.returned.is_empty(), "it is nowhere");
 }
 
-// Story (simulator, seed 31384): two came back to two who had forgotten a directory: one had deleted
-// it, the other had set its time. Of the forgetful one heard of the deletion first and had all that
-// was known of the directory back with it; the other heard of the time first, and had that alone.
-// Something in the directory lived: its mode was shown on one disk and not on the other.
+// Story (simulator, seed 31384): two came back to two who had forgotten a directory: one had
+// deleted it, the other had set its time. Of the forgetful one heard of the deletion first and had
+// all that was known of the directory back with it; the other heard of the time first, and had that
+// alone. Something in the directory lived: its mode was shown on one disk and not on the other.
 #[test]
 fn whatever_is_heard_first_of_what_was_forgotten_brings_along_what_was_known_of_it() {
     for order in [[2, 3], [3, 2]] {
