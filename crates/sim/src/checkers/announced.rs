@@ -104,7 +104,7 @@ impl Announced {
     /// The power of a machine is about to go.
     pub fn power_goes(&mut self, node: usize, index: &MemIndex, model: &Model) {
         for row in index.seen_rows() {
-            if let Some(guard) = Guard::of(index, model, &row) {
+            if let Some(guard) = Guard::of(index, model, row) {
                 self.guards.insert((node, row.entry), guard);
             }
         }
