@@ -9,7 +9,7 @@
 use super::{Effect, FolderEngine, Input, Now, Opening, Witness};
 use crate::dot::{Dot, Incarnation, Knowledge, NodeId};
 use crate::entry::{Data, Entry, EntryId, IncarnationRecord, Location, Presence, Stamped};
-use crate::index::{Index, Meta, SeenDots, ROOT_SLOT};
+use crate::index::{Index, Meta, SeenDots, SeenRow, ROOT_SLOT};
 use crate::ledger::{self, Author, Facts};
 use crate::limits::LIFE_MS_MIN;
 use crate::message::Message;
@@ -184,29 +184,25 @@ impl FolderEngine {
     /// for us.
     pub(super) fn was_moved_since(&self, index: &dyn Index, id: EntryId) -> bool {
         let this = self.facts.meta.incarnation;
-        let is_deleted_before = index.entry(id).is_some_and(|stored| {
-            let mut ends = stored.entry.loc.versions().iter();
-            ends.any(|v| {
-                let life = v.dot.incarnation;
-                let is_end = matches!(v.value.state, Presence::Deleted(_));
-                is_end && life != this && self.is_own_life(index, life)
-            })
-        });
-        let mut above = index.seen_of(id).filter(|_| is_deleted_before);
-        while let Some(dir) = above.and_then(|row| index.seen(row.parent)) {
-            if dir.dots.loc.iter().any(|dot| dot.incarnation == this) {
-                reached("a deletion of an earlier life is older than a move of this one");
-                return true;
-            }
-            above = Some(dir).filter(|dir| dir.slot != ROOT_SLOT);
+        let mut above = index.seen_of(id).and_then(|row| index.seen(row.parent));
+        let is_moved = |dir: &SeenRow| dir.dots.loc.iter().any(|dot| dot.incarnation == this);
+        while let Some(dir) = above.take_if(|dir| !is_moved(dir) && dir.slot != ROOT_SLOT) {
+            above = index.seen(dir.parent);
         }
-        false
-    }
-
-    fn is_own_life(&self, index: &dyn Index, life: Incarnation) -> bool {
-        let node_of = |life| index.incarnations().into_iter().find(|one| one.incarnation == life);
-        let node_of = |life| node_of(life).map(|one| one.node);
-        node_of(life) == node_of(self.facts.meta.incarnation)
+        // Hardly ever: whose lives they are is looked up after that.
+        let Some(stored) = above.filter(is_moved).and_then(|_| index.entry(id)) else {
+            return false;
+        };
+        let own = self.own_dots(index);
+        let is_earlier = |life: &Incarnation| *life != this && own.contains_key(life);
+        let mut ends = stored.entry.loc.versions().iter();
+        let is_deleted_before = ends.any(|v| {
+            matches!(v.value.state, Presence::Deleted(_)) && is_earlier(&v.dot.incarnation)
+        });
+        if is_deleted_before {
+            reached("a deletion of an earlier life is older than a move of this one");
+        }
+        is_deleted_before
     }
 
     /// Everything that this node has minted and still knows, by life: up to this counter.

@@ -52,8 +52,7 @@ pub(super) struct Doubts {
     /// What could not be read the last time, and so has not been seen, at most [`DOUBTS_MAX`].
     unseen: BTreeSet<RelPath>,
     /// After a power loss, or in an older copy of the tree: looks were asked for since a scan
-    /// ended.
-    /// What they show is what the power left, or of the copy, too.
+    /// ended. What they show is what the power left, or of the copy, too.
     pub(super) owes_undone: bool,
 }
 
