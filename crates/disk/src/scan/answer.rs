@@ -36,10 +36,13 @@ pub(super) fn take<F: Fs, L: LastSeen>(walk: &mut Walk<'_, F, L>, answer: Answer
         Answer::Listed { visit, names_too_long } => {
             let Some(mut at) = walk.visits.remove(&visit) else { return false };
             fill(walk, &mut at);
-            at.missing |= !at.rows.is_empty();
+            while !at.rows.is_empty() {
+                at.missing += std::mem::take(&mut at.rows).len();
+                fill(walk, &mut at);
+            }
             walk.summary.names_too_long += names_too_long;
-            if let (true, Some(slot)) = (at.missing, at.slot) {
-                walk.remember_missing(slot, at.path);
+            if let (1.., Some(slot)) = (at.missing, at.slot) {
+                walk.remember_missing(slot, at.path, at.missing);
             }
         }
         Answer::NotListed { visit, error } => {
@@ -65,7 +68,7 @@ fn take_name<F: Fs, L: LastSeen>(
     let stat = match stat {
         Ok(stat) => stat,
         Err(error) if is_absent(&error) => {
-            at.missing |= row.is_some();
+            at.missing += usize::from(row.is_some());
             return;
         }
         Err(error) => return walk.tell(at.path.join(name), at.slot, unreadable(&error), None),
@@ -107,7 +110,7 @@ fn row_named<F: Fs, L: LastSeen>(
         let next = at.rows.front()?;
         match next.name.as_ref().cmp(&Some(name)) {
             Ordering::Less => {
-                at.missing = true;
+                at.missing += 1;
                 at.rows.pop_front();
             }
             Ordering::Equal => return at.rows.pop_front(),

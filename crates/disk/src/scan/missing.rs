@@ -3,13 +3,14 @@
 //! Only directories are remembered during the walk; which of their names are missing is found again
 //! here, so that a million deletions need no memory. Used by `walk`.
 
-use super::look::unreadable;
-use super::walk::{is_absent, Walk};
+use super::look::{unreadable, Looked};
+use super::walk::{is_absent, is_same, Walk};
 use crate::fs::Fs;
 use crate::store::LastSeen;
-use engine::index::Slot;
+use engine::index::{SeenRow, Slot};
 use engine::observe::Found;
 use engine::path::{Name, RelPath};
+use engine::proof::reached;
 use std::io;
 
 /// Rows of D asked for at a time.
@@ -20,11 +21,11 @@ pub(super) fn tell<F: Fs, L: LastSeen>(walk: &mut Walk<'_, F, L>) {
     for path in std::mem::take(&mut walk.absent) {
         tell_path(walk, path);
     }
-    for (slot, path) in std::mem::take(&mut walk.missing) {
+    for (slot, path, count) in std::mem::take(&mut walk.missing) {
         if walk.is_over() {
             return;
         }
-        match tell_directory(walk, slot, &path) {
+        match tell_directory(walk, slot, &path, count) {
             Ok(()) => {}
             Err(error) if is_absent(&error) => walk.summary.again = true,
             // What is gone from it stays untold, and whoever asked has to know that.
@@ -34,20 +35,36 @@ pub(super) fn tell<F: Fs, L: LastSeen>(walk: &mut Walk<'_, F, L>) {
 }
 
 fn tell_path<F: Fs, L: LastSeen>(walk: &mut Walk<'_, F, L>, path: RelPath) {
-    let (Some(parent), Some(name)) = (path.parent(), path.name()) else { return };
-    let fs = walk.lens.fs;
-    let looked = fs.open_dir(walk.eyes.root, &parent).and_then(|dir| fs.stat(&dir, name));
-    match looked {
+    let Some(parent) = path.parent() else { return };
+    match walk.lens.fs.open_dir(walk.eyes.root, &parent) {
+        Ok(dir) => tell_name(walk, &dir, None, path),
         Err(error) if is_absent(&error) => walk.add(vec![(path, Found::Absent)]),
-        // It is back, or cannot be told: whoever put it there is hinted, or found by a scan.
-        _ => walk.summary.again = true,
+        // It cannot be told, or lies below another filesystem: who was hinted is told of that.
+        Err(_) => walk.summary.again = true,
     }
 }
 
+/// A name that was missing a moment ago. Somebody may have put something there since: the walk is
+/// not over before that is told, too.
+fn tell_name<F: Fs, L: LastSeen>(
+    walk: &mut Walk<'_, F, L>,
+    dir: &F::Dir,
+    slot: Option<Slot>,
+    path: RelPath,
+) {
+    match walk.lens.look(&mut walk.reader, dir, &path, None) {
+        Looked::Found(found, small) => walk.tell(path, slot, found, small),
+        Looked::Gone => walk.add(vec![(path, Found::Absent)]),
+        Looked::Stopped => {}
+    }
+}
+
+/// `count` names were missing in the listing of the walk.
 fn tell_directory<F: Fs, L: LastSeen>(
     walk: &mut Walk<'_, F, L>,
     slot: Slot,
     path: &RelPath,
+    count: usize,
 ) -> io::Result<()> {
     let fs = walk.lens.fs;
     let dir = fs.open_dir(walk.eyes.root, path)?;
@@ -60,22 +77,43 @@ fn tell_directory<F: Fs, L: LastSeen>(
     let mut names = Vec::new();
     fs.list(&dir, &mut |name, _| names.push(name))?;
     names.sort_unstable();
+    let mut gone = 0;
+    each_row(walk, slot, |walk, _, name| {
+        if names.binary_search(&name).is_err() {
+            gone += 1;
+            tell_name(walk, &dir, Some(slot), path.join(name));
+        }
+    });
+    if gone < count {
+        reached("a name that was missing is there before that is told");
+        each_row(walk, slot, |walk, row, name| {
+            let is_same = fs.stat(&dir, &name).is_ok_and(|stat| is_same(row, &stat));
+            if !is_same && names.binary_search(&name).is_ok() {
+                tell_name(walk, &dir, Some(slot), path.join(name));
+            }
+        });
+    }
+    Ok(())
+}
+
+/// The rows of D in a directory, by name, until the walk is over.
+fn each_row<F: Fs, L: LastSeen>(
+    walk: &mut Walk<'_, F, L>,
+    slot: Slot,
+    mut take: impl FnMut(&mut Walk<'_, F, L>, &SeenRow, Name),
+) {
     let mut after: Option<Name> = None;
     loop {
         let rows = walk.ask(walk.last.seen_children(slot, after.as_ref(), ROWS_PAGE));
         let done = rows.len() < ROWS_PAGE;
         after = rows.last().and_then(|row| row.name.clone());
-        let gone = rows.into_iter().filter_map(|row| row.name);
-        for name in gone.filter(|name| names.binary_search(name).is_err()) {
-            match fs.stat(&dir, &name) {
-                Err(error) if is_absent(&error) => {
-                    walk.add(vec![(path.join(name), Found::Absent)]);
-                }
-                _ => walk.summary.again = true,
+        for row in &rows {
+            if let Some(name) = row.name.clone() {
+                take(walk, row, name);
             }
         }
         if done || walk.is_over() {
-            return Ok(());
+            return;
         }
     }
 }

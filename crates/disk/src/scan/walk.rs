@@ -37,7 +37,7 @@ pub(super) struct Visit {
     pub(super) after: Option<Name>,
     pub(super) drained: bool,
     /// D has names that the listing has not.
-    pub(super) missing: bool,
+    pub(super) missing: usize,
 }
 
 /// Directories of one directory that are still to be entered; no name means itself.
@@ -68,7 +68,8 @@ pub(super) struct Walk<'a, F: Fs, L: LastSeen> {
     frames: Vec<Frame>,
     pub(super) visits: BTreeMap<u64, Visit>,
     last_visit: u64,
-    pub(super) missing: Vec<(Slot, RelPath)>,
+    /// Directories that lacked names that D has, and how many.
+    pub(super) missing: Vec<(Slot, RelPath, usize)>,
     pub(super) absent: Vec<RelPath>,
     pub(super) near: Option<Near<F>>,
     pub(super) reader: Reader,
@@ -153,7 +154,7 @@ impl<'a, F: Fs, L: LastSeen> Walk<'a, F, L> {
                 rows: VecDeque::new(),
                 after: None,
                 drained: false,
-                missing: false,
+                missing: 0,
             };
             self.visits.insert(self.last_visit, visit);
             return Some(Job::List { visit: self.last_visit, path, inode });
@@ -276,9 +277,9 @@ impl<'a, F: Fs, L: LastSeen> Walk<'a, F, L> {
     }
 
     /// A directory was listed to its end and lacks names that D has.
-    pub(super) fn remember_missing(&mut self, slot: Slot, path: RelPath) {
+    pub(super) fn remember_missing(&mut self, slot: Slot, path: RelPath, count: usize) {
         if self.missing.len() < MISSING_MAX {
-            self.missing.push((slot, path));
+            self.missing.push((slot, path, count));
         } else {
             self.summary.again = true;
         }
