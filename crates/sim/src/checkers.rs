@@ -458,16 +458,22 @@ fn copies(world: &World, first: &Machine) {
         return;
     }
     // A loser is what one operation wrote: the same bytes, put over another file, too, may have
-    // lost there as well. What bears the name of another file or loser, users have put there.
-    let mut losers: BTreeMap<(String, Dot), RelPath> = BTreeMap::new();
+    // lost there as well. What bears the name of another file or loser, users have put there; and
+    // where two such names are of one file, users have linked them.
+    let mut losers: BTreeMap<(String, Dot), (RelPath, Option<EntryId>)> = BTreeMap::new();
     for stored in index.entries() {
         let Some(path) = path(index, stored.entry.id) else { continue };
         let whole = view::whole(index, &stored.entry);
         let name = path.name().map(Name::to_string).unwrap_or_default();
         let tag = tag_beside(&name).map(str::to_string);
         let (Some(tag), Some(data)) = (tag, view::winner(&whole.data)) else { continue };
-        let other = losers.insert((tag, data.stamp.dot), path.clone());
-        assert!(other.is_none(), "one loser is beside its winner twice: {other:?}, {path}");
+        let body = view::body_of(index, &stored.entry).map(|body| body.id);
+        let Some((other, its_body)) = losers.insert((tag, data.stamp.dot), (path.clone(), body))
+        else {
+            continue;
+        };
+        let is_one_file = body.is_some() && body == its_body;
+        assert!(is_one_file, "one loser is beside its winner twice: {other}, {path}");
     }
 }
 

@@ -266,3 +266,36 @@ fn what_the_power_tore_is_no_edit_though_it_is_judged_after_the_scan() {
     ends_well_as(2324, words);
     ends_well_with_power_losses(2324);
 }
+
+/// While a scan went through an older copy of the tree, a user made something at a name that the
+/// copy lacked: after the directory had been listed, and before what it lacked was told. The scan
+/// told neither, and ended; what was found there later was a user's, who had replaced what the copy
+/// did not hold. (`disk::scan`)
+#[test]
+fn what_comes_where_an_older_copy_lacks_something_is_told_by_the_same_scan() {
+    let words =
+        "nodes=3 delay_ms=3 crowd=1 steps=19 meets=1 between=20 cuts=100 stalls=50 kills=80 \
+                 late=1 volumes=60 skip=0-28,30-79,81-89,91-98,100-127,131-167,169,171-178,181-187,\
+                 189,100001-100003,100007,100009-100199,200000-200199";
+    ends_well_as(11340, words);
+}
+
+/// A user linked one copy of a loser, by an exchange, to where another lay: one file with both
+/// names, which the oracle took for one loser that was published twice.
+#[test]
+fn names_that_users_gave_a_loser_are_not_published_twice() {
+    ends_well(3157);
+}
+
+/// Another node had moved a name that its author had linked, and asserted with it what the name
+/// shows: the oracle of order took that for something new that was brought too early.
+#[test]
+fn what_was_passed_on_and_is_shown_already_is_not_brought_again() {
+    let words = "nodes=3 delay_ms=60 crowd=1 steps=33 chain=1 meets=1 links=7 between=20 coarse=1 \
+                 lags=300 kills=80 late=1 jumps=150 \
+                 skip=0-7,9-28,30-39,41-47,49-57,59-67,69-77,79,81-87,89,91-97,100-107,109,111-117,\
+                 119,121-127,131-137,139-147,149,151-159,161-167,169-177,179-187,189-197,199-207,\
+                 209,211-219,221-227,229-237,240-279,281-289,291-328,100000-100003,100005,100009,\
+                 100013-100014,100016-100199,200000-200199";
+    ends_well_as(23462, words);
+}

@@ -55,7 +55,12 @@ fn brings(index: &MemIndex, act: &Act) -> Option<(EntryId, Vec<Dot>)> {
     };
     let shown = row.dots.body.iter().flat_map(|body| &body.shown).chain(&row.dots.shown);
     let shown: BTreeSet<Dot> = shown.copied().collect();
-    let new = [named, held].into_iter().filter(|version| !shown.contains(&version.dot));
+    // Who passes on what somebody wrote gives it a dot of his own, and the disk shows it already.
+    let is_new = |version: &&Version<Data>| {
+        let dots = [version.dot, version.value.stamp.dot];
+        dots.iter().all(|dot| !shown.contains(dot))
+    };
+    let new = [named, held].into_iter().filter(is_new);
     Some((row.entry, new.map(|version| version.value.stamp.dot).collect()))
 }
 
