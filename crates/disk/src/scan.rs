@@ -141,13 +141,9 @@ pub struct Report {
 /// What a scan amounted to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Summary {
-    /// Everything was looked at that could be; false after a cancellation, and where the root
-    /// itself could not be looked at or listed.
+    /// Everything was looked at that could be; false after a cancellation, where the root itself
+    /// could not be looked at or listed, and where more was gone than a scan remembers.
     pub complete: bool,
-    /// Something moved or a bound was met: another scan would find more.
-    pub again: bool,
-    /// Things that could not be read.
-    pub unreadable: u64,
     /// Names left out because they are longer than 255 bytes.
     pub names_too_long: u64,
 }

@@ -47,12 +47,11 @@ pub(super) fn take<F: Fs, L: LastSeen>(walk: &mut Walk<'_, F, L>, answer: Answer
         }
         Answer::NotListed { visit, error } => {
             let Some(at) = walk.visits.remove(&visit) else { return false };
-            walk.blind |= at.path.is_root();
+            walk.partial |= at.path.is_root();
             walk.tell(at.path, None, unreadable(&error), None);
         }
         Answer::Replaced { visit } => {
             walk.visits.remove(&visit);
-            walk.summary.again = true;
         }
     }
     !walk.is_over()

@@ -95,14 +95,14 @@ impl<F: Fs, L: LastSeen> Walk<'_, F, L> {
         let stat = match self.lens.fs.stat_dir(self.eyes.root) {
             Ok(stat) => stat,
             Err(error) => {
-                self.blind = true;
+                self.partial = true;
                 return self.tell(root, None, unreadable(&error), None);
             }
         };
         let row = self.ask(self.last.seen(ROOT_SLOT));
         if self.asked.contains(&root) || !row.is_some_and(|row| is_same(&row, &stat)) {
             let looked = self.lens.root(self.eyes.root);
-            self.blind |= matches!(looked, Looked::Found(Found::Unreadable(_), _));
+            self.partial |= matches!(looked, Looked::Found(Found::Unreadable(_), _));
             self.looked(root.clone(), None, looked);
         }
         if deep {

@@ -27,7 +27,8 @@ pub(super) fn tell<F: Fs, L: LastSeen>(walk: &mut Walk<'_, F, L>) {
         }
         match tell_directory(walk, slot, &path, count) {
             Ok(()) => {}
-            Err(error) if is_absent(&error) => walk.summary.again = true,
+            // It went a moment ago: whoever removed it is told of by the kernel.
+            Err(error) if is_absent(&error) => {}
             // What is gone from it stays untold, and whoever asked has to know that.
             Err(error) => walk.tell(path, None, unreadable(&error), None),
         }
@@ -40,7 +41,7 @@ fn tell_path<F: Fs, L: LastSeen>(walk: &mut Walk<'_, F, L>, path: RelPath) {
         Ok(dir) => tell_name(walk, &dir, None, path),
         Err(error) if is_absent(&error) => walk.add(vec![(path, Found::Absent)]),
         // It cannot be told, or lies below another filesystem: who was hinted is told of that.
-        Err(_) => walk.summary.again = true,
+        Err(_) => {}
     }
 }
 
@@ -70,8 +71,8 @@ fn tell_directory<F: Fs, L: LastSeen>(
     let dir = fs.open_dir(walk.eyes.root, path)?;
     let row = walk.ask(walk.last.seen(slot));
     let handle = fs.stat_dir(&dir)?.handle;
+    // Another directory has taken its place, of which the kernel tells.
     if !row.is_some_and(|row| path.is_root() || row.fingerprint.handle == handle) {
-        walk.summary.again = true;
         return Ok(());
     }
     let mut names = Vec::new();

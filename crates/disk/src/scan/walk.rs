@@ -75,8 +75,9 @@ pub(super) struct Walk<'a, F: Fs, L: LastSeen> {
     pub(super) reader: Reader,
     pub(super) summary: Summary,
     failed: OnceCell<IndexError>,
-    /// The root itself could not be looked at, or not be listed.
-    pub(super) blind: bool,
+    /// The root itself could not be looked at, or not be listed, or more was gone than is
+    /// remembered.
+    pub(super) partial: bool,
 }
 
 impl<'a, F: Fs, L: LastSeen> Walk<'a, F, L> {
@@ -106,7 +107,7 @@ impl<'a, F: Fs, L: LastSeen> Walk<'a, F, L> {
             reader: Reader::new(eyes.racy_ms),
             summary: Summary::default(),
             failed: OnceCell::new(),
-            blind: false,
+            partial: false,
         }
     }
 
@@ -206,12 +207,8 @@ impl<'a, F: Fs, L: LastSeen> Walk<'a, F, L> {
         match looked {
             Looked::Found(found, small) => self.tell(path, parent, found, small),
             // Seen a moment ago: whoever removed it is still at it.
-            Looked::Gone => {
-                self.summary.again = true;
-                if self.absent.len() < MISSING_MAX {
-                    self.absent.push(path);
-                }
-            }
+            Looked::Gone if self.absent.len() < MISSING_MAX => self.absent.push(path),
+            Looked::Gone => self.partial = true,
             Looked::Stopped => {}
         }
     }
@@ -223,9 +220,6 @@ impl<'a, F: Fs, L: LastSeen> Walk<'a, F, L> {
         found: Found,
         small: Option<(Digest, Vec<u8>)>,
     ) {
-        if matches!(found, Found::Unreadable(_)) {
-            self.summary.unreadable += 1;
-        }
         let mut together = Vec::new();
         if let Found::Present(present) = &found {
             let rows = self.ask(self.last.seen_handle(&present.fingerprint.handle));
@@ -281,7 +275,7 @@ impl<'a, F: Fs, L: LastSeen> Walk<'a, F, L> {
         if self.missing.len() < MISSING_MAX {
             self.missing.push((slot, path, count));
         } else {
-            self.summary.again = true;
+            self.partial = true;
         }
     }
 
@@ -294,7 +288,7 @@ impl<'a, F: Fs, L: LastSeen> Walk<'a, F, L> {
             return Err(ScanError::LastSeen(error));
         }
         self.emitter.flush();
-        self.summary.complete = !self.is_over() && !self.blind;
+        self.summary.complete = !self.is_over() && !self.partial;
         Ok(self.summary)
     }
 }

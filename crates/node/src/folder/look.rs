@@ -320,6 +320,10 @@ fn walk(
     match walked {
         Ok(summary) => {
             report_trouble(sight, None);
+            if summary.names_too_long > 0 {
+                let count = summary.names_too_long;
+                tracing::warn!("{count} names are longer than 255 bytes and are not synced");
+            }
             if summary.complete {
                 sight.board.scanned(began_unix_ms);
             }
