@@ -51,6 +51,10 @@ pub(super) struct Doubts {
     unread: BTreeMap<RelPath, u64>,
     /// What could not be read the last time, and so has not been seen, at most [`DOUBTS_MAX`].
     unseen: BTreeSet<RelPath>,
+    /// Whether it was more than that, in the scan that ended last or since.
+    unseen_more: bool,
+    /// Whether it is since then.
+    unseen_more_now: bool,
     /// After a power loss, or in an older copy of the tree: looks were asked for since a scan
     /// ended. What they show is what the power left, or of the copy, too.
     pub(super) owes_undone: bool,
@@ -200,6 +204,14 @@ impl FolderEngine {
         }
         let room = DOUBTS_MAX.saturating_sub(unseen.len());
         unseen.extend(seen.unread.iter().take(room).cloned());
+        let is_more = seen.unread.len() > room;
+        self.doubts.unseen_more |= is_more;
+        self.doubts.unseen_more_now |= is_more;
+    }
+
+    /// A scan has gone by all that cannot be read.
+    pub(super) fn count_unseen_anew(&mut self) {
+        self.doubts.unseen_more = std::mem::take(&mut self.doubts.unseen_more_now);
     }
 
     /// Whether all that is on this disk could be read, as far as it was looked at. Where a
@@ -207,7 +219,7 @@ impl FolderEngine {
     pub(super) fn has_read_all(&mut self, index: &dyn Index) -> bool {
         let is_known = |dir: RelPath| observe::row_at(index, &dir).is_some();
         self.doubts.unseen.retain(|path| path.parent().is_none_or(is_known));
-        self.doubts.unseen.is_empty()
+        self.doubts.unseen.is_empty() && !self.doubts.unseen_more
     }
 
     /// Has these looked at (again), or where they have gone with their directories.

@@ -70,6 +70,7 @@ impl FolderEngine {
         if std::mem::take(&mut self.is_stale) || !complete {
             return;
         }
+        self.count_unseen_anew();
         let is_undone = self.older.is_some() || self.facts.meta.shaken;
         let owes = std::mem::take(&mut self.doubts.owes_undone) || self.owes_looks();
         if is_undone && owes {

@@ -3,6 +3,8 @@
 use super::Side;
 use crate::engine::{Effect, Input};
 use crate::index::Phase;
+use crate::limits::DOUBTS_MAX;
+use crate::observe::{Found, Source};
 
 // Story (found by reading): the kernel lost events while a scan was running, which had been to the
 // place already. No other scan followed, and the change stayed unseen until the next start.
@@ -62,4 +64,27 @@ fn a_scan_over_a_pause_is_no_look_at_what_was_done_in_it() {
     assert!(!side.engine.has_scanned() && side.engine.is_scanning(), "once more");
     side.turn([Input::Scanned(true)]);
     assert!(side.engine.has_scanned() && !side.engine.is_scanning());
+}
+
+// Story (found by reading): of what could not be read so many paths are remembered; of more than
+// that a sync told that all had been seen, and after a power loss what a user had changed there
+// would have counted as torn.
+#[test]
+fn nobody_says_that_all_was_seen_who_cannot_remember_what_was_not() {
+    let mut side = Side::new(1);
+    let paths: Vec<String> = (0..=DOUBTS_MAX).map(|number| format!("f{number}")).collect();
+    let look = |side: &mut Side, path: &String, found| {
+        side.look(Source::Scan, path, found);
+    };
+    for path in &paths {
+        look(&mut side, path, Found::Unreadable("no permission".to_string()));
+    }
+    side.turn([Input::Scanned(true)]);
+    for path in &paths {
+        look(&mut side, path, Found::Absent);
+    }
+    let reads_all = |side: &mut Side| side.engine.has_read_all(&side.index);
+    assert!(!reads_all(&mut side), "a path that was not remembered may be left");
+    side.turn([Input::Rescan, Input::Scanned(true)]);
+    assert!(reads_all(&mut side));
 }
