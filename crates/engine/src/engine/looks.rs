@@ -325,6 +325,7 @@ impl FolderEngine {
         let (mut out, mut rest): (Vec<_>, Vec<_>) = looks.into_iter().partition(doubtful);
         let mut ends: BTreeMap<Handle, BTreeSet<RelPath>> = BTreeMap::new();
         let mut replaced = self.doubts.replaced.clone();
+        let mut to_ask = BTreeSet::new();
         for look in &rest {
             // With a directory that is another one now goes what was below it.
             let all_below = is_another(index, look);
@@ -343,18 +344,20 @@ impl FolderEngine {
             }
             let related = |look: &Observation| {
                 observe::handles(index, look).iter().any(|handle| ends.contains_key(handle))
-                    || is_below(&look.path, &replaced)
+                    || tops_of(&look.path, &replaced).next().is_some()
             };
             (out, rest) = rest.into_iter().partition(related);
             for look in &out {
                 self.traffic.put_off(look.path.clone(), now_ms);
+                to_ask.extend(tops_of(&look.path, &replaced).cloned());
             }
             if out.is_empty() {
                 break;
             }
         }
-        // They are asked for, too, or all below them would be put off again and again.
-        self.look_at(replaced.clone());
+        // They are asked for, too, or all below them would be put off again and again. Not where
+        // nothing is: what is below a name may not be told of while that is written to.
+        self.look_at(to_ask);
         self.doubts.replaced = replaced;
         for group in ends.into_values().filter(|group| group.len() > 1) {
             self.traffic.repeat_together(group, now_ms);
@@ -547,16 +550,13 @@ impl FolderEngine {
     }
 }
 
-/// Whether one of `tops` is a directory above the path.
-fn is_below(path: &RelPath, tops: &BTreeSet<RelPath>) -> bool {
-    let mut above = path.parent().filter(|_| !tops.is_empty());
-    while let Some(here) = above {
-        if tops.contains(&here) {
-            return true;
-        }
-        above = here.parent();
-    }
-    false
+/// Those of `tops` that are directories above the path.
+fn tops_of<'a>(
+    path: &RelPath,
+    tops: &'a BTreeSet<RelPath>,
+) -> impl Iterator<Item = &'a RelPath> + use<'a> {
+    let above = path.parent().filter(|_| !tops.is_empty());
+    std::iter::successors(above, RelPath::parent).filter_map(|above| tops.get(&above))
 }
 
 /// Where one thing was seen at several places that has one: it was renamed while they were looked

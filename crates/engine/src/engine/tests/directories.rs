@@ -8,7 +8,7 @@ use crate::content::{Content, Digest};
 use crate::engine::{Effect, Input};
 use crate::entry::{Kind, Timestamp};
 use crate::message::Message;
-use crate::observe::{self, Found, Present, Source, Stray};
+use crate::observe::{self, Batch, Found, Observation, Present, Source, Stray};
 use crate::path::RelPath;
 use crate::plan::{Act, Operation, Outcome};
 use crate::view;
@@ -204,6 +204,26 @@ fn a_directory_that_is_replaced_takes_along_what_was_put_off_below_it() {
     let other = Some(present(Kind::File, 8, Some(b'2')));
     let moved = [("d", other), ("d/e/f", None), ("f", file)];
     let effects = side.turn([Input::Observed(side.now.mono_ms + 1, looks(Source::Live, &moved))]);
+    assert_eq!(asked(&effects), [""; 0]);
+    assert!(!side.engine.has_deferred_looks());
+}
+
+// Story (simulator, seed 348 with `apart=60`): the same, and that file was being written to. Then
+// a look tells of the outer name alone, and with each that came the inner was asked for again:
+// without a pause, for as long as somebody wrote.
+#[test]
+fn what_is_below_a_name_that_is_written_to_is_not_asked_for_again_and_again() {
+    let mut side = Side::new(1);
+    let dir = |handle| Some(present(Kind::Dir, handle, None));
+    let tree = [("d", dir(4)), ("d/e", dir(5))];
+    side.turn([Input::Observed(side.now.mono_ms + 1, looks(Source::Live, &tree))]);
+    let early = side.turn([Input::Observed(1, looks(Source::Live, &[("d/e", dir(7))]))]);
+    assert_eq!(asked(&early), ["d/e"]);
+    side.now.mono_ms += 10;
+    let path = RelPath::parse(b"d").expect("a path");
+    let looks = vec![Observation { path, found: Found::Busy(None) }];
+    let busy = Batch { source: Source::Live, looks };
+    let effects = side.turn([Input::Observed(side.now.mono_ms + 1, busy)]);
     assert_eq!(asked(&effects), [""; 0]);
     assert!(!side.engine.has_deferred_looks());
 }
