@@ -152,6 +152,12 @@ impl Fetch {
         said.flatten().copied()
     }
 
+    /// Who has denied it, if that was often enough for it to be lost.
+    pub fn deniers(&self, digest: &Digest) -> Option<Vec<NodeId>> {
+        let rare = self.rare.get(digest).filter(|rare| rare.denied >= LOST_ROUNDS_MIN)?;
+        Some(rare.deniers.iter().copied().collect())
+    }
+
     /// Whether it could not be copied from the tree in this round: it is to be asked for.
     pub fn is_displaced(&self, digest: &Digest) -> bool {
         self.rare.get(digest).is_some_and(|rare| rare.displaced)

@@ -9,7 +9,7 @@
 use super::waits::path_of;
 use super::{Effect, FolderEngine};
 use crate::content::Digest;
-use crate::dot::{Dot, Incarnation, NodeId};
+use crate::dot::{Dot, NodeId};
 use crate::entry::EntryId;
 use crate::exchange::Outgoing;
 use crate::index::Index;
@@ -28,32 +28,52 @@ impl FolderEngine {
         lost: &Digest,
         asked: &[NodeId],
     ) -> bool {
-        let lives: BTreeMap<_, _> =
-            index.incarnations().into_iter().map(|life| (life.incarnation, life.node)).collect();
-        let Some(&own) = lives.get(&self.facts.meta.incarnation) else { return false };
-        // Only one of two twins can be asked, and neither knows what the other has.
-        if self.facts.meta.has_twin {
-            return false;
-        }
-        // What no look has found gone lies here, and what a look is owed for may.
-        if index.seen_digest(lost).is_some() || !self.sees_all() {
-            return false;
-        }
-        let peers = self.peers();
-        // Who can be asked speaks for itself.
-        let others = self.fetch.hearsay(lost).filter(|node| !peers.contains(node));
-        let mut lacking: BTreeSet<NodeId> = others.chain(asked.iter().copied()).collect();
-        lacking.insert(own);
-        let says_so = |node: &NodeId| lacking.contains(node) || self.seek.removed.contains(node);
-        if lives.values().all(says_so) && self.take_back(index, id, lost, own, &lives) {
+        let Some(lacking) = self.lacking(index, lost, asked) else { return false };
+        if self.take_back(index, id, lost, &lacking) {
             return true;
         }
         let nodes: Vec<NodeId> = lacking.into_iter().take(DENIERS_MAX).collect();
-        for peer in peers {
+        for peer in self.peers() {
             let message = Message::Nowhere(*lost, nodes.clone());
             self.effects.push(Effect::Send(Outgoing { peer, message, inline: Vec::new() }));
         }
         false
+    }
+
+    /// The same for one more entry with this content, which has just been looked for in vain for
+    /// another: that may be of an author who does the same, and waits for this one.
+    pub(super) fn is_settled_too(
+        &mut self,
+        index: &mut dyn Index,
+        id: EntryId,
+        lost: &Digest,
+    ) -> bool {
+        let Some(asked) = self.fetch.deniers(lost) else { return false };
+        let lacking = self.lacking(index, lost, &asked);
+        lacking.is_some_and(|lacking| self.take_back(index, id, lost, &lacking))
+    }
+
+    /// Who does not have a content that none of those who were `asked` has; `None`: it may lie
+    /// here.
+    fn lacking(
+        &self,
+        index: &dyn Index,
+        lost: &Digest,
+        asked: &[NodeId],
+    ) -> Option<BTreeSet<NodeId>> {
+        let own = self.own_node(index)?;
+        // Only one of two twins can be asked, and neither knows what the other has.
+        if self.facts.meta.has_twin {
+            return None;
+        }
+        // What no look has found gone lies here, and what a look is owed for may.
+        if index.seen_digest(lost).is_some() || !self.sees_all() {
+            return None;
+        }
+        let peers = self.peers();
+        // Who can be asked speaks for itself.
+        let others = self.fetch.hearsay(lost).filter(|node| !peers.contains(node));
+        Some(others.chain(asked.iter().copied()).chain([own]).collect())
     }
 
     /// A peer says that these nodes do not have a content. Of interest is who cannot be asked.
@@ -81,14 +101,26 @@ impl FolderEngine {
         self.exchange.peers().map(|(peer, _)| peer).collect()
     }
 
+    fn own_node(&self, index: &dyn Index) -> Option<NodeId> {
+        let own = self.facts.meta.incarnation;
+        index.incarnations().into_iter().find(|life| life.incarnation == own).map(|life| life.node)
+    }
+
+    /// Whether this node is the author, and nobody else is left who may have it.
     fn take_back(
         &mut self,
         index: &mut dyn Index,
         id: EntryId,
         lost: &Digest,
-        own: NodeId,
-        lives: &BTreeMap<Incarnation, NodeId>,
+        lacking: &BTreeSet<NodeId>,
     ) -> bool {
+        let lives: BTreeMap<_, _> =
+            index.incarnations().into_iter().map(|life| (life.incarnation, life.node)).collect();
+        let says_so = |node: &NodeId| lacking.contains(node) || self.seek.removed.contains(node);
+        if !lives.values().all(says_so) {
+            return false;
+        }
+        let Some(&own) = lives.get(&self.facts.meta.incarnation) else { return false };
         let is_own = |dot: Dot| lives.get(&dot.incarnation) == Some(&own);
         let path = path_of(index, id);
         let taken = observe::take_back(&mut self.facts, index, id, lost, &is_own);

@@ -39,11 +39,18 @@ impl Seek {
 impl FolderEngine {
     /// Whether the content has just been looked for everywhere, for another file that needs it: who
     /// was woken because that is over would begin again, and wake the other, and so on.
-    pub(super) fn is_sought_in_vain(&mut self, id: EntryId, digest: &Digest) -> bool {
+    pub(super) fn is_sought_in_vain(
+        &mut self,
+        index: &mut dyn Index,
+        id: EntryId,
+        digest: &Digest,
+    ) -> bool {
         let now_ms = self.now.mono_ms;
         let over = self.seek.over.get(digest).filter(|(until_ms, _)| now_ms < *until_ms);
         let Some(&(_, pause_ms_max)) = over else { return false };
-        self.pending.seek(id, *digest, now_ms, pause_ms_max);
+        if !self.is_settled_too(index, id, digest) {
+            self.pending.seek(id, *digest, now_ms, pause_ms_max);
+        }
         true
     }
 

@@ -207,7 +207,7 @@ impl FolderEngine {
                 }
                 asked
             }
-            None if self.is_sought_in_vain(id, &digest) => return,
+            None if self.is_sought_in_vain(index, id, &digest) => return,
             None => {
                 let holders = self.holders(index, id, &digest);
                 match self.fetch.ask(digest, size, &holders) {

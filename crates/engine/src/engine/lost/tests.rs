@@ -1,6 +1,6 @@
 //! When a version is taken for lost, and when not.
 
-use super::super::tests::{node, present, Side};
+use super::super::tests::{meet, node, present, Side};
 use crate::content::{Content, Digest};
 use crate::dot::Incarnation;
 use crate::engine::{Effect, Input};
@@ -83,4 +83,26 @@ fn who_was_removed_is_not_waited_for() {
     let both = Input::Removed([node(2), node(3)].into());
     assert!(nothing_comes(&mut side, both, 10_000), "nobody has it now");
     assert!(!waits(&side), "and nobody waits");
+}
+
+// Story (simulator, seed 2651 with power=60): two files held the same bytes, each written on
+// another node, and both nodes lost them with the power. Each asked for them again and again for
+// the file of the other, which was not its own to take back, and its own waited for that to end.
+#[test]
+fn of_two_files_with_one_lost_content_each_is_taken_back_by_its_author() {
+    let (mut side, mut peer) = (Side::new(1), Side::new(2));
+    meet(&mut side, &mut peer);
+    let heard = peer.write("e", b'1');
+    side.hear(2, heard);
+    side.look(Source::Live, "e", Found::Present(present(Kind::File, 8, Some(b'1'))));
+    side.look(Source::Live, "f", Found::Present(present(Kind::File, 9, Some(b'1'))));
+    let mut side = Side::boot(1, side.index, 2);
+    for lost in ["e", "f"] {
+        side.look(Source::Scan, lost, Found::Absent);
+    }
+    nothing_comes(&mut side, Input::Scanned(true), 1_000);
+    let waits = |side: &Side| side.index.pending_after(0, 9).len();
+    assert_eq!(waits(&side), 2, "the other one is away, and may have it");
+    nothing_comes(&mut side, Input::Removed([node(2)].into()), 10_000);
+    assert_eq!(waits(&side), 1, "of the two one is its own");
 }
