@@ -239,7 +239,8 @@ impl Pen<'_> {
 
     pub(super) fn was_intended(&mut self, entry: &Entry, row: &SeenRow, found: &Present) -> bool {
         let Some(dots) = self.intended(row.entry, found) else { return false };
-        if let Some(lost) = lost_digest(self.index, entry, row) {
+        let lost = lost_digest(self.index, entry, row).filter(|_| !self.facts.is_store_unsure);
+        if let Some(lost) = lost {
             // What lost to it went to the conflict store with the same operation.
             self.index.put_kept(row.entry, &lost);
         }
