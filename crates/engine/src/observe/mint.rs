@@ -198,12 +198,29 @@ impl Pen<'_> {
         let is_same = !asks_again && !differs(row, &found.attributes);
         next.refused = row.refused.clone().filter(|_| is_same);
         if !edited {
-            next.volatile = row.volatile.clone();
+            next.volatile = self.still_volatile(row, found);
         }
         self.index.put_seen(&next);
         self.share(&next);
         if asks_again || self.index.pending(row.entry).is_some() {
             ledger::mark(self.facts, self.index, row.entry, &[]);
+        }
+    }
+
+    /// What is volatile of a row with the content it had: a power loss takes back attributes that
+    /// have changed, and bytes written anew. Times of directories tell of what is in them.
+    pub fn still_volatile(&self, row: &SeenRow, found: &Present) -> Option<Volatile> {
+        let (was, now) = (&row.attributes, &found.attributes);
+        let is_touched = match row.kind {
+            Kind::Dir => (was.mode, was.owner, &was.xattrs) != (now.mode, now.owner, &now.xattrs),
+            Kind::File | Kind::Symlink => (was, &row.fingerprint) != (now, &found.fingerprint),
+        };
+        let old = row.volatile.clone();
+        let content = row.content.as_ref();
+        if is_touched {
+            Some(Volatile::renewed(old, self.epoch, content))
+        } else {
+            old
         }
     }
 

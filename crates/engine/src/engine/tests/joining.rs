@@ -150,6 +150,29 @@ fn who_joins_takes_over_the_attributes_of_the_root() {
     assert!(joins.index.pending(ROOT).is_some(), "and is put right");
 }
 
+// Story (simulator, seed 3793 with power=60): who joined had given its root the attributes of the
+// folder, and was killed before that was written down. Its first look took them over as found, and
+// as durable; then the power took them back, and those from before were given to all.
+#[test]
+fn the_attributes_that_a_joiner_finds_on_its_root_are_volatile() {
+    let root = |mode: u16, at: u64| {
+        let mut found = present(Kind::Dir, 0, None);
+        found.attributes.mode = mode;
+        let looks = vec![Observation { path: RelPath::root(), found: Found::Present(found) }];
+        Input::Observed(at, Batch { source: Source::Scan, looks })
+    };
+    let mut founder = Side::first(1, Phase::Importing);
+    founder.turn([root(0o2770, 2), Input::Scanned(true)]);
+    let mut joins = Side::first(2, Phase::Joining);
+    meet(&mut founder, &mut joins);
+    let mut joins = Side::open(2, joins.index);
+    joins.turn([root(0o2770, joins.now.mono_ms + 1), Input::Scanned(true)]);
+    let mut joins = Side::boot(2, joins.index, 2);
+    joins.turn([root(0o700, joins.now.mono_ms + 1), Input::Scanned(true)]);
+    let mode = view::desired(&joins.index.entry(ROOT).unwrap().entry).unwrap().attributes.mode;
+    assert_eq!(mode, 0o2770, "nobody has changed it");
+}
+
 /// Whether the root's row is no proof of how the root is.
 fn is_new(index: &MemIndex) -> bool {
     let row = index.seen(ROOT_SLOT).expect("the root's row");

@@ -51,6 +51,7 @@ impl Desk<'_> {
         let given = stored.is_some_and(|stored| !stored.entry.mode.versions().is_empty());
         if self.pen.rank == Rank::Import && given {
             let adopted = SeenRow {
+                volatile: self.pen.still_volatile(&row, found),
                 fingerprint: found.fingerprint.clone(),
                 attributes: found.attributes.clone(),
                 ..row

@@ -342,3 +342,28 @@ fn what_lost_to_what_was_put_in_place_is_not_taken_for_kept_after_a_power_loss()
         assert!(node.index.pending(entry.id).is_some(), "it is looked for");
     }
 }
+
+// Story (simulator, seeds 1124 and 3793 with power=60): a program wrote a file anew with the very
+// bytes that were in it, and the power went before they were on the disk. The row was taken for
+// durable, and what was left of them for what a user wrote. So it was with attributes alone.
+#[test]
+fn what_is_written_anew_as_it_was_is_volatile_again() {
+    let mut node = Node::new(Phase::Member);
+    node.look(Source::Live, &[("a", at_ms(file(1, b'x'), 800_000)), ("d", dir(2))]);
+    let now = |node: &Node, name| row_at(&node.index, &path(name)).unwrap().volatile;
+    for (name, found) in [
+        ("a", at_ms(file(1, b'x'), 900_000)),
+        ("a", with_mode(at_ms(file(1, b'x'), 900_000), 0o600)),
+        ("d", with_mode(dir(2), 0o700)),
+    ] {
+        node.sync();
+        assert_eq!(now(&node, name), None);
+        node.look(Source::Live, &[(name, found.clone())]);
+        let content = found.as_ref().and_then(|found| found.content.clone());
+        let volatile = now(&node, name).unwrap_or_else(|| panic!("{found:?} is durable"));
+        assert_eq!(volatile.previous, content);
+        node.sync();
+        node.look(Source::Live, &[(name, found)]);
+        assert_eq!(now(&node, name), None, "nothing has changed");
+    }
+}
