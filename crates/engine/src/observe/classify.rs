@@ -128,7 +128,7 @@ pub fn classify(
     let files = BTreeSet::new();
     let mut desk = Desk { pen, rank, under, contested, files, seen: Seen::default() };
     let (mut present, mut absent) = (BTreeMap::new(), Vec::new());
-    let mut looked = BTreeSet::new();
+    let (mut looked, mut unread) = (BTreeSet::new(), Vec::new());
     for Observation { path, found } in batch.looks {
         looked.insert(path.clone());
         match found {
@@ -136,21 +136,7 @@ pub fn classify(
                 present.insert(path, found);
             }
             Found::Absent => absent.push(path),
-            // The kernel tells of the end of it under the name that was written through, which may
-            // be another one.
-            Found::Busy(_) => {
-                desk.written_to(&path);
-                desk.seen.busy.extend((batch.source == Source::Scan).then_some(path));
-            }
-            Found::Foreign(what) => {
-                desk.unseen(&path);
-                desk.seen.notices.push((path, what));
-            }
-            Found::Unreadable(what) => {
-                desk.unseen(&path);
-                desk.seen.unread.push(path.clone());
-                desk.seen.notices.push((path, what));
-            }
+            found => unread.push((path, found)),
         }
     }
     absent.sort_unstable();
@@ -160,6 +146,9 @@ pub fn classify(
     desk.files = present.iter().filter_map(handle).collect();
     desk.leave_unjudged(&mut present, &absent, &looked);
     desk.move_known(&present, &absent);
+    for (path, found) in unread {
+        desk.unread(path, found);
+    }
     for (path, found) in &present {
         desk.arrive(path, found);
     }
@@ -385,6 +374,29 @@ impl Desk<'_> {
                 self.make(path, &parent, &name, found);
             }
             None => self.make(path, &parent, &name, found),
+        }
+    }
+
+    /// It could not be read. Where its directory has gone is known by now.
+    fn unread(&mut self, path: RelPath, found: Found) {
+        match found {
+            // The kernel tells of the end of it under the name that was written through, which may
+            // be another one.
+            Found::Busy(_) => {
+                self.written_to(&path);
+                let is_scan = self.pen.source == Source::Scan;
+                self.seen.busy.extend(is_scan.then_some(path));
+            }
+            Found::Foreign(what) => {
+                self.unseen(&path);
+                self.seen.notices.push((path, what));
+            }
+            Found::Unreadable(what) => {
+                self.unseen(&path);
+                self.seen.unread.push(path.clone());
+                self.seen.notices.push((path, what));
+            }
+            Found::Absent | Found::Present(_) => {}
         }
     }
 

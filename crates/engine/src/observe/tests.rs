@@ -21,6 +21,7 @@ mod adopt;
 mod lost;
 mod moves;
 mod names;
+mod older;
 mod power;
 
 /// Wall clock of every batch, unix milliseconds.
@@ -90,6 +91,8 @@ struct Node {
     facts: Facts,
     index: MemIndex,
     damaged_boot: bool,
+    /// The tree is an older copy, and this is until when it was changed last.
+    older: Option<Timestamp>,
     epoch: u64,
     /// Paths that were gone long ago.
     gone: BTreeMap<RelPath, Source>,
@@ -116,24 +119,27 @@ impl Node {
             volatile: None,
         });
         let (facts, gone, judge) = (Facts::load(&index), BTreeMap::new(), BTreeSet::new());
-        Node { facts, index, damaged_boot: false, epoch: FORMER, gone, judge }
+        let (damaged_boot, older, epoch) = (false, None, FORMER);
+        Node { facts, index, damaged_boot, older, epoch, gone, judge }
     }
 
     fn look(&mut self, source: Source, looks: &[Look]) -> Seen {
-        let mut looks: Vec<Observation> = looks
-            .iter()
-            .map(|(at, found)| {
-                let found = found.clone().map_or(Found::Absent, Found::Present);
-                Observation { path: path(at), found }
-            })
-            .collect();
+        let found = |found: &Option<Present>| found.clone().map_or(Found::Absent, Found::Present);
+        let looks = looks.iter().map(|(at, there)| (*at, found(there))).collect();
+        self.finds(source, looks)
+    }
+
+    fn finds(&mut self, source: Source, looks: Vec<(&str, Found)>) -> Seen {
+        let looks = looks.into_iter().map(|(at, found)| Observation { path: path(at), found });
+        let mut looks: Vec<Observation> = looks.collect();
         looks.sort_by(|a, b| a.path.cmp(&b.path));
         (self.facts.wall_ms, self.facts.written) = (NOW, Vec::new());
         let batch = Batch { source, looks };
         let power_back = self.damaged_boot.then_some(BOOT);
         let (gone, judge) = (self.gone.clone(), std::mem::take(&mut self.judge));
-        let epoch = self.epoch;
-        let under = Circumstances { power_back, epoch, gone, judge, ..Circumstances::default() };
+        let (older, epoch) = (self.older, self.epoch);
+        let all = Circumstances::default();
+        let under = Circumstances { power_back, older, epoch, gone, judge, ..all };
         classify(&mut self.facts, &mut self.index, batch, &under)
     }
 

@@ -24,6 +24,11 @@ pub(super) fn unshown(row: &SeenRow) -> SeenRow {
     row.dots.data.retain(|dot| !shown.contains(dot));
     // Nor the place that came with it: who removes what is left takes nothing else away.
     row.dots.loc.retain(|dot| !shown.contains(dot));
+    // Of one name of a file the version stands on the file.
+    if let Some(body) = &mut row.dots.body {
+        let shown = std::mem::take(&mut body.shown);
+        body.data.retain(|dot| !shown.contains(dot));
+    }
     row
 }
 
