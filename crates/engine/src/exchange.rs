@@ -214,7 +214,7 @@ impl Exchange {
         let beyond: BTreeMap<u32, Knowledge> = frame.beyond.into_iter().collect();
         for (position, (theirs, dots)) in (0u32..).zip(frame.entries.iter().zip(&dots)) {
             let new: Vec<Dot> = dots.iter().copied().filter(|d| !before.contains(*d)).collect();
-            match (state.doom(index, theirs), beyond.get(&position)) {
+            match (state.doom(facts, index, theirs), beyond.get(&position)) {
                 (true, _) => {
                     let known = full::known_of_doomed(index, theirs.id, dots);
                     join(facts, index, &self.forgotten, &before, theirs, &known, &new);
@@ -505,6 +505,7 @@ fn join(
     });
     let was_deleted = !entry.loc.is_empty() && !view::is_placed(&entry);
     let changed = entry.join(beyond.as_ref().unwrap_or(before), theirs, known);
+    full::note_aside(facts, &entry);
     if was_forgotten {
         full::take_attributes(&mut entry, theirs);
     }

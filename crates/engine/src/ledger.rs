@@ -47,6 +47,9 @@ pub struct Facts {
     /// What came back over a deletion that nobody is known to have forgotten, at most
     /// [`RISEN_MAX`](crate::limits::RISEN_MAX): to be said again should somebody have.
     pub risen: BTreeSet<EntryId>,
+    /// What was put into a directory and by others elsewhere, where it is shown: the directory and
+    /// the entry, at most [`ASIDE_MAX`](crate::limits::ASIDE_MAX).
+    pub aside: BTreeSet<(EntryId, EntryId)>,
     /// Entries of S written since the last look, in order of writing, and by whom.
     pub written: Vec<(EntryId, Author)>,
     /// Which entries the operations of this turn have written.
@@ -81,6 +84,7 @@ impl Facts {
             is_store_unsure: false,
             returned: BTreeSet::new(),
             risen: BTreeSet::new(),
+            aside: BTreeSet::new(),
             written: Vec::new(),
             minted: Vec::new(),
             saved: None,

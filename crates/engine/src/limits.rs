@@ -40,6 +40,8 @@ pub const SUMS_MAX: usize = 64;
 /// Files and directories that came back over a deletion that is remembered here, as long as nobody
 /// is known to have forgotten that.
 pub const RISEN_MAX: usize = 4096;
+/// Places at which entries are not shown because others have put them elsewhere.
+pub const ASIDE_MAX: usize = 4096;
 /// Directories that something here is in and that are not known here.
 pub const MISSING_MAX: usize = 4096;
 /// Entries that others told of while one peer tells all it holds; beyond that all are compared.

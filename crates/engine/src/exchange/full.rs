@@ -14,8 +14,8 @@ use crate::entry::{Entry, EntryId, Kind, Presence, ROOT};
 use crate::index::{Index, Stored};
 use crate::ledger::{self, Author, Facts};
 use crate::limits::{
-    DOOMED_MAX, FRAME_ENTRIES_MAX, FRAME_ENTRY_BYTES, RANGES_MAX, RANGES_WAITING, RANGE_OWN_MAX,
-    RISEN_MAX, STIRRED_MAX, SUMS_MAX,
+    ASIDE_MAX, DOOMED_MAX, FRAME_ENTRIES_MAX, FRAME_ENTRY_BYTES, RANGES_MAX, RANGES_WAITING,
+    RANGE_OWN_MAX, RISEN_MAX, STIRRED_MAX, SUMS_MAX,
 };
 use crate::message::{DeltaEnd, Frame, Message};
 use crate::proof::{broken, reached, Mutant};
@@ -186,7 +186,7 @@ impl Peer {
     fn judge(&mut self, facts: &mut Facts, index: &mut dyn Index, id: EntryId) {
         let Some(stored) = index.entry(id) else { return };
         let nothing = Entry::new(id, stored.entry.kind);
-        if self.doom(index, &nothing) {
+        if self.doom(facts, index, &nothing) {
             return;
         }
         let dots = stored.entry.dots();
@@ -196,15 +196,15 @@ impl Peer {
         }
     }
 
-    /// Whether the peer knows of no place of a directory in which something is here: what is to go
-    /// of it waits until all that is in it was compared.
-    pub(super) fn doom(&mut self, index: &dyn Index, theirs: &Entry) -> bool {
+    /// Whether the peer knows of no place of a directory in which something is here, or was put by
+    /// some: what is to go of it waits until all that is in it was compared.
+    pub(super) fn doom(&mut self, facts: &Facts, index: &dyn Index, theirs: &Entry) -> bool {
         if theirs.kind != Kind::Dir || !theirs.loc.is_empty() || theirs.id == ROOT {
             return false;
         }
-        let Some(stored) = index.entry(theirs.id).filter(|stored| stored.live_children > 0) else {
-            return false;
-        };
+        let is_needed =
+            |stored: &Stored| stored.live_children > 0 || has_aside(facts, index, theirs.id);
+        let Some(stored) = index.entry(theirs.id).filter(is_needed) else { return false };
         let stays = |dot: Dot| !self.knows.contains(dot);
         if stored.entry.loc.is_empty() || stored.entry.loc.dots().any(stays) {
             return false;
@@ -287,9 +287,9 @@ impl Peer {
         let mut doomed = std::mem::take(&mut self.compared.doomed);
         let mut ready: Vec<EntryId> = doomed.keys().copied().collect();
         while let Some(id) = ready.pop() {
-            let Some(stored) = index.entry(id).filter(|stored| stored.live_children == 0) else {
-                continue;
-            };
+            let is_free =
+                |stored: &Stored| stored.live_children == 0 && !has_aside(facts, index, id);
+            let Some(stored) = index.entry(id).filter(is_free) else { continue };
             let Some(doomed) = doomed.remove(&id) else { continue };
             self.forget(facts, index, id, &doomed);
             ready.extend(stored.settled.map(|at| at.parent));
@@ -399,6 +399,30 @@ pub(super) fn rise_above(
             next = stored.settled.map(|at| at.parent);
         }
     }
+}
+
+/// Remembers where an entry was put besides the place at which it is shown. Should somebody who has
+/// not heard of these places delete it there, it is shown at one of them.
+pub(super) fn note_aside(facts: &mut Facts, entry: &Entry) {
+    let parents: BTreeSet<EntryId> = places(entry).collect();
+    if parents.len() > 1 && facts.aside.len() + parents.len() <= ASIDE_MAX {
+        facts.aside.extend(parents.into_iter().map(|parent| (parent, entry.id)));
+    }
+}
+
+/// Whether something was put into this directory that is shown elsewhere.
+fn has_aside(facts: &Facts, index: &dyn Index, dir: EntryId) -> bool {
+    let mut noted = facts.aside.range((dir, ROOT)..=(dir, LAST)).map(|(_, id)| *id);
+    noted.any(|id| {
+        let stored = index.entry(id).filter(|stored| view::is_placed(&stored.entry));
+        stored.is_some_and(|stored| places(&stored.entry).any(|parent| parent == dir))
+    })
+}
+
+/// The directories in which it was put.
+fn places(entry: &Entry) -> impl Iterator<Item = EntryId> + '_ {
+    let versions = entry.loc.versions().iter().map(|version| &version.value);
+    versions.filter(|at| matches!(at.state, Presence::At(_))).map(|at| at.parent)
 }
 
 /// Whether it is a deleted directory that something in it keeps up.

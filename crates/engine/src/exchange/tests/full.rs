@@ -717,6 +717,36 @@ fn a_directory_of_which_its_mode_alone_is_told_keeps_its_place_until_all_is_comp
     }
 }
 
+// Story (simulator, seed 2505 with `apart=60`): a file was moved out of a directory, which was
+// deleted and forgotten; who came back had written to the file where it had been. It was shown
+// where others had moved it, so nothing was in the directory, which went; and somebody deleted the
+// file who had not heard of what was written. Then its place was in a directory that nobody knew.
+#[test]
+fn a_directory_in_which_something_was_put_that_is_shown_elsewhere_is_wanted_again() {
+    for is_put in [true, false] {
+        let mut net = Net::new(&[(1, 2)]);
+        net.node(1).makes(5, Kind::Dir, ROOT);
+        net.node(1).makes(6, Kind::Dir, ROOT);
+        net.node(1).makes(20, Kind::File, file_id(5));
+        net.settle();
+        net.cut(1, 2);
+        match is_put {
+            true => net.node(2).moves(20, file_id(5)),
+            false => net.node(2).changes_mode(20, 0o640),
+        }
+        for _ in 0..9 {
+            net.node(1).facts.tick();
+        }
+        net.node(1).moves(20, file_id(6));
+        net.node(1).forgets([5].into_iter());
+        net.link(1, 2);
+        net.settle();
+        let two = net.node(2);
+        assert_eq!(two.index.entry(file_id(20)).unwrap().settled.unwrap().parent, file_id(6));
+        assert_eq!((two.holds(5), two.exchange.take_orphaned().len()), (is_put, is_put.into()));
+    }
+}
+
 // Story (simulator, seed 31384): who had deleted something compared all with one who had forgotten
 // it and had not heard that. What it had besides went here, and came back there with that news.
 #[test]
