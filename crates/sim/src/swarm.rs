@@ -152,7 +152,7 @@ options! {
     /// In so many of 1,000 steps a machine is copied while it runs, and both go on; once.
     twins: 0, |_| 0;
     /// In so many of 1,000 steps a node is out of reach for longer than it is waited for.
-    apart: 0, |_| 0;
+    apart: 0, |chance| some(chance, 150, &[60]);
     /// Whether all that the oracle says counts, too; see [`crate::checkers::history`].
     strict: 0, |_| 0;
 }
