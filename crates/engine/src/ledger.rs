@@ -389,6 +389,36 @@ pub fn showing(index: &dyn Index, entry: &Entry) -> SeenDots {
     }
 }
 
+/// The versions of place and content that go with a file whose row is this: what its disk had seen.
+pub fn taken_away(index: &dyn Index, entry: &Entry, dots: &SeenDots) -> (Vec<Dot>, Vec<Dot>) {
+    let left = out_of_sight(index, entry, dots);
+    let taken = |dots: &[Dot]| dots.iter().filter(|dot| !left.contains(dot)).copied().collect();
+    (taken(&dots.loc), taken(&dots.data))
+}
+
+/// What a row has of files that its own was another name of, and lost as that, and who removes it
+/// does not take away: what was written through it and holds its file up where all other names are
+/// removed, and what lay here under another name, and is nowhere on this disk now.
+fn out_of_sight(index: &dyn Index, entry: &Entry, dots: &SeenDots) -> Vec<Dot> {
+    let of_shown = dots.body.as_ref().map(|body| body.id);
+    let is_others =
+        |(dot, body): &(Dot, EntryId)| Some(*body) != of_shown && !dots.shown.contains(dot);
+    let versions = entry.data.versions().iter();
+    let of_bodies = versions.filter_map(|version| Some((version.dot, version.value.body?)));
+    let lost: Vec<(Dot, EntryId)> = of_bodies.filter(is_others).collect();
+    if lost.is_empty() {
+        return Vec::new();
+    }
+    let seen = showing(index, entry).data;
+    let holds_up = |dot: Dot, body: EntryId| {
+        let borne = index.entry(body).map(|stored| stored.entry);
+        let is_written = borne.is_some_and(|borne| borne.data.get(dot).is_some());
+        is_written && view::is_shown(index, body)
+    };
+    let is_left = |(dot, body): &(Dot, EntryId)| !seen.contains(dot) || holds_up(*dot, *body);
+    lost.into_iter().filter(is_left).map(|(dot, _)| dot).collect()
+}
+
 /// Whether this disk shows what a body bears, under any name.
 fn is_on_disk(index: &dyn Index, body: &Entry) -> bool {
     let content = view::winner(&body.data).map(|data| &data.content);

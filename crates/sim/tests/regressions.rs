@@ -299,3 +299,17 @@ fn what_was_passed_on_and_is_shown_already_is_not_brought_again() {
                  100013-100014,100016-100199,200000-200199";
     ends_well_as(23462, words);
 }
+
+/// Two removed the two names of a file, one of which had been saved over, and lost. Each left what
+/// had been written through that one to the other name. (`observe::observe`,
+/// `who_removes_what_won_at_a_name_leaves_what_was_written_through_it`)
+#[test]
+fn what_was_written_through_a_name_that_lost_outlives_the_removal_of_both() {
+    let words = "nodes=4 delay_ms=12 crowd=3 steps=13 links=60 between=20 beside=1 kills=80 \
+                 skew=1000 jumps=37 skip=0,2-7,9-17,19-21,23-27,29,31,33-37,39-40,43-47,53-57,\
+                 59-60,62-67,69,71-81,83-90,92-97,99-101,103-107,109-120,122-189,100000-100002,\
+                 100004,100006,100016,100020,100023,100026-100027,100029,100037,100042-100044,\
+                 100049-100050,100055-100199,200000-200199";
+    ends_well_as(15914, words);
+    ends_well(15914);
+}

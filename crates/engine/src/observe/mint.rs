@@ -416,7 +416,7 @@ impl Pen<'_> {
             stamp: Stamp { rank: Rank::Write, hlc, dot },
             state: Presence::Deleted(sight),
         };
-        let (mut places, mut contents) = (row.dots.loc.clone(), row.dots.data.clone());
+        let (mut places, mut contents) = ledger::taken_away(self.index, &entry, &row.dots);
         if broken(Mutant::DeleteSupersedesAll) {
             (places, contents) = (entry.loc.dots().collect(), entry.data.dots().collect());
         }

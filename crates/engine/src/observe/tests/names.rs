@@ -229,6 +229,24 @@ fn what_lost_at_a_name_it_was_written_through_stays_when_the_last_other_name_goe
     assert_eq!(losers.iter().map(|data| &data.content).collect::<Vec<_>>(), [&digest(b'y')]);
 }
 
+// Story (simulator, seed 15914): the other way round. A user removed `b`, where somebody else's had
+// won, and another replaced `a` meanwhile: each left what had been written through `b` to the other
+// name, and it was in the trash only.
+#[test]
+fn who_removes_what_won_at_a_name_leaves_what_was_written_through_it() {
+    let mut node = with_names(&["a", "b"]);
+    node.look(Source::Live, &[("b", file(1, b'y'))]);
+    let mut entry = node.entry_at("b");
+    peer_write(&mut entry, 5_000_000, b'z');
+    node.arrives(entry.clone());
+    installed(&mut node, "b", b'z');
+    node.look(Source::Live, &[("b", None)]);
+    let left = node.index.entry(entry.id).unwrap().entry;
+    assert!(view::is_placed(&left), "the name stays");
+    assert_eq!(view::winner(&left.data).map(|data| &data.content), Some(&digest(b'y')));
+    assert_eq!(view::shows(&left), view::shows(&node.entry_at("a")));
+}
+
 // Story (simulator, `links=250`, seed 1): the names of a file had got new content, all but one
 // whose place was to show another file by then. A user set the time of what was still there: all
 // nodes set that on the file, but for the one where it was done, which had written it down as seen.
