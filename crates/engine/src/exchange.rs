@@ -509,8 +509,7 @@ fn join(
     if was_forgotten {
         full::take_attributes(&mut entry, theirs);
     }
-    // What lost is nobody's to say again: others may be about to delete what they have seen.
-    if returns && (was_forgotten || view::losers(index, &entry).is_empty()) {
+    if returns {
         facts.returned.insert(theirs.id);
     } else if was_deleted && view::is_placed(&entry) && facts.risen.len() < RISEN_MAX {
         facts.risen.insert(theirs.id);

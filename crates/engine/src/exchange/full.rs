@@ -366,9 +366,7 @@ pub(super) fn return_risen(facts: &mut Facts, elsewhere: &Knowledge, index: &dyn
         let Some(entry) = index.entry(id).map(|stored| stored.entry) else { continue };
         if !is_forgotten(facts, elsewhere, &entry) {
             facts.risen.insert(id);
-        } else if is_kept_up(index, id)
-            || view::is_placed(&entry) && view::losers(index, &entry).is_empty()
-        {
+        } else if is_kept_up(index, id) || view::is_placed(&entry) {
             facts.returned.insert(id);
         }
     }

@@ -8,6 +8,7 @@ use crate::index::Index;
 use crate::ledger::{self, Author, Facts};
 use crate::limits::{PULL_LATEST_MS, RANGES_MAX, RANGE_ENTRIES};
 use crate::message::{Frame, Message};
+use crate::observe::revive;
 use crate::range::{self, Range, Sum, LAST};
 use crate::register::Version;
 use crate::wire::Minted;
@@ -555,6 +556,39 @@ fn what_rises_over_a_deletion_that_somebody_has_forgotten_is_to_be_said_again() 
             net.settle();
         }
         assert!(net.node(1).facts.returned.contains(&file_id(7)), "{is_told_before}");
+    }
+}
+
+// Story (simulator, seed 38335): the same of a file that two had made without knowing of each
+// other. What had lost a conflict was not said again, and with it neither was what won: one went on
+// to remember a deletion, and a mode, that others had forgotten.
+#[test]
+fn what_rises_over_a_forgotten_deletion_is_the_same_everywhere_also_where_something_lost() {
+    for peers in [[(2, 3), (1, 4), (1, 2)], [(1, 4), (2, 3), (1, 2)], [(1, 2), (1, 4), (2, 3)]] {
+        let mut net = Net::new(&[(1, 2), (3, 4)]);
+        net.node(1).write(7, b'a');
+        net.node(1).changes_mode(7, 0o640);
+        net.node(1).deletes(7);
+        net.node(3).write(7, b'c');
+        net.node(4).write(7, b'd');
+        net.settle();
+        net.cut(1, 2);
+        net.cut(3, 4);
+        net.node(2).index.remove_entry(file_id(7));
+        net.node(2).facts.frontier = net.node(2).facts.knowledge.clone();
+        for (a, b) in peers {
+            net.link(a, b);
+            net.settle();
+        }
+        for n in 1..=4 {
+            let node = net.node(n);
+            for id in std::mem::take(&mut node.facts.returned) {
+                revive(&mut node.facts, &mut node.index, id);
+            }
+        }
+        net.settle();
+        let held = |n: u8| net.nodes[&n].index.entry(file_id(7)).unwrap().entry;
+        assert!((2..=4).all(|n| held(n) == held(1)), "{peers:?}: {:?}, {:?}", held(1), held(2));
     }
 }
 
