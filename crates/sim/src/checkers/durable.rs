@@ -1,7 +1,8 @@
 //! C11, durable order: what an index holds for durable is there after the power was lost.
 //!
 //! Taken before the power goes: each file that is as its row says, where the row is not volatile.
-//! After it the name and the bytes must be what they were. Called by `world`.
+//! After it the name and the bytes must be what they were; but not where a user has put a name away
+//! and back since it was durable, for the power may take back one of the two. Called by `world`.
 
 use super::digest_of;
 use crate::disk::model::{Inode, Model};
@@ -18,13 +19,23 @@ fn holds(model: &Model, root: Inode, path: &RelPath) -> Option<Digest> {
     Some(digest_of(&thing.bytes))
 }
 
+/// Whether one of the names on the way there has.
+fn has_swung(model: &Model, root: Inode, path: &RelPath) -> bool {
+    let mut dir = Some(root);
+    path.names().iter().any(|name| {
+        let here = dir;
+        dir = here.and_then(|dir| model.at(dir, name).ok());
+        here.is_some_and(|here| model.has_swung(here, name))
+    })
+}
+
 /// What is promised of a disk.
 pub fn promised(model: &Model, root: Inode, index: &MemIndex) -> Promised {
     let rows = index.seen_rows().filter(|row| row.volatile.is_none());
     let files = rows.filter_map(|row| {
         let Some(Content::File(digest, _)) = row.content else { return None };
         let path = path_of(index, row.slot)?;
-        let inode = model.find(root, &path)?;
+        let inode = model.find(root, &path).filter(|_| !has_swung(model, root, &path))?;
         let thing = model.thing(inode).ok()?;
         let (now, was) =
             ((thing.mtime, thing.ctime), (row.fingerprint.mtime, row.fingerprint.ctime));

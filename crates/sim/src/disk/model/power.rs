@@ -8,6 +8,7 @@ use super::{Inode, Model, Spot, Thing};
 use crate::random::Random;
 use disk::fs::FileKind;
 use engine::entry::{Owner, Timestamp};
+use engine::path::Name;
 use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -110,6 +111,15 @@ impl Model {
         self.journal.bytes.entry(inode).or_insert(durable);
         self.journal.forgotten.remove(&inode);
         Ok(())
+    }
+
+    /// Whether a name stands for what it stood for when all was last durable, and did not in between.
+    pub fn has_swung(&self, dir: Inode, name: &Name) -> bool {
+        let first = self.journal.undo.iter().find_map(|(_, undo)| match undo {
+            Undo::Name(spot, was) if (spot.0, &spot.1) == (dir, name) => Some(*was),
+            _ => None,
+        });
+        first.is_some_and(|first| first == self.at(dir, name).ok())
     }
 
     /// Makes everything durable; or, as fsync(2) does on a journalling filesystem, all names and
