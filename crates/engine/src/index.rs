@@ -181,10 +181,20 @@ impl Volatile {
             None => Volatile { epoch, previous: content.cloned() },
         }
     }
+
+    /// After a look at it.
+    pub fn judged(old: Volatile, epoch: u64) -> Volatile {
+        let epoch = if old.epoch == UNJUDGED { epoch } else { old.epoch };
+        Volatile { epoch, ..old }
+    }
 }
 
 /// The epoch of rows that were volatile when the program last ended. No change of this run has it.
 pub const FORMER: u64 = 1;
+
+/// The epoch of a row of a file that could not be looked at after a power loss, for a program has it
+/// open: no sync makes it durable, and it is held against what it was when that is over.
+pub const UNJUDGED: u64 = UNDONE - 1;
 
 /// The epoch of a row that a power loss has undone: no sync makes that good, and what was there
 /// before is remembered until the announced version is back.

@@ -368,6 +368,7 @@ impl FolderEngine {
     fn circumstances(&mut self, index: &dyn Index, began_ms: u64, batch: &Batch) -> Circumstances {
         let mut under = Circumstances {
             power_back: self.facts.meta.shaken.then_some(self.booted_at),
+            booted_at: self.booted_at,
             older: self.older,
             epoch: self.epoch,
             gone: BTreeMap::new(),

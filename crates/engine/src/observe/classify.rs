@@ -67,6 +67,8 @@ pub struct Circumstances {
     /// When the power was back, if the machine lost it since this index was last in use: volatile
     /// rows prove nothing then.
     pub power_back: Option<Timestamp>,
+    /// When the machine came up.
+    pub booted_at: Timestamp,
     /// The tree was put back to an older copy: what was last changed until then may be of that.
     pub older: Option<Timestamp>,
     /// See [`crate::index::Volatile`].
@@ -444,6 +446,10 @@ impl Desk<'_> {
             return self.seen.awaited.push((path.clone(), there.clone()));
         }
         match known {
+            Some(id) if self.is_left_of(id, found) => {
+                self.seen.damaged.push(path.clone());
+                self.pen.stand(parent, name, id, found);
+            }
             Some(id) => {
                 let is_file = found.kind == Kind::File;
                 let first = is_file.then(|| self.beside(path, found, None)).flatten();

@@ -215,7 +215,7 @@ impl Pen<'_> {
             Kind::Dir => (was.mode, was.owner, &was.xattrs) != (now.mode, now.owner, &now.xattrs),
             Kind::File | Kind::Symlink => (was, &row.fingerprint) != (now, &found.fingerprint),
         };
-        let old = row.volatile.clone();
+        let old = row.volatile.clone().map(|old| Volatile::judged(old, self.epoch));
         let content = row.content.as_ref();
         if is_touched {
             Some(Volatile::renewed(old, self.epoch, content))

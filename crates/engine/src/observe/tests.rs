@@ -8,7 +8,7 @@ use crate::entry::{
 };
 use crate::index::{
     Attributes, Fingerprint, Handle, Index, MemIndex, Meta, Phase, SeenDots, SeenRow, FORMER,
-    ROOT_SLOT, UNDONE,
+    ROOT_SLOT, UNJUDGED,
 };
 use crate::ledger::{self, Author, Facts};
 use crate::path::{Name, RelPath};
@@ -139,7 +139,8 @@ impl Node {
         let (gone, judge) = (self.gone.clone(), std::mem::take(&mut self.judge));
         let (older, epoch) = (self.older, self.epoch);
         let all = Circumstances::default();
-        let under = Circumstances { power_back, older, epoch, gone, judge, ..all };
+        let booted_at = BOOT;
+        let under = Circumstances { power_back, booted_at, older, epoch, gone, judge, ..all };
         classify(&mut self.facts, &mut self.index, batch, &under)
     }
 
@@ -208,7 +209,7 @@ impl Node {
 
     /// Everything is on the platter.
     fn sync(&mut self) {
-        self.index.settle_volatile(UNDONE - 1);
+        self.index.settle_volatile(UNJUDGED - 1);
     }
 }
 

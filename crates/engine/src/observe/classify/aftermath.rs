@@ -3,7 +3,7 @@
 //! Pure. Used by `classify` only.
 
 use crate::entry::{Kind, Timestamp};
-use crate::index::{SeenRow, FORMER};
+use crate::index::{SeenRow, FORMER, UNJUDGED};
 use crate::observe::Present;
 use crate::proof::{broken, reached, Mutant};
 
@@ -58,7 +58,8 @@ pub(super) fn aftermath(
     if broken(Mutant::PowerBelieved) {
         return Aftermath::None;
     }
-    let shaken = row.volatile.as_ref().filter(|volatile| volatile.epoch <= FORMER);
+    let is_shaken = |epoch: u64| epoch <= FORMER || epoch >= UNJUDGED;
+    let shaken = row.volatile.as_ref().filter(|volatile| is_shaken(volatile.epoch));
     let (Some(power_back), Some(volatile)) = (power_back, shaken) else { return Aftermath::None };
     let Some(found) = found else {
         return if broken(Mutant::AbsenceBelieved) { Aftermath::None } else { Aftermath::Damage };

@@ -6,7 +6,7 @@ use super::aftermath::unshown;
 use super::names::all_children;
 use super::Desk;
 use crate::entry::{Kind, Rank};
-use crate::index::{SeenRow, UNDONE};
+use crate::index::{SeenRow, Volatile, UNDONE};
 use crate::ledger;
 use crate::observe::Present;
 use crate::path::RelPath;
@@ -18,6 +18,7 @@ impl Desk<'_> {
         let row = SeenRow {
             fingerprint: found.fingerprint.clone(),
             attributes: found.attributes.clone(),
+            volatile: row.volatile.clone().map(|old| Volatile::judged(old, self.pen.epoch)),
             ..row.clone()
         };
         self.pen.index.put_seen(&row);

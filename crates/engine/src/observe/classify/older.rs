@@ -7,8 +7,8 @@
 
 use super::aftermath::{aftermath, of_older, unshown, Aftermath};
 use super::{row_at, Desk};
-use crate::entry::{EntryId, Kind, Timestamp};
-use crate::index::{SeenRow, FORMER};
+use crate::entry::{EntryId, Kind, Rank, Timestamp};
+use crate::index::{SeenRow, FORMER, UNJUDGED};
 use crate::observe::Present;
 use crate::path::{Name, RelPath};
 use crate::proof::{broken, reached, Mutant};
@@ -19,7 +19,11 @@ impl Desk<'_> {
     pub(super) fn aftermath(&self, row: &SeenRow, found: Option<&Present>) -> Aftermath {
         match self.under.older {
             Some(until) => of_older(until, row, found),
-            None => aftermath(self.under.power_back, row, found),
+            None => {
+                let is_late = row.volatile.as_ref().is_some_and(|v| v.epoch == UNJUDGED);
+                let late = is_late.then_some(self.under.booted_at);
+                aftermath(self.under.power_back.or(late), row, found)
+            }
         }
     }
 
@@ -37,16 +41,23 @@ impl Desk<'_> {
     }
 
     /// It cannot be read now. Whoever writes there has not seen what an older copy lacks; and what
-    /// lies there is not known any more, whatever the tree is to show.
+    /// lies there is not known any more, whatever the tree is to show. What a power loss has to do
+    /// with it is judged when it can be read.
     pub(super) fn unseen(&mut self, path: &RelPath) {
-        let row = self.under.older.and_then(|_| row_at(&*self.pen.index, path));
-        if let Some(row) = row {
-            let mut row = unshown(&row);
+        let Some(mut row) = row_at(&*self.pen.index, path) else { return };
+        if self.under.older.is_some() {
+            row = unshown(&row);
             if row.kind != Kind::Dir {
                 (row.content, row.fingerprint.ctime) = (None, Timestamp::default());
             }
-            self.pen.index.put_seen(&row);
+        } else if self.under.power_back.is_some() && row.kind == Kind::File {
+            let former = row.volatile.as_mut().filter(|volatile| volatile.epoch <= FORMER);
+            let Some(volatile) = former else { return };
+            volatile.epoch = UNJUDGED;
+        } else {
+            return;
         }
+        self.pen.index.put_seen(&row);
     }
 
     /// A file is being written to. A directory that was there an older copy does not hold.
@@ -85,6 +96,25 @@ impl Desk<'_> {
         if found.kind == Kind::Dir {
             self.seen.made.push((path.clone(), found.fingerprint.handle.clone()));
         }
+    }
+
+    /// Whether what is found without a row is what a power loss left of the version that is to be
+    /// there: nobody has changed it since, and it has nothing, or that one's time and other bytes.
+    pub(super) fn is_left_of(&self, id: EntryId, found: &Present) -> bool {
+        let back = self.under.power_back.filter(|_| !broken(Mutant::PowerBelieved));
+        let untouched = back.is_some_and(|back| found.fingerprint.ctime <= back);
+        // What was there before its program came is a user's, whatever time it has.
+        if !untouched || found.kind != Kind::File || self.pen.rank == Rank::Import {
+            return false;
+        }
+        let index = &*self.pen.index;
+        let stored = index.entry(id);
+        let desired = stored.and_then(|s| view::desired(&view::whole(index, &s.entry)));
+        desired.is_some_and(|desired| {
+            let is_blank = found.fingerprint.size == 0 || found.zeros;
+            let is_torn = desired.attributes.mtime == found.attributes.mtime;
+            desired.content != found.content && (is_blank || is_torn)
+        })
     }
 
     /// A deleted entry of this kind that was at the name, and has no row.
