@@ -192,8 +192,8 @@ impl Volatile {
 /// The epoch of rows that were volatile when the program last ended. No change of this run has it.
 pub const FORMER: u64 = 1;
 
-/// The epoch of a row of a file that could not be looked at after a power loss, for a program has it
-/// open: no sync makes it durable, and it is held against what it was when that is over.
+/// The epoch of a row of a file that could not be looked at after a power loss, for a program has
+/// it open: no sync makes it durable, and it is held against what it was when that is over.
 pub const UNJUDGED: u64 = UNDONE - 1;
 
 /// The epoch of a row that a power loss has undone: no sync makes that good, and what was there
