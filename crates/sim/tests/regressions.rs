@@ -319,7 +319,7 @@ fn what_was_written_through_a_name_that_lost_outlives_the_removal_of_both() {
 #[test]
 fn what_a_user_puts_away_and_back_is_not_promised_to_outlast_the_power() {
     let words = "nodes=3 delay_ms=31 crowd=8 steps=12 meets=1 between=30 away=60 hostile=25 \
-                 power=15 skip=0-4,6-10,12-17,19-23,26,28-56,59-78,80-82,84-109,111-113,115-116,118,\
-                 100000-100004,100007-100199,200000-200199";
+                 power=15 skip=0-4,6-10,12-17,19-23,26,28-56,59-78,80-82,84-109,111-113,115-116,\
+                 118,100000-100004,100007-100199,200000-200199";
     ends_well_as(2198, words);
 }

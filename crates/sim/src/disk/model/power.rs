@@ -113,7 +113,8 @@ impl Model {
         Ok(())
     }
 
-    /// Whether a name stands for what it stood for when all was last durable, and did not in between.
+    /// Whether a name stands for what it stood for when all was last durable, and did not in
+    /// between.
     pub fn has_swung(&self, dir: Inode, name: &Name) -> bool {
         let first = self.journal.undo.iter().find_map(|(_, undo)| match undo {
             Undo::Name(spot, was) if (spot.0, &spot.1) == (dir, name) => Some(*was),
