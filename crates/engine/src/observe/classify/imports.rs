@@ -60,7 +60,8 @@ impl Desk<'_> {
             ledger::mark(self.pen.facts, self.pen.index, adopted.entry, &[]);
             return;
         }
-        if self.aftermath(&row, Some(found)) == Aftermath::Undone {
+        // What nobody has ever said no power loss and no older copy has taken back.
+        if given && self.aftermath(&row, Some(found)) == Aftermath::Undone {
             return self.undone(&RelPath::root(), &row, found);
         }
         self.watched(Change::Attributes, &RelPath::root(), |pen| pen.root(&row, found));

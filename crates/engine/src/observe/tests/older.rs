@@ -1,6 +1,6 @@
 //! What is found in an older copy of the tree.
 
-use super::{at_ms, dir, file, path, Found, Node, Phase, Source};
+use super::{at_ms, dir, file, path, with_mode, Found, Node, Phase, Source};
 use crate::content::Content;
 use crate::entry::{Data, Timestamp};
 use crate::view;
@@ -51,4 +51,16 @@ fn what_is_being_written_to_in_an_older_copy_is_doubted_where_its_directory_is()
     node.older = None;
     node.look(Source::Live, &[("d/a", at_ms(file(3, b'z'), 970_000))]);
     assert_eq!(versions(&node, "d/a"), "yz");
+}
+
+// Story (simulator, seed 1036 with `volumes=300`): a folder's first scan could not list its root,
+// and then its disk was put back. The root differed from what nobody had said of it yet, which
+// counted as taken back, and no node could ever show it.
+#[test]
+fn an_older_copy_has_taken_back_nothing_of_a_root_that_nobody_has_told_of() {
+    for (older, damaged_boot) in [(Some(COPIED), false), (None, true)] {
+        let mut node = Node { older, damaged_boot, ..Node::new(Phase::Importing) };
+        node.look(Source::Scan, &[("", with_mode(dir(0), 0o2770))]);
+        assert_eq!(view::desired(&node.entry_at("")).unwrap().attributes.mode, 0o2770);
+    }
 }
