@@ -227,6 +227,11 @@ pub fn contents(model: &Model, dir: Inode) -> BTreeSet<Digest> {
     files.map(|thing| digest_of(&thing.bytes)).collect()
 }
 
+/// Files that a machine shows, by content.
+pub fn shown(model: &Model) -> BTreeSet<Digest> {
+    inode(model, &[ROOT_NAME]).map_or_else(BTreeSet::new, |root| contents(model, root))
+}
+
 /// Files that a machine shows, or keeps because they lost, by content.
 pub fn shown_or_kept(model: &Model) -> BTreeSet<Digest> {
     let places = [&[ROOT_NAME][..], &[STATE_NAME, b"kept"]];

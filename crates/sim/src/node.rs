@@ -22,7 +22,7 @@ use engine::content::Digest;
 use engine::dot::{Incarnation, NodeId};
 use engine::engine::{Boot, Effect, FolderEngine, Input, Now, Opening, Witness};
 use engine::entry::{IncarnationRecord, Kind};
-use engine::index::{Index, MemIndex, Meta, Phase};
+use engine::index::{Index, MemIndex, Meta, Phase, FORMER};
 use engine::message::FolderId;
 use engine::observe::Present;
 use engine::path::Name;
@@ -279,9 +279,10 @@ impl Machine {
         self.copied = Some((self.disk.with(|model| model.clone()), index));
     }
 
-    /// The last sync that was known when the copy was made, if there is one.
+    /// The last sync that was known when the copy was made, if there is one. The first has the
+    /// number after that of all runs before this one.
     pub fn copied_at(&self) -> Option<u64> {
-        self.copied.as_ref().map(|(_, index)| index.meta().synced)
+        self.copied.as_ref().map(|(_, index)| index.meta().synced.max(FORMER))
     }
 
     /// Puts the disk back to its copy, with the index or without; the program does not run.

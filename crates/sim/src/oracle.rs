@@ -170,6 +170,11 @@ impl Oracle {
         self.whole.extend(left);
     }
 
+    /// An older copy shows these: what is half written there stays so.
+    pub fn came_back(&mut self, shown: BTreeSet<Digest>) {
+        self.whole.extend(shown);
+    }
+
     fn stands_for(&self, node: usize, inode: Inode) -> Versions {
         let Some(held) = self.held.get(&(node, inode)) else { return Versions::new() };
         match held.stands {

@@ -58,6 +58,9 @@ impl World {
         self.fault(if with_index { "machine put back" } else { "disk put back" });
         self.tell(|| format!("{node} is put back, index: {with_index}, reboots: {reboots}"));
         self.nodes[node].put_copy_back(with_index);
+        // What somebody was writing when the copy was made is all that there is of it now.
+        let there = self.nodes[node].disk.with(|model| checkers::shown(model));
+        self.town().oracle.came_back(there);
         if reboots {
             self.reboot(node);
         }
@@ -91,10 +94,11 @@ impl World {
         self.town().lose_power(node, &BTreeSet::new(), &others);
     }
 
-    /// What the others have in their trees and conflict stores. What is on its way, or in a trash,
-    /// nobody answers for.
+    /// What the others have in their trees and conflict stores. For what is on its way, or in a
+    /// trash, or on a machine that has left, nobody answers.
     pub(super) fn shown_or_kept_but_by(&self, node: usize) -> BTreeSet<Digest> {
-        let others = self.nodes.iter().enumerate().filter(|(other, _)| *other != node);
+        let is_out = |other: usize| other == node || self.gone == Some(other);
+        let others = self.nodes.iter().enumerate().filter(|(other, _)| !is_out(*other));
         others.flat_map(|(_, machine)| machine.disk.with(|m| checkers::shown_or_kept(m))).collect()
     }
 
