@@ -441,8 +441,12 @@ pub trait Index {
 
     /// The contents kept in the conflict store for `entry`.
     fn kept_of(&self, entry: EntryId) -> Vec<Digest>;
+    /// The entries that the conflict store holds this content for, by id.
+    fn keepers(&self, digest: &Digest) -> Vec<EntryId>;
     /// Whether the conflict store holds this content for any entry.
-    fn is_kept(&self, digest: &Digest) -> bool;
+    fn is_kept(&self, digest: &Digest) -> bool {
+        !self.keepers(digest).is_empty()
+    }
     /// The conflict store now holds this content for `entry`.
     fn put_kept(&mut self, entry: EntryId, digest: &Digest);
     /// `entry` no longer needs this content.

@@ -386,4 +386,14 @@ impl Store {
         })?;
         Ok(found)
     }
+
+    pub(super) fn file_keepers(&self, digest: &Digest) -> Result<Vec<EntryId>, ReadError> {
+        let mut found = Vec::new();
+        let sql = "SELECT entry FROM kept WHERE digest = ?1 ORDER BY entry";
+        each(self, sql, [digest.0], |row| {
+            found.push(EntryId(row.get(0)?));
+            Ok(true)
+        })?;
+        Ok(found)
+    }
 }

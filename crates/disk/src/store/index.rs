@@ -436,16 +436,11 @@ impl Index for Store {
         self.answer(self.file_kept(entry))
     }
 
-    fn is_kept(&self, digest: &Digest) -> bool {
-        let mut found = false;
+    fn keepers(&self, digest: &Digest) -> Vec<EntryId> {
         if !self.keeps {
-            return false;
+            return Vec::new();
         }
-        self.answer(each(self, "SELECT 1 FROM kept WHERE digest = ?1", [digest.0], |_| {
-            found = true;
-            Ok(false)
-        }));
-        found
+        self.answer(self.file_keepers(digest))
     }
 
     fn put_kept(&mut self, entry: EntryId, digest: &Digest) {

@@ -138,20 +138,12 @@ impl FolderEngine {
         true
     }
 
-    /// The conflict store does not hold what the index says it does.
+    /// The conflict store does not hold what the index says it does, for nobody: also not for those
+    /// that were only to have it released.
     pub(super) fn not_kept(&mut self, index: &mut dyn Index, digest: &Digest) {
-        let mut after = None;
-        while index.is_kept(digest) {
-            let page = index.conflicts(after, 1024);
-            let Some(last) = page.last() else { return };
-            after = Some(*last);
-            for id in page {
-                if !index.kept_of(id).contains(digest) {
-                    continue;
-                }
-                index.remove_kept(id, digest);
-                crate::ledger::mark(&mut self.facts, index, id, &[]);
-            }
+        for id in index.keepers(digest) {
+            index.remove_kept(id, digest);
+            crate::ledger::mark(&mut self.facts, index, id, &[]);
         }
     }
 

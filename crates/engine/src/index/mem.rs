@@ -499,8 +499,9 @@ impl Index for MemIndex {
         rows.take_while(|(id, _)| *id == entry).map(|&(_, digest)| digest).collect()
     }
 
-    fn is_kept(&self, digest: &Digest) -> bool {
-        self.open.kept.rows.keys().any(|(_, kept)| kept == digest)
+    fn keepers(&self, digest: &Digest) -> Vec<EntryId> {
+        let rows = self.open.kept.rows.keys().filter(|(_, kept)| kept == digest);
+        rows.map(|(entry, _)| *entry).collect()
     }
 
     fn put_kept(&mut self, entry: EntryId, digest: &Digest) {

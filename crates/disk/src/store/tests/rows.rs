@@ -302,7 +302,7 @@ pub fn assert_alike(store: &dyn Index, oracle: &dyn Index) {
         assert_eq!(store.seen(Slot(n)), oracle.seen(Slot(n)));
         assert_eq!(store.seen_handle(&handle(n)), oracle.seen_handle(&handle(n)));
         assert_eq!(store.seen_digest(&digest(n)), oracle.seen_digest(&digest(n)));
-        assert_eq!(store.is_kept(&digest(n)), oracle.is_kept(&digest(n)));
+        assert_eq!(store.keepers(&digest(n)), oracle.keepers(&digest(n)));
         for m in 0..FEW {
             assert_eq!(store.named(id, &name(m)), oracle.named(id, &name(m)));
             let at = (Slot(n), &name(m));

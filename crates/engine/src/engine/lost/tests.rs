@@ -106,3 +106,18 @@ fn of_two_files_with_one_lost_content_each_is_taken_back_by_its_author() {
     nothing_comes(&mut side, Input::Removed([node(2)].into()), 10_000);
     assert_eq!(waits(&side), 1, "of the two one is its own");
 }
+
+// Story (simulator, seed 23 with `volumes=300`): a disk was put back, and its conflict store did
+// not hold what the index said. One file was to let go of it, as somebody had kept another version,
+// and one had just lost the same bytes. The one waited for the other to keep them, the other found
+// nothing to keep and yet took them for kept, for the one: neither ever ended.
+#[test]
+fn what_the_conflict_store_lacks_is_kept_for_nobody() {
+    let mut side = Side::new(1);
+    side.look(Source::Live, "a", Found::Present(present(Kind::File, 8, Some(b'1'))));
+    let row = observe::row_at(&side.index, &path("a")).expect("it lies there");
+    let lacking = Digest([b'0'; 32]);
+    side.index.put_kept(row.entry, &lacking);
+    side.engine.not_kept(&mut side.index, &lacking);
+    assert!(!side.index.is_kept(&lacking));
+}
