@@ -146,7 +146,7 @@ options! {
     rollback: 0, |chance| some(chance, 100, &[40, 80]);
     /// In so many of 1,000 steps a machine is copied, or its disk is put back to the copy, with its
     /// index or without.
-    volumes: 0, |_| 0;
+    volumes: 0, |chance| some(chance, 150, &[60]);
     /// In so many of 1,000 steps the last node leaves for good.
     leaves: 0, |chance| some(chance, 100, &[20, 60]);
     /// In so many of 1,000 steps a machine is copied while it runs, and both go on; once.
