@@ -280,6 +280,17 @@ fn what_comes_where_an_older_copy_lacks_something_is_told_by_the_same_scan() {
     ends_well_as(11340, words);
 }
 
+/// The same, and what came there had itself been seen by the scan, and was missing by then: as many
+/// names were missing as before, and they were taken for the same.
+#[test]
+fn what_takes_a_missing_name_and_leaves_another_is_told_by_the_same_scan() {
+    let words = "nodes=2 delay_ms=12 crowd=8 steps=31 chain=0 before=0 meets=1 between=1 coarse=0 \
+                 lags=25 locks=25 volumes=60 \
+                 skip=0-1,3,5,7,9,12-18,20-33,35-80,82-85,87-117,119-123,125,127-147,150-204,\
+                 206-215,217,219-289,292-297,300-307,309,100002-100199,200000-200199";
+    ends_well_as(11163, words);
+}
+
 /// A user linked one copy of a loser, by an exchange, to where another lay: one file with both
 /// names, which the oracle took for one loser that was published twice.
 #[test]

@@ -5,6 +5,7 @@
 use super::entry::Met;
 use super::jobs::{Answer, Entry};
 use super::look::unreadable;
+use super::missing::Gone;
 use super::walk::{is_absent, is_same, Visit, Walk};
 use super::Why;
 use crate::fs::{FileKind, Fs, Stat};
@@ -37,11 +38,11 @@ pub(super) fn take<F: Fs, L: LastSeen>(walk: &mut Walk<'_, F, L>, answer: Answer
             let Some(mut at) = walk.visits.remove(&visit) else { return false };
             fill(walk, &mut at);
             while !at.rows.is_empty() {
-                at.missing += std::mem::take(&mut at.rows).len();
+                std::mem::take(&mut at.rows).iter().for_each(|row| at.missing.add(row));
                 fill(walk, &mut at);
             }
             walk.summary.names_too_long += names_too_long;
-            if let (1.., Some(slot)) = (at.missing, at.slot) {
+            if let (true, Some(slot)) = (at.missing != Gone::default(), at.slot) {
                 walk.remember_missing(slot, at.path, at.missing);
             }
         }
@@ -67,7 +68,7 @@ fn take_name<F: Fs, L: LastSeen>(
     let stat = match stat {
         Ok(stat) => stat,
         Err(error) if is_absent(&error) => {
-            at.missing += usize::from(row.is_some());
+            row.iter().for_each(|row| at.missing.add(row));
             return;
         }
         Err(error) => return walk.tell(at.path.join(name), at.slot, unreadable(&error), None),
@@ -109,7 +110,7 @@ fn row_named<F: Fs, L: LastSeen>(
         let next = at.rows.front()?;
         match next.name.as_ref().cmp(&Some(name)) {
             Ordering::Less => {
-                at.missing += 1;
+                at.missing.add(next);
                 at.rows.pop_front();
             }
             Ordering::Equal => return at.rows.pop_front(),

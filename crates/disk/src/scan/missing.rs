@@ -16,16 +16,34 @@ use std::io;
 /// Rows of D asked for at a time.
 const ROWS_PAGE: usize = 256;
 
+/// Which names of a directory are missing, summed up in a few bytes: another sum, other names.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Gone {
+    count: u64,
+    sum: u64,
+}
+
+impl Gone {
+    /// The name of this row is one of them.
+    pub(super) fn add(&mut self, row: &SeenRow) {
+        let name = row.name.as_ref().map_or(&[][..], Name::as_bytes);
+        let hash = *blake3::hash(name).as_bytes();
+        let first = hash.first_chunk().expect("a digest is longer");
+        self.count += 1;
+        self.sum = self.sum.wrapping_add(u64::from_le_bytes(*first));
+    }
+}
+
 /// Tells every absence of the walk.
 pub(super) fn tell<F: Fs, L: LastSeen>(walk: &mut Walk<'_, F, L>) {
     for path in std::mem::take(&mut walk.absent) {
         tell_path(walk, path);
     }
-    for (slot, path, count) in std::mem::take(&mut walk.missing) {
+    for (slot, path, missed) in std::mem::take(&mut walk.missing) {
         if walk.is_over() {
             return;
         }
-        match tell_directory(walk, slot, &path, count) {
+        match tell_directory(walk, slot, &path, missed) {
             Ok(()) => {}
             // It went a moment ago: whoever removed it is told of by the kernel.
             Err(error) if is_absent(&error) => {}
@@ -60,12 +78,12 @@ fn tell_name<F: Fs, L: LastSeen>(
     }
 }
 
-/// `count` names were missing in the listing of the walk.
+/// These names were missing in the listing of the walk.
 fn tell_directory<F: Fs, L: LastSeen>(
     walk: &mut Walk<'_, F, L>,
     slot: Slot,
     path: &RelPath,
-    count: usize,
+    missed: Gone,
 ) -> io::Result<()> {
     let fs = walk.lens.fs;
     let dir = fs.open_dir(walk.eyes.root, path)?;
@@ -78,14 +96,15 @@ fn tell_directory<F: Fs, L: LastSeen>(
     let mut names = Vec::new();
     fs.list(&dir, &mut |name, _| names.push(name))?;
     names.sort_unstable();
-    let mut gone = 0;
-    each_row(walk, slot, |walk, _, name| {
+    let mut gone = Gone::default();
+    each_row(walk, slot, |walk, row, name| {
         if names.binary_search(&name).is_err() {
-            gone += 1;
+            gone.add(row);
             tell_name(walk, &dir, Some(slot), path.join(name));
         }
     });
-    if gone < count {
+    // Also where as many have gone since as have come.
+    if gone != missed {
         reached("a name that was missing is there before that is told");
         each_row(walk, slot, |walk, row, name| {
             let is_same = fs.stat(&dir, &name).is_ok_and(|stat| is_same(row, &stat));

@@ -7,6 +7,7 @@
 use super::emit::{Emitter, Together};
 use super::jobs::Job;
 use super::look::{unreadable, Lens, Looked};
+use super::missing::Gone;
 use super::{missing, Eyes, ScanError, Summary, Why};
 use crate::fs::{Fs, Stat};
 use crate::hash::Reader;
@@ -37,7 +38,7 @@ pub(super) struct Visit {
     pub(super) after: Option<Name>,
     pub(super) drained: bool,
     /// D has names that the listing has not.
-    pub(super) missing: usize,
+    pub(super) missing: Gone,
 }
 
 /// Directories of one directory that are still to be entered; no name means itself.
@@ -69,7 +70,7 @@ pub(super) struct Walk<'a, F: Fs, L: LastSeen> {
     pub(super) visits: BTreeMap<u64, Visit>,
     last_visit: u64,
     /// Directories that lacked names that D has, and how many.
-    pub(super) missing: Vec<(Slot, RelPath, usize)>,
+    pub(super) missing: Vec<(Slot, RelPath, Gone)>,
     pub(super) absent: Vec<RelPath>,
     pub(super) near: Option<Near<F>>,
     pub(super) reader: Reader,
@@ -155,7 +156,7 @@ impl<'a, F: Fs, L: LastSeen> Walk<'a, F, L> {
                 rows: VecDeque::new(),
                 after: None,
                 drained: false,
-                missing: 0,
+                missing: Gone::default(),
             };
             self.visits.insert(self.last_visit, visit);
             return Some(Job::List { visit: self.last_visit, path, inode });
@@ -271,9 +272,9 @@ impl<'a, F: Fs, L: LastSeen> Walk<'a, F, L> {
     }
 
     /// A directory was listed to its end and lacks names that D has.
-    pub(super) fn remember_missing(&mut self, slot: Slot, path: RelPath, count: usize) {
+    pub(super) fn remember_missing(&mut self, slot: Slot, path: RelPath, names: Gone) {
         if self.missing.len() < MISSING_MAX {
-            self.missing.push((slot, path, count));
+            self.missing.push((slot, path, names));
         } else {
             self.partial = true;
         }
