@@ -320,7 +320,9 @@ fn be_apart(world: &mut World, chance: &mut Random) {
         world.run_for(chance.pick(&[1, 20, 100]));
     }
     world.pass(MEMBER_EXPIRY_MS);
+    world.allow_turns();
     world.run_for(2 * RETIRE_EVERY_MS);
+    world.allow_turns();
     links.iter().for_each(|&(a, b)| world.set_link(a, b, true));
 }
 
