@@ -89,8 +89,8 @@ mod tests {
         }
     }
 
-    // Story (seeds 36000 to 38999, with `apart`): what a disk refused was tried for 20 minutes, five
-    // times over, and a world in which all went well came close to the bound.
+    // Story (seeds 36000 to 38999, with `apart`): what a disk refused was tried for 20 minutes,
+    // five times over, and a world in which all went well came close to the bound.
     #[test]
     fn who_is_out_of_reach_again_and_again_has_turns_for_each_time() {
         let mut world = world();
