@@ -184,7 +184,7 @@ impl Volatile {
 
     /// After a look at it.
     pub fn judged(old: Volatile, epoch: u64) -> Volatile {
-        let epoch = if old.epoch == UNJUDGED { epoch } else { old.epoch };
+        let epoch = if [OPEN, UNJUDGED].contains(&old.epoch) { epoch } else { old.epoch };
         Volatile { epoch, ..old }
     }
 }
@@ -195,6 +195,10 @@ pub const FORMER: u64 = 1;
 /// The epoch of a row of a file that could not be looked at after a power loss, for a program has
 /// it open: no sync makes it durable, and it is held against what it was when that is over.
 pub const UNJUDGED: u64 = UNDONE - 1;
+
+/// The epoch of a row of a file that a program has open for writing: what it writes may be on the
+/// disk before the times that tell of it. No sync changes that before the file was looked at again.
+pub const OPEN: u64 = UNJUDGED - 1;
 
 /// The epoch of a row that a power loss has undone: no sync makes that good, and what was there
 /// before is remembered until the announced version is back.

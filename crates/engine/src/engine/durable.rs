@@ -5,7 +5,7 @@
 
 use super::{Effect, FolderEngine, Now};
 use crate::entry::Timestamp;
-use crate::index::{Index, Meta, Slot, FORMER, UNDONE, UNJUDGED};
+use crate::index::{Index, Meta, Slot, FORMER, OPEN, UNDONE};
 use crate::proof::{broken, reached, Mutant};
 
 /// Rows are made durable this long after the first became volatile (decisions A3: 1 to 5 s).
@@ -45,7 +45,7 @@ impl FolderEngine {
             let Some(last) = page.last() else { return };
             after = last.slot;
             for mut row in page {
-                if let Some(volatile) = row.volatile.as_mut().filter(|v| v.epoch < UNJUDGED) {
+                if let Some(volatile) = row.volatile.as_mut().filter(|v| v.epoch < OPEN) {
                     volatile.epoch = FORMER;
                 }
                 index.put_seen(&row);
@@ -102,7 +102,7 @@ pub(super) fn waits_for_sync(index: &dyn Index) -> bool {
         let page = index.volatile(after, 1024);
         let Some(last) = page.last() else { return false };
         after = last.slot;
-        if page.iter().any(|row| row.volatile.as_ref().is_some_and(|v| v.epoch < UNJUDGED)) {
+        if page.iter().any(|row| row.volatile.as_ref().is_some_and(|v| v.epoch < OPEN)) {
             return true;
         }
     }

@@ -7,8 +7,8 @@ use crate::entry::{
     Data, Entry, EntryId, Hlc, Kind, Location, Presence, Rank, Stamp, Stamped, Timestamp, ROOT,
 };
 use crate::index::{
-    Attributes, Fingerprint, Handle, Index, MemIndex, Meta, Phase, SeenDots, SeenRow, FORMER,
-    ROOT_SLOT, UNJUDGED,
+    Attributes, Fingerprint, Handle, Index, MemIndex, Meta, Phase, SeenDots, SeenRow, FORMER, OPEN,
+    ROOT_SLOT,
 };
 use crate::ledger::{self, Author, Facts};
 use crate::path::{Name, RelPath};
@@ -209,7 +209,7 @@ impl Node {
 
     /// Everything is on the platter.
     fn sync(&mut self) {
-        self.index.settle_volatile(UNJUDGED - 1);
+        self.index.settle_volatile(OPEN - 1);
     }
 }
 

@@ -3,7 +3,7 @@
 //! Pure. Used by `classify` only.
 
 use crate::entry::{Kind, Timestamp};
-use crate::index::{SeenRow, FORMER, UNJUDGED};
+use crate::index::{SeenRow, FORMER, OPEN};
 use crate::observe::Present;
 use crate::proof::{broken, reached, Mutant};
 
@@ -58,7 +58,7 @@ pub(super) fn aftermath(
     if broken(Mutant::PowerBelieved) {
         return Aftermath::None;
     }
-    let is_shaken = |epoch: u64| epoch <= FORMER || epoch >= UNJUDGED;
+    let is_shaken = |epoch: u64| epoch <= FORMER || epoch >= OPEN;
     let shaken = row.volatile.as_ref().filter(|volatile| is_shaken(volatile.epoch));
     let (Some(power_back), Some(volatile)) = (power_back, shaken) else { return Aftermath::None };
     let Some(found) = found else {
@@ -69,6 +69,11 @@ pub(super) fn aftermath(
             true => Aftermath::Undone,
             false => Aftermath::None,
         };
+    }
+    let was_durable = volatile.epoch == OPEN && volatile.previous == row.content;
+    if was_durable && found.fingerprint.ctime > row.fingerprint.ctime {
+        // The time tells that somebody wrote on it.
+        return Aftermath::None;
     }
     let older = volatile.previous.is_some() && found.content == volatile.previous;
     if older && broken(Mutant::OlderBelieved) {

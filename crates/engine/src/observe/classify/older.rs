@@ -8,7 +8,7 @@
 use super::aftermath::{aftermath, of_older, unshown, Aftermath};
 use super::{row_at, Desk};
 use crate::entry::{EntryId, Kind, Rank, Timestamp};
-use crate::index::{SeenRow, FORMER, UNJUDGED};
+use crate::index::{SeenRow, Volatile, FORMER, OPEN, UNJUDGED};
 use crate::observe::Present;
 use crate::path::{Name, RelPath};
 use crate::proof::{broken, reached, Mutant};
@@ -51,7 +51,8 @@ impl Desk<'_> {
                 (row.content, row.fingerprint.ctime) = (None, Timestamp::default());
             }
         } else if self.under.power_back.is_some() && row.kind == Kind::File {
-            let former = row.volatile.as_mut().filter(|volatile| volatile.epoch <= FORMER);
+            let former = row.volatile.as_mut();
+            let former = former.filter(|v| v.epoch <= FORMER || v.epoch == OPEN);
             let Some(volatile) = former else { return };
             volatile.epoch = UNJUDGED;
         } else {
@@ -65,8 +66,25 @@ impl Desk<'_> {
         let row = self.under.older.and_then(|_| row_at(&*self.pen.index, path));
         match row.filter(|row| row.kind == Kind::Dir) {
             Some(dir) => self.mend(path, &dir, None),
-            None => self.unseen(path),
+            None => {
+                self.opened(path);
+                self.unseen(path);
+            }
         }
+    }
+
+    /// The row of what is being written to is no proof of its bytes after a power loss, though they
+    /// were durable.
+    fn opened(&mut self, path: &RelPath) {
+        let row = row_at(&*self.pen.index, path).filter(|row| row.kind == Kind::File);
+        let Some(mut row) = row.filter(|_| self.under.power_back.is_none()) else { return };
+        let previous = match row.volatile {
+            Some(volatile) if volatile.epoch >= OPEN => return,
+            Some(volatile) => volatile.previous,
+            None => row.content.clone(),
+        };
+        row.volatile = Some(Volatile { epoch: OPEN, previous });
+        self.pen.index.put_seen(&row);
     }
 
     /// The place of a row is another's. Who put it there after a power loss, or in an older copy,

@@ -438,3 +438,48 @@ fn what_a_second_power_loss_did_to_what_the_first_had_undone_is_nobodys_version(
         assert_eq!(node.index.entry(announced.id).unwrap().entry, announced);
     }
 }
+
+// Story (simulator, seed 2769 with power=60): a program stored to a file through a mapping, and the
+// power went when the bytes were on the disk, and the time that tells of them not. What was there
+// before had long been durable: nobody read the file again, and the node differed for ever.
+#[test]
+fn what_was_open_when_the_power_went_is_read_again_though_it_had_been_durable() {
+    let stored = at_ms(file(1, b'z'), 900_000);
+    let written = at_ms(file(1, b'z'), 950_000);
+    let whole = at_ms(file(1, b'y'), 900_000);
+    for (found, is_edit, wins) in
+        [(stored, true, false), (written, true, true), (whole, false, false)]
+    {
+        let mut node = Node::new(Phase::Member);
+        node.look(Source::Live, &[("a", at_ms(file(1, b'y'), 900_000))]);
+        node.sync();
+        let (before, announced) = (node.facts.meta.counter, node.entry_at("a").data);
+        node.finds(Source::Live, vec![("a", Found::Busy(None))]);
+        node.sync();
+        let row = |node: &Node| row_at(&node.index, &path("a")).unwrap();
+        assert!(row(&node).volatile.is_some(), "a scan after a power loss reads it");
+        node.finds(Source::Live, vec![("a", Found::Busy(None))]);
+        (node.damaged_boot, node.epoch) = (true, FORMER + 1);
+        node.look(Source::Scan, &[("a", found.clone())]);
+        assert_eq!(node.facts.meta.counter > before, is_edit, "{found:?}");
+        let data = node.entry_at("a").data;
+        let is_replaced = data.get(announced.versions()[0].dot).is_none();
+        assert_eq!(is_replaced, wins, "it was written over what was there: {found:?}");
+        node.sync();
+        assert_eq!(row(&node).volatile, None, "it was judged");
+    }
+}
+
+// What was not yet durable when a program opened it is doubted as before.
+#[test]
+fn who_opens_what_is_volatile_does_not_make_it_durable() {
+    let mut node = Node::new(Phase::Member);
+    node.look(Source::Live, &[("a", at_ms(file(1, b'y'), 900_000))]);
+    let announced = node.entry_at("a").data;
+    node.finds(Source::Live, vec![("a", Found::Busy(None))]);
+    node.sync();
+    (node.damaged_boot, node.epoch) = (true, FORMER + 1);
+    node.look(Source::Scan, &[("a", at_ms(file(1, b'z'), 970_000))]);
+    let data = node.entry_at("a").data;
+    assert!(data.get(announced.versions()[0].dot).is_some(), "it may never have been there");
+}
