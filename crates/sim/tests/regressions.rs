@@ -334,3 +334,12 @@ fn what_a_user_puts_away_and_back_is_not_promised_to_outlast_the_power() {
                  118,100000-100004,100007-100199,200000-200199";
     ends_well_as(2198, words);
 }
+
+/// A user moved a directory, and the power took that back: the checker of what is durable looked
+/// for a file in it where the directory had just been moved to.
+#[test]
+fn what_is_in_a_directory_just_moved_is_not_promised_to_outlast_the_power_there() {
+    let words = "nodes=2 delay_ms=3 crowd=1 steps=43 between=60 shuffles=500 cuts=100 one_way=50 \
+                 narrow=300 verdicts=400 away=60 unmounts=30 power=60 apart=60 meets=0";
+    ends_well_as(3958, words);
+}

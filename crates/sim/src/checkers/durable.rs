@@ -1,13 +1,14 @@
 //! C11, durable order: what an index holds for durable is there after the power was lost.
 //!
-//! Taken before the power goes: each file that is as its row says, where the row is not volatile.
-//! After it the name and the bytes must be what they were; but not where a user has put a name away
-//! and back since it was durable, for the power may take back one of the two. Called by `world`.
+//! Taken before the power goes: each file that is as its row says, where neither that row nor one
+//! of a directory above it is volatile. After it the name and the bytes must be what they were; but
+//! not where a user has put a name away and back since it was durable, for the power may take back
+//! one of the two. Called by `world`.
 
 use super::digest_of;
 use crate::disk::model::{Inode, Model};
 use engine::content::{Content, Digest};
-use engine::index::MemIndex;
+use engine::index::{Index, MemIndex, SeenRow, ROOT_SLOT};
 use engine::observe::path_of;
 use engine::path::RelPath;
 
@@ -19,7 +20,13 @@ fn holds(model: &Model, root: Inode, path: &RelPath) -> Option<Digest> {
     Some(digest_of(&thing.bytes))
 }
 
-/// Whether one of the names on the way there has.
+/// Whether neither the row nor a directory above it is volatile: a file is where that is.
+fn is_durable(index: &MemIndex, row: &SeenRow) -> bool {
+    let above = || index.seen(row.parent).filter(|dir| dir.slot != ROOT_SLOT);
+    row.volatile.is_none() && above().is_none_or(|dir| is_durable(index, &dir))
+}
+
+/// Whether one of the names on the way there has been put away and back.
 fn has_swung(model: &Model, root: Inode, path: &RelPath) -> bool {
     let mut dir = Some(root);
     path.names().iter().any(|name| {
@@ -31,7 +38,7 @@ fn has_swung(model: &Model, root: Inode, path: &RelPath) -> bool {
 
 /// What is promised of a disk.
 pub fn promised(model: &Model, root: Inode, index: &MemIndex) -> Promised {
-    let rows = index.seen_rows().filter(|row| row.volatile.is_none());
+    let rows = index.seen_rows().filter(|row| is_durable(index, row));
     let files = rows.filter_map(|row| {
         let Some(Content::File(digest, _)) = row.content else { return None };
         let path = path_of(index, row.slot)?;
