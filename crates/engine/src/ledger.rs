@@ -39,9 +39,6 @@ pub struct Facts {
     /// Entries on which operations were under way when the last run ended: nobody knows what stands
     /// at their places before the disk has been looked at. Their pending rows carry the intents.
     pub unsure: BTreeSet<EntryId>,
-    /// The conflict store may lack what such operations put into it: the power was lost since, or
-    /// index or disk put back.
-    pub is_store_unsure: bool,
     /// Entries that came back after their deletion was forgotten here: to be said again.
     pub returned: BTreeSet<EntryId>,
     /// What came back over a deletion that nobody is known to have forgotten, at most
@@ -81,7 +78,6 @@ impl Facts {
             marked: Vec::new(),
             news: Vec::new(),
             unsure: unsure(index),
-            is_store_unsure: false,
             returned: BTreeSet::new(),
             risen: BTreeSet::new(),
             aside: BTreeSet::new(),

@@ -343,3 +343,17 @@ fn what_is_in_a_directory_just_moved_is_not_promised_to_outlast_the_power_there(
                  narrow=300 verdicts=400 away=60 unmounts=30 power=60 apart=60 meets=0";
     ends_well_as(3958, words);
 }
+
+/// A user put the very bytes in place that an operation of ours was to bring, before it did, and
+/// the program was killed. What that would have moved to the conflict store counted as kept there,
+/// and was sought by the others for ever. (`observe::observe`,
+/// `what_lost_to_what_was_put_in_place_is_kept_when_the_store_was_looked_into`)
+#[test]
+fn what_an_operation_would_have_kept_is_looked_for_after_a_kill() {
+    let words = "nodes=4 delay_ms=60 crowd=1 steps=42 chain=1 before=8 between=20 narrow=300 \
+                 kills=200 skip=1-7,9-17,19-27,29,31-37,39-47,49-77,79-87,90-97,99-107,109-117,\
+                 119-127,129-137,139,141-147,149,151-157,159,161-169,171-177,179-189,191-197,\
+                 199-207,209-217,220-269,271-409,411-419,100001,100004-100006,100011,100013,\
+                 100015,100018-100199";
+    ends_well_as(16191, words);
+}

@@ -186,12 +186,17 @@ impl<F: Fs, L: LastSeen> Walk<'_, F, L> {
         self.eyes.reread_volatile && row.is_some_and(|row| row.volatile.is_some())
     }
 
-    /// Whether an unchanged fingerprint is not enough.
+    /// Whether an unchanged fingerprint is not enough. What was read without proof a moment ago may
+    /// have been changed since: who was told of that may have been cut off, or not have believed it
+    /// before he was.
     fn doubts(&self, met: &Met<'_, F>) -> bool {
         let soft = met.row.as_ref().is_some_and(|row| row.soft);
         let is_file = met.stat.kind == FileKind::File;
+        let is_fresh = met.row.as_ref().is_some_and(|row| row.volatile.is_some());
         let reread = match self.source {
-            Source::Scan => soft && self.eyes.reread_soft || self.may_be_lost(met.row.as_ref()),
+            Source::Scan => {
+                soft && (is_fresh || self.eyes.reread_soft) || self.may_be_lost(met.row.as_ref())
+            }
             Source::Live => soft || met.why >= Why::Closed,
         };
         is_file && reread

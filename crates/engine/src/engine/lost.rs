@@ -150,7 +150,6 @@ impl FolderEngine {
     /// After a power loss the conflict store may lack what the index says it holds, or hold it
     /// torn: each content is looked for and verified anew.
     pub(super) fn forget_kept(&mut self, index: &mut dyn Index) {
-        self.facts.is_store_unsure = true;
         let mut after = None;
         loop {
             let page = index.conflicts(after, 1024);

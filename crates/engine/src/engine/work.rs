@@ -255,7 +255,6 @@ impl FolderEngine {
     /// The whole disk has been looked at: what the last run left under way was found, or was never
     /// done.
     pub(super) fn sure(&mut self, index: &mut dyn Index) {
-        self.facts.is_store_unsure = false;
         for id in std::mem::take(&mut self.facts.unsure) {
             set_intent(index, id, None);
         }

@@ -6,7 +6,7 @@
 
 use super::names::is_name_of;
 use super::{revive, Present, Source};
-use crate::content::{Content, Digest};
+use crate::content::Content;
 use crate::dot::Dot;
 use crate::entry::{
     Data, Entry, EntryId, Hlc, Kind, Location, Owner, Presence, Rank, Sight, Stamp, Stamped,
@@ -256,11 +256,8 @@ impl Pen<'_> {
 
     pub(super) fn was_intended(&mut self, entry: &Entry, row: &SeenRow, found: &Present) -> bool {
         let Some(dots) = self.intended(row.entry, found) else { return false };
-        let lost = lost_digest(self.index, entry, row).filter(|_| !self.facts.is_store_unsure);
-        if let Some(lost) = lost {
-            // What lost to it went to the conflict store with the same operation.
-            self.index.put_kept(row.entry, &lost);
-        }
+        // What lost to it went to the conflict store with the same operation, if that was what
+        // brought it: a user may have, or the power been lost since. It is looked for there.
         let (name, previous) = (row.name.clone(), row.content.clone());
         let next = self.row(row.slot, row.parent, name, entry, found, dots, previous);
         self.index.put_seen(&next);
@@ -476,15 +473,6 @@ impl Pen<'_> {
             soft: found.soft,
             volatile: Some(Volatile { epoch: self.epoch, previous }),
         }
-    }
-}
-
-/// The bytes that the row shows, if they lost to a sibling.
-fn lost_digest(index: &dyn Index, entry: &Entry, row: &SeenRow) -> Option<Digest> {
-    let lost = view::losers(index, entry).iter().any(|l| Some(&l.content) == row.content.as_ref());
-    match &row.content {
-        Some(Content::File(digest, _)) if lost => Some(*digest),
-        _ => None,
     }
 }
 

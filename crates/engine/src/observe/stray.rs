@@ -88,12 +88,31 @@ pub fn publish(facts: &mut Facts, index: &mut dyn Index, stray: &Stray) -> Publi
 
 /// Bytes of no known place.
 fn nameless(facts: &mut Facts, index: &mut dyn Index, digest: &Digest) -> Published {
-    match index.seen_digest(digest) {
-        Some(row) => held(facts, index, row.entry, digest),
+    let shown = index.seen_digest(digest).map(|row| row.entry);
+    match shown.or_else(|| where_it_lost(index, digest)) {
+        Some(id) => held(facts, index, id, digest),
         None if !index.is_kept(digest) => return Published::Nowhere,
         None => {}
     }
     Published::Known
+}
+
+/// The entry of which a content is a loser that is looked for.
+fn where_it_lost(index: &dyn Index, digest: &Digest) -> Option<EntryId> {
+    const PAGE: usize = 1024;
+    let is_it = |data: &Data| matches!(&data.content, Content::File(lost, _) if lost == digest);
+    let lost_in = |id: &EntryId| {
+        let entry = index.entry(*id).map(|stored| stored.entry);
+        entry.is_some_and(|entry| view::losers(index, &entry).iter().any(is_it))
+    };
+    let mut after = None;
+    loop {
+        let page = index.conflicts(after, PAGE);
+        if let Some(id) = page.iter().find(|id| lost_in(id)) {
+            return Some(*id);
+        }
+        after = Some(*page.last()?);
+    }
 }
 
 /// The conflict store has a content of this entry, which lets go of it if it is no loser's.

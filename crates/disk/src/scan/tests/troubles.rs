@@ -51,6 +51,35 @@ fn what_a_power_loss_may_have_undone_is_read_again_though_its_fingerprint_is_the
     assert!(matches!(&looks[0].found, Found::Present(found) if found.zeros));
 }
 
+/// Story (simulator, seed 17594): a file was written to within the tick of the look at it. The
+/// kernel told of that, but the root could not be looked at just then, and the program was started
+/// anew. Its scan believed the old look, for nothing but the bytes had changed.
+#[test]
+fn what_was_read_without_proof_a_moment_ago_is_read_again_by_a_scan() {
+    let shown = |soft: bool, fresh: bool| {
+        let (mut lab, _home) = linux();
+        lab.file("file", b"text");
+        lab.settle();
+        let mut seen = row(&lab.index, &path("file")).unwrap();
+        let digest = engine::content::Digest(blake3::hash(b"word").into());
+        seen.content = Some(Content::File(digest, 4));
+        seen.soft = soft;
+        seen.volatile = fresh.then_some(Volatile { epoch: 1, previous: None });
+        lab.index.put_seen(&seen);
+        let eyes = Eyes { reread_soft: false, ..lab.eyes() };
+        let mut looks = Vec::new();
+        let hand_on = &mut |report: Report| {
+            looks.extend(report.batch.looks);
+            true
+        };
+        trees(&eyes, &lab.index, &lab.progress, &[path("")], hand_on).unwrap();
+        lines(&looks)
+    };
+    assert_eq!(shown(true, true), ["File file read"]);
+    assert!(shown(true, false).is_empty(), "what is safe on the disk has been judged");
+    assert!(shown(false, true).is_empty(), "what was proven is not read again");
+}
+
 #[test]
 fn a_directory_that_cannot_be_listed_proves_no_absence() {
     let (mut lab, home) = linux();
