@@ -508,6 +508,7 @@ fn join(
     full::note_aside(facts, &entry);
     if was_forgotten {
         full::take_attributes(&mut entry, theirs);
+        full::note_stale(facts, &entry);
     }
     if returns {
         facts.returned.insert(theirs.id);

@@ -141,7 +141,7 @@ options! {
     /// torn.
     lacks: 0, |chance| some(chance, 100, &[1]);
     /// In so many of 1,000 steps a machine loses its power.
-    power: 0, |_| 0;
+    power: 0, |chance| some(chance, 150, &[60]);
     /// In so many of 1,000 steps an index is copied, or put back to its copy.
     rollback: 0, |chance| some(chance, 100, &[40, 80]);
     /// In so many of 1,000 steps a machine is copied, or its disk is put back to the copy, with its

@@ -357,3 +357,14 @@ fn what_an_operation_would_have_kept_is_looked_for_after_a_kill() {
                  100015,100018-100199";
     ends_well_as(16191, words);
 }
+
+/// Who had forgotten a directory heard of its deletion from one who had been away, with the
+/// attributes that were known there; others had newer ones, which fell with the older. Then it was
+/// kept up by what was written into it meanwhile: some had its time, and some had none.
+#[test]
+fn a_forgotten_directory_that_is_kept_up_is_said_again_whole() {
+    let words = "nodes=3 delay_ms=3 crowd=3 steps=40 meets=1 misses=1 away=30 maps=1 \
+                 skip=0-31,33-67,69-148,150-171,173-181,183-359,362-377,381-397,399,100000-100199,\
+                 200000-200199";
+    ends_well_as(88887, words);
+}

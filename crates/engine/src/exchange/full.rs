@@ -386,7 +386,8 @@ pub(super) fn rise_above(
         while let Some(id) = next.filter(|id| met.insert(*id)) {
             let Some(stored) = index.entry(id) else { break };
             if is_kept_up(index, id) {
-                if is_forgotten(facts, elsewhere, &stored.entry) {
+                let is_stale = facts.stale.remove(&id);
+                if is_stale || is_forgotten(facts, elsewhere, &stored.entry) {
                     facts.returned.insert(id);
                 } else if facts.risen.len() < RISEN_MAX {
                     facts.risen.insert(id);
@@ -396,6 +397,14 @@ pub(super) fn rise_above(
             }
             next = stored.settled.map(|at| at.parent);
         }
+    }
+}
+
+/// Remembers of what is deleted that its attributes may not be those that others know.
+pub(super) fn note_stale(facts: &mut Facts, entry: &Entry) {
+    let is_deleted = entry.kind == Kind::Dir && !view::is_placed(entry);
+    if is_deleted && facts.stale.len() < RISEN_MAX {
+        facts.stale.insert(entry.id);
     }
 }
 
