@@ -45,7 +45,8 @@ pub struct Facts {
     /// [`RISEN_MAX`](crate::limits::RISEN_MAX): to be said again should somebody have.
     pub risen: BTreeSet<EntryId>,
     /// Deleted directories that were forgotten here, and whose attributes came back as somebody
-    /// knew them who had been away, at most as many: to be said again should something keep them up.
+    /// knew them who had been away, at most as many: to be said again should something keep them
+    /// up.
     pub stale: BTreeSet<EntryId>,
     /// What was put into a directory and by others elsewhere, where it is shown: the directory and
     /// the entry, at most [`ASIDE_MAX`](crate::limits::ASIDE_MAX).

@@ -425,8 +425,8 @@ pub fn shaky(model: &Model) -> BTreeSet<Digest> {
 }
 
 /// What may be in a machine's trash and nowhere else: what was not durable when the power went, and
-/// looks as what it was written over may look when it is torn (decisions A3); and where clocks jump
-/// what looks older.
+/// looks as what it was written over may look when it is torn (decisions A3); and what looks older,
+/// where clocks jump or its user has set its time.
 fn spared(world: &World) -> BTreeSet<Digest> {
     let clocks = world.options.power > 0 && world.options.jumps + world.options.stops > 0;
     let trash = |machine: &Machine| {
@@ -435,7 +435,8 @@ fn spared(world: &World) -> BTreeSet<Digest> {
         })
     };
     let all = world.nodes.iter().flat_map(trash);
-    all.filter(|digest| clocks || world.shaky.contains(digest)).collect()
+    let is_old = |digest: &Digest| world.town().set_back.contains(digest);
+    all.filter(|digest| clocks || world.shaky.contains(digest) || is_old(digest)).collect()
 }
 
 /// Losers that are to be beside their winners are, each once; what node 0 shows all show.

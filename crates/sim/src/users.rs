@@ -81,6 +81,9 @@ pub struct Town {
     pub permille: usize,
     /// Which calls of the programs fail.
     pub refusals: Refusals,
+    /// Contents of files whose time users have set back: after a power loss nobody can tell these
+    /// from what it left.
+    pub set_back: BTreeSet<Digest>,
     /// How many have.
     pub refused: usize,
     /// A program is killed after so many of its calls.
@@ -114,6 +117,7 @@ impl Town {
             seats: Vec::new(),
             permille: 0,
             refusals: Refusals::new(seed, &options),
+            set_back: BTreeSet::new(),
             refused: 0,
             doom: None,
             story: None,

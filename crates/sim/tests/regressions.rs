@@ -368,3 +368,12 @@ fn a_forgotten_directory_that_is_kept_up_is_said_again_whole() {
                  200000-200199";
     ends_well_as(88887, words);
 }
+
+/// The power tore a file of two names. One was read, and of the other the scan said that it was as
+/// last seen, for its size and times were: so the torn bytes counted as what both show.
+#[test]
+fn what_the_power_tore_is_read_under_every_name() {
+    let words = "nodes=3 delay_ms=3 crowd=1 steps=12 meets=1 links=7 between=5 misses=1 hostile=1 \
+                 power=60 skip=0-19,21-27,29,31-49,51-57,59-118,100001,100005-100199,200000-200199";
+    ends_well_as(5001, words);
+}

@@ -11,6 +11,7 @@ use crate::fs::{FileKind, Fs, On};
 use crate::stage::Ready;
 use engine::content::Content;
 use engine::index::Fingerprint;
+use engine::observe::Present;
 use engine::plan::{Expected, Outcome, Place, Retire};
 use std::io;
 
@@ -39,7 +40,16 @@ impl<F: Fs> Apply<F> {
         };
         self.parents.leave(&*self.fs, &at.dir_handle);
         let spot = self.spot(at)?;
-        let now = self.present(&spot, &was)?;
+        // It is done, whatever refuses to be looked at now: the next look tells what has changed.
+        let now = self.present(&spot, &was).unwrap_or_else(|_| Present {
+            kind: was.kind,
+            fingerprint: was.fingerprint.clone(),
+            attributes: dressed.attributes.clone(),
+            content: was.content.cloned(),
+            soft: was.soft,
+            zeros: false,
+            alone: false,
+        });
         Ok(Outcome::Done { now: vec![now], refused: None, displaced })
     }
 

@@ -258,8 +258,11 @@ impl<'a, F: Fs, L: LastSeen> Walk<'a, F, L> {
             Err(error) if is_absent(&error) => return Some((path, Found::Absent)),
             Err(_) => return None,
         };
+        let is_proven = !row.soft && !self.may_be_lost(Some(row));
         match self.lens.fs.stat(&dir, name) {
-            Ok(stat) if is_same(row, &stat) => return Some((path, Found::Present(still(row)))),
+            Ok(stat) if is_proven && is_same(row, &stat) => {
+                return Some((path, Found::Present(still(row))));
+            }
             Ok(_) => {}
             Err(error) if is_absent(&error) => return Some((path, Found::Absent)),
             Err(error) => return Some((path, unreadable(&error))),

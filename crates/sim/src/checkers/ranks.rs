@@ -16,6 +16,10 @@ pub fn at_rest(world: &World) {
     if options.prefer + options.policies + options.verdicts + options.beside > 0 {
         return;
     }
+    // After a power loss what looks older than the row may be what that left.
+    if options.power > 0 && options.jumps + options.stops > 0 {
+        return;
+    }
     let (machine, town) = (&world.nodes[0], world.town());
     for row in machine.index.seen_rows() {
         let Some(Content::File(..)) = row.content else { continue };
