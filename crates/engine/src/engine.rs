@@ -7,7 +7,7 @@
 
 use crate::content::{Content, Digest};
 use crate::dot::NodeId;
-use crate::entry::Timestamp;
+use crate::entry::{Kind, Timestamp};
 use crate::exchange::{Exchange, Offence, Outgoing};
 use crate::fetch::Fetch;
 use crate::index::{Index, Meta, Phase, ROOT_SLOT};
@@ -246,6 +246,11 @@ impl FolderEngine {
         self.exchange.written(&self.facts, &written);
         if !written.is_empty() {
             self.retire.wake(now.mono_ms);
+        }
+        // A directory may be back because something was put into it here.
+        let is_dir = |id| index.entry(id).is_some_and(|stored| stored.entry.kind == Kind::Dir);
+        if written.iter().any(|(id, _)| is_dir(*id)) {
+            self.pending.wake(index, Wake::Arrival);
         }
         self.retire(index);
         self.facts.save(index);

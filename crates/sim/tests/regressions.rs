@@ -377,3 +377,10 @@ fn what_the_power_tore_is_read_under_every_name() {
                  power=60 skip=0-19,21-27,29,31-49,51-57,59-118,100001,100005-100199,200000-200199";
     ends_well_as(5001, words);
 }
+
+/// A directory was deleted while a file in it waited to go, and came back because something was put
+/// into it here. Who waited for it went on waiting, for nobody else had told of it.
+#[test]
+fn who_waits_for_a_directory_is_asked_again_when_it_comes_back_here() {
+    ends_well(36947);
+}
