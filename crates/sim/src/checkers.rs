@@ -44,8 +44,6 @@ pub struct Census {
     early: BTreeSet<Digest>,
     between: BTreeSet<Digest>,
     live: BTreeSet<Digest>,
-    /// What users have given another name: who does that says once more what the file holds.
-    renamed: BTreeSet<Digest>,
     /// What nobody needs any more, anywhere.
     let_go: BTreeSet<Digest>,
     tokens: u32,
@@ -108,7 +106,6 @@ impl Census {
     /// name, whoever wrote them.
     pub fn named(&mut self, node: usize, bytes: &[u8]) {
         self.age(node).insert(digest_of(bytes));
-        self.renamed.insert(digest_of(bytes));
     }
 
     /// Whether bytes were only ever there before the program, as far as users wrote them.
@@ -468,8 +465,7 @@ fn copies(world: &World, first: &Machine) {
     }
     // A loser is what one operation wrote: the same bytes, put over another file, too, may have
     // lost there as well. What bears the name of another file or loser, users have put there; and
-    // where two such names are of one file, users have linked them. Who moves a file elsewhere
-    // says again what it holds: where that had lost meanwhile, it loses once more.
+    // where two such names are of one file, users have linked them.
     let mut losers: BTreeMap<(String, Dot), (RelPath, Option<EntryId>)> = BTreeMap::new();
     for stored in index.entries() {
         let Some(path) = path(index, stored.entry.id) else { continue };
@@ -477,10 +473,6 @@ fn copies(world: &World, first: &Machine) {
         let name = path.name().map(Name::to_string).unwrap_or_default();
         let tag = tag_beside(&name).map(str::to_string);
         let (Some(tag), Some(data)) = (tag, view::winner(&whole.data)) else { continue };
-        let renamed = &world.town().census.renamed;
-        if matches!(&data.content, Content::File(digest, _) if renamed.contains(digest)) {
-            continue;
-        }
         let body = view::body_of(index, &stored.entry).map(|body| body.id);
         let Some((other, its_body)) = losers.insert((tag, data.stamp.dot), (path.clone(), body))
         else {

@@ -17,7 +17,7 @@ const TRIED_MAX: u64 = 200;
 const RARE: &[(&str, &str, u64)] = &[
     ("a circle of directories is opened", "crowd=8", 35),
     ("a deletion of an earlier life is older than a move of this one", "rollback=80", 513),
-    ("a file that conflicts again and again waits for quiet", "crowd=8 nodes=2 reuse=0", 684),
+    ("a file that conflicts again and again waits for quiet", "crowd=8 nodes=2 reuse=0", 880),
     ("a life ends at an opening", "rollback=80", 4),
     ("a loser beside its winner had been replaced", "beside=1", 4),
     ("a loser was kept by a person", "verdicts=100", 0),

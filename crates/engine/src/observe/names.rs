@@ -338,10 +338,10 @@ impl Pen<'_> {
             return;
         };
         let names = self.index.names_of(seen.id).into_iter().filter_map(|id| self.index.entry(id));
-        let names =
-            names.filter(|stored| view::is_alive(stored) && !broken(Mutant::AnyNameTakesAll));
+        let names = names.filter(view::is_alive);
         let mut names: Vec<Entry> = names.map(|stored| stored.entry).collect();
         names.extend(self.names_here(row, seen.id, &names));
+        names.retain(|_| !broken(Mutant::AnyNameTakesAll));
         // Also who has become something else, and still is one here.
         let is_name = |entry: &&Entry| {
             let here = self.index.seen_of(entry.id).filter(|here| here.slot != row.slot);
