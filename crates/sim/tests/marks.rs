@@ -21,6 +21,7 @@ const RARE: &[(&str, &str, u64)] = &[
     ("a life ends at an opening", "rollback=80", 4),
     ("a loser beside its winner had been replaced", "beside=1", 4),
     ("a loser was kept by a person", "verdicts=100", 0),
+    ("a name that was missing is there before that is told", "between=100", 4),
     ("a writer has what is to be replaced", "maps=200", 0),
     ("after a power loss it is not what was announced", "power=60", 1),
     ("an older copy holds what nobody has any more", "volumes=100", 52),
@@ -34,7 +35,7 @@ const RARE: &[(&str, &str, u64)] = &[
     ("one name of several became a file of its own", "links=250", 0),
     ("the tree is older than the index", "volumes=100", 32),
     ("what was displaced had been written to", "", 201),
-    ("what was displaced is another file", "between=100", 462),
+    ("what was displaced is another file", "between=100", 313),
     ("what was staged could not be made durable", "eio=800 power=200 kills=0 rollback=0", 32),
 ];
 
