@@ -338,10 +338,9 @@ impl Pen<'_> {
             return;
         };
         let names = self.index.names_of(seen.id).into_iter().filter_map(|id| self.index.entry(id));
-        let names = names.filter(view::is_alive);
-        let mut names: Vec<Entry> = names.map(|stored| stored.entry).collect();
-        names.extend(self.names_here(row, seen.id, &names));
-        names.retain(|_| !broken(Mutant::AnyNameTakesAll));
+        let names =
+            names.filter(|stored| view::is_alive(stored) && !broken(Mutant::AnyNameTakesAll));
+        let names: Vec<Entry> = names.map(|stored| stored.entry).collect();
         // Also who has become something else, and still is one here.
         let is_name = |entry: &&Entry| {
             let here = self.index.seen_of(entry.id).filter(|here| here.slot != row.slot);
@@ -358,16 +357,6 @@ impl Pen<'_> {
         let ends: Vec<Dot> = borne.entry.loc.dots().collect();
         borne.entry.loc.write(version(dot, end), &ends);
         self.put(borne.entry, borne.context, dot);
-    }
-
-    /// Names of a body beside the row that this disk still shows, but for those that are `known`:
-    /// others have made them something else, which is not here yet.
-    fn names_here(&self, row: &SeenRow, body: EntryId, known: &[Entry]) -> Vec<Entry> {
-        let rows = self.index.seen_handle(&row.fingerprint.handle).into_iter();
-        let names = rows.filter(|here| here.slot != row.slot && is_name_of(here, Some(body)));
-        let new = names.filter(|here| known.iter().all(|entry| entry.id != here.entry));
-        let stored = new.filter_map(|here| self.index.entry(here.entry));
-        stored.filter(view::is_alive).map(|stored| stored.entry).collect()
     }
 
     /// Who wrote through a name has asserted that one. When it goes, another that this disk shows
@@ -390,11 +379,11 @@ impl Pen<'_> {
             return;
         }
         let rows = names.iter().filter_map(|entry| Some((entry, self.index.seen_of(entry.id)?)));
-        let here =
-            rows.filter(|(_, here)| here.slot != row.slot && is_name_of(here, Some(seen.id)));
-        // What others have made of a name meanwhile is in conflict with this.
-        let first = here.min_by_key(|(entry, _)| (view::shows(entry) != Some(seen.id), entry.id));
-        let Some((entry, mut next)) = first else { return };
+        let mut here = rows.filter(|(entry, here)| {
+            let is_name = is_name_of(here, Some(seen.id));
+            here.slot != row.slot && is_name && view::shows(entry) == Some(seen.id)
+        });
+        let Some((entry, mut next)) = here.next() else { return };
         let mut entry = entry.clone();
         let context = self.index.entry(entry.id).and_then(|stored| stored.context);
         let mut dots = next.dots.clone();
