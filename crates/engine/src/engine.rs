@@ -249,7 +249,8 @@ impl FolderEngine {
         }
         // A directory may be back because something was put into it here.
         let is_dir = |id| index.entry(id).is_some_and(|stored| stored.entry.kind == Kind::Dir);
-        if written.iter().any(|(id, _)| is_dir(*id)) {
+        let is_awaited = self.pending.is_awaited(&Wake::Arrival);
+        if is_awaited && written.iter().any(|(id, _)| is_dir(*id)) {
             self.pending.wake(index, Wake::Arrival);
         }
         self.retire(index);

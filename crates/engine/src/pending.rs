@@ -268,6 +268,11 @@ impl Pending {
         }
     }
 
+    /// Whether somebody waits for this.
+    pub fn is_awaited(&self, wake: &Wake) -> bool {
+        self.waiting.contains_key(wake)
+    }
+
     /// Wakes who waits for this.
     pub fn wake(&mut self, index: &dyn Index, wake: Wake) {
         if wake == Wake::Arrival && broken(Mutant::NobodyWakes) {

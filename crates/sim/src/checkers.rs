@@ -428,14 +428,15 @@ pub fn shaky(model: &Model) -> BTreeSet<Digest> {
 /// looks as what it was written over may look when it is torn (decisions A3); and what looks older,
 /// where clocks jump or its user has set its time.
 fn spared(world: &World) -> BTreeSet<Digest> {
-    let clocks = world.options.power > 0 && world.options.jumps + world.options.stops > 0;
+    let power = world.options.power > 0;
+    let clocks = power && world.options.jumps + world.options.stops > 0;
     let trash = |machine: &Machine| {
         machine.disk.with(|model| {
             inode(model, &[b"state", b"trash"]).map(|dir| contents(model, dir)).unwrap_or_default()
         })
     };
     let all = world.nodes.iter().flat_map(trash);
-    let is_old = |digest: &Digest| world.town().set_back.contains(digest);
+    let is_old = |digest: &Digest| power && world.town().set_back.contains(digest);
     all.filter(|digest| clocks || world.shaky.contains(digest) || is_old(digest)).collect()
 }
 

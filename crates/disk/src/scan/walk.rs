@@ -69,7 +69,7 @@ pub(super) struct Walk<'a, F: Fs, L: LastSeen> {
     frames: Vec<Frame>,
     pub(super) visits: BTreeMap<u64, Visit>,
     last_visit: u64,
-    /// Directories that lacked names that D has, and how many.
+    /// Directories that lacked names that D has, and which.
     pub(super) missing: Vec<(Slot, RelPath, Gone)>,
     pub(super) absent: Vec<RelPath>,
     pub(super) near: Option<Near<F>>,

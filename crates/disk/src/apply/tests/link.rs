@@ -2,6 +2,7 @@
 //! that is meant.
 
 use super::bed::{bed, done, Bed};
+use crate::apply::Step;
 use engine::plan::{Act, Expected, Outcome, Retire};
 use std::os::unix::fs::MetadataExt;
 
@@ -52,6 +53,21 @@ fn nothing_is_done_where_the_file_or_the_place_is_not_as_expected() {
     assert_eq!(bed.run(act), Outcome::NotAsExpected);
     assert_eq!((bed.read("b"), inode(&bed, "a").1), (b"theirs".to_vec(), 1));
     assert!(bed.staging().is_empty());
+}
+
+/// Story (simulator, seed 10978): a link was made and could not be looked at then, which was told
+/// as not done; what its name showed from then on counted as a user's.
+#[test]
+fn what_was_linked_is_done_though_it_cannot_be_looked_at() {
+    let mut bed = bed();
+    bed.write("a", b"x");
+    bed.write("b", b"old");
+    let (act, path) = (link(&bed, "a", "b", bed.seen("b")), bed.path("b"));
+    let expected = bed.seen("a");
+    let now = done(bed.run_with(act, Step::Retired, move || std::fs::remove_file(path).unwrap()));
+    let Expected::Exactly { fingerprint, content, .. } = expected else { panic!() };
+    assert_eq!((&now[0].fingerprint, &now[0].content), (&fingerprint, &content));
+    assert_eq!(bed.trash_bytes(), vec![b"old".to_vec()]);
 }
 
 /// Live files are never in the trash: what is written through another name would change there.
