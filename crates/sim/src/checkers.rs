@@ -222,7 +222,13 @@ pub fn left_of_users(model: &Model) -> BTreeSet<Digest> {
 
 /// Files anywhere below a directory, by content.
 pub fn contents(model: &Model, dir: Inode) -> BTreeSet<Digest> {
-    let all = model.below(dir).into_iter().filter_map(|(_, inode)| model.thing(inode).ok());
+    contents_but(model, dir, &BTreeSet::new())
+}
+
+/// The same, of all but some.
+pub fn contents_but(model: &Model, dir: Inode, but: &BTreeSet<Inode>) -> BTreeSet<Digest> {
+    let all = model.below(dir).into_iter().filter(|(_, inode)| !but.contains(inode));
+    let all = all.filter_map(|(_, inode)| model.thing(inode).ok());
     let files = all.filter(|thing| thing.kind == FileKind::File);
     files.map(|thing| digest_of(&thing.bytes)).collect()
 }

@@ -227,6 +227,16 @@ impl Town {
         self.census.lost_power(node, here, others);
     }
 
+    /// Files that users of `node` have begun to write, and not ended.
+    pub fn half_written(&self, node: usize) -> BTreeSet<Inode> {
+        let rests = self.seats[node].rests.iter();
+        let inodes = rests.filter_map(|rest| match rest {
+            Rest::Write { inode, .. } => Some(*inode),
+            _ => None,
+        });
+        inodes.collect()
+    }
+
     /// Ends everything that users of `node` have begun.
     pub fn finish(&mut self, node: usize, model: &mut Model) {
         while !self.seats[node].rests.is_empty() {

@@ -384,3 +384,12 @@ fn what_the_power_tore_is_read_under_every_name() {
 fn who_waits_for_a_directory_is_asked_again_when_it_comes_back_here() {
     ends_well(36947);
 }
+
+/// A user cut a file, and the power took that. Elsewhere somebody was half through writing, and the
+/// half was by chance what the cut had left: the checker held that it was there yet.
+#[test]
+fn what_is_half_written_elsewhere_is_nobodys_copy() {
+    let words = "nodes=3 delay_ms=3 crowd=1 steps=11 before=4 meets=1 reuse=40 stops=1 \
+                 power=60 skip=0-79,81-99,101-108,100000-100199,200000-200199";
+    ends_well_as(49698, words);
+}

@@ -204,14 +204,16 @@ impl<F: Fs> Apply<F> {
         self.fs.rename_new(source.at(), target.at()).map_err(failed)?;
         self.step(Step::Swapped);
         let moved = self.check_inode(&target, expected);
-        if let (Err(stop), false) = (moved, broken(Mutant::MovesUnverified)) {
-            // What was moved is not what was meant. If its name was taken meanwhile it stays here,
-            // visible; the next look finds it.
+        let moved = if broken(Mutant::MovesUnverified) { Ok(()) } else { moved };
+        let was = was_of(expected)?;
+        let now = moved.and_then(|()| self.present(&target, &was));
+        if now.is_err() {
+            // What was moved is not what was meant, or nobody can say what it is: told as not done,
+            // it must not be. If its name was taken meanwhile it stays here, visible; the next look
+            // finds it.
             let _ = self.fs.rename_new(target.at(), source.at());
-            return Err(stop);
         }
-        let now = self.present(&target, &was_of(expected)?)?;
-        Ok(done(vec![now]))
+        Ok(done(vec![now?]))
     }
 
     fn exchange(
@@ -226,14 +228,24 @@ impl<F: Fs> Apply<F> {
         let failed = |error: io::Error| stop("swap", &first.path, &error);
         self.swap_names(&first, &second).map_err(failed)?;
         self.step(Step::Swapped);
-        let swapped = self.check_inode(&first, b_expected);
-        if let Err(stop) = swapped.and_then(|()| self.check_inode(&second, a_expected)) {
+        let now = self.swapped((&first, b_expected), (&second, a_expected));
+        if now.is_err() {
+            // As in a rename: told as not done, it must not be.
             let _ = self.swap_names(&first, &second);
-            return Err(stop);
         }
-        let at_a = self.present(&first, &was_of(b_expected)?)?;
-        let at_b = self.present(&second, &was_of(a_expected)?)?;
-        Ok(done(vec![at_a, at_b]))
+        now
+    }
+
+    /// What two names show that changed places, if it is what was meant.
+    fn swapped(
+        &self,
+        (first, at_first): (&Spot<F>, &Expected),
+        (second, at_second): (&Spot<F>, &Expected),
+    ) -> Result<Outcome, Stop> {
+        self.check_inode(first, at_first)?;
+        self.check_inode(second, at_second)?;
+        let first = self.present(first, &was_of(at_first)?)?;
+        Ok(done(vec![first, self.present(second, &was_of(at_second)?)?]))
     }
 
     fn set_attributes(

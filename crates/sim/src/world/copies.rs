@@ -102,10 +102,13 @@ impl World {
         others.flat_map(|(_, machine)| machine.disk.with(|m| checkers::shown_or_kept(m))).collect()
     }
 
-    /// What lies on the disks of the others.
+    /// What lies on the disks of the others, but for what users there are half through writing.
     pub(super) fn contents_but_of(&self, node: usize) -> BTreeSet<Digest> {
         let others = self.nodes.iter().enumerate().filter(|(other, _)| *other != node);
-        let all = others.map(|(_, machine)| machine);
-        all.flat_map(|machine| machine.disk.with(|model| checkers::contents(model, TOP))).collect()
+        let whole = |(other, machine): (usize, &Machine)| {
+            let halves = self.town().half_written(other);
+            machine.disk.with(|model| checkers::contents_but(model, TOP, &halves))
+        };
+        others.flat_map(whole).collect()
     }
 }
