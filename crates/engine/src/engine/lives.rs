@@ -15,6 +15,7 @@ use crate::limits::LIFE_MS_MIN;
 use crate::message::Message;
 use crate::proof::{broken, reached, Mutant};
 use crate::register::{Register, Version};
+use crate::view;
 use crate::wire::{self, Minted};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -181,7 +182,7 @@ impl FolderEngine {
     /// moved in this life: then it was moved with it. Such a deletion comes back to an index that
     /// was put back, and who said it had perhaps not heard of the move yet. That others say they
     /// deleted it proves nothing: theirs may be put back as well, and have found what they had done
-    /// for us.
+    /// for us. What has a place all the same goes for another reason: another stands for it there.
     pub(super) fn was_moved_since(&self, index: &dyn Index, id: EntryId) -> bool {
         let this = self.facts.meta.incarnation;
         let mut above = index.seen_of(id).and_then(|row| index.seen(row.parent));
@@ -190,7 +191,8 @@ impl FolderEngine {
             above = index.seen(dir.parent);
         }
         // Hardly ever: whose lives they are is looked up after that.
-        let Some(stored) = above.filter(is_moved).and_then(|_| index.entry(id)) else {
+        let stored = above.filter(is_moved).and_then(|_| index.entry(id));
+        let Some(stored) = stored.filter(|stored| !view::is_placed(&stored.entry)) else {
             return false;
         };
         let own = self.own_dots(index);

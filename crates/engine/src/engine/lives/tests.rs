@@ -353,6 +353,33 @@ fn what_was_moved_with_its_directory_outlives_what_an_earlier_life_said_of_it() 
     assert_same(&a, &b);
 }
 
+// Story (simulator, seed 46109): as above, but meanwhile another had moved one of two directories
+// to the name of the second, which was said anew. Both are there, as one; the row of one of the two
+// was in the way, and instead of being removed it was said anew, again and again.
+#[test]
+fn what_was_moved_with_its_directory_and_is_shown_as_another_is_not_said_again() {
+    let (mut a, mut b) = (Side::new(1), Side::new(2));
+    let dir = |handle| present(Kind::Dir, handle, None);
+    for (name, handle) in [("d", 4), ("d/s", 5), ("d/x", 6)] {
+        a.look(Source::Live, name, Found::Present(dir(handle)));
+        b.look(Source::Live, name, Found::Present(dir(handle)));
+    }
+    meet(&mut a, &mut b);
+    let copy = b.index.clone();
+    b.look(Source::Scan, "d", Found::Absent);
+    a.look(Source::Live, "d/s", Found::Absent);
+    let moved = looks(Source::Live, &[("d/x", None), ("d/s", Some(dir(6)))]);
+    a.turn([Input::Observed(a.now.mono_ms + 1, moved)]);
+    meet_again(&mut a, &mut b);
+    a.turn([Input::PeerDown(node(2))]);
+    let meta = b.engine.meta();
+    let (mut b, _) = start(2, copy, 102, Witness::Last(meta.incarnation, meta.counter));
+    let found = [("d", None), ("e", Some(dir(4))), ("e/s", Some(dir(5))), ("e/x", Some(dir(6)))];
+    b.turn([Input::Observed(b.now.mono_ms + 1, looks(Source::Scan, &found))]);
+    meet(&mut a, &mut b);
+    assert!(life_of(&b).1 < 10, "{} operations", life_of(&b).1);
+}
+
 fn is_alive(side: &Side, kind: Kind) -> bool {
     side.index.entries().any(|stored| stored.entry.kind == kind && view::is_alive(stored))
 }
