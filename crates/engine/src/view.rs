@@ -19,7 +19,7 @@ use std::collections::BTreeSet;
 mod bodies;
 mod names;
 
-pub use bodies::{body_of, is_body, is_shown, shows, whole};
+pub use bodies::{body_of, is_body, is_ended, is_shown, shows, whole};
 pub(crate) use bodies::{claims, is_over};
 pub use names::suffixed;
 pub(crate) use names::{beside, relocated, suffix_of};

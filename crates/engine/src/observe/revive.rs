@@ -43,7 +43,7 @@ pub fn again(facts: &mut Facts, index: &mut dyn Index, id: EntryId) {
     let mut entry = stored.entry;
     let row = index.seen_of(id);
     let shown = row.as_ref().and_then(|row| shown_place(index, row));
-    let is_body = view::is_body(&entry);
+    let is_body = view::is_body(&entry) || view::is_ended(index, &entry);
     let is_nowhere = entry.loc.is_empty() && shown.is_none() && !is_body;
     if is_nowhere || (entry.kind != Kind::Dir && entry.data.is_empty()) {
         return;
@@ -51,11 +51,12 @@ pub fn again(facts: &mut Facts, index: &mut dyn Index, id: EntryId) {
     let (hlc, dot) = (facts.tick(), facts.mint());
     let stamp = Stamp { rank: Rank::Write, hlc, dot };
     let place = shown.clone().map(|(parent, name)| here(parent, name, stamp));
-    let location = any_place(&entry).or(place);
+    let location = any_place(&entry).or(place).filter(|_| !is_body);
     let is_there = location.as_ref().is_some_and(|at| shown == Some((at.parent, at.name.clone())));
-    if let Some(location) = location.filter(|_| !is_body) {
-        let places = places_of_winner(&entry);
-        entry.loc.write(version(dot, location), &places);
+    let places = places_of_winner(&entry);
+    match location {
+        Some(location) => entry.loc.write(version(dot, location), &places),
+        None => entry.loc.supersede(&places),
     }
     let mut dots = row.as_ref().map(|row| row.dots.clone()).unwrap_or_default();
     let is_shown = say_content_again(&mut entry, &mut dots, dot, is_there);

@@ -3,7 +3,7 @@
 //! A name says in its content register which body it is one name of; content and attributes stand
 //! on the body, an entry without a place (docs/decisions/0011). Read by `view` and `ledger`.
 
-use super::{is_alive, winner};
+use super::{is_alive, is_placed, winner};
 use crate::entry::{Data, Entry, EntryId, Kind};
 use crate::index::Index;
 use std::borrow::Cow;
@@ -11,6 +11,14 @@ use std::borrow::Cow;
 /// Whether an entry is what names are names of: content without a place.
 pub fn is_body(entry: &Entry) -> bool {
     entry.kind == Kind::File && entry.loc.is_empty() && !entry.data.is_empty()
+}
+
+/// Whether an entry without a place is what names are names of, and bears what had not been seen by
+/// who took away the last name that he knew: that marked its end where that name was.
+pub fn is_ended(index: &dyn Index, entry: &Entry) -> bool {
+    let is_over = entry.loc.is_empty() || entry.data.is_empty();
+    entry.kind == Kind::File
+        && !(is_over || is_placed(entry) || index.names_of(entry.id).is_empty())
 }
 
 /// The body that an entry is one name of, as the tree has it: none where nobody has told of it yet,

@@ -1,11 +1,14 @@
 //! Names of one file: what is done to one, and what the others are then.
 
-use super::{at_ms, digest, dir, file, path, peer_write, row_at, theirs, Node, Phase, Source};
+use super::{
+    at_ms, digest, dir, file, path, peer_place, peer_write, row_at, theirs, Node, Phase, Source,
+};
 use crate::content::Content;
 use crate::dot::Dot;
-use crate::entry::{Data, Entry, EntryId, Kind, Stamped};
+use crate::entry::{Data, Entry, EntryId, Kind, Location, Presence, Sight, Stamped};
 use crate::index::{Index, SeenRow};
 use crate::ledger;
+use crate::observe::revive;
 use crate::register::Version;
 use crate::view;
 use crate::wire::Minted;
@@ -297,4 +300,22 @@ fn what_was_written_through_a_name_that_goes_is_looked_for_at_another() {
     node.look(Source::Live, &names);
     let seen = node.look(Source::Scan, &[("a", file(1, b'y')), ("d", None)]);
     assert_eq!(seen.again, [], "it was looked at");
+}
+
+// Story (simulator, `links=250`, seed 2762): a user replaced the last name of a file that he knew,
+// and had not seen what another had written through one. The file came back so to who had forgotten
+// it, and was said again: with the place of its end, as if it were a file there. Then it was linked
+// like one: a file of several names that was itself a name of another, which its peers refused.
+#[test]
+fn what_names_are_names_of_is_said_again_without_a_place_though_its_end_was_marked() {
+    let mut node = with_names(&["a", "b"]);
+    let of = row_at(&node.index, &path("a")).unwrap().dots.body.unwrap().id;
+    let mut body = node.index.entry(of).unwrap().entry;
+    let end = Location { state: Presence::Deleted(Sight::Live), ..peer_place("b", 5) };
+    body.loc.insert(Version { dot: end.stamp.dot, minted: end.mint().into(), value: end });
+    node.arrives(body);
+    revive::again(&mut node.facts, &mut node.index, of);
+    let again = node.index.entry(of).unwrap().entry;
+    assert!(view::is_body(&again), "it has no place");
+    assert_eq!(view::winner(&again.data).map(|data| &data.content), Some(&digest(b'x')));
 }
