@@ -412,8 +412,8 @@ impl Desk<'_> {
             self.look_at_another_name(row);
         }
         if let Some(first) = self.beside(path, found, Some(row)) {
-            return self.watched(Change::Edited, path, |pen| {
-                pen.turn_into_name(row, found, &first);
+            return self.join(Change::Edited, path, found, &first, |pen, found, first| {
+                pen.turn_into_name(row, found, first);
             });
         }
         if row.dots.body.is_some() && row.fingerprint.handle != found.fingerprint.handle {
@@ -466,10 +466,16 @@ impl Desk<'_> {
             None => {
                 let first = (found.kind == Kind::File).then(|| self.beside(path, found, None));
                 match first.flatten() {
-                    Some(first) => self.pen.create_name(parent, name, found, &first),
-                    None => self.pen.create(parent, name, found),
+                    Some(first) => {
+                        self.join(Change::Created, path, found, &first, |pen, found, first| {
+                            pen.create_name(parent, name, found, first)
+                        })
+                    }
+                    None => {
+                        self.pen.create(parent, name, found);
+                        self.seen.done.push((Change::Created, path.clone(), None));
+                    }
                 }
-                self.seen.done.push((Change::Created, path.clone(), None));
             }
         }
         if found.kind == Kind::Dir {

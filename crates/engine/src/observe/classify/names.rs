@@ -2,9 +2,11 @@
 //!
 //! Used by `classify` only. What names are and become is `observe::names`.
 
-use super::{path_of, row_at, Desk, Present};
+use super::aftermath::{unshown, Aftermath};
+use super::{path_of, row_at, Change, Desk, Pen, Present};
 use crate::entry::Kind;
-use crate::index::{Index, SeenRow, Slot};
+use crate::index::{Index, SeenRow, Slot, UNDONE};
+use crate::observe::names::is_name_of;
 use crate::path::RelPath;
 use std::collections::BTreeSet;
 
@@ -22,6 +24,44 @@ impl Desk<'_> {
         let Some(path) = paths.next() else { return };
         if !seen(&path) && !paths.any(|other| seen(&other)) {
             self.seen.again.push(path);
+        }
+    }
+
+    /// One more name of the file that `first` shows. What a power loss has left of that is judged
+    /// as under its first name: the name is one of what was announced.
+    pub(super) fn join(
+        &mut self,
+        what: Change,
+        path: &RelPath,
+        found: &Present,
+        first: &SeenRow,
+        act: impl FnOnce(&mut Pen<'_>, &Present, &SeenRow),
+    ) {
+        let is_mended = first.volatile.as_ref().is_some_and(|v| v.epoch == UNDONE);
+        let aftermath = self.aftermath(first, Some(found));
+        let is_whole = matches!(aftermath, Aftermath::None | Aftermath::Undone) && !is_mended;
+        let stored = self.pen.index.entry(first.entry).filter(|_| !is_whole);
+        let announced = stored.and_then(|stored| self.pen.content_of(&stored.entry));
+        let Some(announced) = announced else {
+            return self.watched(what, path, |pen| act(pen, found, first));
+        };
+        let first = SeenRow { content: Some(announced), ..first.clone() };
+        let (content, attributes) = (first.content.clone(), first.attributes.clone());
+        let whole = Present { content, attributes, ..found.clone() };
+        self.watched(what, path, |pen| act(pen, &whole, &first));
+        let Some(row) = row_at(&*self.pen.index, path) else { return };
+        match aftermath {
+            Aftermath::Edit => self.change(path, &unshown(&row), found),
+            Aftermath::Doubt => self.doubt(path, &row, found),
+            Aftermath::Damage | Aftermath::None | Aftermath::Undone => {
+                let body = row.dots.body.as_ref().map(|body| body.id);
+                let rows = self.pen.index.seen_handle(&found.fingerprint.handle);
+                for row in rows.into_iter().filter(|row| is_name_of(row, body)) {
+                    if let Some(path) = path_of(&*self.pen.index, row.slot) {
+                        self.mend(&path, &row, Some(found));
+                    }
+                }
+            }
         }
     }
 

@@ -486,3 +486,29 @@ fn who_opens_what_is_volatile_does_not_make_it_durable() {
     let data = node.entry_at("a").data;
     assert!(data.get(announced.versions()[0].dot).is_some(), "it may never have been there");
 }
+
+// Story (simulator, seed 55955): the power took back the rename of one of two names of a file, and
+// the file's bytes. What came back was taken for one more name of it, and found empty through that
+// name: so the file was empty on all nodes.
+#[test]
+fn one_more_name_of_what_the_power_tore_is_one_of_what_was_announced() {
+    let blank = || file(1, 0).map(|found| Present { zeros: true, ..found });
+    for new in ["0", "z"] {
+        let mut node = Node::new(Phase::Member);
+        node.look(Source::Live, &[("a", file(1, b'x')), ("b", file(1, b'x'))]);
+        (node.damaged_boot, node.epoch) = (true, FORMER + 1);
+        let seen = node.look(Source::Scan, &[("a", blank()), ("b", blank()), (new, blank())]);
+        assert!(seen.damaged.contains(&path("a")), "{seen:?}");
+        let shown = |at: &str| {
+            let stored = node.index.entry(node.entry_at(at).id).unwrap();
+            let whole = view::whole(&node.index, &stored.entry);
+            let body = view::body_of(&node.index, &stored.entry).map(|body| body.id);
+            (view::winner(&whole.data).unwrap().content.clone(), body)
+        };
+        for at in ["b", new] {
+            assert_eq!(shown(at), shown("a"));
+            assert_eq!(Some(shown(at).0), digest(b'x').into(), "{at}");
+            assert!(node.index.pending(node.entry_at(at).id).is_some(), "{at} is put right");
+        }
+    }
+}
