@@ -87,7 +87,7 @@ fn a_power_loss_takes_names_in_their_order_and_bytes_in_any() {
             model.rename(&(TOP, name("old")), &(TOP, name("one")), target).unwrap();
             model.rename(&(TOP, name("one")), &(TOP, name("two")), target).unwrap();
             model.unlink(&(TOP, name("synced"))).unwrap();
-            model.lose_power(&mut random);
+            model.lose_power(&mut random, false);
             if let Ok(thing) = model.thing(synced) {
                 assert_eq!(**thing.bytes, *b"stays");
             }
@@ -124,7 +124,7 @@ fn what_a_failed_sync_forgot_the_next_does_not_write() {
             }
             model.sync(Some(file));
             model.sync(None);
-            model.lose_power(&mut sim::random::Random::new(seed, 0));
+            model.lose_power(&mut sim::random::Random::new(seed, 0), false);
             model.thing(file).unwrap().bytes.to_vec()
         })
     };

@@ -393,3 +393,31 @@ fn what_is_half_written_elsewhere_is_nobodys_copy() {
                  power=60 skip=0-79,81-99,101-108,100000-100199,200000-200199";
     ends_well_as(49698, words);
 }
+
+/// A file was to be replaced when the power went, and its new content was on its way. What was then
+/// said of it again on its machine was that: the checker held it to what was still on the disk.
+#[test]
+fn what_is_to_be_replaced_when_the_power_goes_is_no_announced_content() {
+    let words = "nodes=4 delay_ms=3 crowd=8 steps=4 chain=1 meets=0 links=60 between=60 \
+                 late=1 power=7 skip=1,4,7-9,11,16-17,20-23,29-36,40-63,65,67-69,\
+                 100002-100003,100008,100011-100014,100016,100022,100024-100026,\
+                 100028-100029,100032,100035,100037-100038,100040,100043-100046,100048,\
+                 100050,100053-100060,100063-100067,100071-100076,100078,100082-100083,\
+                 100085-100086,100089-100091,100095-100098,100100,100102,100107,\
+                 100110-100113,100118,100120,100123-100128,100130-100132,100134,\
+                 100137-100139,100141-100144,100146-100147,100149,100151,100155-100156,\
+                 100158-100159,100162-100174,100176-100188,100190-100199,200000-200199";
+    ends_well_as(61142, words);
+}
+
+/// A user wrote in place while the program was not running, and the power went: the bytes were half
+/// on the disk, and the time that tells of them was not. Nobody can know but by reading all that
+/// there is, so the model has no such bytes without a program.
+#[test]
+fn what_is_written_while_no_program_runs_is_known_by_its_time() {
+    let words = "nodes=3 delay_ms=60 crowd=1 steps=22 meets=1 between=60 away=60 stops=1 \
+                 power=3 leaves=1 skip=0-57,59,61-67,69-77,79-88,90-138,140-149,151-218,\
+                 100000,100002-100004,100006,100008-100014,100016,100018,100020-100028,\
+                 100030-100041,100044-100199,200000-200199";
+    ends_well_as(65178, words);
+}

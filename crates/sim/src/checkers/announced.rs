@@ -5,8 +5,9 @@
 //! nothing of a user's that was not seen yet. Until a user does something to it there, or another
 //! machine says something of it, this one has no cause to write of it anything but what was
 //! announced: neither other bytes, unless they lose to these, nor another place, nor that it is
-//! gone. Not held: what nobody has any more (docs/decisions/0007), what had lost versions, files of
-//! several names, and worlds whose clocks jump or stand still, where nobody can tell what was seen.
+//! gone. Not held: what nobody has any more (docs/decisions/0007), what had lost versions or was to
+//! be replaced, files of several names, and worlds whose clocks jump or stand still, where nobody
+//! can tell what was seen.
 //!
 //! Told by the index's values and by disk/deeds alone. Kept by `users` and `world`.
 
@@ -56,6 +57,10 @@ fn said(entry: &Entry) -> BTreeSet<Dot> {
     places.chain(entry.data.versions().iter().map(|version| version.dot)).collect()
 }
 
+fn is_of(content: &Content, digest: &Digest) -> bool {
+    matches!(content, Content::File(other, _) if other == digest)
+}
+
 impl Guard {
     /// The guard of a row, if its file is on the disk what the row says, and nothing else.
     fn of(index: &MemIndex, model: &Model, row: &SeenRow) -> Option<Guard> {
@@ -70,7 +75,10 @@ impl Guard {
             return None;
         }
         let entry = index.entry(row.entry)?.entry;
-        let ([place], [_]) = (entry.loc.versions(), entry.data.versions()) else { return None };
+        let ([place], [data]) = (entry.loc.versions(), entry.data.versions()) else { return None };
+        if !is_of(&data.value.content, &announced) {
+            return None;
+        }
         let (parent, name) = (place.value.parent, place.value.name.clone());
         let (known, paths) = (said(&entry), BTreeSet::from([path]));
         Some(Guard { announced, parent, name, known, inode, paths })
@@ -90,10 +98,7 @@ impl Guard {
             }
         }
         let contents = entry.data.versions().iter();
-        let is_announced = |content: &Content| match content {
-            Content::File(digest, _) => *digest == self.announced,
-            Content::Link(_) => false,
-        };
+        let is_announced = |content: &Content| is_of(content, &self.announced);
         let last = contents.max_by_key(|version| version.value.stamp)?;
         let other = Some(&last.value.content).filter(|content| !is_announced(content));
         other.map(|content| format!("is now {content:?}"))

@@ -8,7 +8,9 @@ impl World {
     pub fn lose_power(&mut self, node: usize) {
         self.fault("power loss");
         self.tell(|| format!("{node} loses its power"));
-        if self.is_running(node) {
+        // What is written while no program runs is known by its times alone.
+        let is_watched = self.is_running(node);
+        if is_watched {
             self.fall(node);
         }
         let others = self.contents_but_of(node);
@@ -20,7 +22,8 @@ impl World {
             disk.with(|model| self.town().announced.power_goes(node, index, model));
         }
         self.shaky.extend(self.nodes[node].disk.with(|model| checkers::shaky(model)));
-        let at = self.nodes[node].disk.with(|model| model.lose_power(&mut self.random));
+        let at =
+            self.nodes[node].disk.with(|model| model.lose_power(&mut self.random, !is_watched));
         self.nodes[node].disk.with(|model| {
             self.town().oracle.lost_power(node, model);
             checkers::durable::kept(node, model, root, &promised);

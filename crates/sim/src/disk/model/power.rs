@@ -63,8 +63,8 @@ pub(super) struct Journal {
     /// Since the last sync, oldest first, each with the number of its operation.
     undo: Vec<(u64, Undo)>,
     operation: u64,
-    /// Files whose bytes are not durable, with those that are.
-    bytes: BTreeMap<Inode, Arc<Vec<u8>>>,
+    /// Files whose bytes are not durable, with those that are, and their time of change.
+    bytes: BTreeMap<Inode, (Arc<Vec<u8>>, Timestamp)>,
     /// Files among them that a failed sync has marked clean: no later sync writes them, until
     /// somebody writes to them again.
     forgotten: BTreeSet<Inode>,
@@ -96,7 +96,7 @@ impl Model {
 
     pub(super) fn note_born(&mut self, inode: Inode) {
         self.journal.note(Undo::Born(inode));
-        self.journal.bytes.insert(inode, Arc::default());
+        self.journal.bytes.insert(inode, Default::default());
     }
 
     pub(super) fn note_gone(&mut self, inode: Inode, thing: Thing) {
@@ -107,7 +107,8 @@ impl Model {
 
     /// The bytes of a file are about to change.
     pub(super) fn note_bytes(&mut self, inode: Inode) -> Result<(), Errno> {
-        let durable = self.thing(inode)?.bytes.clone();
+        let thing = self.thing(inode)?;
+        let durable = (thing.bytes.clone(), thing.ctime);
         self.journal.bytes.entry(inode).or_insert(durable);
         self.journal.forgotten.remove(&inode);
         Ok(())
@@ -161,8 +162,10 @@ impl Model {
         }
     }
 
-    /// The power fails and comes back; nobody has anything open. Returns the time.
-    pub fn lose_power(&mut self, random: &mut Random) -> Timestamp {
+    /// The power fails and comes back; nobody has anything open. Returns the time. With
+    /// `only_dated`, other bytes come with another time: those that nobody could tell from what was
+    /// durable, but by reading all there is, do not reach the disk.
+    pub fn lose_power(&mut self, random: &mut Random, only_dated: bool) -> Timestamp {
         let journal = std::mem::take(&mut self.journal);
         self.journal.operation = journal.operation;
         let first = journal.undo.first().map_or(journal.operation, |(first, _)| first - 1);
@@ -176,15 +179,16 @@ impl Model {
         for (_, undo) in journal.undo.into_iter().rev().take_while(|(at, _)| *at > last) {
             self.undo(undo);
         }
-        for (inode, durable) in journal.bytes {
+        for (inode, (durable, then)) in journal.bytes {
             let Some(thing) = self.things.get_mut(&inode) else { continue };
             if thing.kind == FileKind::File {
                 let is_forgotten = journal.forgotten.contains(&inode);
-                thing.bytes = if is_forgotten && random.chance(500) {
-                    durable
+                let left = if is_forgotten && random.chance(500) {
+                    durable.clone()
                 } else {
                     left_of(&thing.bytes, &durable, random)
                 };
+                thing.bytes = if only_dated && thing.ctime == then { durable } else { left };
             }
         }
         self.journal = Journal { operation: self.journal.operation, ..Journal::default() };
