@@ -57,18 +57,13 @@ impl EntryId {
     }
 
     /// The id of the file that a loser of `of` becomes beside the winner: equal on all nodes.
-    /// `again` is the loser's origin where that id has become something else.
-    pub fn of_copy(of: EntryId, content: &Content, again: Option<Dot>) -> EntryId {
+    pub fn of_copy(of: EntryId, content: &Content) -> EntryId {
         let mut hasher = blake3::Hasher::new_derive_key("syncline conflict copy id v1");
         hasher.update(&of.0);
         match content {
             Content::File(digest, _) => hasher.update(&digest.0),
             Content::Link(target) => hasher.update(blake3::hash(target).as_bytes()),
         };
-        if let Some(dot) = again {
-            hasher.update(&dot.incarnation.0);
-            hasher.update(&dot.counter.to_le_bytes());
-        }
         let mut id = [0; 16];
         hasher.finalize_xof().fill(&mut id);
         EntryId(id)

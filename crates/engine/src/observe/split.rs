@@ -73,22 +73,13 @@ pub fn publish_copy(
     let (stored, lost) = contested(index, id, content)?;
     let at = stored.settled.clone()?;
     let of = bearer(index, &stored.entry, &lost);
-    let apart = broken(Mutant::CopiesApart).then_some(facts.meta.incarnation);
-    let apart = apart.map(|incarnation| Dot { incarnation, counter: 0 });
-    let derived = EntryId::of_copy(of, content, apart);
-    let there = index.entry(derived).filter(view::is_alive);
-    let holds = |there: &Stored| {
-        let whole = view::whole(index, &there.entry);
-        let holds = view::winner(&whole.data).is_some_and(|data| data.content == *content);
-        holds
-    };
-    let is_published = there.as_ref().is_some_and(holds);
+    let (copy, is_published) = copy_of(index, of, &lost);
     let dot = facts.mint();
     if !is_published {
-        // Somebody has made something else of an earlier copy of the same bytes.
-        let again = there.map(|_| EntryId::of_copy(of, content, Some(lost.stamp.dot)));
+        let apart = broken(Mutant::CopiesApart);
+        let apart = apart.then(|| EntryId::derive(of, stored.entry.kind, &at.name, Some(dot)));
         let copy = Copy {
-            id: again.unwrap_or(derived),
+            id: apart.unwrap_or(copy),
             kind: stored.entry.kind,
             parent: at.parent,
             name: name_beside(index, &lost, at.parent, &at.name),
@@ -101,6 +92,24 @@ pub fn publish_copy(
     }
     without(facts, index, stored, content, dot);
     Some(view::settled_path(index, id))
+}
+
+/// The file beside the winner that a loser of `of` becomes, and whether it has. It may come back to
+/// a file after that, when who had not heard of the conflict moves the file. Somebody may have
+/// written over the copy meanwhile: who had seen the loser there has given it up; to any other it
+/// has lost there, too, and is, or will be, the copy of that copy.
+fn copy_of(index: &dyn Index, of: EntryId, lost: &Data) -> (EntryId, bool) {
+    let mut id = EntryId::of_copy(of, &lost.content);
+    while let Some(there) = index.entry(id).filter(view::is_alive) {
+        let data = view::whole(index, &there.entry).data.clone();
+        let is_it = view::winner(&data).is_some_and(|data| data.content == lost.content);
+        let mut versions = data.versions().iter();
+        if is_it || versions.any(|version| version.value.base.contains(&lost.stamp.dot)) {
+            return (id, true);
+        }
+        id = EntryId::of_copy(id, &lost.content);
+    }
+    (id, false)
 }
 
 /// Writes a loser, or bytes that no version names, as a file of its own at a path that nobody has.
