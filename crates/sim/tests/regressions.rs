@@ -421,3 +421,27 @@ fn what_is_written_while_no_program_runs_is_known_by_its_time() {
                  100030-100041,100044-100199,200000-200199";
     ends_well_as(65178, words);
 }
+
+/// A user wrote over what the program had brought, removed it, and then closed it. The power
+/// brought the name back, with torn bytes: the checker, which allows what is left of a user's own
+/// file, took this one for the program's.
+#[test]
+fn what_had_no_name_when_it_was_closed_may_come_back_with_the_power_as_it_was_left() {
+    let words = "nodes=3 delay_ms=3 crowd=1 steps=37 before=8 meets=1 jumps=1 power=15 skip=0-49,\
+                 51-67,69-319,321-339,341-359,361-368,100000-100199,200000-200199";
+    ends_well_as(37597, words);
+}
+
+/// A directory was moved, and the power took that back, and a file in it. A user made the file anew
+/// before the program ran: the checker knew only where the directory had been when the power went.
+#[test]
+fn what_is_made_where_the_power_puts_a_directory_back_is_a_users() {
+    let words = "nodes=2 delay_ms=12 crowd=1 steps=25 between=60 lags=50 narrow=300 power=60 \
+                 skip=0-7,9-17,19-27,29,31-49,51-57,59,61-67,69-79,81-87,89-107,109-208,210-239,\
+                 241-359,361-369,100002,100006-100007,100013,100018-100019,100028,100030,\
+                 100039-100044,100046,100048,100050,100052,100054-100055,100057-100059,\
+                 100061-100064,100066,100068-100069,100072-100073,100075-100076,100080,\
+                 100087-100088,100091,100093,100095-100102,100105,100107-100128,100130-100199,\
+                 200000-200199 meets=0";
+    ends_well_as(37864, words);
+}

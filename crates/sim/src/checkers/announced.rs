@@ -12,7 +12,7 @@
 //! Told by the index's values and by disk/deeds alone. Kept by `users` and `world`.
 
 use crate::disk::deeds::{Deed, What};
-use crate::disk::model::{Inode, Model, TOP};
+use crate::disk::model::{Inode, Model, Spot, TOP};
 use crate::node::{number, Machine, ROOT_NAME};
 use engine::content::{Content, Digest};
 use engine::dot::Dot;
@@ -31,7 +31,9 @@ struct Guard {
     /// What had been said of its place and its content.
     known: BTreeSet<Dot>,
     inode: Inode,
-    /// Where it has been since, from the top of the disk.
+    /// The directory it was in, and under which name.
+    spot: Spot,
+    /// Where it has been since, from the top of the disk, and where that directory has.
     paths: BTreeSet<RelPath>,
 }
 
@@ -80,8 +82,9 @@ impl Guard {
             return None;
         }
         let (parent, name) = (place.value.parent, place.value.name.clone());
+        let spot = (model.find(TOP, &path.parent()?)?, path.name()?.clone());
         let (known, paths) = (said(&entry), BTreeSet::from([path]));
-        Some(Guard { announced, parent, name, known, inode, paths })
+        Some(Guard { announced, parent, name, known, inode, spot, paths })
     }
 
     fn is_at(&self, path: &RelPath) -> bool {
@@ -112,6 +115,16 @@ impl Announced {
             if let Some(guard) = Guard::of(index, model, row) {
                 self.guards.insert((node, row.entry), guard);
             }
+        }
+    }
+
+    /// It is back: a directory may be where it was before, and what a user makes in it there is as
+    /// good as made where the file was.
+    pub fn power_is_back(&mut self, node: usize, model: &Model) {
+        let own = self.guards.iter_mut().filter(|((at, _), _)| *at == node);
+        for (_, guard) in own {
+            let (dir, name) = &guard.spot;
+            guard.paths.extend(model.path_below(TOP, *dir).map(|dir| dir.join(name.clone())));
         }
     }
 

@@ -84,6 +84,10 @@ impl Oracle {
         let seen = if held.writers == 0 { held.seen.take() } else { held.seen.clone() };
         let (seen, before) = seen.unwrap_or((Versions::new(), held.digest));
         held.digest = digest;
+        if at.is_none() && digest != before && held.stands == Stands::Copy {
+            // Without a name it is nobody's; a power loss may bring it back, whole or torn.
+            held.stands = Stands::Nothing;
+        }
         if at.is_none() || digest == before && held.stands != Stands::Nothing {
             return;
         }

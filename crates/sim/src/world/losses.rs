@@ -26,6 +26,7 @@ impl World {
             self.nodes[node].disk.with(|model| model.lose_power(&mut self.random, !is_watched));
         self.nodes[node].disk.with(|model| {
             self.town().oracle.lost_power(node, model);
+            self.town().announced.power_is_back(node, model);
             checkers::durable::kept(node, model, root, &promised);
         });
         self.lock_again(node);
