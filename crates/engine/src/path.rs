@@ -131,6 +131,12 @@ impl RelPath {
         self.0.starts_with(&other.0)
     }
 
+    /// Where this is once what was at `from` is at `to`; `None` if it lies elsewhere.
+    pub fn carried(&self, from: &RelPath, to: &RelPath) -> Option<RelPath> {
+        let below = self.0.strip_prefix(from.names())?;
+        Some(RelPath([to.names(), below].concat()))
+    }
+
     /// The bytes joined by slashes; empty for the root.
     pub fn to_bytes(&self) -> Vec<u8> {
         self.0.iter().map(Name::as_bytes).collect::<Vec<_>>().join(&b'/')

@@ -137,9 +137,10 @@ impl Census {
         self.let_go.insert(digest);
     }
 
-    /// A power loss took what was not synced from a machine: what is no longer `here` is not owed
-    /// by it any more, and by nobody if no other machine has it, whoever wrote it.
-    pub fn lost_power(&mut self, node: usize, here: &BTreeSet<Digest>, others: &BTreeSet<Digest>) {
+    /// A power loss took what was not synced from a machine, or an older index what it knew: what is
+    /// no longer `here` is not owed by it any more, and by nobody if no other machine has it,
+    /// whoever wrote it.
+    pub fn lost(&mut self, node: usize, here: &BTreeSet<Digest>, others: &BTreeSet<Digest>) {
         let lost: Vec<Digest> =
             self.owed_by(node).filter(|digest| !here.contains(digest)).collect();
         self.gave_up.extend(lost.into_iter().map(|digest| (node, digest)));

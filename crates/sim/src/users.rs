@@ -224,7 +224,7 @@ impl Town {
     /// The machine of `node` has lost its power: its users begin anew, and owe nobody what is gone.
     pub fn lose_power(&mut self, node: usize, here: &BTreeSet<Digest>, others: &BTreeSet<Digest>) {
         self.seats[node].rests.clear();
-        self.census.lost_power(node, here, others);
+        self.census.lost(node, here, others);
     }
 
     /// Files that users of `node` have begun to write, and not ended.

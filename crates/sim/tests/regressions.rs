@@ -445,3 +445,30 @@ fn what_is_made_where_the_power_puts_a_directory_back_is_a_users() {
                  200000-200199 meets=0";
     ends_well_as(37864, words);
 }
+
+/// A content was fetched and not yet in place when its author lost it with the power; then the
+/// index that knew what it was fetched for was put back to an older copy. Nobody can tell any more
+/// what that was: the census went on asking for it.
+#[test]
+fn what_only_the_staging_of_an_index_put_back_has_is_nobodys() {
+    let words = "nodes=2 delay_ms=12 crowd=1 steps=19 meets=1 between=60 descriptors=1 stale=125 \
+                 denied=1 toolong=1 power=60 rollback=40 skip=1-9,11-17,19,21-58,60-87,89-108,\
+                 110-188,190-209,100002,100004,100006-100199,200002-200199";
+    ends_well_as(31844, words);
+}
+
+/// A file was moved just after it had been written and told of, and the power went before its new
+/// place was looked at: the others had been told that it was removed, and had let go of the only
+/// bytes. (`observe::observe`, `a_file_that_is_gone_before_it_was_durable_may_have_been_renamed`)
+#[test]
+fn a_file_just_written_that_is_gone_is_not_forgotten_before_its_new_place_was_looked_at() {
+    let words = "nodes=2 delay_ms=7 crowd=1 steps=11 meets=1 between=60 beside=1 descriptors=1 \
+                 stale=500 denied=500 toolong=1 power=60 skip=1-7,9,11-17,19,21-29,31-37,39,\
+                 41-47,49-57,59-67,69,71-77,79,81-87,89-108,100013,100034,100036-100037,100041,\
+                 100043,100046,100048-100049,100052-100053,100061,100064,100067-100068,100070,\
+                 100072,100078,100087,100089-100090,100093,100098,100103,100105,100112-100113,\
+                 100124,100129,100132-100135,100139,100142,100145-100146,100148,100150,\
+                 100154-100155,100159-100160,100162-100163,100168-100170,100173-100176,\
+                 100178-100199,200004-200005,200008,200015-200199";
+    ends_well_as(31844, words);
+}

@@ -521,16 +521,26 @@ impl Desk<'_> {
         self.pen.source = source;
     }
 
-    /// Whether a directory with something in it is gone: removed in no time, or renamed, which its
-    /// other end tells in a moment. As a deletion and a creation it would be a tree sent anew, and
-    /// what others edit in it meanwhile would bring the old one back.
+    /// Whether this may be one end of a rename, whose other end tells in a moment: a directory with
+    /// something in it that is gone was hardly removed in no time. As a deletion and a creation it
+    /// would be a tree sent anew, and what others edit in it meanwhile would bring the old one
+    /// back. Nor is a file let go of at once whose bytes no sync has made durable: others would
+    /// forget them, and if the power goes before the other end is seen, they are nowhere. Of several
+    /// names each has them.
     fn may_be_elsewhere(&self, row: &SeenRow) -> bool {
-        let has_rows = || !self.pen.index.seen_children(row.slot, None, 1).is_empty();
-        let is_renamed = self.pen.source == Source::Live && row.kind == Kind::Dir && has_rows();
-        if is_renamed {
-            reached("a directory is gone with all that is in it");
+        if self.pen.source != Source::Live {
+            return false;
         }
-        is_renamed
+        let has_rows = || !self.pen.index.seen_children(row.slot, None, 1).is_empty();
+        if row.kind == Kind::Dir && has_rows() {
+            reached("a directory is gone with all that is in it");
+            return true;
+        }
+        let handle = &row.fingerprint.handle;
+        let first = (handle.clone(), RelPath::root());
+        let is_found = || self.files.range(first..).next().is_some_and(|(at, _)| at == handle);
+        let is_one = row.kind == Kind::File && row.dots.body.is_none();
+        is_one && row.volatile.is_some() && !is_found()
     }
 
     /// Whether something has lost to what is at the row or below it. A deletion would take that

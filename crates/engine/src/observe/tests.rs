@@ -248,6 +248,7 @@ fn peer_write(entry: &mut Entry, counter: u64, letter: u8) {
 fn check(before: &[Look], now: &[Look], done: &[&str]) {
     let mut node = Node::new(Phase::Member);
     node.look(Source::Scan, before);
+    node.sync();
     assert_eq!(node.done(Source::Live, now), done);
     let present: Vec<Look> = now.iter().filter(|(_, found)| found.is_some()).cloned().collect();
     assert_eq!(node.done(Source::Scan, &present), [""; 0], "what was seen is known");

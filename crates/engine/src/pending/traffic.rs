@@ -79,9 +79,16 @@ impl Traffic {
         }
     }
 
-    /// A directory was renamed: looks that were owed at or found nothing below its old path are
-    /// owed below the new one.
+    /// Something was renamed: looks that were owed at or found nothing below its old path are owed
+    /// below the new one. What they say only together with others they say so there, too: of a
+    /// rename in a directory that we moved, the old end would be looked at before the new one.
     pub fn moved(&mut self, from: RelPath, to: RelPath, now_ms: u64) {
+        for group in &mut self.bound {
+            let there = group.iter().filter_map(|path| path.carried(&from, &to));
+            let there: Vec<RelPath> = there.collect();
+            self.deferred.extend(there.iter().cloned());
+            group.extend(there);
+        }
         let owed = self.trail.moved(from, to, now_ms, &self.deferred);
         self.deferred.extend(owed);
     }

@@ -97,8 +97,7 @@ impl Trail {
                     if !self.led.insert((path.clone(), *number)) {
                         continue;
                     }
-                    let names = to.names().iter().chain(&path.names()[here.names().len()..]);
-                    let now = RelPath::from_names(names.cloned().collect());
+                    let now = path.carried(&here, to).expect("it lies below");
                     let open = self.open.entry(now.clone());
                     let open = open.or_insert(Open { since_ms: now_ms, after: *number });
                     open.since_ms = now_ms;

@@ -24,6 +24,10 @@ impl World {
         self.fault("index put back");
         self.tell(|| format!("the index of {node} is put back"));
         self.nodes[node].put_back();
+        // It forgets what it was fetching: what only its staging has is nobody's from now on.
+        let here = self.nodes[node].disk.with(|model| checkers::left_of_users(model));
+        let others = self.contents_but_of(node);
+        self.town().census.lost(node, &here, &others);
         self.start(node);
     }
 

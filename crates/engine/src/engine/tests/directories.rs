@@ -149,7 +149,7 @@ fn no_row_is_left_without_its_directory() {
     let effects = b.turn([Input::Applied(vec![(next[0].id, Outcome::NotAsExpected)])]);
     assert_eq!(asked(&effects), ["d", "d/f"]);
     b.now.mono_ms += 10;
-    let gone = looks(Source::Live, &[("d", None), ("d/f", None)]);
+    let gone = looks(Source::Scan, &[("d", None), ("d/f", None)]);
     b.turn([Input::Observed(b.now.mono_ms + 1, gone)]);
     assert_eq!(b.index.seen_rows().count(), 1, "the root");
 }

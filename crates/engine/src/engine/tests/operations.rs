@@ -71,7 +71,7 @@ fn a_file_made_just_before_a_kill_and_deleted_since_does_not_come_back() {
     let created = a.write("file", b'1');
     b.hear(1, created);
     installed(&operations(b.turn([Input::Staged(vec![Digest([b'1'; 32])])])));
-    let deleted = a.look(Source::Live, "file", Found::Absent);
+    let deleted = a.look(Source::Scan, "file", Found::Absent);
     b.hear(1, deleted);
     let mut b = Side::open(2, b.index);
     a.turn([Input::PeerDown(node(2))]);

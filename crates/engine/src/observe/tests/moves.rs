@@ -3,7 +3,7 @@
 use super::{check, digest, dir, file, link, path, peer_write, theirs, Node};
 use crate::dot::Dot;
 use crate::index::{Index, Phase};
-use crate::observe::{classify, row_at, Batch, Circumstances, Found, Observation, Source};
+use crate::observe::{classify, row_at, Batch, Change, Circumstances, Found, Observation, Source};
 use crate::view;
 
 #[test]
@@ -152,6 +152,27 @@ fn a_directory_that_is_gone_with_all_that_is_in_it_may_have_been_renamed() {
     assert_eq!((seen.doubted, seen.done), (vec![path("d")], Vec::new()));
     let seen = node.look(Source::Live, &[("d", None), ("e", dir(1))]);
     assert_eq!(seen.moved, [(path("d"), path("e"))]);
+}
+
+// Story (simulator, seeds 31844 and 32989): a user moved a file that had just been written and told
+// of. Where it had been was looked at before where it went: it counted as removed, and everybody
+// forgot its content. Then the power took the move and the bytes, which nobody had any more.
+#[test]
+fn a_file_that_is_gone_before_it_was_durable_may_have_been_renamed() {
+    let tree = [("a", file(3, b'x'))];
+    let mut node = Node::new(Phase::Member);
+    node.look(Source::Scan, &tree);
+    let seen = node.look(Source::Live, &[("a", None)]);
+    assert_eq!((seen.doubted, seen.done), (vec![path("a")], Vec::new()));
+    let seen = node.look(Source::Live, &[("a", None), ("b", file(3, b'x'))]);
+    assert_eq!(seen.done, [(Change::Moved, path("b"), Some(path("a")))]);
+    node.sync();
+    let seen = node.look(Source::Live, &[("b", None)]);
+    assert_eq!(seen.done, [(Change::Removed, path("b"), None)], "its bytes come back with it");
+    // An editor's temporary file, renamed over what it was written for.
+    node.look(Source::Scan, &[("c", file(4, b'y')), ("c.tmp", file(5, b'z'))]);
+    let seen = node.look(Source::Live, &[("c", file(5, b'z')), ("c.tmp", None)]);
+    assert_eq!(seen.doubted, [], "it is seen where it went");
 }
 
 // Story (small worlds, seed 48235): a user moved a file over another, where a peer had moved the

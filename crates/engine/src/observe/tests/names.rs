@@ -243,6 +243,7 @@ fn who_removes_what_won_at_a_name_leaves_what_was_written_through_it() {
     peer_write(&mut entry, 5_000_000, b'z');
     node.arrives(entry.clone());
     installed(&mut node, "b", b'z');
+    node.sync();
     node.look(Source::Live, &[("b", None)]);
     let left = node.index.entry(entry.id).unwrap().entry;
     assert!(view::is_placed(&left), "the name stays");
