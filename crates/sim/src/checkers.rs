@@ -137,8 +137,8 @@ impl Census {
         self.let_go.insert(digest);
     }
 
-    /// A power loss took what was not synced from a machine, or an older index what it knew: what is
-    /// no longer `here` is not owed by it any more, and by nobody if no other machine has it,
+    /// A power loss took what was not synced from a machine, or an older index what it knew: what
+    /// is no longer `here` is not owed by it any more, and by nobody if no other machine has it,
     /// whoever wrote it.
     pub fn lost(&mut self, node: usize, here: &BTreeSet<Digest>, others: &BTreeSet<Digest>) {
         let lost: Vec<Digest> =

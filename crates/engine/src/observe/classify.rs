@@ -525,8 +525,8 @@ impl Desk<'_> {
     /// something in it that is gone was hardly removed in no time. As a deletion and a creation it
     /// would be a tree sent anew, and what others edit in it meanwhile would bring the old one
     /// back. Nor is a file let go of at once whose bytes no sync has made durable: others would
-    /// forget them, and if the power goes before the other end is seen, they are nowhere. Of several
-    /// names each has them.
+    /// forget them, and if the power goes before the other end is seen, they are nowhere. Of
+    /// several names each has them.
     fn may_be_elsewhere(&self, row: &SeenRow) -> bool {
         if self.pen.source != Source::Live {
             return false;
