@@ -8,6 +8,7 @@
 
 use crate::fs::{Fs, Lease, Stat};
 use engine::content::{Content, Digest};
+use engine::path::Name;
 use engine::proof::{broken, reached, Mutant};
 use std::io;
 
@@ -43,6 +44,25 @@ pub fn racy_ms(release: &str, volume_magic: u64) -> u64 {
     } else {
         RACY_MS
     }
+}
+
+/// Whether leases are granted on the filesystem of `dir`, a directory of ours: only where they are
+/// does reading prove anything. What cannot be tried is not granted.
+pub fn grants_leases<F: Fs>(fs: &F, dir: &F::Dir) -> bool {
+    let name = Name::new(b"lease").expect("a literal");
+    let tried = || {
+        if let Err(error) = fs.remove_own(dir, &name) {
+            if error.raw_os_error() != Some(libc::ENOENT) {
+                return Err(error);
+            }
+        }
+        // Closed at once: who has it open for writing gets no lease.
+        drop(fs.create(dir, &name)?);
+        let lease = fs.probe(&fs.open_file(dir, &name)?);
+        fs.remove_own(dir, &name)?;
+        Ok(lease)
+    };
+    tried().is_ok_and(|lease| lease == Lease::Free)
 }
 
 /// What is in a file.

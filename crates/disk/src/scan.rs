@@ -94,8 +94,8 @@ pub struct Eyes<'a, F: Fs> {
     pub racy_ms: u64,
     /// Threads besides the caller's that list, look and read; 0 does all in order in the caller's.
     pub workers: usize,
-    /// Whether a walk reads again what was read without proof, however long ago, though its
-    /// fingerprint is unchanged.
+    /// Whether a walk reads again all that was read without proof, though its fingerprint is
+    /// unchanged: see [`crate::hash::grants_leases`]. Else only what was read a moment ago.
     pub reread_soft: bool,
     /// Whether a walk reads again what is not known to be durable, though its fingerprint is
     /// unchanged: a power loss may have left the inode and not its bytes.

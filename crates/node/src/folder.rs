@@ -352,6 +352,7 @@ fn start(wish: Wish<'_>, parts: Parts) -> Result<Folder, FolderError> {
         root: root.clone(),
         ignore: tree.ignore.clone(),
         racy_ms,
+        leased: disk::hash::grants_leases(&*tree.fs, &place.dir),
         cache: cache.clone(),
         control: control.clone(),
         board: board.clone(),

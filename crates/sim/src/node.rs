@@ -12,6 +12,7 @@ use crate::disk::{Open, SimDisk};
 use crate::kernel::Queue;
 use disk::apply::Apply;
 use disk::fs::{Fs, On};
+use disk::hash::grants_leases;
 use disk::ignore::Ignore;
 use disk::root::mark::Mark;
 use disk::root::{noted, Door, Identity, Root, RootState};
@@ -98,6 +99,7 @@ pub struct Program {
     /// Hints that wait to be looked at.
     pub settle: Settle,
     racy_ms: u64,
+    leased: bool,
     /// A scan is to read again what a power loss may have undone.
     rereads: bool,
     cache: BTreeMap<Digest, Vec<u8>>,
@@ -199,6 +201,7 @@ impl Machine {
             root: look_at(&disk, &dir).map_err(failed)?,
             empty: first && names == 0,
         };
+        let leased = grants_leases(&disk, &state);
         let engine = FolderEngine::open(&mut self.index, opening);
         self.program = Some(Program {
             rereads: engine.lost_power(),
@@ -214,6 +217,7 @@ impl Machine {
             events: Queue::default(),
             settle: Settle::new(Options::default()),
             racy_ms,
+            leased,
             cache: BTreeMap::new(),
             wanted: BTreeMap::new(),
             halted: None,

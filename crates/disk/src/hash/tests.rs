@@ -1,7 +1,8 @@
 //! Real files that rest, grow, are written and are nearly new.
 
-use super::{racy_ms, Hashing, Reader, SMALL_BYTES_MAX};
+use super::{grants_leases, racy_ms, Hashing, Reader, SMALL_BYTES_MAX};
 use crate::fs::Fs;
+use crate::linux::tests::without::{without, Call};
 use crate::linux::Linux;
 use engine::content::{Content, Digest};
 use engine::path::Name;
@@ -127,4 +128,19 @@ fn timestamps_are_trusted_where_they_are_multigrain() {
     assert!(racy_ms("4.18.0-553.el8", ext4) > 0);
     assert!(racy_ms("6.13.0", other) > 0);
     assert!(racy_ms("unknown", ext4) > 0);
+}
+
+#[test]
+fn whether_leases_are_granted_is_tried_and_leaves_nothing() {
+    let granted = || {
+        let home = tempfile::tempdir().unwrap();
+        // Of a program that died while it tried.
+        std::fs::write(home.path().join("lease"), b"").unwrap();
+        let fs = Linux::new();
+        let granted = grants_leases(&fs, &fs.open_root(home.path()).unwrap());
+        assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
+        granted
+    };
+    assert!(granted());
+    without(&[Call::Leases], move || assert!(!granted()));
 }

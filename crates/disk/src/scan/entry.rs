@@ -186,9 +186,10 @@ impl<F: Fs, L: LastSeen> Walk<'_, F, L> {
         self.eyes.reread_volatile && row.is_some_and(|row| row.volatile.is_some())
     }
 
-    /// Whether an unchanged fingerprint is not enough. What was read without proof a moment ago may
-    /// have been changed since: who was told of that may have been cut off, or not have believed it
-    /// before he was.
+    /// Whether an unchanged fingerprint is not enough. What was read without proof may have been
+    /// changed since: who was told of that may have been cut off, or not have believed it before he
+    /// was, and events get lost. Where no reading proves anything, a walk would read all files each
+    /// time: there it is what was read a moment ago.
     fn doubts(&self, met: &Met<'_, F>) -> bool {
         let soft = met.row.as_ref().is_some_and(|row| row.soft);
         let is_file = met.stat.kind == FileKind::File;

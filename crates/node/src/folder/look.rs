@@ -64,6 +64,8 @@ pub struct Sight {
     pub ignore: Arc<Ignore>,
     /// See [`racy_ms`].
     pub racy_ms: u64,
+    /// See [`disk::hash::grants_leases`].
+    pub leased: bool,
     /// Small contents go here.
     pub cache: ContentCache,
     /// Observations go here.
@@ -84,7 +86,7 @@ impl Sight {
             ignore: &self.ignore,
             racy_ms: self.racy_ms,
             workers,
-            reread_soft: false,
+            reread_soft: self.leased,
             reread_volatile,
         }
     }

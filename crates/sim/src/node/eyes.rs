@@ -81,7 +81,7 @@ impl Program {
             ignore: &self.ignore,
             racy_ms: self.racy_ms,
             workers: 0,
-            reread_soft: false,
+            reread_soft: self.leased,
             reread_volatile,
         }
     }
