@@ -472,3 +472,14 @@ fn a_file_just_written_that_is_gone_is_not_forgotten_before_its_new_place_was_lo
                  100178-100199,200004-200005,200008,200015-200199";
     ends_well_as(31844, words);
 }
+
+/// A machine came back from a power loss and long absence, heard of a move and of a deletion that
+/// another had forgotten meanwhile, and said the place again under a dot of its own: the checker
+/// took the move for its own, made up from what the power had left.
+#[test]
+fn what_one_says_again_of_anothers_move_after_a_power_loss_is_anothers() {
+    let words = "nodes=4 delay_ms=3 crowd=1 steps=41 chain=1 between=5 away=10 power=100 \
+                 skip=0-89,91-127,129-148,150-219,221-229,231-237,239-408,100000-100003,\
+                 100005-100199,200000-200199 meets=0";
+    ends_well_as(1471, words);
+}

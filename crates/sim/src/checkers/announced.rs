@@ -53,10 +53,12 @@ fn from_top(index: &MemIndex, row: &SeenRow) -> Option<RelPath> {
     Some(path.names().iter().fold(root(), |dir, name| dir.join(name.clone())))
 }
 
-/// Who said something of a place or a content.
+/// Who said something of a place or a content, also where another says it again.
 fn said(entry: &Entry) -> BTreeSet<Dot> {
-    let places = entry.loc.versions().iter().map(|version| version.dot);
-    places.chain(entry.data.versions().iter().map(|version| version.dot)).collect()
+    let places = entry.loc.versions().iter().map(|version| [version.dot, version.value.stamp.dot]);
+    let contents = entry.data.versions().iter();
+    let contents = contents.map(|version| [version.dot, version.value.stamp.dot]);
+    places.chain(contents).flatten().collect()
 }
 
 fn is_of(content: &Content, digest: &Digest) -> bool {
