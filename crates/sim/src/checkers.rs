@@ -97,9 +97,14 @@ impl Census {
         self.begun.insert(node);
     }
 
-    /// A machine is a member: what users write there from now on is no import.
-    pub fn joins(&mut self, node: usize) {
-        self.joined.insert(node);
+    /// A machine is a member, or an older index that is none was put back there: what users write
+    /// while it is one is no import.
+    pub fn belongs(&mut self, node: usize, is_member: bool) {
+        if is_member {
+            self.joined.insert(node);
+        } else {
+            self.joined.remove(&node);
+        }
     }
 
     /// A user gave bytes another name: where the program runs that may be a member's word on that

@@ -483,3 +483,20 @@ fn what_one_says_again_of_anothers_move_after_a_power_loss_is_anothers() {
                  100005-100199,200000-200199 meets=0";
     ends_well_as(1471, words);
 }
+
+/// A user wrote a file after the node had become a member, where a look was still owed: it counted
+/// as what was there before (`engine`, `what_is_written_where_is_to_be_looked_again_is_a_members`).
+/// And one wrote where a machine had been put back to a copy from before it was a member: that the
+/// checker held for what a member wrote.
+#[test]
+fn what_wins_over_imports_was_written_by_a_member() {
+    let words = "nodes=3 delay_ms=60 crowd=8 steps=6 between=60 late=1 hostile=1 \
+                 skip=0-5,7,9-17,19-27,29-30,32,34,36-43,47,49-52,54-79,100000-100002,\
+                 100005-100018,100020-100023,100025,100027-100199,200000-200199";
+    ends_well_as(144, words);
+    let words = "nodes=3 delay_ms=60 crowd=8 steps=7 between=60 late=1 hostile=1 volumes=300 \
+                 skip=0-20,22-25,27,30-43,45-57,60-66,68-79,100000,100002-100003,\
+                 100006-100008,100010-100013,100015-100016,100018-100029,100031-100199,\
+                 200000-200199";
+    ends_well_as(144, words);
+}

@@ -3,7 +3,7 @@
 //! A part of `engine`, which hands it every [`super::Input::Observed`]. What a look means is
 //! `observe`'s; here is only when it can be believed.
 
-use super::{Effect, Event, FolderEngine, Happening};
+use super::{Effect, Event, FolderEngine, Happening, Now};
 use crate::entry::Kind;
 use crate::index::{Handle, Index, Phase, SeenRow};
 use crate::limits::{DOUBTS_MAX, DOUBT_MS, DOUBT_RETRY_MS};
@@ -44,10 +44,10 @@ pub(super) struct Doubts {
     /// Paths that were not judged the last time.
     unjudged: BTreeSet<RelPath>,
     /// What was found before this node was a member and is to be looked at again soon, and when: it
-    /// stays what was here before, whenever that look comes.
-    imported: BTreeMap<RelPath, u64>,
+    /// stays what was here before, whenever that look comes, but for what was changed since.
+    imported: BTreeMap<RelPath, Now>,
     /// What could not be read then: that may last, over restarts, too. Until when by the wall clock
-    /// its last change was before that; what is changed later is no more what was here before.
+    /// its last change was before that.
     unread: BTreeMap<RelPath, u64>,
     /// What could not be read the last time, and so has not been seen, at most [`DOUBTS_MAX`].
     unseen: BTreeSet<RelPath>,
@@ -233,7 +233,7 @@ impl FolderEngine {
     pub(super) fn put_off_import(&mut self, paths: &[RelPath]) {
         if self.facts.meta.phase == Phase::Importing {
             for path in paths.iter().filter(|path| !self.doubts.unread.contains_key(path)) {
-                self.doubts.imported.entry(path.clone()).or_insert(self.now.mono_ms);
+                self.doubts.imported.entry(path.clone()).or_insert(self.now);
             }
         }
     }
@@ -254,10 +254,7 @@ impl FolderEngine {
 
     /// Which of the paths, and of the directories above them, were found before this node was a
     /// member.
-    fn imports<'a>(
-        &self,
-        paths: impl Iterator<Item = &'a RelPath>,
-    ) -> BTreeMap<RelPath, Option<u64>> {
+    fn imports<'a>(&self, paths: impl Iterator<Item = &'a RelPath>) -> BTreeMap<RelPath, u64> {
         let Doubts { imported, unread, .. } = &self.doubts;
         let mut found = BTreeMap::new();
         if imported.is_empty() && unread.is_empty() {
@@ -267,10 +264,9 @@ impl FolderEngine {
             let mut above = Some(path.clone());
             while let Some(path) = above {
                 above = path.parent();
-                if imported.contains_key(&path) {
-                    found.insert(path, None);
-                } else if let Some(until_ms) = unread.get(&path) {
-                    found.insert(path, Some(*until_ms));
+                let until_ms = imported.get(&path).map(|found| found.wall_ms);
+                if let Some(until_ms) = until_ms.or_else(|| unread.get(&path).copied()) {
+                    found.insert(path, until_ms);
                 }
             }
         }
@@ -286,7 +282,7 @@ impl FolderEngine {
             return;
         }
         let horizon = self.now.mono_ms.saturating_sub(MEMORY_MS);
-        imported.retain(|_, found_ms| *found_ms >= horizon);
+        imported.retain(|_, found| found.mono_ms >= horizon);
         let awaited = seen.awaited.iter().map(|(path, _)| path);
         let made = seen.made.iter().map(|(path, _)| path);
         let open =

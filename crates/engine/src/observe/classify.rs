@@ -81,9 +81,9 @@ pub struct Circumstances {
     /// What operations under way are about to put on this disk, and where. It gets its row there:
     /// nothing else can be taken for it meanwhile, or one of the two would be without a row.
     pub coming: BTreeMap<EntryId, RelPath>,
-    /// What was found here, or in here, before this node was a member, and not judged then. If it
-    /// could not be read: until when, in unix milliseconds, its last change was before that.
-    pub imported: BTreeMap<RelPath, Option<u64>>,
+    /// What was found here, or in here, before this node was a member, and not judged then; and
+    /// until when, in unix milliseconds, its last change was before that.
+    pub imported: BTreeMap<RelPath, u64>,
 }
 
 /// The row of D at a path.

@@ -28,6 +28,7 @@ impl World {
         let here = self.nodes[node].disk.with(|model| checkers::left_of_users(model));
         let others = self.contents_but_of(node);
         self.town().census.lost(node, &here, &others);
+        self.count_members(node);
         self.start(node);
     }
 
@@ -62,6 +63,7 @@ impl World {
         self.fault(if with_index { "machine put back" } else { "disk put back" });
         self.tell(|| format!("{node} is put back, index: {with_index}, reboots: {reboots}"));
         self.nodes[node].put_copy_back(with_index);
+        self.count_members(node);
         // What somebody was writing when the copy was made is all that there is of it now.
         let there = self.nodes[node].disk.with(|model| checkers::shown(model));
         self.town().oracle.came_back(there);

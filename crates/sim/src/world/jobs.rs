@@ -123,6 +123,12 @@ impl World {
         }
     }
 
+    /// Whether a machine is a member, as its index says, which may be put back.
+    pub(super) fn count_members(&self, node: usize) {
+        let is_member = self.nodes[node].index.meta().phase == Phase::Member;
+        self.town().census.belongs(node, is_member);
+    }
+
     /// A machine has committed: what holds after every commit is checked.
     pub(super) fn committed(&mut self, node: usize) {
         let machine = &self.nodes[node];
@@ -132,9 +138,7 @@ impl World {
         let handle = |inode: Inode| Handle(inode.to_be_bytes().into());
         let knows = |inode: Inode| !machine.index.seen_handle(&handle(inode)).is_empty();
         self.town().oracle.heard(node, knows);
-        if machine.index.meta().phase == Phase::Member {
-            self.town().census.joins(node);
-        }
+        self.count_members(node);
         let is_left = |digest: &Digest| self.shown_or_kept_but_by(node).contains(digest);
         self.town().announced.committed(node, machine, is_left);
         self.order.turned(node, machine, self.now_ms);

@@ -29,7 +29,7 @@ fn imports() -> Rank {
 
 impl Desk<'_> {
     /// What an operation at the path is worth. That the root was put off says nothing of what is
-    /// in it.
+    /// in it. What was changed since is no more what was here before.
     pub(super) fn rank_at(&self, path: &RelPath, found: &Present) -> Rank {
         let imported = &self.under.imported;
         let changed_ms = found.attributes.mtime.unix_ms();
@@ -37,7 +37,7 @@ impl Desk<'_> {
         let mut above = Some(path.clone()).filter(|_| !imported.is_empty());
         while let Some(here) = above {
             let until = imported.get(&here).filter(|_| here == *path || !here.is_root());
-            if until.is_some_and(|until_ms| !until_ms.is_some_and(is_since)) {
+            if until.is_some_and(|until_ms| !is_since(*until_ms)) {
                 return imports();
             }
             above = here.parent();
