@@ -96,9 +96,11 @@ pub(super) fn place_of(index: &dyn Index, row: &SeenRow) -> Option<Place> {
     place_in(index, &index.seen(row.parent)?, row.name.as_ref()?)
 }
 
-/// Nobody makes the root: until its attributes are given, each has its own.
+/// Nobody makes the root: until who began the folder has given it attributes, each has its own.
+/// Others may tell of its time before that, when he does not know himself how his root looks.
 fn root(index: &dyn Index, entry: &Entry) -> Step {
-    let Some(row) = index.seen(ROOT_SLOT) else { return Step::InPlace };
+    let row = index.seen(ROOT_SLOT).filter(|_| !entry.mode.versions().is_empty());
+    let Some(row) = row else { return Step::InPlace };
     let desired = Desired { content: None, attributes: view::attributes(entry, &row.attributes) };
     attributes(index, None, entry, &row, &desired)
 }

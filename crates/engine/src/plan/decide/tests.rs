@@ -6,7 +6,7 @@ use super::{decide, Step, Wait};
 use crate::content::{Content, Digest};
 use crate::dot::{Dot, Incarnation};
 use crate::entry::{
-    Data, Entry, EntryId, Hlc, Kind, Location, Presence, Rank, Sight, Stamp, Stamped,
+    Data, Entry, EntryId, Hlc, Kind, Location, Presence, Rank, Sight, Stamp, Stamped, Timestamp,
 };
 use crate::index::{
     Attributes, Fingerprint, Handle, Index, MemIndex, Meta, Phase, SeenDots, SeenRow, Slot,
@@ -87,6 +87,13 @@ impl E {
         let value = Data { content, stamp, base: Vec::new(), body: None };
         let minted = value.mint().into();
         self.0.data.insert(Version { dot: stamp.dot, value, minted });
+        self
+    }
+
+    fn changed(mut self, time: u64) -> E {
+        let stamp = stamp(self.0.id.0[0], time);
+        let value = Stamped { stamp, value: Timestamp { seconds: 9, nanos: 0 } };
+        self.0.times.insert(Version { dot: stamp.dot, minted: value.mint().into(), value });
         self
     }
 
@@ -486,6 +493,11 @@ fn attributes_are_set_in_place_and_what_was_refused_is_not_asked_again() {
 fn the_root_keeps_what_nobody_has_given_it() {
     let bare = E(Entry::new(id(0), Kind::Dir));
     let mut world = World::of(&[], from_ref(&bare));
+    assert_eq!(world.say(&world.decide(id(0))), "in place");
+    // Seed 101332: who had begun it could not look at its root, and heard of its time from others.
+    // It was given that, and the mode and the owner of a row that told of nothing yet.
+    let bare = bare.changed(1);
+    world.put(from_ref(&bare));
     assert_eq!(world.say(&world.decide(id(0))), "in place");
     world.put(&[bare.mode(1, 0o700)]);
     assert_eq!(world.say(&world.decide(id(0))), "chmod . 700");
