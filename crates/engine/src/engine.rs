@@ -23,6 +23,7 @@ mod cause;
 mod durable;
 mod effect;
 mod forget;
+mod gone;
 mod input;
 mod lives;
 mod looks;

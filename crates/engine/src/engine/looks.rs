@@ -3,10 +3,11 @@
 //! A part of `engine`, which hands it every [`super::Input::Observed`]. What a look means is
 //! `observe`'s; here is only when it can be believed.
 
+use super::gone::Gone;
 use super::{Effect, Event, FolderEngine, Happening, Now};
 use crate::entry::Kind;
-use crate::index::{Handle, Index, Phase, SeenRow};
-use crate::limits::{DOUBTS_MAX, DOUBT_MS, DOUBT_RETRY_MS};
+use crate::index::{Handle, Index, Phase};
+use crate::limits::{DOUBTS_MAX, DOUBT_RETRY_MS};
 use crate::observe::{self, Batch, Circumstances, Found, Observation, Present, Seen, Source};
 use crate::path::RelPath;
 use crate::pending::Wake;
@@ -39,8 +40,8 @@ pub(super) struct Doubts {
     /// Directories that were seen to be others, or gone, in looks that did not count: what is in
     /// them says nothing before they are looked at again.
     replaced: BTreeSet<RelPath>,
-    /// Contested entries that are gone.
-    gone: BTreeMap<RelPath, Gone>,
+    /// What is gone, and not believed to be yet.
+    pub(super) gone: BTreeMap<RelPath, Gone>,
     /// Paths that were not judged the last time.
     unjudged: BTreeSet<RelPath>,
     /// What was found before this node was a member and is to be looked at again soon, and when: it
@@ -58,34 +59,6 @@ pub(super) struct Doubts {
     /// After a power loss, or in an older copy of the tree: looks were asked for since a scan
     /// ended. What they show is what the power left, or of the copy, too.
     pub(super) owes_undone: bool,
-}
-
-#[derive(Clone, Debug)]
-struct Gone {
-    /// What is gone, as it was last seen.
-    row: SeenRow,
-    /// How it was noticed first.
-    source: Source,
-    /// A look that begins now or later is believed.
-    believed_ms: u64,
-    /// When the next look is asked for.
-    ask_ms: u64,
-}
-
-impl Gone {
-    /// Where it was last seen by now: its directory may have been renamed. `None`: something else
-    /// was seen there since, or itself elsewhere, or it was deleted.
-    fn path(&self, index: &dyn Index) -> Option<RelPath> {
-        let row = index.seen(self.row.slot)?;
-        let is_same = (row.parent, &row.name) == (self.row.parent, &self.row.name)
-            && row.fingerprint.handle == self.row.fingerprint.handle;
-        is_same.then(|| observe::path_of(index, row.slot))?
-    }
-
-    /// Whether it is still what was last seen at the path.
-    fn is_at(&self, index: &dyn Index, path: &RelPath) -> bool {
-        self.path(index).as_ref() == Some(path)
-    }
 }
 
 /// How long it is remembered that a directory lost its row, in milliseconds: longer than any look
@@ -368,6 +341,7 @@ impl FolderEngine {
             older: self.older,
             epoch: self.epoch,
             gone: BTreeMap::new(),
+            aside: self.aside(index, batch.looks.iter().map(|look| &look.path)),
             judge: std::mem::take(&mut self.doubts.unjudged),
             coming: self.pending.coming(),
             imported: self.imports(batch.looks.iter().map(|look| &look.path)),
@@ -387,23 +361,6 @@ impl FolderEngine {
         under
     }
 
-    /// Whether a row, or a directory above it, was seen to be gone, which is not believed yet. What
-    /// arrives meanwhile is not on this disk, though the row may hold the very same.
-    pub(super) fn is_doubted(&self, index: &dyn Index, row: &SeenRow) -> bool {
-        if self.doubts.gone.is_empty() {
-            return false;
-        }
-        let Some(path) = observe::path_of(index, row.slot) else { return false };
-        let mut above = Some(path);
-        while let Some(here) = above {
-            if self.doubts.gone.get(&here).is_some_and(|gone| gone.is_at(index, &here)) {
-                return true;
-            }
-            above = here.parent();
-        }
-        false
-    }
-
     /// Remembers what cannot be believed yet, and asks for what was not looked at.
     fn doubt(
         &mut self,
@@ -412,19 +369,7 @@ impl FolderEngine {
         looked: &[RelPath],
         seen: &Seen,
     ) {
-        let doubted: BTreeSet<&RelPath> = seen.doubted.iter().collect();
-        for path in looked.iter().filter(|path| !doubted.contains(path)) {
-            self.doubts.gone.remove(path);
-        }
-        let ask_ms = self.now.mono_ms + DOUBT_MS;
-        for path in &seen.doubted {
-            let Some(row) = observe::row_at(index, path) else { continue };
-            if self.doubts.gone.get(path).is_some_and(|gone| gone.is_at(index, path)) {
-                continue;
-            }
-            let gone = Gone { row, source, believed_ms: ask_ms, ask_ms };
-            self.doubts.gone.insert(path.clone(), gone);
-        }
+        self.doubt_gone(index, source, looked, seen);
         self.doubts.unjudged.extend(seen.unjudged.iter().cloned());
         let unseen = |(_, handle): &&(RelPath, Handle)| self.doubts.was_known(handle, began_ms);
         let unseen = seen.made.iter().filter(unseen).chain(&seen.strange);
@@ -512,19 +457,6 @@ impl FolderEngine {
         }
         let renamed = std::mem::take(&mut self.doubts.renamed);
         self.doubts.inside.extend(renamed.into_iter().map(|handle| (handle, now_ms)));
-    }
-
-    /// What is gone is followed where its directory goes. Of what has no row any more, or another,
-    /// there is nothing left to believe.
-    fn follow_gone(&mut self, index: &dyn Index) {
-        let left = self.doubts.gone.iter().filter(|(path, gone)| !gone.is_at(index, path));
-        let left: Vec<RelPath> = left.map(|(path, _)| path.clone()).collect();
-        for path in left {
-            let Some(gone) = self.doubts.gone.remove(&path) else { continue };
-            if let Some(path) = gone.path(index) {
-                self.doubts.gone.insert(path, gone);
-            }
-        }
     }
 
     /// Asks for looks at what was gone and is now to be believed.

@@ -15,6 +15,7 @@ use crate::view::{self, Shown};
 use std::collections::{BTreeMap, BTreeSet};
 
 mod aftermath;
+mod aside;
 mod imports;
 mod mend;
 mod names;
@@ -52,8 +53,10 @@ pub struct Seen {
     pub strange: Vec<(RelPath, Handle)>,
     /// Directories that lost theirs.
     pub dropped: Vec<Handle>,
-    /// What lost to it is in the conflict store and would go with it: not deleted yet.
+    /// It is gone, and may be elsewhere, or what lost to it would go with it: not deleted yet.
     pub doubted: Vec<RelPath>,
+    /// Looks below such names, which say nothing before those are judged.
+    pub below: Vec<RelPath>,
     /// What is there was last seen at a place that was not looked at with it: not judged.
     pub unjudged: Vec<RelPath>,
     /// What is there may be what an operation is about to put elsewhere, and where that is: not
@@ -76,6 +79,8 @@ pub struct Circumstances {
     /// Paths that were gone before already, long enough ago to be believed now, and how that was
     /// noticed.
     pub gone: BTreeMap<RelPath, Source>,
+    /// Directories above what was looked at that may have been put aside: not judged yet.
+    pub aside: BTreeSet<RelPath>,
     /// Paths that were not judged before and have to be now.
     pub judge: BTreeSet<RelPath>,
     /// What operations under way are about to put on this disk, and where. It gets its row there:
@@ -148,6 +153,7 @@ pub fn classify(
     desk.files = present.iter().filter_map(handle).collect();
     desk.leave_unjudged(&mut present, &absent, &looked);
     desk.move_known(&present, &absent);
+    desk.leave_aside(&mut present, &mut absent, &mut unread);
     for (path, found) in unread {
         desk.unread(path, found);
     }

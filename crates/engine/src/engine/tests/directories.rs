@@ -7,6 +7,7 @@ use super::{
 use crate::content::{Content, Digest};
 use crate::engine::{Effect, Input};
 use crate::entry::{Kind, Timestamp};
+use crate::limits::DOUBT_MS;
 use crate::message::Message;
 use crate::observe::{self, Batch, Found, Observation, Present, Source, Stray};
 use crate::path::RelPath;
@@ -130,6 +131,27 @@ fn what_was_moved_is_written_down_where_its_directory_is_by_now() {
     assert!(observe::row_at(&b.index, &at).is_some(), "{:?}", b.index);
 }
 
+// What was told of below a name that another thing took is looked at when that has been judged.
+#[test]
+fn below_a_directory_that_may_have_been_put_aside_nothing_is_judged_before_it() {
+    let mut side = Side::new(1);
+    side.look(Source::Live, "d", Found::Present(present(Kind::Dir, 4, None)));
+    side.look(Source::Live, "d/f", Found::Present(present(Kind::File, 9, Some(b'1'))));
+    let other = || Found::Present(present(Kind::File, 7, Some(b'2')));
+    side.now.mono_ms += 10;
+    let minted = side.engine.meta().counter;
+    side.look(Source::Live, "d", other());
+    side.look(Source::Live, "d/f", Found::Absent);
+    assert_eq!(side.engine.meta().counter, minted, "it may be elsewhere");
+    side.now.mono_ms += DOUBT_MS;
+    assert_eq!(asked(&side.turn([Input::Tick])), ["d"]);
+    let found = vec![Observation { path: RelPath::parse(b"d").expect("a path"), found: other() }];
+    let batch = Batch { source: Source::Live, looks: found };
+    let effects = side.turn([Input::Observed(side.now.mono_ms + 1, batch)]);
+    assert_eq!(asked(&effects), ["d/f"], "now it can be judged");
+    assert_eq!(side.index.seen_rows().count(), 2, "the root, and what is there now");
+}
+
 // Story (simulator, seed 1294): a file was put into a directory that was being removed, and a user
 // removed it before that was. The directory's row went, and the file's stayed without a path.
 #[test]
@@ -203,7 +225,7 @@ fn a_directory_that_is_replaced_takes_along_what_was_put_off_below_it() {
     side.now.mono_ms += 10;
     let other = Some(present(Kind::File, 8, Some(b'2')));
     let moved = [("d", other), ("d/e/f", None), ("f", file)];
-    let effects = side.turn([Input::Observed(side.now.mono_ms + 1, looks(Source::Live, &moved))]);
+    let effects = side.turn([Input::Observed(side.now.mono_ms + 1, looks(Source::Scan, &moved))]);
     assert_eq!(asked(&effects), [""; 0]);
     assert!(!side.engine.has_deferred_looks());
 }
