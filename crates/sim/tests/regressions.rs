@@ -500,3 +500,18 @@ fn what_wins_over_imports_was_written_by_a_member() {
                  200000-200199";
     ends_well_as(144, words);
 }
+
+/// A directory was renamed and a symlink put in its place, and the power went before the new name
+/// was looked at: the others had been told that all of the tree was removed. (`observe::observe`,
+/// `a_directory_in_whose_place_something_else_is_may_have_been_renamed`)
+#[test]
+fn what_is_below_a_directory_that_was_put_aside_is_not_forgotten_at_once() {
+    let words = "nodes=4 delay_ms=12 crowd=3 steps=11 meets=1 between=20 lags=50 narrow=300 \
+                 kills=80 away=30 hostile=200 power=60 skip=0,2-7,9,13-17,19-20,22-27,29-30,\
+                 33-47,52-58,61,63-67,71-78,80-90,92-97,100-109,100000,100003-100004,100007,\
+                 100011-100012,100022,100024-100025,100040,100045-100046,100053,100060,\
+                 100064-100065,100067,100073,100075-100076,100078,100080,100084,100087-100089,\
+                 100092,100096-100098,100101,100108,100113,100118,100123-100124,100128,\
+                 100130-100132,100134-100199,200000-200199";
+    ends_well_as(5759, words);
+}
