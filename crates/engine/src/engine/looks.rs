@@ -260,7 +260,7 @@ impl FolderEngine {
         let made = seen.made.iter().map(|(path, _)| path);
         let open =
             seen.again.iter().chain(&seen.busy).chain(&seen.unjudged).chain(awaited).chain(made);
-        let open: BTreeSet<&RelPath> = open.chain(&seen.unread).collect();
+        let open: BTreeSet<&RelPath> = open.chain(&seen.unread).chain(&seen.below).collect();
         for path in looked.iter().filter(|path| !open.contains(path)) {
             imported.remove(path);
             if unread.remove(path).is_some() {
