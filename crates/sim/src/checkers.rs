@@ -287,7 +287,7 @@ fn inode(model: &Model, path: &[&[u8]]) -> Option<Inode> {
 /// Whether a name is one that only the program makes.
 fn is_ours(name: &Name) -> bool {
     let text = String::from_utf8_lossy(name.as_bytes());
-    let prefixes = ["swap-", "aside-", "parked-", ".syncline", "cookie-"];
+    let prefixes = ["swap-", "aside-", "parked-", "released-", ".syncline", "cookie-"];
     begins_with_digest(name)
         || text.ends_with(".part")
         || prefixes.iter().any(|p| text.starts_with(p))

@@ -383,7 +383,7 @@ impl<F: Fs> Apply<F> {
     fn release(&mut self, digest: &Digest, of: &RelPath, job: &Job<F>) -> Result<Outcome, Stop> {
         let failed = |error: io::Error| stop("release a content of", of, &error);
         let number = job.number.expect("releases are numbered");
-        let aside = self.aside(left::ASIDE, number);
+        let aside = self.aside(left::RELEASED, number);
         match self.kept.take(digest, aside.at()) {
             Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {
                 return Ok(done(Vec::new()));

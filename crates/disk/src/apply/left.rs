@@ -22,6 +22,8 @@ pub(super) const SWAP: &str = "swap";
 pub(super) const ASIDE: &str = "aside";
 /// What was shown in the tree for an instant and taken back.
 pub(super) const PARKED: &str = "parked";
+/// What was in the conflict store, and is not wanted there any more: never what a user has open.
+pub(super) const RELEASED: &str = "released";
 /// What attributes are tried out on; never anybody's bytes.
 pub(super) const SCRATCH: &str = "scratch";
 
@@ -73,7 +75,7 @@ fn parse(name: &Name) -> Option<(&str, u64, Option<Digest>)> {
         Some((number, digest)) => (number, Some(parse_digest(digest.as_bytes())?)),
         None => (rest, None),
     };
-    let ours = [DRESSED, SWAP, ASIDE, PARKED].contains(&prefix);
+    let ours = [DRESSED, SWAP, ASIDE, PARKED, RELEASED].contains(&prefix);
     Some((prefix, number.parse().ok()?, digest)).filter(|_| ours)
 }
 
@@ -175,6 +177,11 @@ impl<F: Fs> Apply<F> {
         };
         if matches!(parse(&left.name), Some((DRESSED, ..))) {
             return self.undress(left, &stat).map(|()| true);
+        }
+        if matches!(parse(&left.name), Some((RELEASED, ..))) {
+            // Whole, or torn by a power loss: the tree has not shown it.
+            self.trash.retire(at, left.number)?;
+            return Ok(true);
         }
         match stat.kind {
             FileKind::File => {}

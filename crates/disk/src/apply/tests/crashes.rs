@@ -66,6 +66,19 @@ pub(super) fn what_a_power_loss_leaves_of_prepared_content_is_no_users() {
     assert!(bed.kept_bytes().is_empty() && bed.apply.strays().is_empty());
 }
 
+/// Story (simulator, seed 7779): a loser was on its way from the conflict store to the trash when
+/// the power went, which tore it. The next start took that for a user's bytes, and showed it.
+#[test]
+fn what_was_on_its_way_from_the_conflict_store_is_no_news() {
+    let bed = bed();
+    std::fs::write(bed.state.join("stage/released-7"), b"torn").unwrap();
+    let mut bed = bed.reopen();
+    assert!(bed.staging().is_empty() && bed.kept_bytes().is_empty());
+    assert!(bed.apply.strays().is_empty(), "the tree has not shown it");
+    let all = std::fs::read_dir(bed.state.join("trash")).unwrap();
+    assert!(all.into_iter().any(|one| std::fs::read(one.unwrap().path()).unwrap() == b"torn"));
+}
+
 #[test]
 pub(super) fn after_the_exchange_the_displaced_file_is_certified_by_its_hash_and_retired() {
     for step in [Step::Swapped, Step::Verified] {
