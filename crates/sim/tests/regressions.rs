@@ -515,3 +515,12 @@ fn what_is_below_a_directory_that_was_put_aside_is_not_forgotten_at_once() {
                  100130-100132,100134-100199,200000-200199";
     ends_well_as(5759, words);
 }
+
+/// A file that a disk showed already was to be one with its other names, and had been said again by
+/// two: the checker of order took what the second said for something new.
+#[test]
+fn what_two_have_said_again_is_not_new_where_it_is_shown() {
+    let words = "nodes=4 delay_ms=12 crowd=8 steps=38 meets=0 reuse=40 links=250 between=20 \
+                 coarse=1 beside=1 prefer=2 skew=400 descriptors=100 stale=20 maps=50";
+    ends_well_as(1117, words);
+}

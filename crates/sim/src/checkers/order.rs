@@ -8,7 +8,7 @@
 
 use crate::node::Machine;
 use engine::dot::Dot;
-use engine::entry::{Data, Entry, EntryId, Kind, Presence, ROOT};
+use engine::entry::{Data, Entry, EntryId, Kind, Presence, Stamp, ROOT};
 use engine::index::{Index, MemIndex, SeenRow, ROOT_SLOT};
 use engine::limits::BARRIER_MS_MAX;
 use engine::plan::{Act, Expected, Operation, Place};
@@ -50,18 +50,21 @@ fn brings(index: &MemIndex, act: &Act) -> Option<(EntryId, Vec<Dot>)> {
     let entry = index.entry(row.entry)?.entry;
     let named = newest(&entry)?;
     let body = named.value.body.and_then(|body| index.entry(body)).map(|stored| stored.entry);
-    let Some(held) = body.as_ref().and_then(newest) else {
+    let Some((body, held)) = body.as_ref().and_then(|body| Some((body, newest(body)?))) else {
         return Some((row.entry, vec![named.value.stamp.dot]));
     };
     let shown = row.dots.body.iter().flat_map(|body| &body.shown).chain(&row.dots.shown);
     let shown: BTreeSet<Dot> = shown.copied().collect();
-    // Who passes on what somebody wrote gives it a dot of his own, and the disk shows it already.
-    let is_new = |version: &&Version<Data>| {
-        let dots = [version.dot, version.value.stamp.dot];
-        dots.iter().all(|dot| !shown.contains(dot))
+    // Who passes on what somebody wrote gives it a dot of his own, and the disk shows it already,
+    // as he or as another said it.
+    let is_new = |of: &Entry, stamp: Stamp| {
+        let same = of.data.versions().iter().filter(|version| version.value.stamp == stamp);
+        let mut dots = same.map(|version| version.dot).chain([stamp.dot]);
+        dots.all(|dot| !shown.contains(&dot))
     };
-    let new = [named, held].into_iter().filter(is_new);
-    Some((row.entry, new.map(|version| version.value.stamp.dot).collect()))
+    let said = [(&entry, named.value.stamp), (body, held.value.stamp)];
+    let new = said.into_iter().filter(|(of, stamp)| is_new(of, *stamp));
+    Some((row.entry, new.map(|(_, stamp)| stamp.dot).collect()))
 }
 
 /// What is shown: what a sibling names as replaced is not, however strong it is.
