@@ -340,7 +340,11 @@ impl Pen<'_> {
         let names = self.index.names_of(seen.id).into_iter().filter_map(|id| self.index.entry(id));
         let names =
             names.filter(|stored| view::is_alive(stored) && !broken(Mutant::AnyNameTakesAll));
-        let names: Vec<Entry> = names.map(|stored| stored.entry).collect();
+        let mut names: Vec<Entry> = names.map(|stored| stored.entry).collect();
+        let is_left = is_left_behind(row, seen, &borne.entry, &names);
+        if is_left {
+            names.extend(self.unaware(row, seen, &borne.entry, &names));
+        }
         // Also who has become something else, and still is one here.
         let is_name = |entry: &&Entry| {
             let here = self.index.seen_of(entry.id).filter(|here| here.slot != row.slot);
@@ -348,7 +352,10 @@ impl Pen<'_> {
                 || here.is_some_and(|here| is_name_of(&here, Some(seen.id)))
         };
         if names.iter().any(|entry| is_name(&entry)) {
-            return self.pass_on(row, seen, &borne.entry, &names, end.stamp);
+            if is_left {
+                self.pass_on(row, seen, &names, end.stamp);
+            }
+            return;
         }
         let dot = end.stamp.dot;
         let is_held = |dot: &&Dot| names.iter().any(|entry| entry.data.get(**dot).is_some());
@@ -359,31 +366,32 @@ impl Pen<'_> {
         self.put(borne.entry, borne.context, dot);
     }
 
+    /// What this disk shows as names of a body beside the row, and others have made something else
+    /// having seen nothing of what that shows; it is not here yet. Without those that are `known`.
+    fn unaware(&self, row: &SeenRow, seen: &BodyDots, body: &Entry, known: &[Entry]) -> Vec<Entry> {
+        let rows = self.index.seen_handle(&row.fingerprint.handle).into_iter();
+        let names = rows.filter(|here| here.slot != row.slot && is_name_of(here, Some(seen.id)));
+        let new = names.filter(|here| known.iter().all(|entry| entry.id != here.entry));
+        let stored = new.filter_map(|here| self.index.entry(here.entry)).filter(view::is_alive);
+        let writer = |dot: &Dot| body.data.get(*dot).map_or(*dot, |data| data.value.stamp.dot);
+        let shown: Vec<Dot> = seen.shown.iter().map(writer).collect();
+        let is_aware = |entry: &Entry| {
+            let mut versions = entry.data.versions().iter();
+            versions.any(|version| shown.iter().any(|dot| version.value.base.contains(dot)))
+        };
+        stored.map(|stored| stored.entry).filter(|entry| !is_aware(entry)).collect()
+    }
+
     /// Who wrote through a name has asserted that one. When it goes, another that this disk shows
     /// is asserted in its place: who removes that, and knows nothing of what was written, must not
     /// leave it without a name.
-    fn pass_on(
-        &mut self,
-        row: &SeenRow,
-        seen: &BodyDots,
-        body: &Entry,
-        names: &[Entry],
-        stamp: Stamp,
-    ) {
-        let asserted = |entry: &Entry, dot: &Dot| entry.loc.get(*dot).is_some();
-        let said = seen.shown.iter().filter(|dot| body.data.get(**dot).is_some());
-        let mut lost = said
-            .filter(|dot| row.dots.loc.contains(dot))
-            .filter(|dot| !names.iter().any(|entry| asserted(entry, dot)));
-        if lost.next().is_none() {
-            return;
-        }
+    fn pass_on(&mut self, row: &SeenRow, seen: &BodyDots, names: &[Entry], stamp: Stamp) {
         let rows = names.iter().filter_map(|entry| Some((entry, self.index.seen_of(entry.id)?)));
-        let mut here = rows.filter(|(entry, here)| {
-            let is_name = is_name_of(here, Some(seen.id));
-            here.slot != row.slot && is_name && view::shows(entry) == Some(seen.id)
-        });
-        let Some((entry, mut next)) = here.next() else { return };
+        let here =
+            rows.filter(|(_, here)| here.slot != row.slot && is_name_of(here, Some(seen.id)));
+        // What others have made of a name meanwhile is in conflict with this.
+        let first = here.min_by_key(|(entry, _)| (view::shows(entry) != Some(seen.id), entry.id));
+        let Some((entry, mut next)) = first else { return };
         let mut entry = entry.clone();
         let context = self.index.entry(entry.id).and_then(|stored| stored.context);
         let mut dots = next.dots.clone();
@@ -397,6 +405,13 @@ impl Pen<'_> {
         self.share(&next);
         self.put(entry, context, stamp.dot);
     }
+}
+
+/// Whether what a body shows was written through the row, and no other of these names says it.
+fn is_left_behind(row: &SeenRow, seen: &BodyDots, body: &Entry, names: &[Entry]) -> bool {
+    let is_said = |dot: &Dot| names.iter().any(|entry| entry.loc.get(*dot).is_some());
+    let held = seen.shown.iter().filter(|dot| body.data.get(**dot).is_some());
+    held.filter(|dot| row.dots.loc.contains(dot)).any(|dot| !is_said(dot))
 }
 
 /// Publishes bytes that an operation displaced and nobody had seen: an edit of what this disk

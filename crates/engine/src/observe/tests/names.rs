@@ -251,6 +251,33 @@ fn who_removes_what_won_at_a_name_leaves_what_was_written_through_it() {
     assert_eq!(view::shows(&left), view::shows(&node.entry_at("a")));
 }
 
+// Story (simulator, `links=250`, seed 699): the same, and the other had replaced `a` having seen
+// nothing of what was written: no version said any more that `a` was a name of that file. It was
+// shown there, and nowhere when the place was given to what it was replaced by.
+#[test]
+fn what_is_still_shown_at_a_name_that_others_replaced_is_left_to_that_if_they_had_not_seen_it() {
+    for has_seen in [false, true] {
+        let mut node = with_names(&["a", "b"]);
+        node.look(Source::Live, &[("b", file(1, b'y'))]);
+        let written = node.entry_at("b").data.versions()[0].dot;
+        let mut entry = node.entry_at("a");
+        let seen: Vec<Dot> = entry.data.dots().collect();
+        entry.data.supersede(&seen);
+        let (stamp, base) = (theirs(5_000_000), has_seen.then_some(written).into_iter().collect());
+        let data = Data { content: digest(b'z'), stamp, base, body: None };
+        entry.data.insert(Version { dot: stamp.dot, minted: data.mint().into(), value: data });
+        node.arrives(entry.clone());
+        node.look(Source::Live, &[("b", None)]);
+        let left = node.index.entry(entry.id).unwrap().entry;
+        let shown = view::winner(&left.data).map(|data| data.content.clone());
+        let lost = view::losers(&node.index, &left).into_iter().map(|data| data.content);
+        let mut all: Vec<Content> = shown.into_iter().chain(lost).collect();
+        all.sort();
+        let kept = [digest(b'y'), digest(b'z')];
+        assert_eq!(all, kept[usize::from(has_seen)..], "{has_seen}");
+    }
+}
+
 // Story (simulator, `links=250`, seed 1): the names of a file had got new content, all but one
 // whose place was to show another file by then. A user set the time of what was still there: all
 // nodes set that on the file, but for the one where it was done, which had written it down as seen.
