@@ -357,7 +357,8 @@ pub(super) fn returns(
     let is_over = !facts.frontier.is_within(known)
         || is_forgotten(facts, elsewhere, ours)
         || ends(theirs).any(|end| before.contains(end) && is_missing(end));
-    is_put && !view::is_placed(ours) && is_over
+    let is_gone = !view::is_placed(ours);
+    (is_put || is_written && ours.data.is_empty()) && is_gone && is_over
 }
 
 /// Somebody may have forgotten more than was known: what rose over that is to be said again.

@@ -533,6 +533,17 @@ fn only_what_was_forgotten_and_is_put_somewhere_anew_comes_back() {
     assert!(!back(&remembered, &before, &gone, &theirs), "nobody has forgotten that");
     assert!(returns(&remembered, &all, &before, &gone, (&theirs, &nobody)), "others may have");
     assert!(!returns(&remembered, &before, &before, &gone, (&theirs, &nobody)), "not all of it");
+    // Story (simulator, seed 42725): of what names show nothing was left but its end where others
+    // had forgotten that, too, when somebody made it anew. It has no place to be put to: who held
+    // the end held the old attributes beside the new, and those who had forgotten it did not.
+    let end = Entry { data: Default::default(), ..gone.clone() };
+    let made_anew = bearer(&edited);
+    assert!(returns(&remembered, &all, &before, &end, (&made_anew, &nobody)));
+    assert!(!returns(&remembered, &before, &before, &end, (&made_anew, &nobody)));
+    assert!(
+        !returns(&remembered, &all, &before, &bearer(&made), (&made_anew, &nobody)),
+        "it is here"
+    );
 }
 
 // Story (simulator, seeds 1011 and 5738): a file was deleted while one was away that had never
