@@ -22,6 +22,7 @@ mod joining;
 mod missing;
 mod offences;
 mod pull;
+mod returns;
 mod stream;
 mod walk;
 
