@@ -524,3 +524,17 @@ fn what_two_have_said_again_is_not_new_where_it_is_shown() {
                  coarse=1 beside=1 prefer=2 skew=400 descriptors=100 stale=20 maps=50";
     ends_well_as(1117, words);
 }
+
+/// The power put an older version back in a file's place, and a user set its mode: the checker knew
+/// that file by its inode alone, and held that nobody had touched it.
+#[test]
+fn what_a_user_does_to_what_the_power_put_back_is_done_to_the_file() {
+    let words = "nodes=3 delay_ms=3 crowd=3 steps=10 meets=0 between=20 coarse=1 cuts=150 \
+                 beside=1 kills=200 skew=1 power=30 skip=1-7,9-21,23-27,33-39,41-50,52-57,\
+                 59,62-71,73-79,81,83-87,90,92-99,100001,100003,100010,100013-100015,100020,\
+                 100031,100036-100041,100052-100053,100056,100065-100066,100072-100073,\
+                 100079,100083,100089-100090,100094,100097-100098,100102-100103,100110,\
+                 100121,100131,100145,100149,100153,100158,100166-100167,100170,100175,\
+                 100182,100184-100199,200000-200199";
+    ends_well_as(11528, words);
+}

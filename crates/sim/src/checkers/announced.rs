@@ -30,7 +30,8 @@ struct Guard {
     name: Name,
     /// What had been said of its place and its content.
     known: BTreeSet<Dot>,
-    inode: Inode,
+    /// It, and what the power has put in its place since.
+    inodes: BTreeSet<Inode>,
     /// The directory it was in, and under which name.
     spot: Spot,
     /// Where it has been since, from the top of the disk, and where that directory has.
@@ -86,7 +87,8 @@ impl Guard {
         let (parent, name) = (place.value.parent, place.value.name.clone());
         let spot = (model.find(TOP, &path.parent()?)?, path.name()?.clone());
         let (known, paths) = (said(&entry), BTreeSet::from([path]));
-        Some(Guard { announced, parent, name, known, inode, spot, paths })
+        let inodes = BTreeSet::from([inode]);
+        Some(Guard { announced, parent, name, known, inodes, spot, paths })
     }
 
     fn is_at(&self, path: &RelPath) -> bool {
@@ -121,12 +123,13 @@ impl Announced {
     }
 
     /// It is back: a directory may be where it was before, and what a user makes in it there is as
-    /// good as made where the file was.
+    /// good as made where the file was; and so is what a user does to what has its name again.
     pub fn power_is_back(&mut self, node: usize, model: &Model) {
         let own = self.guards.iter_mut().filter(|((at, _), _)| *at == node);
         for (_, guard) in own {
             let (dir, name) = &guard.spot;
             guard.paths.extend(model.path_below(TOP, *dir).map(|dir| dir.join(name.clone())));
+            guard.inodes.extend(guard.paths.iter().filter_map(|path| model.find(TOP, path)));
         }
     }
 
@@ -137,7 +140,8 @@ impl Announced {
         }
         let (inodes, paths) = about(deed);
         self.guards.retain(|(at, _), guard| {
-            let is_meant = inodes.contains(&guard.inode) || paths.iter().any(|p| guard.is_at(p));
+            let is_meant = inodes.iter().any(|inode| guard.inodes.contains(inode))
+                || paths.iter().any(|p| guard.is_at(p));
             *at != node || !is_meant
         });
     }
