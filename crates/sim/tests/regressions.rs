@@ -538,3 +538,26 @@ fn what_a_user_does_to_what_the_power_put_back_is_done_to_the_file() {
                  100182,100184-100199,200000-200199";
     ends_well_as(11528, words);
 }
+
+/// A user cut the last file with a content, and its machine left for good: the others had been told
+/// of that content by one another only afterwards, and who alone may take it back was gone.
+#[test]
+fn who_leaves_takes_no_content_along_that_the_others_were_told_of() {
+    let words = "nodes=3 delay_ms=3 crowd=1 steps=19 meets=0 reuse=20 between=20 cuts=300 \
+                 one_way=200 kills=200 hostile=1 leaves=3 skip=0-7,11-17,21-28,31-37,39,\
+                 41-49,51-57,59-89,91-108,111-117,121-127,130-139,141-147,149,151-157,\
+                 159-187,100000-100002,100009,100013,100015-100199,200000-200199";
+    ends_well_as(18825, words);
+}
+
+/// A user wrote to a file that was durable, and the power went before the program could see that
+/// anybody was writing: its bytes were on the disk without their time. No kernel writes back as
+/// soon.
+#[test]
+fn what_is_written_in_the_moment_before_the_power_goes_is_known_by_its_time() {
+    let words = "nodes=3 delay_ms=3 crowd=1 steps=22 meets=1 between=60 cuts=300 stalls=100 \
+                 kills=200 power=60 apart=7 skip=1-7,11-17,20-28,30-58,60-77,79-158,160-209,\
+                 211-218,100000-100156,100158-100159,100162,100168-100179,100188-100192,\
+                 100195-100197,100199,200000-200199";
+    ends_well_as(19303, words);
+}

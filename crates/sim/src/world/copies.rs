@@ -7,8 +7,8 @@ use crate::disk::model::TOP;
 use crate::disk::AtRoot;
 use crate::node::Machine;
 use crate::random::Random;
-use engine::content::Digest;
-use engine::index::Index;
+use engine::content::{Content, Digest};
+use engine::index::{Index, MemIndex};
 use std::collections::BTreeSet;
 
 impl World {
@@ -91,12 +91,18 @@ impl World {
         if self.gone.is_some() || !self.nodes[..node].iter().all(has_all) {
             return;
         }
+        // What only its author may take back, and nobody has, is waited for without it
+        // (docs/decisions/0007).
+        let others = self.shown_or_kept_but_by(node);
+        let is_held = |machine: &Machine| told_of(&machine.index).all(|it| others.contains(&it));
+        if !self.nodes.iter().all(is_held) {
+            return;
+        }
         self.fault("left for good");
         self.tell(|| format!("{node} leaves for good"));
         (0..node).for_each(|other| self.set_link(other, node, false));
         self.kill(node);
         self.gone = Some(node);
-        let others = self.shown_or_kept_but_by(node);
         self.town().lose_power(node, &BTreeSet::new(), &others);
     }
 
@@ -117,4 +123,13 @@ impl World {
         };
         others.flat_map(whole).collect()
     }
+}
+
+/// The contents that an index tells of, but for the empty one, which nobody waits for.
+fn told_of(index: &MemIndex) -> impl Iterator<Item = Digest> + '_ {
+    let versions = index.entries().flat_map(|stored| stored.entry.data.versions());
+    versions.filter_map(|version| match version.value.content {
+        Content::File(digest, size) if size > 0 => Some(digest),
+        _ => None,
+    })
 }

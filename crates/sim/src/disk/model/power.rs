@@ -13,6 +13,8 @@ use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// A kernel begins to write back after seconds (vm.dirty_writeback_centisecs).
+const UNSEEN_MS: u64 = 100;
 /// Bytes that reach the disk together.
 const BLOCK_BYTES: usize = 4096;
 
@@ -57,14 +59,23 @@ impl Attributes {
     }
 }
 
+/// What is durable of a file's bytes.
+#[derive(Clone, Debug, Default)]
+struct Durable {
+    bytes: Arc<Vec<u8>>,
+    ctime: Timestamp,
+    /// When somebody began to change them.
+    until_ms: u64,
+}
+
 /// What is not durable.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Journal {
     /// Since the last sync, oldest first, each with the number of its operation.
     undo: Vec<(u64, Undo)>,
     operation: u64,
-    /// Files whose bytes are not durable, with those that are, and their time of change.
-    bytes: BTreeMap<Inode, (Arc<Vec<u8>>, Timestamp)>,
+    /// Files whose bytes are not durable.
+    bytes: BTreeMap<Inode, Durable>,
     /// Files among them that a failed sync has marked clean: no later sync writes them, until
     /// somebody writes to them again.
     forgotten: BTreeSet<Inode>,
@@ -108,7 +119,8 @@ impl Model {
     /// The bytes of a file are about to change.
     pub(super) fn note_bytes(&mut self, inode: Inode) -> Result<(), Errno> {
         let thing = self.thing(inode)?;
-        let durable = (thing.bytes.clone(), thing.ctime);
+        let (bytes, ctime) = (thing.bytes.clone(), thing.ctime);
+        let durable = Durable { bytes, ctime, until_ms: self.wall_ms };
         self.journal.bytes.entry(inode).or_insert(durable);
         self.journal.forgotten.remove(&inode);
         Ok(())
@@ -164,7 +176,8 @@ impl Model {
 
     /// The power fails and comes back; nobody has anything open. Returns the time. With
     /// `only_dated`, other bytes come with another time: those that nobody could tell from what was
-    /// durable, but by reading all there is, do not reach the disk.
+    /// durable, but by reading all there is, do not reach the disk. Nor do those that were begun a
+    /// moment ago: a kernel takes longer to write back than a program to see that they are coming.
     pub fn lose_power(&mut self, random: &mut Random, only_dated: bool) -> Timestamp {
         let journal = std::mem::take(&mut self.journal);
         self.journal.operation = journal.operation;
@@ -179,7 +192,7 @@ impl Model {
         for (_, undo) in journal.undo.into_iter().rev().take_while(|(at, _)| *at > last) {
             self.undo(undo);
         }
-        for (inode, (durable, then)) in journal.bytes {
+        for (inode, Durable { bytes: durable, ctime, until_ms }) in journal.bytes {
             let Some(thing) = self.things.get_mut(&inode) else { continue };
             if thing.kind == FileKind::File {
                 let is_forgotten = journal.forgotten.contains(&inode);
@@ -188,7 +201,8 @@ impl Model {
                 } else {
                     left_of(&thing.bytes, &durable, random)
                 };
-                thing.bytes = if only_dated && thing.ctime == then { durable } else { left };
+                let only_dated = only_dated || self.wall_ms.saturating_sub(until_ms) < UNSEEN_MS;
+                thing.bytes = if only_dated && thing.ctime == ctime { durable } else { left };
             }
         }
         self.journal = Journal { operation: self.journal.operation, ..Journal::default() };
