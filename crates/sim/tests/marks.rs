@@ -16,8 +16,8 @@ const TRIED_MAX: u64 = 200;
 /// seed that did when this was written.
 const RARE: &[(&str, &str, u64)] = &[
     ("a circle of directories is opened", "crowd=8", 35),
-    ("a deletion of an earlier life is older than a move of this one", "rollback=80", 513),
-    ("a file that conflicts again and again waits for quiet", "crowd=8 nodes=2 reuse=0", 880),
+    ("a deletion of an earlier life is older than a move of this one", "rollback=80", 17),
+    ("a file that conflicts again and again waits for quiet", "crowd=8 nodes=2 reuse=0", 76),
     ("a life ends at an opening", "rollback=80", 4),
     ("a loser beside its winner had been replaced", "beside=1", 4),
     ("a loser was kept by a person", "verdicts=100", 0),
@@ -30,13 +30,13 @@ const RARE: &[(&str, &str, u64)] = &[
     ("exchange: absence is a deletion", APART, 3),
     ("exchange: the peer may have forgotten a directory above", APART, 56),
     ("exchange: what was forgotten comes back", APART, 1),
-    ("nothing but the change time tells of an edit", "between=100", 299),
-    ("one dot has two values", "rollback=80 cuts=300", 73),
+    ("nothing but the change time tells of an edit", "between=100", 37),
+    ("one dot has two values", "rollback=80 cuts=300", 149),
     ("one name of several became a file of its own", "links=250", 0),
     ("the tree is older than the index", "volumes=100", 32),
-    ("what was displaced had been written to", "", 201),
-    ("what was displaced is another file", "between=100", 313),
-    ("what was staged could not be made durable", "eio=800 power=200 kills=0 rollback=0", 32),
+    ("what was displaced had been written to", "", 76),
+    ("what was displaced is another file", "between=100", 619),
+    ("what was staged could not be made durable", "eio=800 power=200 kills=0 rollback=0", 19),
 ];
 
 /// Nodes that are out of reach for longer than they are waited for.
