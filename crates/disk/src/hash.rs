@@ -6,8 +6,9 @@
 //! that it still is. Not the decision when to look (`settle`), and not verification of received
 //! bytes (`stage`). Called by `scan`.
 
-use crate::fs::{Fs, Lease, Stat};
+use crate::fs::{Fs, Lease, On, Stat};
 use engine::content::{Content, Digest};
+use engine::entry::Owner;
 use engine::path::Name;
 use engine::proof::{broken, reached, Mutant};
 use std::io;
@@ -47,20 +48,24 @@ pub fn racy_ms(release: &str, volume_magic: u64) -> u64 {
 }
 
 /// Whether leases are granted on the filesystem of `dir`, a directory of ours: only where they are
-/// does reading prove anything. What cannot be tried is not granted.
-pub fn grants_leases<F: Fs>(fs: &F, dir: &F::Dir) -> bool {
+/// does reading prove anything. What cannot be tried is not granted. Without CAP_LEASE they are for
+/// one's own files alone: whoever looks at those of others tries one of `other`.
+pub fn grants_leases<F: Fs>(fs: &F, dir: &F::Dir, other: Option<Owner>) -> bool {
     let name = Name::new(b"lease").expect("a literal");
     let tried = || {
+        // Of a program that died here.
         if let Err(error) = fs.remove_own(dir, &name) {
             if error.raw_os_error() != Some(libc::ENOENT) {
                 return Err(error);
             }
         }
+        let file = fs.create(dir, &name)?;
+        let given = other.map_or(Ok(()), |other| fs.set_owner(On::File(&file), other));
         // Closed at once: who has it open for writing gets no lease.
-        drop(fs.create(dir, &name)?);
-        let lease = fs.probe(&fs.open_file(dir, &name)?);
+        drop(file);
+        let lease = given.and_then(|()| Ok(fs.probe(&fs.open_file(dir, &name)?)));
         fs.remove_own(dir, &name)?;
-        Ok(lease)
+        lease
     };
     tried().is_ok_and(|lease| lease == Lease::Free)
 }

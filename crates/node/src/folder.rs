@@ -23,7 +23,7 @@ use disk::store::{Store, StoreError};
 use disk::watch::{Options, Rung, Stopper, WatchError, Watcher};
 use engine::content::Digest;
 use engine::engine::{Event as Happened, FolderEngine, Input, Opening};
-use engine::entry::IncarnationRecord;
+use engine::entry::{IncarnationRecord, Owner};
 use engine::index::{Handle, Index, Meta, Phase};
 use engine::message::{FolderId, Piece};
 use engine::path::RelPath;
@@ -70,6 +70,9 @@ const EVENTS_MAX: usize = 256;
 const HEARD_MAX: usize = 64;
 /// Data messages waiting to be written.
 const DATA_MAX: usize = 16;
+
+/// Who owns none of our files: whether we get leases on those of others is tried on one of these.
+const NOBODY: Owner = Owner { uid: 65_534, gid: 65_534 };
 
 /// A folder's index, in its directory in the home.
 const INDEX_FILE: &str = "index.sqlite";
@@ -352,7 +355,7 @@ fn start(wish: Wish<'_>, parts: Parts) -> Result<Folder, FolderError> {
         root: root.clone(),
         ignore: tree.ignore.clone(),
         racy_ms,
-        leased: disk::hash::grants_leases(&*tree.fs, &place.dir),
+        leased: disk::hash::grants_leases(&*tree.fs, &place.dir, Some(NOBODY)),
         cache: cache.clone(),
         control: control.clone(),
         board: board.clone(),

@@ -201,7 +201,7 @@ impl Machine {
             root: look_at(&disk, &dir).map_err(failed)?,
             empty: first && names == 0,
         };
-        let leased = grants_leases(&disk, &state);
+        let leased = grants_leases(&disk, &state, None);
         let engine = FolderEngine::open(&mut self.index, opening);
         self.program = Some(Program {
             rereads: engine.lost_power(),
