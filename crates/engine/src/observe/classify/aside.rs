@@ -6,7 +6,7 @@
 use super::aftermath::replaced_dir;
 use super::{row_at, Desk};
 use crate::entry::Kind;
-use crate::observe::{Found, Present};
+use crate::observe::{Found, Present, Source};
 use crate::path::RelPath;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,6 +50,10 @@ impl Desk<'_> {
     /// Whether something else is in the place of a directory with something in it, which hardly was
     /// removed in no time.
     fn is_put_aside(&self, path: &RelPath, found: &Present) -> bool {
+        // No row is looked up for each thing that a scan finds: it tells of both ends.
+        if self.pen.source != Source::Live {
+            return false;
+        }
         let row = row_at(&*self.pen.index, path).filter(|row| row.kind == Kind::Dir);
         let is_other = |row: &_| found.kind != Kind::Dir || replaced_dir(row, found);
         let row = row.filter(|row| !path.is_root() && is_other(row));
