@@ -497,6 +497,8 @@ impl FolderEngine {
         self.move_row(index, flight.entry, b, &now[1], Some(&flight.dots));
         self.move_row(index, other.entry, a, &now[0], None);
         ledger::mark(&mut self.facts, index, other.entry, &[]);
+        // It has left its name, too, for which somebody may wait, and need not be in place yet.
+        self.wake_names(index, other.entry);
         let by = cause(index, flight.entry, &flight.act);
         self.moved(a.path(), b.path(), by);
     }

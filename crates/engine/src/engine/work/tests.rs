@@ -1,6 +1,6 @@
 //! How often is tried what the disk does not let happen.
 
-use super::super::tests::{looks, operations, present, said, with_a_file};
+use super::super::tests::{looks, operations, present, said, with_a_file, Side};
 use crate::content::{Content, Digest};
 use crate::engine::{Effect, Input};
 use crate::entry::Kind;
@@ -79,4 +79,42 @@ fn what_a_user_moved_away_is_in_nobodys_way_any_more() {
     let of = |operation: &Operation| operation.act.paths().iter().map(RelPath::to_string).collect();
     let paths: Vec<Vec<String>> = next.iter().map(of).collect();
     assert_eq!(paths, [["c"]], "the new one comes first");
+}
+
+// Story (simulator, seed 17312): a symlink and a file were to change names. While that was being
+// done word came that the symlink goes on from there, that a new file comes for the name, and that
+// the old one is to be written where it went. Only who waited for the symlink was let go on by the
+// exchange: the new file waited until the old one had its new content, and as that seemed to be in
+// its way, it was replaced before the new one was there (decisions A19).
+#[test]
+fn who_waits_for_a_name_goes_on_when_an_exchange_has_emptied_it() {
+    let (mut a, mut b, file) = with_a_file("p");
+    let target = Content::Link(b"x".as_slice().into());
+    let mut link = Present { content: Some(target), ..present(Kind::Symlink, 7, None) };
+    link.attributes.mode = 0o777;
+    let told = |side: &mut Side, told: &[(&str, Option<Present>)]| {
+        side.now.mono_ms += 10;
+        said(side.turn([Input::Observed(side.now.mono_ms + 1, looks(Source::Live, told))]))
+    };
+    let staged = |letter: u8| Input::Staged(vec![Digest([letter; 32])]);
+    let done = |now| Outcome::Done { now, refused: None, displaced: None };
+    let made = told(&mut a, &[("q", Some(link.clone()))]);
+    let install = operations(b.hear(1, made));
+    b.turn([Input::Applied(vec![(install[0].id, done(vec![link.clone()]))])]);
+    let swapped = told(&mut a, &[("p", Some(link.clone())), ("q", Some(file.clone()))]);
+    let exchange = operations(b.hear(1, swapped));
+    let [Operation { id, act: Act::Exchange { a: from, .. } }] = &exchange[..] else {
+        panic!("{exchange:?}")
+    };
+    assert_eq!(from.path().to_string(), "q", "it is done for the symlink");
+    let mut heard = told(&mut a, &[("p", None), ("r", Some(link.clone()))]);
+    heard.extend(told(&mut a, &[("p", Some(present(Kind::File, 6, Some(b'3'))))]));
+    heard.extend(told(&mut a, &[("q", Some(present(Kind::File, 9, Some(b'2'))))]));
+    assert!(operations(b.hear(1, heard)).is_empty(), "the exchange is under way");
+    let swapped = Input::Applied(vec![(*id, done(vec![file, link.clone()]))]);
+    let away = operations(b.turn([swapped, staged(b'3')]));
+    assert!(matches!(away[..], [Operation { act: Act::Move { .. }, .. }]), "{away:?}");
+    let next = operations(b.turn([Input::Applied(vec![(away[0].id, done(vec![link]))])]));
+    let [Operation { act: Act::Install { at, .. }, .. }] = &next[..] else { panic!("{next:?}") };
+    assert_eq!(at.path().to_string(), "p", "its name is free");
 }
