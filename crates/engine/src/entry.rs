@@ -8,7 +8,7 @@ use crate::content::Content;
 use crate::dot::{Dot, Incarnation, Knowledge, NodeId};
 use crate::path::Name;
 use crate::proof::{broken, reached, Mutant};
-use crate::register::Register;
+use crate::register::{Register, Version};
 use crate::wire;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -315,6 +315,15 @@ impl Entry {
         bodies.sort_unstable();
         bodies.dedup();
         bodies
+    }
+
+    /// What says that it is one name of several where no place is said of it, not even one where it
+    /// was: none, in all that honest nodes hold.
+    pub fn lost_names(&self) -> Vec<Dot> {
+        let is_lost = |version: &&Version<Data>| {
+            version.value.body.is_some() && (self.kind != Kind::File || self.loc.is_empty())
+        };
+        self.data.versions().iter().filter(is_lost).map(|version| version.dot).collect()
     }
 
     /// Whether nothing is written in any register.

@@ -505,6 +505,10 @@ fn join(
     });
     let was_deleted = !entry.loc.is_empty() && !view::is_placed(&entry);
     let changed = entry.join(beyond.as_ref().unwrap_or(before), theirs, known);
+    // Who lies can say of a name what leaves it no place: passed on, that would be refused as if it
+    // was our lie.
+    let lost = entry.lost_names();
+    entry.data.supersede(&lost);
     full::note_aside(facts, &entry);
     if was_forgotten {
         full::take_attributes(&mut entry, theirs);

@@ -122,8 +122,7 @@ fn check(entry: &Entry) -> Result<(), WireError> {
     if entry.data.versions().iter().any(|v| is_body(&v.value)) {
         return Err(WireError("a file that is one name of itself"));
     }
-    let named = entry.data.versions().iter().any(|v| v.value.body.is_some());
-    if named && (entry.kind != Kind::File || entry.loc.is_empty()) {
+    if !entry.lost_names().is_empty() {
         return Err(WireError("one name of several without a place, or of no file"));
     }
     if entry.loc.versions().iter().any(|v| v.value.parent == entry.id) {
