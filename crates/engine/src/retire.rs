@@ -31,8 +31,15 @@ pub struct Retire {
     look: Option<Look>,
     /// When the next turn of it, or the next look, begins; monotonic milliseconds.
     due_ms: Option<u64>,
-    /// Since when something is too young, monotonic milliseconds: a wall clock may stand still.
-    young_since_ms: Option<u64>,
+    /// Since when something is too young: a wall clock may stand still.
+    young_since: Option<Since>,
+}
+
+/// A moment, in milliseconds of both clocks.
+#[derive(Clone, Copy, Debug)]
+struct Since {
+    mono_ms: u64,
+    wall_ms: u64,
 }
 
 /// One look at all deletions.
@@ -45,7 +52,7 @@ struct Look {
     left: bool,
     /// In how many milliseconds the first becomes old enough that is too young.
     again_ms: Option<u64>,
-    /// Nothing is too young any more, whatever the wall clock says.
+    /// Nothing is too young any more: the wall clock does not go on.
     is_late: bool,
 }
 
@@ -168,9 +175,12 @@ impl Retire {
 
     fn begin(&mut self, now_ms: u64, facts: &Facts, index: &mut dyn Index) {
         let (after, forgot, left, again_ms) = (None, false, false, None);
-        let is_late = self.young_since_ms.is_some_and(|since| since + DELETION_AGE_MS <= now_ms);
-        let since_ms = self.young_since_ms.filter(|_| !is_late);
-        self.young_since_ms = since_ms.or(Some(now_ms));
+        let now = Since { mono_ms: now_ms, wall_ms: facts.wall_ms };
+        let waited =
+            self.young_since.filter(|since| since.mono_ms + DELETION_AGE_MS <= now.mono_ms);
+        // Where it does, it tells what is old by now, and what was deleted since.
+        let is_late = waited.is_some_and(|since| now.wall_ms < since.wall_ms + DELETION_AGE_MS);
+        self.young_since = self.young_since.filter(|_| waited.is_none()).or(Some(now));
         let stable = stable(facts, index);
         self.look = Some(Look { after, stable, forgot, left, again_ms, is_late });
     }
@@ -200,7 +210,7 @@ impl Retire {
         }
         let again_ms = (look.left && look.forgot).then_some(RETIRE_PAUSE_MS).or(look.again_ms);
         if again_ms.is_none() {
-            self.young_since_ms = None;
+            self.young_since = None;
         }
         self.look = None;
         again_ms

@@ -304,6 +304,30 @@ fn what_is_too_young_for_ever_goes_all_the_same() {
     assert!(lab.knows(next), "each time anew");
 }
 
+// Story (simulator, seed 43807): a deletion had been too young when the program was held still for
+// a month. As it went on, it noticed another deletion, all others had been silent for long, and
+// what was too young had been so for long enough: the new deletion went with the old one, in the
+// turn in which it was made.
+#[test]
+fn a_new_deletion_is_remembered_though_an_old_one_was_too_young_for_long() {
+    let mut lab = Lab::new();
+    let (old, _) = lab.deleted(Kind::File, ROOT, b"a");
+    let all = lab.facts.knowledge.clone();
+    lab.retire.wake(lab.now_ms);
+    while lab.retire.deadline().is_some_and(|due_ms| due_ms < lab.now_ms + DELETION_AGE_MS / 2) {
+        lab.pass(lab.retire.deadline().unwrap() - lab.now_ms);
+        lab.turn(&[(node(2), &all), (node(3), &all)]);
+    }
+    lab.pass(MEMBER_EXPIRY_MS);
+    let (new, _) = lab.deleted(Kind::File, ROOT, b"b");
+    while lab.retire.deadline().is_some_and(|due_ms| due_ms <= lab.now_ms) {
+        lab.turn(&[]);
+        lab.pass(RETIRE_PAUSE_MS);
+    }
+    assert!(!lab.knows(old), "nobody is waited for, and it is old");
+    assert!(lab.knows(new), "it is young");
+}
+
 #[test]
 fn a_deletion_from_the_future_is_as_old_as_any() {
     let mut lab = Lab::new();
