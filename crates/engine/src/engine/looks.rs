@@ -254,7 +254,7 @@ impl FolderEngine {
         if imported.is_empty() && unread.is_empty() {
             return;
         }
-        let horizon = self.now.mono_ms.saturating_sub(MEMORY_MS);
+        let horizon = self.traffic.remembered_ms();
         imported.retain(|_, found| found.mono_ms >= horizon);
         let awaited = seen.awaited.iter().map(|(path, _)| path);
         let made = seen.made.iter().map(|(path, _)| path);
@@ -442,7 +442,7 @@ impl FolderEngine {
     fn look_inside_again(&mut self, index: &dyn Index) {
         let moved = std::mem::take(&mut self.doubts.moved);
         let now_ms = self.now.mono_ms;
-        let horizon = now_ms.saturating_sub(MEMORY_MS);
+        let horizon = self.traffic.remembered_ms();
         self.doubts.inside.retain(|_, asked_ms| *asked_ms >= horizon);
         self.doubts.carried.retain(|_, when| *when >= horizon);
         self.doubts.taken.retain(|_, (_, when)| *when >= horizon);

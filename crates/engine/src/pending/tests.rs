@@ -226,6 +226,26 @@ fn a_look_of_the_millisecond_in_which_one_was_asked_for_is_repeated() {
     assert_eq!(traffic.take_deferred(6), [path("a")]);
 }
 
+// Story (simulator, seed 76506): a user swapped a directory with a file and removed another in it.
+// The second was looked at first, when nothing was known at that name: the look was to be repeated
+// once the swap was understood. Before that the program was held still for a month, and came back
+// to a memory of one minute. What had been removed stayed in the index for ever.
+#[test]
+fn who_was_held_still_in_the_middle_of_looks_still_knows_where_they_are_owed() {
+    const MONTH: u64 = 30 * 24 * 3600 * 1000;
+    let owed = |forgets: &[u64]| {
+        let mut traffic = Traffic::default();
+        traffic.forget(MONTH);
+        traffic.unknown(path("new/in"), MONTH + 1);
+        forgets.iter().for_each(|&now_ms| traffic.forget(now_ms));
+        traffic.moved(path("old"), path("new"), 3 * MONTH);
+        traffic.take_deferred(3 * MONTH)
+    };
+    assert_eq!(owed(&[2 * MONTH]), [path("new/in")]);
+    assert_eq!(owed(&[2 * MONTH, 2 * MONTH + 1_000]), [path("new/in")]);
+    assert_eq!(owed(&[2 * MONTH, 2 * MONTH + 60_000]), []);
+}
+
 // Story (small worlds, seed 2919): of two directories each waited for the other, since the disk had
 // changed after the first was decided. Nobody woke either, for ever.
 #[test]

@@ -27,6 +27,8 @@ pub struct Traffic {
     /// Looks that began before this are too old to judge.
     horizon_ms: u64,
     forgot_ms: u64,
+    /// See [`Traffic::remembered_ms`].
+    remembered_ms: u64,
     deferred: BTreeSet<RelPath>,
     /// Which of those mean something only together.
     bound: Vec<BTreeSet<RelPath>>,
@@ -213,15 +215,23 @@ impl Traffic {
         if !full && now_ms < self.forgot_ms + MEMORY_MS {
             return;
         }
-        self.forgot_ms = now_ms;
+        let before = std::mem::replace(&mut self.forgot_ms, now_ms);
         let keep = if full { MEMORY_MS / 8 } else { MEMORY_MS };
         let horizon = now_ms.saturating_sub(keep);
+        self.remembered_ms = if full { horizon } else { before };
         for times in [&mut self.changed_ms, &mut self.settled_ms, &mut self.asked_ms] {
             let newest = times.values().filter(|when| **when < horizon).max().copied();
             self.horizon_ms = self.horizon_ms.max(newest.map_or(0, |when| when + 1));
             times.retain(|_, when| *when >= horizon);
         }
-        self.trail.forget(horizon);
+        self.trail.forget(self.remembered_ms);
+    }
+
+    /// Since when it is remembered which looks are owed that nobody else asks for: for two rounds
+    /// of forgetting, however long one takes. To who was held still in the middle of looks they
+    /// come as if no time had passed.
+    pub fn remembered_ms(&self) -> u64 {
+        self.remembered_ms
     }
 }
 
