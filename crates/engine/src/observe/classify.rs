@@ -18,6 +18,7 @@ mod aftermath;
 mod aside;
 mod imports;
 mod mend;
+mod moves;
 mod names;
 mod older;
 
@@ -201,66 +202,6 @@ impl Desk<'_> {
         });
     }
 
-    /// Finds what was renamed: a known handle at a new place, whose old place no longer has it.
-    fn move_known(&mut self, present: &BTreeMap<RelPath, Present>, absent: &[RelPath]) {
-        let mut moves: Vec<(SeenRow, RelPath)> = Vec::new();
-        let (mut from, mut origins) = (Vec::new(), Vec::new());
-        for (path, found) in present {
-            let Some(row) = self.known_elsewhere(path, found, absent) else { continue };
-            if broken(Mutant::MoveIsTwoThings) {
-                continue;
-            }
-            // One of two new names of an inode is where it went, the other is made.
-            if moves.iter().any(|(moved, _)| moved.slot == row.slot) {
-                continue;
-            }
-            let Some(old) = path_of(self.pen.index, row.slot) else { continue };
-            let left = match present.get(&old) {
-                Some(now) => {
-                    (row.kind == Kind::Dir || now.kind != row.kind)
-                        && now.fingerprint.handle != found.fingerprint.handle
-                }
-                // A directory has one place.
-                None if row.kind == Kind::Dir => true,
-                None => absent.binary_search(&old).is_ok() || self.is_moving(&old, &moves),
-            };
-            if left {
-                if row.kind == Kind::Dir {
-                    reached("a directory was renamed");
-                    from.push((old.clone(), path.clone()));
-                    if self.under.judge.contains(path) {
-                        let handle = row.fingerprint.handle.clone();
-                        self.seen.strange.push((path.clone(), handle));
-                    }
-                }
-                origins.push(old);
-                moves.push((row, path.clone()));
-            }
-        }
-        self.seen.moved = from;
-        self.detach(&moves);
-        for ((row, path), old) in moves.into_iter().zip(origins) {
-            self.make_way(&path, present);
-            let is_nobodys = |found| self.is_older(found) || self.is_back(&row, found);
-            let is_older = present.get(&path).is_some_and(is_nobodys);
-            self.attach(&row, &path, old, is_older);
-        }
-    }
-
-    /// Makes the new directories of this batch that something was moved into, top down.
-    fn make_way(&mut self, path: &RelPath, present: &BTreeMap<RelPath, Present>) {
-        let mut above = RelPath::root();
-        for name in path.names() {
-            let known = row_at(&*self.pen.index, &above);
-            let found = present.get(&above).filter(|found| found.kind == Kind::Dir);
-            let stands = |row: &SeenRow, found| row.kind == Kind::Dir && !replaced_dir(row, found);
-            if let Some(found) = found.filter(|f| !known.is_some_and(|row| stands(&row, f))) {
-                self.arrive(&above, found);
-            }
-            above = above.join(name.clone());
-        }
-    }
-
     /// The row of D that has this handle at another path, if this path is free for it to own. Of
     /// several names the one that is gone.
     fn known_elsewhere(
@@ -299,55 +240,6 @@ impl Desk<'_> {
                 && (body.is_none() || !is_name_of(other, body))
         });
         others.find(|other| other.content.is_some())
-    }
-
-    /// Whether a directory above `old` is itself being moved in this batch.
-    fn is_moving(&self, old: &RelPath, moves: &[(SeenRow, RelPath)]) -> bool {
-        moves.iter().any(|(row, _)| {
-            path_of(&*self.pen.index, row.slot).is_some_and(|from| old.is_within(&from))
-        })
-    }
-
-    /// Takes the moved rows off their names first, so that exchanges and rotations do not collide.
-    fn detach(&mut self, moves: &[(SeenRow, RelPath)]) {
-        for (row, _) in moves {
-            self.seen.freed.push(row.entry);
-            let mut row = row.clone();
-            row.name = None;
-            self.pen.index.put_seen(&row);
-        }
-    }
-
-    fn attach(&mut self, row: &SeenRow, path: &RelPath, old: RelPath, is_older: bool) {
-        self.pen.rank = self.rank;
-        let Some((parent, name)) = self.parent_of(path) else {
-            // Back to where it was; if that has been taken, or is gone with the directory it was
-            // in, it will be found as something new.
-            let index = &mut *self.pen.index;
-            let there = row.name.as_ref().and_then(|n| index.seen_named(row.parent, n));
-            let is_free = there.is_none_or(|other| other.slot == row.slot);
-            if is_free && index.seen(row.parent).is_some() {
-                index.put_seen(row);
-            } else {
-                self.lose(path, row);
-            }
-            self.seen.again.push(path.clone());
-            return;
-        };
-        if let Some(other) = self.pen.index.seen_named(parent.slot, &name) {
-            self.lose(path, &other);
-        }
-        if is_older {
-            return self.pen.displace(row, &parent, &name);
-        }
-        if self.pen.source == Source::Scan {
-            match row.kind {
-                Kind::Dir => reached("a scan found a directory by its handle"),
-                _ => reached("a scan found a file by its handle"),
-            }
-        }
-        self.pen.relocate(row, &parent, &name);
-        self.seen.done.push((Change::Moved, path.clone(), Some(old)));
     }
 
     /// The row of the directory a path lies in, and its last name.
