@@ -255,6 +255,10 @@ impl Desk<'_> {
             return self.arrive_root(found);
         }
         let Some((parent, name)) = self.parent_of(path) else {
+            if path.parent().is_some_and(|above| self.seen.unread.contains(&above)) {
+                // It has no name there that we know of, for as long as that lasts.
+                return self.seen.unread.push(path.clone());
+            }
             // Both: if the directory turns out to be a renamed one, nobody looks inside again.
             self.seen.again.extend(path.parent().into_iter().chain([path.clone()]));
             return;

@@ -470,3 +470,23 @@ fn what_cannot_be_judged_is_looked_at_again_and_changes_nothing() {
         assert!(seen.notices.len() <= 1 && row_at(&node.index, &path("a")).is_some());
     }
 }
+
+// Story (simulator, seed 93775): a directory that nobody may list, but look into, was moved into
+// the folder, and a file in it was changed. For that the two were looked at again and again, as
+// fast as the machine could, until the right was given.
+#[test]
+fn what_is_in_a_directory_that_cannot_be_read_is_not_looked_at_for_ever() {
+    let mut node = Node::new(Phase::Member);
+    let there = |handle| Found::Present(thing(Kind::File, handle, Some(digest(b'x'))));
+    let below = Found::Present(dir(2).unwrap());
+    let looks = vec![
+        ("d", Found::Unreadable("EACCES".into())),
+        ("d/a", there(1)),
+        ("d/e", below),
+        ("d/e/a", there(3)),
+    ];
+    let seen = node.finds(Source::Live, looks);
+    assert_eq!(seen.again, []);
+    assert_eq!(seen.unread, ["d", "d/a", "d/e", "d/e/a"].map(path));
+    assert_eq!(node.facts.written, []);
+}
