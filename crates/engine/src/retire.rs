@@ -249,7 +249,7 @@ fn judge(facts: &Facts, index: &mut dyn Index, look: &Look, id: EntryId) -> Verd
     if reflects_more || !index.kept_of(id).is_empty() {
         return Verdict::Stays;
     }
-    // A version that says it is a name of something unknown counts for itself.
+    // Who has not heard that this is over still says so of a name: it is to be told.
     if !index.names_of(id).is_empty() {
         return Verdict::After;
     }

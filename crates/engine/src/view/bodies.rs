@@ -45,9 +45,10 @@ pub fn shows(entry: &Entry) -> Option<EntryId> {
     winner(&entry.data)?.body
 }
 
-/// Whether a body is known, and bears nothing any more.
+/// Whether a body bears nothing any more, also where that has been forgotten: who told of its names
+/// told of it with them, and nobody may take for a version what others know to be over.
 pub(crate) fn is_over(index: &dyn Index, body: EntryId) -> bool {
-    index.entry(body).is_some_and(|stored| stored.entry.data.is_empty())
+    content_of(index, body).is_none()
 }
 
 /// The entry with the content and the attributes that it shows, whoever bears them.

@@ -109,6 +109,26 @@ fn what_is_lost_is_taken_back_under_all_its_names() {
     }
 }
 
+// Story (simulator, seed 39287 with `apart=60`): the removal of a file with two names had been
+// forgotten by its author when somebody who had not heard of it said one of them again. The author
+// no longer knew what that was a name of, took back nothing, and all waited for ever.
+#[test]
+fn what_is_lost_is_taken_back_where_it_is_forgotten_that_it_was_one_name_of_several() {
+    let mut node = Node::new(Phase::Member);
+    let found = || at_ms(file(1, b'y'), 900_000);
+    node.look(Source::Live, &[("a", found()), ("b", found())]);
+    let ids = ["a", "b"].map(|name| node.entry_at(name).id);
+    let name = node.index.entry(ids[1]).unwrap().entry;
+    let body = view::body_of(&node.index, &name).unwrap().id;
+    node.look(Source::Scan, &[("a", None), ("b", None)]);
+    [body, ids[0], ids[1]].into_iter().for_each(|id| node.index.remove_entry(id));
+    node.arrives(name);
+    let lost = Digest([b'y'; 32]);
+    let instead = take_back(&mut node.facts, &mut node.index, ids[1], &lost, &|_| true);
+    assert_eq!(instead, Some(Instead::Nothing));
+    assert!(!view::is_alive(&node.index.entry(ids[1]).unwrap()));
+}
+
 // Story (simulator, `links=250 lacks=0`, seed 1206): two nodes had written the same bytes to what a
 // name was also said to be a name of, and both lost them. Who took its own back left nothing of
 // that there but what the other had lost: others claimed to know what they could not tell of.

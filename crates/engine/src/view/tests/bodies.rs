@@ -69,11 +69,15 @@ fn a_name_of_two_files_shows_the_latest_and_the_other_lost_unless_it_is_shown_el
     assert_eq!(with(&[other.names(2, 9, b'x')]), "v", "nor where it lost as well");
 }
 
+// Story (simulator, seed 39287 with `apart=60`): two names of a file were removed where they had
+// been made, and their removal was forgotten there before others heard of it. One of these said a
+// name again, as a loser. Who remembered that its file was over did not want it, its author, who
+// did not, looked for it for ever, and nobody else could take it back.
 #[test]
-fn what_went_with_its_last_name_is_not_wanted_back_and_what_is_unknown_counts_for_itself() {
+fn what_went_with_its_last_name_is_not_wanted_back_nor_where_that_is_forgotten() {
     let name = bare(1, "a").names(1, 8, b'w').names(2, 9, b'x');
     assert_eq!(lost(&[name.clone(), b(9, 2, b'x'), over(8)]), "");
-    assert_eq!(lost(&[name.clone(), b(9, 2, b'x')]), "w", "nobody has told of it yet");
+    assert_eq!(lost(&[name.clone(), b(9, 2, b'x')]), "", "who told of the name told of it");
     assert_eq!(lost(&[name.clone(), over(8)]), "", "the one that is shown is unknown");
     assert_eq!(lost(&[name, b(8, 1, b'w')]), "w");
     let alone = bare(1, "a").holds(1, b'w').names(2, 9, b'x');
