@@ -79,6 +79,8 @@ pub(super) struct Journal {
     /// Files among them that a failed sync has marked clean: no later sync writes them, until
     /// somebody writes to them again.
     forgotten: BTreeSet<Inode>,
+    /// What names stood for when all was durable, and did not at a later sync.
+    former: BTreeSet<(Spot, Inode)>,
 }
 
 impl Journal {
@@ -126,19 +128,36 @@ impl Model {
         Ok(())
     }
 
-    /// Whether a name stands for what it stood for when all was last durable, and did not in
-    /// between.
+    /// Whether a name stands for what it once stood for when all was durable, did not in between,
+    /// and need not after a power loss.
     pub fn has_swung(&self, dir: Inode, name: &Name) -> bool {
         let first = self.journal.undo.iter().find_map(|(_, undo)| match undo {
             Undo::Name(spot, was) if (spot.0, &spot.1) == (dir, name) => Some(*was),
             _ => None,
         });
-        first.is_some_and(|first| first == self.at(dir, name).ok())
+        let (Some(first), now) = (first, self.at(dir, name).ok()) else { return false };
+        let is_former = |now| self.journal.former.contains(&((dir, name.clone()), now));
+        first == now || now.is_some_and(is_former)
+    }
+
+    /// What was durable of names and is no more when all is, now.
+    fn note_former(&mut self) {
+        let mut former = std::mem::take(&mut self.journal.former);
+        let mut met = BTreeSet::new();
+        for (_, undo) in &self.journal.undo {
+            let Undo::Name(spot, was) = undo else { continue };
+            if met.insert(spot) {
+                former.extend(was.map(|was| (spot.clone(), was)));
+            }
+        }
+        former.retain(|(spot, was)| self.at(spot.0, &spot.1).ok() != Some(*was));
+        self.journal.former = former;
     }
 
     /// Makes everything durable; or, as fsync(2) does on a journalling filesystem, all names and
     /// attributes, and the bytes of one file. Stores through mappings show in times again.
     pub fn sync(&mut self, only: Option<Inode>) {
+        self.note_former();
         let journal = &mut self.journal;
         journal.undo.clear();
         let things = &self.things;
@@ -299,6 +318,41 @@ fn left_of(last: &Arc<Vec<u8>>, durable: &Arc<Vec<u8>>, random: &mut Random) -> 
                 block[..old.len()].copy_from_slice(old);
             }
             Arc::new(torn)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Model;
+    use crate::disk::model::names::Target;
+    use crate::disk::model::TOP;
+    use disk::fs::FileKind;
+    use engine::path::Name;
+
+    // Story (simulator, seed 44685): a user put a directory aside, and a symlink in its place. A
+    // sync made that durable, the user put it back, and the power went before the program had seen
+    // any of it: its files were held for durable there (C11), which they had been.
+    #[test]
+    fn a_name_that_was_put_away_and_back_has_swung_though_a_sync_came_between() {
+        let spot = |name: &[u8]| (TOP, Name::new(name).unwrap());
+        let (here, aside) = (spot(b"c"), spot(b".real"));
+        for synced_between in [false, true] {
+            let mut model = Model::new(0);
+            model.make(&here, FileKind::Dir, 0o755, b"").unwrap();
+            model.sync(None);
+            assert!(!model.has_swung(TOP, &here.1), "it is durable");
+            model.rename(&here, &aside, Target::Free).unwrap();
+            model.make(&here, FileKind::Symlink, 0o777, b"/outside").unwrap();
+            if synced_between {
+                model.sync(None);
+            }
+            assert!(!model.has_swung(TOP, &here.1), "it is something else");
+            model.unlink(&here).unwrap();
+            model.rename(&aside, &here, Target::Free).unwrap();
+            assert!(model.has_swung(TOP, &here.1), "{synced_between}");
+            model.sync(None);
+            assert!(!model.has_swung(TOP, &here.1), "it is durable again");
         }
     }
 }
