@@ -162,6 +162,13 @@ pub struct SeenRow {
     pub volatile: Option<Volatile>,
 }
 
+impl SeenRow {
+    /// Whether a power loss may have undone it, and no look has told yet.
+    pub fn is_unjudged(&self) -> bool {
+        self.volatile.as_ref().is_some_and(|volatile| volatile.epoch == UNJUDGED)
+    }
+}
+
 /// A change of D that a power loss may undo (decisions A3).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Volatile {
@@ -192,8 +199,9 @@ impl Volatile {
 /// The epoch of rows that were volatile when the program last ended. No change of this run has it.
 pub const FORMER: u64 = 1;
 
-/// The epoch of a row of a file that could not be looked at after a power loss, for a program has
-/// it open: no sync makes it durable, and it is held against what it was when that is over.
+/// The epoch of a row of what could not be looked at after a power loss, for a program has it open,
+/// or it, or its directory, could not be read: no sync makes it durable, and it is held against
+/// what it was when that is over.
 pub const UNJUDGED: u64 = UNDONE - 1;
 
 /// The epoch of a row of a file that a program has open for writing: what it writes may be on the

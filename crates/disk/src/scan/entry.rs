@@ -131,7 +131,8 @@ impl<F: Fs, L: LastSeen> Walk<'_, F, L> {
             return self.tell(met.path, met.parent, Found::Foreign(why.to_owned()), None);
         }
         let unchanged = met.row.as_ref().is_some_and(|row| is_same(row, &met.stat));
-        let same = unchanged && !self.is_hinted(met.why);
+        let is_judged = met.row.as_ref().is_none_or(|row| !row.is_unjudged());
+        let same = unchanged && is_judged && !self.is_hinted(met.why);
         let hinted = self.source == Source::Live && alone && met.why > Why::Above;
         if let (true, true, Some(above)) = (same, hinted, met.path.parent()) {
             // It may have been seen when its directory's time was not yet what its coming made it.
@@ -183,7 +184,9 @@ impl<F: Fs, L: LastSeen> Walk<'_, F, L> {
 
     /// Whether a power loss may have taken the bytes and left the fingerprint.
     pub(super) fn may_be_lost(&self, row: Option<&SeenRow>) -> bool {
-        self.eyes.reread_volatile && row.is_some_and(|row| row.volatile.is_some())
+        row.is_some_and(|row| {
+            self.eyes.reread_volatile && row.volatile.is_some() || row.is_unjudged()
+        })
     }
 
     /// Whether an unchanged fingerprint is not enough. What was read without proof may have been
@@ -195,12 +198,10 @@ impl<F: Fs, L: LastSeen> Walk<'_, F, L> {
         let is_file = met.stat.kind == FileKind::File;
         let is_fresh = met.row.as_ref().is_some_and(|row| row.volatile.is_some());
         let reread = match self.source {
-            Source::Scan => {
-                soft && (is_fresh || self.eyes.reread_soft) || self.may_be_lost(met.row.as_ref())
-            }
+            Source::Scan => soft && (is_fresh || self.eyes.reread_soft),
             Source::Live => soft || met.why >= Why::Closed,
         };
-        is_file && reread
+        is_file && (reread || self.may_be_lost(met.row.as_ref()))
     }
 }
 

@@ -314,9 +314,10 @@ pub(super) fn is_same(row: &SeenRow, stat: &Stat) -> bool {
         && (was.mode, was.owner) == (is.mode, is.owner)
 }
 
-/// Whether a full look tells more than D has.
+/// Whether a full look tells more than D has; after a power loss also that nothing has changed.
 fn is_news(row: &SeenRow, present: &Present) -> bool {
-    row.kind != present.kind
+    row.is_unjudged()
+        || row.kind != present.kind
         || row.fingerprint != present.fingerprint
         || row.attributes != present.attributes
         || row.soft != present.soft

@@ -5,7 +5,7 @@ use super::{path, tree, two_files};
 use crate::fs::Fs;
 use crate::scan::{trees, Eyes, Report, Why};
 use engine::content::Content;
-use engine::index::{Index, Volatile};
+use engine::index::{Index, Volatile, UNJUDGED};
 use engine::observe::Found;
 use std::os::unix::fs::PermissionsExt;
 
@@ -49,6 +49,23 @@ fn what_a_power_loss_may_have_undone_is_read_again_though_its_fingerprint_is_the
     trees(&eyes, &lab.index, &lab.progress, &[path("")], hand_on).unwrap();
     assert_eq!(lines(&looks), ["File d/zeros read"]);
     assert!(matches!(&looks[0].found, Found::Present(found) if found.zeros));
+}
+
+/// What could not be looked at after a power loss is told when it can be, changed or not: else it
+/// would be held for lost for ever, and who deletes it for the power.
+#[test]
+fn what_was_not_judged_after_a_power_loss_is_told_though_it_is_as_last_seen() {
+    let (mut lab, _home) = linux();
+    two_files(&lab);
+    lab.settle();
+    for at in ["d", "d/a"] {
+        let mut unjudged = row(&lab.index, &path(at)).unwrap();
+        unjudged.volatile = Some(Volatile { epoch: UNJUDGED, previous: None });
+        lab.index.put_seen(&unjudged);
+    }
+    let told = ["Dir d", "File d/a read"];
+    assert_eq!(lab.shows(), told);
+    assert_eq!(lines(&lab.hint(&[("d/a", Why::Changed), ("d", Why::Changed)])), told);
 }
 
 /// Story (simulator, seed 17594): a file was written to within the tick of the look at it. The

@@ -6,9 +6,9 @@
 //! user's, who had seen the copy and nothing newer. Used by `classify` only.
 
 use super::aftermath::{aftermath, of_older, unshown, Aftermath};
-use super::{row_at, Desk};
+use super::{path_of, row_at, Desk};
 use crate::entry::{EntryId, Kind, Rank, Timestamp};
-use crate::index::{SeenRow, Volatile, FORMER, OPEN, UNJUDGED};
+use crate::index::{SeenRow, Slot, Volatile, FORMER, OPEN, UNJUDGED};
 use crate::observe::Present;
 use crate::path::{Name, RelPath};
 use crate::proof::{broken, reached, Mutant};
@@ -19,12 +19,18 @@ impl Desk<'_> {
     pub(super) fn aftermath(&self, row: &SeenRow, found: Option<&Present>) -> Aftermath {
         match self.under.older {
             Some(until) => of_older(until, row, found),
-            None => {
-                let is_late = row.volatile.as_ref().is_some_and(|v| v.epoch == UNJUDGED);
-                let late = is_late.then_some(self.under.booted_at);
-                aftermath(self.under.power_back.or(late), row, found)
-            }
+            None => aftermath(self.power_back(row, found), row, found),
         }
+    }
+
+    /// When the power was back, for what is to be judged of the row. So late a directory's time
+    /// tells who has changed it: that may be long after.
+    fn power_back(&self, row: &SeenRow, found: Option<&Present>) -> Option<Timestamp> {
+        let is_users = |back: Timestamp| {
+            row.kind == Kind::Dir && found.is_some_and(|found| found.fingerprint.ctime > back)
+        };
+        let late = row.is_unjudged().then_some(self.under.booted_at).filter(|at| !is_users(*at));
+        self.under.power_back.or(late)
     }
 
     /// Whether it was found in an older copy, and nobody has changed it since.
@@ -34,15 +40,15 @@ impl Desk<'_> {
 
     /// Whether a power loss took back its rename: whoever renames changes the time of change, too.
     pub(super) fn is_back(&self, row: &SeenRow, found: &Present) -> bool {
-        let is_shaken = row.volatile.as_ref().is_some_and(|volatile| volatile.epoch <= FORMER);
-        let is_earlier = found.fingerprint.ctime < row.fingerprint.ctime;
-        let is_back = self.under.power_back.is_some() && is_shaken && is_earlier;
+        let is_former = row.volatile.as_ref().is_some_and(|volatile| volatile.epoch <= FORMER);
+        let is_shaken = self.under.power_back.is_some() && is_former || row.is_unjudged();
+        let is_back = is_shaken && found.fingerprint.ctime < row.fingerprint.ctime;
         is_back && !broken(Mutant::PowerBelieved)
     }
 
     /// It cannot be read now. Whoever writes there has not seen what an older copy lacks; and what
     /// lies there is not known any more, whatever the tree is to show. What a power loss has to do
-    /// with it is judged when it can be read.
+    /// with it, or with what is in it, is judged when it can be read.
     pub(super) fn unseen(&mut self, path: &RelPath) {
         let Some(mut row) = row_at(&*self.pen.index, path) else { return };
         if self.under.older.is_some() {
@@ -50,15 +56,38 @@ impl Desk<'_> {
             if row.kind != Kind::Dir {
                 (row.content, row.fingerprint.ctime) = (None, Timestamp::default());
             }
-        } else if self.under.power_back.is_some() && row.kind == Kind::File {
-            let former = row.volatile.as_mut();
-            let former = former.filter(|v| v.epoch <= FORMER || v.epoch == OPEN);
-            let Some(volatile) = former else { return };
-            volatile.epoch = UNJUDGED;
-        } else {
-            return;
+            self.pen.index.put_seen(&row);
+        } else if self.under.power_back.is_some() {
+            match row.kind {
+                Kind::Dir => self.unjudged_in(path),
+                _ => self.unjudged(row),
+            }
         }
+    }
+
+    /// What was volatile when the power went, and cannot be looked at.
+    fn unjudged(&mut self, mut row: SeenRow) {
+        let former = row.volatile.as_mut();
+        let former = former.filter(|v| v.epoch <= FORMER || v.epoch == OPEN);
+        let Some(volatile) = former else { return };
+        volatile.epoch = UNJUDGED;
         self.pen.index.put_seen(&row);
+    }
+
+    /// The same of all below a directory: what is absent there is not told, nor what has changed.
+    fn unjudged_in(&mut self, dir: &RelPath) {
+        let mut after = Slot(0);
+        loop {
+            let page = self.pen.index.volatile(after, 1024);
+            let Some(last) = page.last() else { return };
+            after = last.slot;
+            for row in page {
+                let path = path_of(&*self.pen.index, row.slot);
+                if path.is_some_and(|path| path != *dir && path.is_within(dir)) {
+                    self.unjudged(row);
+                }
+            }
+        }
     }
 
     /// A file is being written to. A directory that was there an older copy does not hold.

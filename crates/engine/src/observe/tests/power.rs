@@ -405,6 +405,45 @@ fn what_was_open_at_the_look_after_a_power_loss_is_judged_when_it_is_closed() {
     }
 }
 
+// Stories (simulator, seeds 54796 and 73430 with power=60): a power loss took a file that had been
+// announced. The directory could not be listed at the look after it, and when it could be, the
+// power loss was forgotten: the file was deleted everywhere (decisions A3).
+#[test]
+fn what_is_in_a_directory_that_could_not_be_listed_after_a_power_loss_is_judged_later() {
+    let changed = with_mode(dir(6), 0o700);
+    let given = changed.clone().map(|mut found| {
+        found.fingerprint.ctime.seconds += 1_000;
+        found
+    });
+    let torn = at_ms(file(1, b'p'), 900_000);
+    let whole = at_ms(file(1, b'y'), 900_000);
+    for (at, found, damaged, is_edit) in [
+        ("d/e/a", None, 1, false),
+        ("d/e/a", torn, 1, false),
+        ("d/e/a", whole, 0, false),
+        ("d/e", None, 2, false),
+        ("d/e", changed, 1, false),
+        ("d/e", given, 0, true),
+        ("d/e", dir(6), 0, false),
+    ] {
+        let mut node = Node::new(Phase::Member);
+        let made = at_ms(file(1, b'y'), 900_000);
+        node.look(Source::Live, &[("d", dir(5)), ("d/e", dir(6)), ("d/e/a", made)]);
+        (node.damaged_boot, node.epoch) = (true, FORMER + 1);
+        let (announced, before) = (node.entry_at("d/e/a"), node.facts.meta.counter);
+        node.finds(Source::Scan, vec![("d", Found::Unreadable("no permission".into()))]);
+        node.damaged_boot = false;
+        node.sync();
+        let seen = node.look(Source::Scan, &[(at, found.clone())]);
+        assert_eq!(seen.damaged.len(), damaged, "{at} {found:?}");
+        assert_eq!(node.facts.meta.counter > before, is_edit, "{at} {found:?}");
+        assert_eq!(node.index.entry(announced.id).unwrap().entry, announced);
+        node.sync();
+        let row = row_at(&node.index, &path(at)).filter(|row| row.is_unjudged());
+        assert_eq!(row, None, "it was judged");
+    }
+}
+
 // Story (simulator, seed 2305 with power=60): after a power loss a file was moved over another, so
 // that it was to be put in its place again. The power went once more before that, and put it back,
 // cut off. As no row told of it, the torn bytes were taken for what a user wrote.
