@@ -371,6 +371,8 @@ impl FolderEngine {
     ) {
         self.doubt_gone(index, source, looked, seen);
         self.doubts.unjudged.extend(seen.unjudged.iter().cloned());
+        // What lost its row in this very batch, and got another, had been taken for known, too.
+        self.doubts.leaving.extend(seen.dropped.iter().cloned());
         let unseen = |(_, handle): &&(RelPath, Handle)| self.doubts.was_known(handle, began_ms);
         let unseen = seen.made.iter().filter(unseen).chain(&seen.strange);
         let unseen: Vec<&(RelPath, Handle)> = unseen.collect();
@@ -378,7 +380,6 @@ impl FolderEngine {
         self.doubts.inside.extend(handles);
         let unseen: Vec<RelPath> = unseen.into_iter().map(|(path, _)| path.clone()).collect();
         self.renamed(index, &seen.moved);
-        self.doubts.leaving.extend(seen.dropped.iter().cloned());
         if !unseen.is_empty() {
             self.effects.push(Effect::ObserveTrees(unseen));
         }

@@ -43,6 +43,22 @@ fn a_directory_that_was_known_when_it_was_looked_at_and_is_new_now_is_looked_ins
     }
 }
 
+// Story (found by reading, after seed 63835): while nobody watched, a directory was taken out of
+// another, that one was made anew, and it was put back. It went with the old one and was made anew
+// in one batch. The scan had known it and not looked inside: what is in it stayed deleted.
+#[test]
+fn a_directory_that_goes_and_comes_in_one_batch_is_looked_inside() {
+    let mut side = Side::new(1);
+    let dir = |handle| Some(present(Kind::Dir, handle, None));
+    let before = looks(Source::Scan, &[("d", dir(4)), ("d/e", dir(5))]);
+    side.turn([Input::Observed(side.now.mono_ms + 1, before)]);
+    side.write("d/e/file", b'1');
+    let now = looks(Source::Scan, &[("d", dir(6)), ("d/e", dir(5))]);
+    side.now.mono_ms += 60_000;
+    let effects = side.turn([Input::Observed(side.now.mono_ms, now)]);
+    assert_eq!(inside(&effects), ["d/e"]);
+}
+
 // Story (simulator, seed 572): a contested file was gone, which is not believed at once; before it
 // was, its directory was gone, too, and was deleted with all in it. The file was asked for again
 // for ever, and the folder never came to rest.
