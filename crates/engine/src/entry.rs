@@ -326,6 +326,13 @@ impl Entry {
         self.data.versions().iter().filter(is_lost).map(|version| version.dot).collect()
     }
 
+    /// The operations that deleted it, as far as is remembered.
+    pub fn ends(&self) -> impl Iterator<Item = Dot> + '_ {
+        let versions = self.loc.versions().iter();
+        let ends = versions.filter(|version| matches!(version.value.state, Presence::Deleted(_)));
+        ends.map(|version| version.dot)
+    }
+
     /// Whether nothing is written in any register.
     pub fn is_blank(&self) -> bool {
         self.dots().is_empty()

@@ -14,11 +14,11 @@ use crate::dot::{Dot, Incarnation, Knowledge, NodeId};
 use crate::entry::{Entry, EntryId, Hlc, IncarnationRecord};
 use crate::index::{Index, Phase};
 use crate::ledger::{self, Author, Facts};
-use crate::limits::{RISEN_MAX, TAIL_MAX};
+use crate::limits::TAIL_MAX;
 use crate::message::{Ack, DeltaEnd, Frame, Hello, Message, Share, WIRE_VERSION};
 use crate::proof::{broken, reached, Mutant};
 use crate::range::{Range, Sum};
-use crate::view;
+pub use full::is_forgotten;
 use full::Compared;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use stream::Walk;
@@ -243,6 +243,11 @@ impl Exchange {
             None => {}
         }
         Ok(())
+    }
+
+    /// What connected peers have forgotten.
+    pub fn forgotten(&self) -> &Knowledge {
+        &self.forgotten
     }
 
     fn sum_forgotten(&mut self) {
@@ -503,7 +508,6 @@ fn join(
         mine.merge(context);
         mine
     });
-    let was_deleted = !entry.loc.is_empty() && !view::is_placed(&entry);
     let changed = entry.join(beyond.as_ref().unwrap_or(before), theirs, known);
     // Who lies can say of a name what leaves it no place: passed on, that would be refused as if it
     // was our lie.
@@ -516,8 +520,6 @@ fn join(
     }
     if returns {
         facts.returned.insert(theirs.id);
-    } else if was_deleted && view::is_placed(&entry) && facts.risen.len() < RISEN_MAX {
-        facts.risen.insert(theirs.id);
     }
     let context = facts.context(index, old_context, known);
     for version in theirs.loc.versions() {

@@ -389,9 +389,10 @@ pub trait Index {
     fn put_entry(&mut self, stored: &Stored);
     /// Forgets one, with its look-ups.
     fn remove_entry(&mut self, id: EntryId);
-    /// Entries that are no part of the tree, after `after`. An index of an older program may list
-    /// others, too, until they are written the next time.
-    fn dead(&self, after: Option<EntryId>, max: usize) -> Vec<EntryId>;
+    /// Entries that are no part of the tree, or that somebody has deleted and others keep, after
+    /// `after`. An index of an older program may list others, too, until they are written the next
+    /// time.
+    fn deleted(&self, after: Option<EntryId>, max: usize) -> Vec<EntryId>;
     /// Every entry settled at `name` in `parent`, dead or alive, by id.
     fn named(&self, parent: EntryId, name: &Name) -> Vec<EntryId>;
     /// Entries that some version of says are names of `body`, by id.

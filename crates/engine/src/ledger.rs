@@ -41,8 +41,9 @@ pub struct Facts {
     pub unsure: BTreeSet<EntryId>,
     /// Entries that came back after their deletion was forgotten here: to be said again.
     pub returned: BTreeSet<EntryId>,
-    /// What came back over a deletion that nobody is known to have forgotten, at most
-    /// [`RISEN_MAX`](crate::limits::RISEN_MAX): to be said again should somebody have.
+    /// Deleted directories that something keeps up, and whose deletion nobody is known to have
+    /// forgotten, at most [`RISEN_MAX`](crate::limits::RISEN_MAX): to be said again should somebody
+    /// have.
     pub risen: BTreeSet<EntryId>,
     /// Deleted directories that were forgotten here, and whose attributes came back as somebody
     /// knew them who had been away, at most as many: to be said again should something keep them

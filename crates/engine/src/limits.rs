@@ -37,8 +37,8 @@ pub const KNOWLEDGE_RANGES_MAX: usize = 20_000;
 pub const RANGE_ENTRIES: usize = 64;
 /// Sums over ranges in one message.
 pub const SUMS_MAX: usize = 64;
-/// Files and directories that came back over a deletion that is remembered here, as long as nobody
-/// is known to have forgotten that.
+/// Deleted directories that something in them keeps up, as long as nobody is known to have
+/// forgotten that they were deleted.
 pub const RISEN_MAX: usize = 4096;
 /// Places at which entries are not shown because others have put them elsewhere.
 pub const ASIDE_MAX: usize = 4096;

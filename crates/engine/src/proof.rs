@@ -161,6 +161,8 @@ mutants! {
     NewDirectoriesNotEntered,
     /// A moved inode is not looked for where it was last seen.
     OtherPlaceForgotten,
+    /// What lives beside an end that somebody has forgotten is not said again.
+    EndsLeftBeside,
     /// Entries that share a dot are told apart.
     FramesSplit,
     /// Entries of some names are not told, though what they hold is claimed.

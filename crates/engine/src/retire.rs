@@ -8,7 +8,8 @@
 //! (`exchange`). Called by the engine at the end of a turn, and for what peers say of others.
 
 use crate::dot::{Dot, Incarnation, Knowledge, NodeId};
-use crate::entry::EntryId;
+use crate::entry::{EntryId, Kind};
+use crate::exchange;
 use crate::index::{Index, Standing, Stored};
 use crate::ledger::Facts;
 use crate::limits::{
@@ -94,6 +95,7 @@ impl Retire {
         facts: &mut Facts,
         index: &mut dyn Index,
         connected: Connected<'_>,
+        elsewhere: &Knowledge,
     ) -> Vec<(NodeId, message::Standing)> {
         if self.due_ms.is_none_or(|due_ms| now_ms < due_ms) {
             return Vec::new();
@@ -106,7 +108,7 @@ impl Retire {
             out = self.tell(facts, index, connected);
             self.begin(now_ms, facts, index);
         }
-        self.due_ms = self.go_on(facts, index).map(|pause_ms| now_ms + pause_ms);
+        self.due_ms = self.go_on(facts, index, elsewhere).map(|pause_ms| now_ms + pause_ms);
         out
     }
 
@@ -186,11 +188,16 @@ impl Retire {
     }
 
     /// One page of a look; in how many milliseconds the next is due, if anything is to come.
-    fn go_on(&mut self, facts: &mut Facts, index: &mut dyn Index) -> Option<u64> {
+    fn go_on(
+        &mut self,
+        facts: &mut Facts,
+        index: &mut dyn Index,
+        elsewhere: &Knowledge,
+    ) -> Option<u64> {
         let look = self.look.as_mut()?;
-        let page = index.dead(look.after, RETIRE_PAGE);
+        let page = index.deleted(look.after, RETIRE_PAGE);
         for id in &page {
-            match judge(facts, index, look, *id) {
+            match judge(facts, index, look, elsewhere, *id) {
                 Verdict::Goes(dots) => {
                     reached("retire: a deletion is forgotten");
                     for dot in dots {
@@ -201,6 +208,10 @@ impl Retire {
                 }
                 Verdict::In(ms) => look.again_ms = look.again_ms.into_iter().chain([ms]).min(),
                 Verdict::After => look.left = true,
+                Verdict::Returns => {
+                    reached("retire: somebody may have forgotten an end of what lives");
+                    facts.returned.insert(*id);
+                }
                 Verdict::Stays => {}
             }
         }
@@ -224,16 +235,31 @@ enum Verdict {
     In(u64),
     /// Not before what was in it.
     After,
+    /// It lives, and somebody may have forgotten one that deleted it: it is said again, so that all
+    /// remember the same of it.
+    Returns,
     /// Some node may not know of it, or this one has not done with it.
     Stays,
 }
 
-fn judge(facts: &Facts, index: &mut dyn Index, look: &Look, id: EntryId) -> Verdict {
+fn judge(
+    facts: &Facts,
+    index: &mut dyn Index,
+    look: &Look,
+    elsewhere: &Knowledge,
+    id: EntryId,
+) -> Verdict {
     let Some(stored) = index.entry(id) else { return Verdict::Stays };
-    if view::is_alive(&stored) {
+    if !view::is_deleted(&stored) {
         // Listed by an index of an older program.
         index.put_entry(&stored);
         return Verdict::Stays;
+    }
+    if view::is_alive(&stored) {
+        let is_kept_up = !view::is_placed(&stored.entry) && stored.entry.kind == Kind::Dir;
+        let returns = !is_kept_up && exchange::is_forgotten(facts, elsewhere, &stored.entry);
+        let returns = returns && !broken(Mutant::EndsLeftBeside);
+        return if returns { Verdict::Returns } else { Verdict::Stays };
     }
     let dots = stored.entry.dots();
     let is_stable =

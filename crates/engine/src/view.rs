@@ -86,6 +86,11 @@ pub fn is_alive(stored: &Stored) -> bool {
     stored.entry.id == ROOT || placed || bodies::is_body(&stored.entry)
 }
 
+/// Whether it is no part of the tree, or somebody has deleted what others keep.
+pub fn is_deleted(stored: &Stored) -> bool {
+    !is_alive(stored) || stored.entry.ends().next().is_some()
+}
+
 /// Whether its own location puts the entry somewhere; a deleted directory may be shown all the
 /// same, for what is in it.
 pub fn is_placed(entry: &Entry) -> bool {

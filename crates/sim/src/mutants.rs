@@ -161,6 +161,7 @@ pub const TRIALS: &[Trial] = &[
     test(Mutant::BusyForgotten, "a_busy_path_comes_again_after_50_ms_doubling_up_to_5_s"),
     trial(Mutant::NewDirectoriesNotEntered, "", 100),
     test(Mutant::OtherPlaceForgotten, "a_move_is_looked_at_on_both_sides_though_one_was_hinted"),
+    trial(Mutant::EndsLeftBeside, "away=100", 1_600),
     trial(Mutant::FramesSplit, "", 200),
     trial(Mutant::NamesLeftOut, "", 100),
     trial(Mutant::NamesNotHeld, LINKS, 1_600),

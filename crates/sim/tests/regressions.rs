@@ -561,3 +561,56 @@ fn what_is_written_in_the_moment_before_the_power_goes_is_known_by_its_time() {
                  100195-100197,100199,200000-200199";
     ends_well_as(19303, words);
 }
+
+/// A file was deleted, and made once more by who had not heard of that. One had forgotten the
+/// deletion and held what was made alone; the others held both, for they were told of that only
+/// after a restart, or held what was made before they heard of the deletion. (`engine::retire`,
+/// `what_lives_beside_an_end_that_somebody_has_forgotten_is_said_again`)
+#[test]
+fn what_lives_beside_a_forgotten_end_is_the_same_everywhere_after_a_restart() {
+    let words = "nodes=3 delay_ms=60 crowd=1 steps=39 meets=1 links=30 between=20 cuts=300 \
+                 narrow=3000 kills=80 away=60 descriptors=500 readonly=1 apart=60 skip=1-7,9,\
+                 11-17,19,21-27,30-37,39-57,59,61-67,70-77,79,81-97,99,101-109,111-117,\
+                 121-127,131-138,140-147,151-159,161-167,169,171-178,180-209,211-227,231-237,\
+                 239-247,249-327,331-357,359-377,380-388,390-397,399,100000-100001,100003,\
+                 100005,100007,100010,100013-100015,100017-100018,100020,100022-100023,\
+                 100025,100029-100035,100037-100199,200018-200020,200022-200199";
+    ends_well_as(207378, words);
+}
+
+/// The same: two had made the file anew, one of them beside the end that it remembered.
+#[test]
+fn what_is_made_beside_an_end_that_somebody_has_forgotten_is_the_same_everywhere() {
+    let words = "nodes=3 delay_ms=60 crowd=3 steps=41 meets=0 between=5 coarse=1 kills=80 \
+                 stops=1 stale=250 maps=200 power=60 leaves=1 apart=60 skip=0-1,3-19,22-37,\
+                 39-40,43-47,49-51,53-57,59-60,63-68,73-77,79-80,83-87,91,93-97,100,102-117,\
+                 119-130,132-138,140-147,150-159,163-167,169-190,192-197,199,201-207,209-268,\
+                 270,272-280,282-299,301-317,321-330,332-341,343-379,381-389,391-408,410-419,\
+                 100003-100004,100006-100007,100009,100013,100015-100199,200000,200003-200199";
+    ends_well_as(45808, words);
+}
+
+/// Who told all had forgotten a file, and who held news of it let go of its mode; another kept
+/// it. (`engine::exchange`,
+/// `what_who_tells_all_does_not_hold_is_said_again_where_something_of_it_is_news`)
+#[test]
+fn an_attribute_of_what_was_forgotten_is_kept_by_all_or_none() {
+    let words = "nodes=4 delay_ms=3 crowd=1 steps=38 before=8 meets=1 between=20 cuts=100 \
+                 stalls=25 beside=1 away=60 jumps=15 hostile=200 power=60 apart=60 skip=0-8,\
+                 11-17,19-48,51-58,61-78,80-97,99-198,200-228,230-239,241-328,330-358,\
+                 360-369,371-377,379,100175-100199";
+    ends_well_as(61073, words);
+}
+
+/// Who had forgotten a file was told of another deletion of it and of a place that it knew to
+/// be over, and had nothing to tell of that. (`engine::observe::revive`,
+/// `the_end_of_a_file_that_was_forgotten_is_said_again`)
+#[test]
+fn a_place_that_is_known_to_be_over_goes_though_its_end_was_forgotten() {
+    let words = "nodes=3 delay_ms=3 crowd=8 steps=28 meets=1 between=20 misses=200 lags=300 \
+                 one_way=50 verdicts=400 late=1 away=30 skew=400 power=60 skip=0-3,7,9-13,19,\
+                 24-25,27,35-36,41-43,49-50,54,58-60,82-83,86-87,92-93,112-113,142-145,\
+                 148-149,170-171,176-179,184-185,200-201,216-217,230-231,238-239,250-257,\
+                 260-261,264-267,270-275";
+    ends_well_as(97932, words);
+}

@@ -158,7 +158,7 @@ impl Store {
         Ok(found)
     }
 
-    pub(super) fn file_dead(
+    pub(super) fn file_deleted(
         &self,
         after: Option<EntryId>,
         max: usize,

@@ -114,7 +114,7 @@ impl Store {
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
         };
         let id = stored.entry.id.0;
-        let dead = !view::is_alive(&stored);
+        let dead = view::is_deleted(&stored);
         let row = (seq, id, parent, name, stored.conflicted, dead, &bytes);
         self.connection.prepare_cached(sql)?.execute(row)?;
         let now = entry_dots(&mut self.lives, &stored.entry);

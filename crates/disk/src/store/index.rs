@@ -209,9 +209,9 @@ impl Index for Store {
         self.change_entry(id, None);
     }
 
-    fn dead(&self, after: Option<EntryId>, max: usize) -> Vec<EntryId> {
-        let mut found = self.answer(self.file_dead(after, max));
-        let here = self.overlay.dead.iter().copied();
+    fn deleted(&self, after: Option<EntryId>, max: usize) -> Vec<EntryId> {
+        let mut found = self.answer(self.file_deleted(after, max));
+        let here = self.overlay.deleted.iter().copied();
         found.extend(here.filter(|id| after.is_none_or(|a| *id > a)).take(max));
         found.sort_unstable();
         found.truncate(max);

@@ -62,8 +62,8 @@ pub struct Overlay {
     pub names: BTreeSet<(EntryId, EntryId)>,
     /// Which of those are conflicted.
     pub conflicted: BTreeSet<EntryId>,
-    /// Which of those are no part of the tree.
-    pub dead: BTreeSet<EntryId>,
+    /// Which of those are no part of the tree, or were deleted by somebody.
+    pub deleted: BTreeSet<EntryId>,
     /// Of D.
     pub seen: BTreeMap<Slot, SeenChange>,
     /// Slots of those by entry.
@@ -126,8 +126,8 @@ impl Overlay {
         if stored.conflicted {
             self.conflicted.insert(id);
         }
-        if !view::is_alive(stored) {
-            self.dead.insert(id);
+        if view::is_deleted(stored) {
+            self.deleted.insert(id);
         }
     }
 
@@ -145,7 +145,7 @@ impl Overlay {
             self.names.remove(&(body, id));
         }
         self.conflicted.remove(&id);
-        self.dead.remove(&id);
+        self.deleted.remove(&id);
         Some(old)
     }
 

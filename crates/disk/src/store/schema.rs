@@ -22,7 +22,7 @@ const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
 /// Statement n brings the tables from version n to n + 1. Released ones never change: the museum in
 /// `testdata/store` holds a file of each.
-const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4];
+const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5];
 
 /// Rows are numbered in the order they arrive, so that the large tables grow at their end; only the
 /// narrow indexes take keys at random. `life` gives incarnations short numbers, used everywhere.
@@ -120,6 +120,10 @@ CREATE TABLE name (
 const VERSION_4: &str = "
 CREATE TABLE unread (path BLOB PRIMARY KEY, until INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 ";
+
+/// What somebody has deleted and others keep is listed as dead, too. Which the older ones are shows
+/// when they are looked at.
+const VERSION_5: &str = "UPDATE entry SET dead = 1;";
 
 /// The file whose lock says that a process owns the index at `path`.
 fn lock_path(path: &Path) -> PathBuf {

@@ -19,7 +19,9 @@ impl FolderEngine {
         let connected = self.exchange.peers().map(|(id, peer)| (id, &peer.knows));
         let connected: Vec<(NodeId, &Knowledge)> = connected.collect();
         let before = self.facts.frontier.dots();
-        let said = self.retire.turn(self.now.mono_ms, &mut self.facts, index, &connected);
+        let elsewhere = self.exchange.forgotten();
+        let said =
+            self.retire.turn(self.now.mono_ms, &mut self.facts, index, &connected, elsewhere);
         if self.facts.frontier.dots() > before {
             self.exchange.forgot(&self.facts);
         }

@@ -316,8 +316,12 @@ impl Peer {
         if entry == before {
             return;
         }
-        if is_news_of_forgotten(&self.frontier, &self.knows, &before) {
+        let is_absent = doomed.places.is_empty() && !entry.is_blank();
+        if is_absent || is_news_of_forgotten(&self.frontier, &self.knows, &before) {
             take_attributes(&mut entry, &before);
+        }
+        if is_absent {
+            facts.returned.insert(id);
         }
         ledger::put(facts, index, entry, context, Author::Elsewhere, &[]);
     }
@@ -356,7 +360,7 @@ pub(super) fn returns(
     let is_missing = |dot: Dot| ours.loc.get(dot).is_none() && facts.frontier.contains(dot);
     let is_over = !facts.frontier.is_within(known)
         || is_forgotten(facts, elsewhere, ours)
-        || ends(theirs).any(|end| before.contains(end) && is_missing(end));
+        || theirs.ends().any(|end| before.contains(end) && is_missing(end));
     let is_gone = !view::is_placed(ours);
     (is_put || is_written && ours.data.is_empty()) && is_gone && is_over
 }
@@ -367,7 +371,7 @@ pub(super) fn return_risen(facts: &mut Facts, elsewhere: &Knowledge, index: &dyn
         let Some(entry) = index.entry(id).map(|stored| stored.entry) else { continue };
         if !is_forgotten(facts, elsewhere, &entry) {
             facts.risen.insert(id);
-        } else if is_kept_up(index, id) || view::is_placed(&entry) {
+        } else if is_kept_up(index, id) {
             facts.returned.insert(id);
         }
     }
@@ -442,15 +446,8 @@ pub(super) fn is_kept_up(index: &dyn Index, id: EntryId) -> bool {
 }
 
 /// Whether somebody may have forgotten the end of what is remembered here.
-fn is_forgotten(facts: &Facts, elsewhere: &Knowledge, ours: &Entry) -> bool {
-    ends(ours).any(|end| facts.frontier.contains(end) || elsewhere.contains(end))
-}
-
-/// Who deleted it, as far as is remembered.
-fn ends(entry: &Entry) -> impl Iterator<Item = Dot> + '_ {
-    let versions = entry.loc.versions().iter();
-    let ends = versions.filter(|version| matches!(version.value.state, Presence::Deleted(_)));
-    ends.map(|version| version.dot)
+pub fn is_forgotten(facts: &Facts, elsewhere: &Knowledge, ours: &Entry) -> bool {
+    ours.ends().any(|end| facts.frontier.contains(end) || elsewhere.contains(end))
 }
 
 /// Whether this was forgotten where `before` was known and `frontier` forgotten, and somebody has

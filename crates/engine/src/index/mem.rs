@@ -34,7 +34,7 @@ struct State {
     by_place: Table<(EntryId, Name, EntryId), ()>,
     by_body: Table<(EntryId, EntryId), ()>,
     conflicted: Table<EntryId, ()>,
-    dead: Table<EntryId, ()>,
+    deleted: Table<EntryId, ()>,
     seen: Table<Slot, SeenRow>,
     seen_by_entry: Table<EntryId, Slot>,
     seen_by_name: Table<(Slot, Name), Slot>,
@@ -115,7 +115,7 @@ macro_rules! each_table {
         state.by_place.$method();
         state.by_body.$method();
         state.conflicted.$method();
-        state.dead.$method();
+        state.deleted.$method();
         state.seen.$method();
         state.seen_by_entry.$method();
         state.seen_by_name.$method();
@@ -174,7 +174,7 @@ impl State {
             self.by_place.remove(&(at.parent, at.name, id));
         }
         self.conflicted.remove(&id);
-        self.dead.remove(&id);
+        self.deleted.remove(&id);
     }
 
     fn unlink_seen(&mut self, slot: Slot) {
@@ -316,8 +316,8 @@ impl Index for MemIndex {
         if stored.conflicted {
             self.open.conflicted.insert(id, ());
         }
-        if !view::is_alive(stored) {
-            self.open.dead.insert(id, ());
+        if view::is_deleted(stored) {
+            self.open.deleted.insert(id, ());
         }
         self.open.entries.insert(id, stored.clone());
     }
@@ -326,9 +326,9 @@ impl Index for MemIndex {
         self.open.unlink_entry(id);
     }
 
-    fn dead(&self, after: Option<EntryId>, max: usize) -> Vec<EntryId> {
+    fn deleted(&self, after: Option<EntryId>, max: usize) -> Vec<EntryId> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let rows = self.open.dead.range((from, Bound::Unbounded));
+        let rows = self.open.deleted.range((from, Bound::Unbounded));
         rows.take(max).map(|(id, ())| *id).collect()
     }
 

@@ -9,7 +9,7 @@
 use super::mint::version;
 use crate::dot::Dot;
 use crate::entry::{Data, Entry, EntryId, Kind, Location, Presence, Rank, Stamp, Stamped, ROOT};
-use crate::index::{Index, SeenDots, SeenRow};
+use crate::index::{Index, SeenDots, SeenRow, Stored};
 use crate::ledger::{self, Author, Facts};
 use crate::path::Name;
 use crate::proof::{broken, reached, Mutant};
@@ -45,7 +45,10 @@ pub fn again(facts: &mut Facts, index: &mut dyn Index, id: EntryId) {
     let shown = row.as_ref().and_then(|row| shown_place(index, row));
     let is_body = view::is_body(&entry) || view::is_ended(index, &entry);
     let is_nowhere = entry.loc.is_empty() && shown.is_none() && !is_body;
-    if is_nowhere || (entry.kind != Kind::Dir && entry.data.is_empty()) {
+    if entry.kind != Kind::Dir && entry.data.is_empty() {
+        return end_again(facts, index, Stored { entry, ..stored });
+    }
+    if is_nowhere {
         return;
     }
     let (hlc, dot) = (facts.tick(), facts.mint());
@@ -72,6 +75,19 @@ pub fn again(facts: &mut Facts, index: &mut dyn Index, id: EntryId) {
     }
     ledger::put(facts, index, entry, stored.context, Author::Here, &[dot]);
     ledger::mark(facts, index, id, &[]);
+}
+
+/// Says once more that a file is deleted. Of what others put there this node knows that it is over,
+/// since it had forgotten the file; that they are told by no deletion that is remembered anywhere.
+fn end_again(facts: &mut Facts, index: &mut dyn Index, stored: Stored) {
+    let mut entry = stored.entry;
+    let seen: Vec<Dot> = entry.ends().collect();
+    let ends = seen.iter().filter_map(|dot| entry.loc.get(*dot)).map(|end| &end.value);
+    let Some(end) = ends.max_by_key(|end| end.stamp).cloned() else { return };
+    reached("revive: a deletion is said again");
+    let dot = facts.mint();
+    entry.loc.write(version(dot, end), &seen);
+    ledger::put(facts, index, entry, stored.context, Author::Here, &[dot]);
 }
 
 /// All places but those that came with content that lost: who deletes what is shown elsewhere has

@@ -36,6 +36,8 @@ struct Lab {
     facts: Facts,
     index: MemIndex,
     retire: Retire,
+    /// What others have forgotten.
+    elsewhere: Knowledge,
     now_ms: u64,
 }
 
@@ -48,7 +50,8 @@ impl Lab {
         }
         let mut facts = Facts::load(&index);
         facts.wall_ms = START_MS;
-        Lab { facts, index, retire: Retire::default(), now_ms: 0 }
+        let (retire, elsewhere) = (Retire::default(), Knowledge::default());
+        Lab { facts, index, retire, elsewhere, now_ms: 0 }
     }
 
     /// A deleted thing in a directory; its id and the operation.
@@ -78,7 +81,7 @@ impl Lab {
         while let Some(due_ms) = self.retire.deadline().filter(|due_ms| *due_ms <= until_ms) {
             self.pass(due_ms.saturating_sub(self.now_ms));
             let (facts, index) = (&mut self.facts, &mut self.index);
-            said.extend(self.retire.turn(self.now_ms, facts, index, connected));
+            said.extend(self.retire.turn(self.now_ms, facts, index, connected, &self.elsewhere));
             assert_ne!(self.retire.deadline(), Some(due_ms), "what was due is done");
         }
         said
@@ -108,7 +111,7 @@ impl Lab {
 
     /// What is due now is done.
     fn turn(&mut self, connected: &[(NodeId, &Knowledge)]) -> Vec<(NodeId, Standing)> {
-        self.retire.turn(self.now_ms, &mut self.facts, &mut self.index, connected)
+        self.retire.turn(self.now_ms, &mut self.facts, &mut self.index, connected, &self.elsewhere)
     }
 
     /// All nodes have seen all; nothing is too young.
@@ -445,4 +448,48 @@ fn more_nodes_than_a_cluster_can_have_are_not_remembered() {
         lab.retire.hear(&lab.facts, &mut lab.index, said);
     }
     assert_eq!(lab.index.standings().len(), STANDINGS_MAX);
+}
+
+// Story (simulator, seed 207378): a file was deleted, and made once more by who had not heard of
+// that. One had forgotten the deletion, and held what was made alone; another held both, and was
+// ended and started before it heard that anybody had forgotten. All knew the same and compared no
+// more.
+#[test]
+fn what_lives_beside_an_end_that_somebody_has_forgotten_is_said_again() {
+    let mut lab = Lab::new();
+    let (id, dot) = lab.deleted(Kind::File, ROOT, b"a");
+    let mut entry = lab.index.entry(id).expect("it was deleted").entry;
+    let (written, hlc) = (lab.facts.mint(), Hlc::from_unix_ms(START_MS));
+    let stamp = Stamp { rank: Rank::Write, hlc, dot: written };
+    let end = entry.loc.get(dot).expect("its end").value.clone();
+    let place = Location { stamp, state: Presence::At(None), ..end };
+    let content = Content::File(Digest([1; 32]), 1);
+    let data = Data { content, body: None, stamp, base: Vec::new() };
+    entry.loc.insert(Version { dot: written, minted: place.mint().into(), value: place });
+    entry.data.insert(Version { dot: written, minted: data.mint().into(), value: data });
+    let facts = &mut lab.facts;
+    ledger::put(facts, &mut lab.index, entry, None, Author::Here, &[written]);
+    lab.look(&[]);
+    assert!(lab.facts.returned.is_empty(), "all remember it");
+    lab.elsewhere.insert(dot);
+    lab.look(&[]);
+    assert!(lab.facts.returned.contains(&id));
+}
+
+// Story (simulator, seed 840 and those after it): a directory that was deleted and lives for what
+// is in it would be said again whenever another deletion of the same life was forgotten.
+#[test]
+fn a_deleted_directory_that_something_keeps_up_is_not_said_again_for_that() {
+    let mut lab = Lab::new();
+    let (dir, dot) = lab.deleted(Kind::Dir, ROOT, b"a");
+    let mut entry = Entry::new(EntryId([7; 16]), Kind::Dir);
+    let (written, hlc) = (lab.facts.mint(), Hlc::from_unix_ms(START_MS));
+    let stamp = Stamp { rank: Rank::Write, hlc, dot: written };
+    let (name, state) = (Name::new(b"in").unwrap(), Presence::At(None));
+    let place = Location { parent: dir, name, stamp, state };
+    entry.loc.insert(Version { dot: written, minted: place.mint().into(), value: place });
+    ledger::put(&mut lab.facts, &mut lab.index, entry, None, Author::Here, &[written]);
+    lab.elsewhere.insert(dot);
+    lab.look(&[]);
+    assert!(lab.facts.returned.is_empty());
 }

@@ -55,6 +55,29 @@ fn a_file_that_nothing_is_known_of_but_its_place_is_not_said_again() {
     assert_eq!(facts.meta.counter, 0);
 }
 
+// Story (simulator, seed 97932): a file had been deleted, which two of three had forgotten, and the
+// third, away for long, deleted what it knew of it, but for a place that it had not shown yet. The
+// two joined what they heard to nothing, and had nothing to tell: that place stayed, on the third
+// alone.
+#[test]
+fn the_end_of_a_file_that_was_forgotten_is_said_again() {
+    let (mut facts, mut index, id) = folder(b"w", b'w');
+    let mut stored = index.entry(id).expect("there");
+    let dots: Vec<Dot> = stored.entry.data.dots().collect();
+    stored.entry.data.supersede(&dots);
+    let mut end = stored.entry.loc.versions()[0].clone();
+    stored.entry.loc.supersede(&[end.dot]);
+    (end.dot, end.value.state) = (dots[0], Presence::Deleted(Sight::Live));
+    stored.entry.loc.insert(end);
+    index.put_entry(&stored);
+    again(&mut facts, &mut index, id);
+    let entry = index.entry(id).expect("there").entry;
+    let dot = Dot { incarnation: facts.meta.incarnation, counter: 1 };
+    assert_eq!(entry.ends().collect::<Vec<_>>(), [dot]);
+    assert_eq!(entry.loc.versions().len(), 1);
+    assert!(!view::is_placed(&entry));
+}
+
 // Story (simulator, seed 1595): two deleted directories had been moved into one another. Something
 // was put into one of them, and both were said again a thousand times each.
 #[test]
