@@ -76,30 +76,35 @@ fn free_name(
     let id = entry.id;
     let alike = |n: usize| claims.iter().any(|c| c.id != id && c.id.0[..n] == id.0[..n]);
     let least = [2, 4, 8].into_iter().find(|n| !alike(*n)).unwrap_or(16);
-    unclaimed(index, parents, [2, 4, 8, 16].map(|n| least.max(n)), |n| {
-        suffixed(name, &format!("{life}-{}", hex(&id.0[..n])))
+    unclaimed(index, parents, &id.0, [2, 4, 8, 16].map(|n| least.max(n)), |digits| {
+        suffixed(name, &format!("{life}-{digits}"))
     })
 }
 
 /// `stem~<id>.ext`: what a directory taken out of a cycle is called, and what steps aside.
 pub(crate) fn relocated(index: &dyn Index, parents: &[EntryId], id: EntryId, name: &Name) -> Name {
-    unclaimed(index, parents, [4, 6, 8, 16], |n| suffixed(name, &hex(&id.0[..n])))
+    unclaimed(index, parents, &id.0, [4, 6, 8, 16], |digits| suffixed(name, digits))
 }
 
-/// The name with so many bytes of an id; more of them if somebody claims exactly that name.
+/// The name with so many bytes of an id; more of them if somebody claims exactly that name, and if
+/// all of those are claimed, a number before them.
 fn unclaimed(
     index: &dyn Index,
     parents: &[EntryId],
+    id: &[u8],
     lengths: [usize; 4],
-    name: impl Fn(usize) -> Name,
+    name: impl Fn(&str) -> Name,
 ) -> Name {
     let taken = |name: &Name| {
         let claims = parents.iter().flat_map(|&parent| index.named(parent, name));
         let mut stored = claims.filter_map(|id| index.entry(id));
         stored.any(|stored| is_alive(&stored))
     };
-    let free = lengths[..3].iter().map(|&n| name(n)).find(|name| !taken(name));
-    free.unwrap_or_else(|| name(lengths[3]))
+    let whole = hex(&id[..lengths[3]]);
+    let numbered = (1..).map(|number| format!("{number}-{whole}"));
+    let tags = lengths.iter().map(|&n| hex(&id[..n])).chain(numbered);
+    let free = tags.map(|tag| name(&tag)).find(|name| !taken(name));
+    free.expect("there are more numbers than entries")
 }
 
 /// `stem.<tag>-<digits>.ext`: what a loser is called beside the winner; more digits where somebody
@@ -112,8 +117,8 @@ pub(crate) fn beside(
     digits: &[u8; 32],
 ) -> Name {
     let parents = super::united(index, parent).unwrap_or_else(|| vec![parent]);
-    unclaimed(index, &parents, [2, 4, 8, 16], |n| {
-        marked(name, b".", &format!("{tag}-{}", hex(&digits[..n])))
+    unclaimed(index, &parents, digits, [2, 4, 8, 16], |digits| {
+        marked(name, b".", &format!("{tag}-{digits}"))
     })
 }
 

@@ -310,6 +310,29 @@ fn a_suffix_that_somebody_claims_grows() {
     );
 }
 
+// Story (simulator, seed 3906 with `links=250 rollback=150`): each time that an index was put back,
+// what was shown under a suffix was made anew under just that name, and got a longer one. At last
+// the longest was claimed as well. Two were shown at one name, and took turns there for ever.
+#[test]
+fn who_claims_all_suffixes_is_not_shown_with_whom_they_are_of() {
+    let suffixes = [2, 4, 8, 16].map(|n| format!("n~aaaa-{}", "02".repeat(n)));
+    let mut all = vec![f(1, 0, "n", b'x'), f(2, 0, "n", b'y')];
+    all.extend((3..).zip(&suffixes).map(|(id, name)| f(id, 0, name, b'z')));
+    let numbered = |n: u8| format!("n~aaaa-{n}-{}", "02".repeat(16));
+    let shown = |claimed: &[String], last: String| {
+        let mut shown = vec!["n=x".to_string(), format!("{last}=y")];
+        shown.extend(claimed.iter().map(|name| format!("{name}=z")));
+        shown.sort();
+        shown
+    };
+    let check_all = |all: &[E], shown: Vec<String>| {
+        check(all, &shown.iter().map(String::as_str).collect::<Vec<_>>());
+    };
+    check_all(&all, shown(&suffixes, numbered(1)));
+    all.push(f(7, 0, &numbered(1), b'z'));
+    check_all(&all, shown(&[&suffixes[..], &[numbered(1)]].concat(), numbered(2)));
+}
+
 #[test]
 fn equal_files_of_one_name_are_shown_once() {
     check(&[f(1, 0, "n", b'x'), f(2, 0, "n", b'x'), f(3, 0, "n", b'y')], &["n=x", "n~aaaa-0303=y"]);
