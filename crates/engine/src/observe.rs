@@ -2,7 +2,7 @@
 
 use crate::content::Content;
 use crate::entry::Kind;
-use crate::index::{Attributes, Fingerprint};
+use crate::index::{Attributes, Fingerprint, Handle};
 use crate::path::RelPath;
 
 /// One look at one path.
@@ -25,8 +25,29 @@ pub enum Found {
     Busy(Option<String>),
     /// Something that is not ours: a mount point, a socket, a FIFO, a device, a nested folder.
     Foreign(String),
-    /// It could not be read; nothing follows from that but a notice.
-    Unreadable(String),
+    /// It could not be read: why, and what it is, if that much is known. Nothing follows from that
+    /// but a notice, and that what is known elsewhere has moved here.
+    Unreadable(String, Option<Thing>),
+}
+
+impl Found {
+    /// The inode that stands there, if that much is known.
+    pub fn handle(&self) -> Option<&Handle> {
+        match self {
+            Found::Present(found) => Some(&found.fingerprint.handle),
+            Found::Unreadable(_, what) => what.as_ref().map(|thing| &thing.fingerprint.handle),
+            Found::Absent | Found::Busy(_) | Found::Foreign(_) => None,
+        }
+    }
+}
+
+/// What stands at a name, read or not.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Thing {
+    /// Its kind.
+    pub kind: Kind,
+    /// How to recognise it.
+    pub fingerprint: Fingerprint,
 }
 
 /// A file, directory or symlink on the disk.

@@ -49,7 +49,7 @@ pub(super) fn take<F: Fs, L: LastSeen>(walk: &mut Walk<'_, F, L>, answer: Answer
         Answer::NotListed { visit, error } => {
             let Some(at) = walk.visits.remove(&visit) else { return false };
             walk.partial |= at.path.is_root();
-            walk.tell(at.path, None, unreadable(&error), None);
+            walk.tell(at.path, None, unreadable(&error, None), None);
         }
         Answer::Replaced { visit } => {
             walk.visits.remove(&visit);
@@ -71,7 +71,9 @@ fn take_name<F: Fs, L: LastSeen>(
             row.iter().for_each(|row| at.missing.add(row));
             return;
         }
-        Err(error) => return walk.tell(at.path.join(name), at.slot, unreadable(&error), None),
+        Err(error) => {
+            return walk.tell(at.path.join(name), at.slot, unreadable(&error, None), None)
+        }
     };
     if row.as_ref().is_some_and(|row| is_quiet(walk, row, &stat)) {
         return;

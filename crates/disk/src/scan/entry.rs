@@ -63,7 +63,7 @@ impl<F: Fs, L: LastSeen> Walk<'_, F, L> {
                 }
                 return self.begin(&parent, Why::Above, false);
             }
-            Err(error) => return self.tell(path.clone(), None, unreadable(&error), None),
+            Err(error) => return self.tell(path.clone(), None, unreadable(&error, None), None),
         };
         let row = self.ask(self.last.seen_named(slot, name));
         match self.lens.fs.stat(&dir, name) {
@@ -79,7 +79,7 @@ impl<F: Fs, L: LastSeen> Walk<'_, F, L> {
                 self.absent.push(path.clone());
                 self.begin(&parent, Why::Above, false);
             }
-            Err(error) => self.tell(path.clone(), Some(slot), unreadable(&error), None),
+            Err(error) => self.tell(path.clone(), Some(slot), unreadable(&error, None), None),
         }
     }
 
@@ -96,13 +96,13 @@ impl<F: Fs, L: LastSeen> Walk<'_, F, L> {
             Ok(stat) => stat,
             Err(error) => {
                 self.partial = true;
-                return self.tell(root, None, unreadable(&error), None);
+                return self.tell(root, None, unreadable(&error, None), None);
             }
         };
         let row = self.ask(self.last.seen(ROOT_SLOT));
         if self.asked.contains(&root) || !row.is_some_and(|row| is_same(&row, &stat)) {
             let looked = self.lens.root(self.eyes.root);
-            self.partial |= matches!(looked, Looked::Found(Found::Unreadable(_), _));
+            self.partial |= matches!(looked, Looked::Found(Found::Unreadable(..), _));
             self.looked(root.clone(), None, looked);
         }
         if deep {

@@ -10,7 +10,7 @@ use crate::ignore::{Ignore, MOUNT_POINT};
 use engine::content::{Content, Digest};
 use engine::entry::{Kind, Xattrs};
 use engine::index::Fingerprint;
-use engine::observe::{Found, Present};
+use engine::observe::{Found, Present, Thing};
 use engine::path::{Name, RelPath};
 use rustix::io::Errno;
 use std::io;
@@ -61,20 +61,31 @@ fn found(found: Found) -> Looked {
     Looked::Found(found, None)
 }
 
+/// What stands at a name that was met as this.
+fn thing(stat: &Stat) -> Option<Thing> {
+    let kind = match stat.kind {
+        FileKind::Dir => Kind::Dir,
+        FileKind::File => Kind::File,
+        FileKind::Symlink => Kind::Symlink,
+        FileKind::Fifo | FileKind::Socket | FileKind::Device => return None,
+    };
+    Some(Thing { kind, fingerprint: stat.fingerprint() })
+}
+
 /// What an error of a look at a name means. ENOENT: gone. A kind that changed: again.
-fn failed(error: &io::Error) -> Attempt {
+fn failed(error: &io::Error, stat: &Stat) -> Attempt {
     match Errno::from_io_error(error) {
         Some(Errno::NOENT) => Attempt::Answer(Looked::Gone),
         Some(Errno::LOOP | Errno::ISDIR | Errno::NOTDIR | Errno::INVAL | Errno::NXIO) => {
             Attempt::Moved
         }
         Some(Errno::XDEV) => Attempt::Answer(found(Found::Foreign(MOUNT_POINT.to_owned()))),
-        _ => Attempt::Answer(found(unreadable(error))),
+        _ => Attempt::Answer(found(unreadable(error, thing(stat)))),
     }
 }
 
-/// What people are told of something that could not be read.
-pub(super) fn unreadable(error: &io::Error) -> Found {
+/// Something could not be read: what people are told, and what it is, as far as that is known.
+pub(super) fn unreadable(error: &io::Error, what: Option<Thing>) -> Found {
     let reason = match Errno::from_io_error(error) {
         Some(Errno::ACCESS | Errno::PERM) => {
             "no permission to read it; it stays as it is everywhere until the right is given"
@@ -82,9 +93,12 @@ pub(super) fn unreadable(error: &io::Error) -> Found {
         Some(Errno::TOOBIG) => {
             "its extended attributes are larger than 64 KiB together; remove some of them"
         }
-        _ => return Found::Unreadable(format!("cannot be read: {error}; tried again later")),
+        _ => {
+            let reason = format!("cannot be read: {error}; tried again later");
+            return Found::Unreadable(reason, what);
+        }
     };
-    Found::Unreadable(reason.to_owned())
+    Found::Unreadable(reason.to_owned(), what)
 }
 
 impl<F: Fs> Lens<'_, F> {
@@ -104,7 +118,7 @@ impl<F: Fs> Lens<'_, F> {
                 Err(error) if Errno::from_io_error(&error) == Some(Errno::NOENT) => {
                     return Looked::Gone;
                 }
-                Err(error) => return found(unreadable(&error)),
+                Err(error) => return found(unreadable(&error, None)),
             };
             if let Some(why) = self.ignore.foreign(path, &stat, self.root_mount) {
                 return found(Found::Foreign(why.to_owned()));
@@ -117,7 +131,7 @@ impl<F: Fs> Lens<'_, F> {
             match attempt {
                 Ok(Attempt::Answer(looked)) => return looked,
                 Ok(Attempt::Moved) => {}
-                Err(error) => match failed(&error) {
+                Err(error) => match failed(&error, &stat) {
                     Attempt::Answer(looked) => return looked,
                     Attempt::Moved => {}
                 },
@@ -137,7 +151,7 @@ impl<F: Fs> Lens<'_, F> {
             match self.open_dir(root) {
                 Ok(Attempt::Answer(looked)) => return looked,
                 Ok(Attempt::Moved) => {}
-                Err(error) => return found(unreadable(&error)),
+                Err(error) => return found(unreadable(&error, None)),
             }
         }
         found(Found::Busy(None))

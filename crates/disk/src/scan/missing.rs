@@ -48,7 +48,7 @@ pub(super) fn tell<F: Fs, L: LastSeen>(walk: &mut Walk<'_, F, L>) {
             // It went a moment ago: whoever removed it is told of by the kernel.
             Err(error) if is_absent(&error) => {}
             // What is gone from it stays untold, and whoever asked has to know that.
-            Err(error) => walk.tell(path, None, unreadable(&error), None),
+            Err(error) => walk.tell(path, None, unreadable(&error, None), None),
         }
     }
 }

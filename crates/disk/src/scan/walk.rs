@@ -222,22 +222,24 @@ impl<'a, F: Fs, L: LastSeen> Walk<'a, F, L> {
         small: Option<(Digest, Vec<u8>)>,
     ) {
         let mut together = Vec::new();
-        if let Found::Present(present) = &found {
-            let rows = self.ask(self.last.seen_handle(&present.fingerprint.handle));
-            for row in rows.into_iter().take(NAMES_OF_INODE_MAX) {
-                let here = if path.is_root() {
-                    row.slot == ROOT_SLOT
-                } else {
-                    Some(row.parent) == parent && row.name.as_ref() == path.name()
-                };
-                if here && (is_news(&row, present) || self.asked.contains(&path)) {
-                    continue;
-                }
-                if here {
-                    return;
-                }
-                together.extend(self.other_place(&row).filter(|(other, _)| *other != path));
+        let rows = found.handle().map(|handle| self.ask(self.last.seen_handle(handle)));
+        for row in rows.unwrap_or_default().into_iter().take(NAMES_OF_INODE_MAX) {
+            let here = if path.is_root() {
+                row.slot == ROOT_SLOT
+            } else {
+                Some(row.parent) == parent && row.name.as_ref() == path.name()
+            };
+            let is_told = match &found {
+                Found::Present(present) => is_news(&row, present) || self.asked.contains(&path),
+                _ => true,
+            };
+            if here && is_told {
+                continue;
             }
+            if here {
+                return;
+            }
+            together.extend(self.other_place(&row).filter(|(other, _)| *other != path));
         }
         together.push((path, found));
         self.add(together);
@@ -265,7 +267,7 @@ impl<'a, F: Fs, L: LastSeen> Walk<'a, F, L> {
             }
             Ok(_) => {}
             Err(error) if is_absent(&error) => return Some((path, Found::Absent)),
-            Err(error) => return Some((path, unreadable(&error))),
+            Err(error) => return Some((path, unreadable(&error, None))),
         }
         match self.lens.look(&mut self.reader, &dir, &path, None) {
             Looked::Found(found, _) => Some((path, found)),

@@ -51,7 +51,7 @@ impl Hidden {
                 self.shown.insert(found.fingerprint.handle.clone());
             }
         }
-        let is_clear = !matches!(look.found, Found::Busy(_) | Found::Unreadable(_));
+        let is_clear = !matches!(look.found, Found::Busy(_) | Found::Unreadable(..));
         self.hidden.extend(is_clear.then(|| self.untold.remove(&look.path)).flatten());
     }
 

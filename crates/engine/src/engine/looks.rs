@@ -509,7 +509,7 @@ fn is_another(index: &dyn Index, look: &Observation) -> bool {
     let same = match &look.found {
         Found::Present(found) => found.fingerprint.handle == row.fingerprint.handle,
         Found::Absent => false,
-        Found::Busy(_) | Found::Foreign(_) | Found::Unreadable(_) => true,
+        Found::Busy(_) | Found::Foreign(_) | Found::Unreadable(..) => true,
     };
     row.kind == Kind::Dir && !look.path.is_root() && !same
 }

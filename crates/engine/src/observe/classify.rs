@@ -23,6 +23,7 @@ mod names;
 mod older;
 
 use aftermath::{is_edit, mark_edit, replaced_dir, unshown, Aftermath};
+use moves::Met;
 use names::all_children;
 
 /// What a batch of looks led to, besides local operations.
@@ -116,10 +117,7 @@ pub fn path_of(index: &dyn Index, slot: Slot) -> Option<RelPath> {
 
 /// The inodes that a look is about: the one found there and the one last seen there.
 pub fn handles(index: &dyn Index, look: &Observation) -> Vec<Handle> {
-    let found = match &look.found {
-        Found::Present(found) => Some(found.fingerprint.handle.clone()),
-        _ => None,
-    };
+    let found = look.found.handle().cloned();
     found.into_iter().chain(row_at(index, &look.path).map(|row| row.fingerprint.handle)).collect()
 }
 
@@ -152,8 +150,8 @@ pub fn classify(
         (found.kind == Kind::File).then(|| (found.fingerprint.handle.clone(), path.clone()))
     };
     desk.files = present.iter().filter_map(handle).collect();
-    desk.leave_unjudged(&mut present, &absent, &looked);
-    desk.move_known(&present, &absent);
+    desk.leave_unjudged(&mut present, &mut unread, &absent, &looked);
+    desk.move_known(&Met::all(&present, &unread), &present, &absent);
     desk.leave_aside(&mut present, &mut absent, &mut unread);
     for (path, found) in unread {
         desk.unread(path, found);
@@ -180,53 +178,6 @@ struct Desk<'a> {
 }
 
 impl Desk<'_> {
-    /// A batch holds a look at where an inode was last seen. If it has another row by now, that
-    /// place was not looked at, and whether this is a move cannot be told.
-    fn leave_unjudged(
-        &mut self,
-        present: &mut BTreeMap<RelPath, Present>,
-        absent: &[RelPath],
-        looked: &BTreeSet<RelPath>,
-    ) {
-        present.retain(|path, found| {
-            let known = self.known_elsewhere(path, found, absent);
-            let row = known.or_else(|| self.named_elsewhere(path, found, looked));
-            let Some(row) = row else { return true };
-            let Some(old) = path_of(self.pen.index, row.slot) else { return true };
-            if looked.contains(&old) || self.under.judge.contains(path) {
-                return true;
-            }
-            self.seen.unjudged.push(path.clone());
-            self.seen.again.extend([path.clone(), old]);
-            false
-        });
-    }
-
-    /// The row of D that has this handle at another path, if this path is free for it to own. Of
-    /// several names the one that is gone.
-    fn known_elsewhere(
-        &self,
-        path: &RelPath,
-        found: &Present,
-        absent: &[RelPath],
-    ) -> Option<SeenRow> {
-        let index = &*self.pen.index;
-        let here = row_at(index, path);
-        if here.as_ref().is_some_and(|row| row.fingerprint.handle == found.fingerprint.handle) {
-            return None;
-        }
-        let same_kind = |row: &SeenRow| row.kind == found.kind;
-        if found.kind != Kind::Dir && here.as_ref().is_some_and(same_kind) {
-            return None;
-        }
-        let rows = index.seen_handle(&found.fingerprint.handle).into_iter().filter(same_kind);
-        let is_there = |row: &SeenRow| {
-            let old = path_of(index, row.slot);
-            old.is_none_or(|old| absent.binary_search(&old).is_err())
-        };
-        rows.min_by_key(is_there)
-    }
-
     /// A name beside `path` of the same file, found there in this batch, and last seen there, too:
     /// not yet known to be a name of what `row` is one of.
     fn beside(&self, path: &RelPath, found: &Present, row: Option<&SeenRow>) -> Option<SeenRow> {
@@ -295,7 +246,7 @@ impl Desk<'_> {
                 self.unseen(&path);
                 self.seen.notices.push((path, what));
             }
-            Found::Unreadable(what) => {
+            Found::Unreadable(what, _) => {
                 self.unseen(&path);
                 self.seen.unread.push(path.clone());
                 self.seen.notices.push((path, what));
@@ -339,7 +290,7 @@ impl Desk<'_> {
             self.seen.again.push(path.clone());
             return;
         }
-        if self.is_older(found) {
+        if self.is_older(&found.fingerprint) {
             return self.make_older(path, parent, name, found);
         }
         let ours = self.pen.left_at(parent, name, found);

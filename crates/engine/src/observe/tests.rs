@@ -1,6 +1,8 @@
 //! From looks to operations, as tables: what the disk showed, what it shows now, what was done.
 
-use super::{classify, row_at, Batch, Circumstances, Found, Observation, Present, Seen, Source};
+use super::{
+    classify, row_at, Batch, Circumstances, Found, Observation, Present, Seen, Source, Thing,
+};
 use crate::content::{Content, Digest};
 use crate::dot::{Dot, Incarnation};
 use crate::entry::{
@@ -64,6 +66,12 @@ fn file(handle: u8, letter: u8) -> Option<Present> {
 
 fn link(handle: u8, to: u8) -> Option<Present> {
     Some(thing(Kind::Symlink, handle, Some(Content::Link([to].as_slice().into()))))
+}
+
+/// It is there, and cannot be read.
+fn unread(found: Option<Present>) -> Found {
+    let thing = found.map(|found| Thing { kind: found.kind, fingerprint: found.fingerprint });
+    Found::Unreadable("no permission".into(), thing)
 }
 
 fn at_ms(found: Option<Present>, ms: u64) -> Option<Present> {
@@ -146,9 +154,13 @@ impl Node {
 
     /// What a batch led to, one line an entry, in the order of their paths.
     fn done(&mut self, source: Source, looks: &[Look]) -> Vec<String> {
+        self.does(|node| drop(node.look(source, looks)))
+    }
+
+    fn does(&mut self, look: impl FnOnce(&mut Node)) -> Vec<String> {
         let before = self.index.clone();
         let counter = self.facts.meta.counter;
-        self.look(source, looks);
+        look(self);
         let mut lines: Vec<String> = Vec::new();
         let written: std::collections::BTreeSet<EntryId> =
             self.facts.written.iter().map(|(id, _)| *id).collect();
@@ -460,7 +472,8 @@ fn what_cannot_be_judged_is_looked_at_again_and_changes_nothing() {
     let seen = node.look(Source::Live, &[("b", unread), ("no/such/dir", file(3, b'y'))]);
     assert_eq!(seen.again, [path("b"), path("no/such"), path("no/such/dir")]);
     assert_eq!(node.facts.written, []);
-    let found = [Found::Busy(None), Found::Unreadable("EIO".into()), Found::Foreign("fifo".into())];
+    let found =
+        [Found::Busy(None), Found::Unreadable("EIO".into(), None), Found::Foreign("fifo".into())];
     for found in found {
         let batch =
             Batch { source: Source::Live, looks: vec![Observation { path: path("a"), found }] };
@@ -480,7 +493,7 @@ fn what_is_in_a_directory_that_cannot_be_read_is_not_looked_at_for_ever() {
     let there = |handle| Found::Present(thing(Kind::File, handle, Some(digest(b'x'))));
     let below = Found::Present(dir(2).unwrap());
     let looks = vec![
-        ("d", Found::Unreadable("EACCES".into())),
+        ("d", Found::Unreadable("EACCES".into(), None)),
         ("d/a", there(1)),
         ("d/e", below),
         ("d/e/a", there(3)),

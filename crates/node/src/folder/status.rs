@@ -138,7 +138,7 @@ impl Board {
     /// What looks found: trouble begins or is over.
     pub fn looked(&self, looks: &[Observation]) {
         let is_trouble =
-            |look: &Observation| matches!(look.found, Found::Foreign(_) | Found::Unreadable(_));
+            |look: &Observation| matches!(look.found, Found::Foreign(_) | Found::Unreadable(..));
         let mut state = self.lock();
         if !state.notices.has_looks() && !looks.iter().any(is_trouble) {
             return;
@@ -147,7 +147,7 @@ impl Board {
         for look in looks {
             let trouble = match &look.found {
                 Found::Foreign(why) => Some((Cause::Look, why.clone())),
-                Found::Unreadable(why) => Some((Cause::Unread, why.clone())),
+                Found::Unreadable(why, _) => Some((Cause::Unread, why.clone())),
                 _ => None,
             };
             state.notices.looked(now_ms, &look.path, trouble);

@@ -411,7 +411,7 @@ fn brief_look(look: &engine::observe::Observation) -> String {
             None => format!("{:?}", there.kind),
         },
         Found::Busy(_) => "busy".to_string(),
-        Found::Foreign(why) | Found::Unreadable(why) => why.clone(),
+        Found::Foreign(why) | Found::Unreadable(why, _) => why.clone(),
     };
     format!("/{} {found}", look.path)
 }

@@ -40,7 +40,7 @@ pub fn record(index: &mut MemIndex, look: &Observation) {
             });
             put(index, &look.path, found, moved.or(same));
         }
-        Found::Busy(_) | Found::Foreign(_) | Found::Unreadable(_) => {}
+        Found::Busy(_) | Found::Foreign(_) | Found::Unreadable(..) => {}
     }
 }
 
@@ -243,7 +243,7 @@ pub fn lines(looks: &[Observation]) -> Vec<String> {
         Found::Absent => format!("absent {}", look.path),
         Found::Busy(_) => format!("busy {}", look.path),
         Found::Foreign(what) => format!("foreign {}: {what}", look.path),
-        Found::Unreadable(_) => format!("unreadable {}", look.path),
+        Found::Unreadable(..) => format!("unreadable {}", look.path),
     };
     looks.iter().map(line).collect()
 }

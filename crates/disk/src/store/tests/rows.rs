@@ -318,14 +318,14 @@ pub fn assert_alike(store: &dyn Index, oracle: &dyn Index) {
     }
 }
 
-/// Every entry that is no part of the tree, in pages. What else an index of an older program lists
-/// is left out.
-fn dead(index: &dyn Index, max: usize) -> Vec<EntryId> {
+/// Every entry that is no part of the tree, or that somebody has deleted, in pages. What else an
+/// index of an older program lists is left out.
+fn deleted(index: &dyn Index, max: usize) -> Vec<EntryId> {
     let mut found: Vec<EntryId> = Vec::new();
     loop {
-        let page = index.dead(found.last().copied(), max);
+        let page = index.deleted(found.last().copied(), max);
         if page.is_empty() {
-            found.retain(|id| index.entry(*id).is_some_and(|stored| !view::is_alive(&stored)));
+            found.retain(|id| index.entry(*id).is_some_and(|stored| view::is_deleted(&stored)));
             return found;
         }
         found.extend(page);
@@ -368,7 +368,7 @@ fn assert_lists_alike(store: &dyn Index, oracle: &dyn Index, max: usize) {
         let pending = oracle.pending_after(n * 9, max);
         assert_eq!(store.pending_after(n * 9, max), pending);
     }
-    assert_eq!(dead(store, max), dead(oracle, max));
+    assert_eq!(deleted(store, max), deleted(oracle, max));
     assert_eq!(store.conflicts(None, max), oracle.conflicts(None, max));
     assert_eq!(store.pending_after(0, max), oracle.pending_after(0, max));
     for (n, from, to) in [(0, 0, u64::MAX), (1, 40, 300), (2, 1, 200), (9, 0, u64::MAX)] {

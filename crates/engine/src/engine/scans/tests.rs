@@ -7,7 +7,7 @@ use crate::entry::{Kind, Timestamp};
 use crate::observe::{Found, Source};
 
 fn unreadable() -> Found {
-    Found::Unreadable("cannot be read".to_string())
+    Found::Unreadable("cannot be read".to_string(), None)
 }
 
 /// A tree that was put back to an older copy: all that is found there now is of the copy.

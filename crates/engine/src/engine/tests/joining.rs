@@ -91,12 +91,12 @@ fn what_could_not_be_read_when_its_node_joined_was_there_before() {
 fn read_when_it_could_be(meanwhile: impl Fn(Side) -> Side) {
     let mut joins = Side::first(1, Phase::Importing);
     for path in ["old", "new"] {
-        joins.look(Source::Scan, path, Found::Unreadable("no permission".to_string()));
+        joins.look(Source::Scan, path, Found::Unreadable("no permission".to_string(), None));
     }
     joins.turn([Input::Scanned(true)]);
     let mut joins = meanwhile(joins);
     joins.now.mono_ms += 3_600_000;
-    joins.look(Source::Live, "old", Found::Unreadable("no permission".to_string()));
+    joins.look(Source::Live, "old", Found::Unreadable("no permission".to_string(), None));
     let old = present(Kind::File, 7, Some(b'1'));
     let mut new = present(Kind::File, 8, Some(b'2'));
     new.attributes.mtime = Timestamp { seconds: 1_800_000_001, nanos: 0 };

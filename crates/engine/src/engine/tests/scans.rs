@@ -77,7 +77,7 @@ fn nobody_says_that_all_was_seen_who_cannot_remember_what_was_not() {
         side.look(Source::Scan, path, found);
     };
     for path in &paths {
-        look(&mut side, path, Found::Unreadable("no permission".to_string()));
+        look(&mut side, path, Found::Unreadable("no permission".to_string(), None));
     }
     side.turn([Input::Scanned(true)]);
     for path in &paths {

@@ -11,7 +11,7 @@ use crate::plan::{Act, Operation, Outcome};
 /// Somebody has put a file under the name of what is to come, and nobody may read it.
 fn seen(paths: Vec<RelPath>) -> Batch {
     let look = |path: RelPath| match path.to_bytes() == b"g" {
-        true => Observation { path, found: Found::Unreadable("no permission".into()) },
+        true => Observation { path, found: Found::Unreadable("no permission".into(), None) },
         false => {
             let file = present(Kind::File, 9, Some(b'1'));
             Observation { path, found: Found::Present(file) }

@@ -1,15 +1,16 @@
 //! What was renamed: a known handle at a new place, whose old place no longer has it.
 //!
-//! Used by `classify` only, before anything else of a batch is judged.
+//! What cannot be read is known by its inode alone, and moved as a directory is. Used by `classify`
+//! only, before anything else of a batch is judged.
 
 use super::aftermath::replaced_dir;
 use super::{path_of, row_at, Change, Desk};
 use crate::entry::Kind;
-use crate::index::{SeenRow, Slot, ROOT_SLOT};
-use crate::observe::{Present, Source};
+use crate::index::{Fingerprint, SeenRow, Slot, ROOT_SLOT};
+use crate::observe::{Found, Present, Source};
 use crate::path::RelPath;
 use crate::proof::{broken, reached, Mutant};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 struct Move {
     row: SeenRow,
@@ -18,13 +19,109 @@ struct Move {
     to: RelPath,
 }
 
+/// What was met at a path.
+pub(super) struct Met<'a> {
+    kind: Kind,
+    fingerprint: &'a Fingerprint,
+    /// Or only looked at from outside.
+    is_read: bool,
+}
+
+impl<'a> Met<'a> {
+    fn read(found: &'a Present) -> Met<'a> {
+        Met { kind: found.kind, fingerprint: &found.fingerprint, is_read: true }
+    }
+
+    /// What could not be read, if it is known what it is.
+    fn unread(found: &'a Found) -> Option<Met<'a>> {
+        let Found::Unreadable(_, Some(thing)) = found else { return None };
+        Some(Met { kind: thing.kind, fingerprint: &thing.fingerprint, is_read: false })
+    }
+
+    /// All that was met in a batch.
+    pub fn all(
+        present: &'a BTreeMap<RelPath, Present>,
+        unread: &'a [(RelPath, Found)],
+    ) -> BTreeMap<&'a RelPath, Met<'a>> {
+        let unread = unread.iter().filter_map(|(path, found)| Some((path, Met::unread(found)?)));
+        present.iter().map(|(path, found)| (path, Met::read(found))).chain(unread).collect()
+    }
+
+    /// Whether it goes by what it is, and not by its path: whoever cannot read what a file holds
+    /// cannot tell that it is an edit of what was there.
+    fn goes_by_handle(&self) -> bool {
+        self.kind == Kind::Dir || !self.is_read
+    }
+}
+
 impl Desk<'_> {
-    pub(super) fn move_known(&mut self, present: &BTreeMap<RelPath, Present>, absent: &[RelPath]) {
+    /// A batch holds a look at where an inode was last seen. If it has another row by now, that
+    /// place was not looked at, and whether this is a move cannot be told.
+    pub(super) fn leave_unjudged(
+        &mut self,
+        present: &mut BTreeMap<RelPath, Present>,
+        unread: &mut Vec<(RelPath, Found)>,
+        absent: &[RelPath],
+        looked: &BTreeSet<RelPath>,
+    ) {
+        let is_judged = |desk: &mut Self, path: &RelPath, row: Option<SeenRow>| {
+            let Some(row) = row else { return true };
+            let Some(old) = path_of(desk.pen.index, row.slot) else { return true };
+            if looked.contains(&old) || desk.under.judge.contains(path) {
+                return true;
+            }
+            desk.seen.unjudged.push(path.clone());
+            desk.seen.again.extend([path.clone(), old]);
+            false
+        };
+        present.retain(|path, found| {
+            let known = self.known_elsewhere(path, &Met::read(found), absent);
+            let row = known.or_else(|| self.named_elsewhere(path, found, looked));
+            is_judged(self, path, row)
+        });
+        unread.retain(|(path, found)| {
+            let met = Met::unread(found);
+            let row = met.and_then(|met| self.known_elsewhere(path, &met, absent));
+            is_judged(self, path, row)
+        });
+    }
+
+    /// The row of D that has this handle at another path, if this path is free for it to own. Of
+    /// several names the one that is gone.
+    fn known_elsewhere(
+        &self,
+        path: &RelPath,
+        found: &Met<'_>,
+        absent: &[RelPath],
+    ) -> Option<SeenRow> {
+        let index = &*self.pen.index;
+        let here = row_at(index, path);
+        if here.as_ref().is_some_and(|row| row.fingerprint.handle == found.fingerprint.handle) {
+            return None;
+        }
+        let same_kind = |row: &SeenRow| row.kind == found.kind;
+        if !found.goes_by_handle() && here.as_ref().is_some_and(same_kind) {
+            return None;
+        }
+        let rows = index.seen_handle(&found.fingerprint.handle).into_iter().filter(same_kind);
+        let is_there = |row: &SeenRow| {
+            let old = path_of(index, row.slot);
+            old.is_none_or(|old| absent.binary_search(&old).is_err())
+        };
+        rows.min_by_key(is_there)
+    }
+
+    pub(super) fn move_known(
+        &mut self,
+        met: &BTreeMap<&RelPath, Met<'_>>,
+        present: &BTreeMap<RelPath, Present>,
+        absent: &[RelPath],
+    ) {
         if broken(Mutant::MoveIsTwoThings) {
             return;
         }
-        let mut moves = self.renamed(present, absent);
-        self.stayed_behind(present, absent, &mut moves);
+        let mut moves = self.renamed(met, absent);
+        self.stayed_behind(met, absent, &mut moves);
         for Move { row, from, to } in moves.iter().filter(|one| one.row.kind == Kind::Dir) {
             reached("a directory was renamed");
             self.seen.moved.push((from.clone(), to.clone()));
@@ -38,23 +135,23 @@ impl Desk<'_> {
         for Move { row, from, to } in moves {
             self.make_way(&to, present);
             let is_nobodys = |found| self.is_older(found) || self.is_back(&row, found);
-            let is_older = present.get(&to).is_some_and(is_nobodys);
+            let is_older = met.get(&to).is_some_and(|met| is_nobodys(met.fingerprint));
             self.attach(&row, &to, from, is_older);
         }
     }
 
     /// What is at another path now than its row, in their order.
-    fn renamed(&self, present: &BTreeMap<RelPath, Present>, absent: &[RelPath]) -> Vec<Move> {
+    fn renamed(&self, met: &BTreeMap<&RelPath, Met<'_>>, absent: &[RelPath]) -> Vec<Move> {
         let mut moves: Vec<Move> = Vec::new();
-        for (path, found) in present {
+        for (&path, found) in met {
             let Some(row) = self.known_elsewhere(path, found, absent) else { continue };
             // One of two new names of an inode is where it went, the other is made.
             if moves.iter().any(|moved| moved.row.slot == row.slot) {
                 continue;
             }
             let Some(from) = path_of(self.pen.index, row.slot) else { continue };
-            let is_unseen = !present.contains_key(&from);
-            if has_left(&row, found, &from, present, absent)
+            let is_unseen = !met.contains_key(&from);
+            if has_left(&row, found, &from, met, absent)
                 || is_unseen && self.is_moving(&from, &moves)
             {
                 moves.push(Move { row, from, to: path.clone() });
@@ -67,7 +164,7 @@ impl Desk<'_> {
     /// is where it was, and did not go where its row goes with that of the directory.
     fn stayed_behind(
         &self,
-        present: &BTreeMap<RelPath, Present>,
+        met: &BTreeMap<&RelPath, Met<'_>>,
         absent: &[RelPath],
         moves: &mut Vec<Move>,
     ) {
@@ -76,13 +173,13 @@ impl Desk<'_> {
         }
         let goals = moves.iter().map(|moved| (moved.row.slot, moved.to.clone()));
         let mut goals: BTreeMap<Slot, RelPath> = goals.collect();
-        for (path, found) in present {
+        for (&path, found) in met {
             let row = row_at(&*self.pen.index, path).filter(|row| {
                 row.fingerprint.handle == found.fingerprint.handle && row.kind == found.kind
             });
             let Some(row) = row else { continue };
             let Some(from) = self.goal(&row, &goals).filter(|from| from != path) else { continue };
-            if !goals.contains_key(&row.slot) && has_left(&row, found, &from, present, absent) {
+            if !goals.contains_key(&row.slot) && has_left(&row, found, &from, met, absent) {
                 goals.insert(row.slot, path.clone());
                 moves.push(Move { row, from, to: path.clone() });
             }
@@ -170,14 +267,14 @@ impl Desk<'_> {
 /// Whether what has the row's inode is not at `old` any more.
 fn has_left(
     row: &SeenRow,
-    found: &Present,
+    found: &Met<'_>,
     old: &RelPath,
-    present: &BTreeMap<RelPath, Present>,
+    met: &BTreeMap<&RelPath, Met<'_>>,
     absent: &[RelPath],
 ) -> bool {
-    match present.get(old) {
+    match met.get(old) {
         Some(now) => {
-            (row.kind == Kind::Dir || now.kind != row.kind)
+            (found.goes_by_handle() || now.kind != row.kind)
                 && now.fingerprint.handle != found.fingerprint.handle
         }
         // A directory has one place.

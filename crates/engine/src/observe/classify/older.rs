@@ -8,7 +8,7 @@
 use super::aftermath::{aftermath, of_older, unshown, Aftermath};
 use super::{path_of, row_at, Desk};
 use crate::entry::{EntryId, Kind, Rank, Timestamp};
-use crate::index::{SeenRow, Slot, Volatile, FORMER, OPEN, UNJUDGED};
+use crate::index::{Fingerprint, SeenRow, Slot, Volatile, FORMER, OPEN, UNJUDGED};
 use crate::observe::Present;
 use crate::path::{Name, RelPath};
 use crate::proof::{broken, reached, Mutant};
@@ -34,15 +34,15 @@ impl Desk<'_> {
     }
 
     /// Whether it was found in an older copy, and nobody has changed it since.
-    pub(super) fn is_older(&self, found: &Present) -> bool {
-        self.under.older.is_some_and(|until| found.fingerprint.ctime <= until)
+    pub(super) fn is_older(&self, found: &Fingerprint) -> bool {
+        self.under.older.is_some_and(|until| found.ctime <= until)
     }
 
     /// Whether a power loss took back its rename: whoever renames changes the time of change, too.
-    pub(super) fn is_back(&self, row: &SeenRow, found: &Present) -> bool {
+    pub(super) fn is_back(&self, row: &SeenRow, found: &Fingerprint) -> bool {
         let is_former = row.volatile.as_ref().is_some_and(|volatile| volatile.epoch <= FORMER);
         let is_shaken = self.under.power_back.is_some() && is_former || row.is_unjudged();
-        let is_back = is_shaken && found.fingerprint.ctime < row.fingerprint.ctime;
+        let is_back = is_shaken && found.ctime < row.fingerprint.ctime;
         is_back && !broken(Mutant::PowerBelieved)
     }
 

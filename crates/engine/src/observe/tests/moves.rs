@@ -1,6 +1,6 @@
 //! Files go by path, directories by handle: what is a move, and what is not.
 
-use super::{check, digest, dir, file, link, path, peer_write, theirs, Node};
+use super::{check, digest, dir, file, link, path, peer_write, theirs, unread, Node};
 use crate::dot::Dot;
 use crate::index::{Index, Phase};
 use crate::observe::{classify, row_at, Batch, Change, Circumstances, Found, Observation, Source};
@@ -290,4 +290,35 @@ fn a_directory_seen_alone_at_its_new_place_has_moved_there() {
     node.look(Source::Live, &[("live", dir(3)), ("next", None)]);
     assert_eq!(node.entry_at("old/f").id, entry);
     assert_eq!(node.index.seen_count(), 4, "the root, two directories and a file");
+}
+
+// Story (simulator, seed 66931): a user moved a file that the program might not read. Where it had
+// been was nothing, and what was at its new place counted as nothing, too: it was deleted on all
+// nodes. Then that machine was put back to an older copy, and took the deletion from the others.
+#[test]
+fn what_cannot_be_read_is_moved_all_the_same() {
+    let tree = [("a", file(1, b'x')), ("b", file(2, b'y')), ("d", dir(3)), ("d/f", file(4, b'f'))];
+    let check = |looks: Vec<(&str, Found)>, lines: &[&str]| {
+        let mut node = Node::new(Phase::Member);
+        node.look(Source::Scan, &tree);
+        let done = node.does(|node| drop(node.finds(Source::Live, looks)));
+        assert_eq!(done, lines);
+        node
+    };
+    let gone = || Found::Absent;
+    let node = check(vec![("a", gone()), ("c", unread(file(1, b'?')))], &["a -> c"]);
+    assert!(row_at(&node.index, &path("c")).is_some_and(|row| row.content == Some(digest(b'x'))));
+    let node = check(vec![("d", gone()), ("e", unread(dir(3)))], &["d -> e"]);
+    assert!(row_at(&node.index, &path("e/f")).is_some());
+    // What it holds is not known, and so not to be an edit of what was there.
+    check(vec![("a", gone()), ("b", unread(file(1, b'?')))], &["a -> b", "b deleted"]);
+    let swapped = [("a", unread(file(2, b'?'))), ("b", unread(file(1, b'?')))];
+    check(swapped.to_vec(), &["a -> b", "b -> a"]);
+    // Of what stays where it is, or is new, nothing is known.
+    check(vec![("a", unread(file(1, b'?'))), ("c", unread(file(7, b'?')))], &[]);
+    check(vec![("a", unread(file(7, b'?')))], &[]);
+    let mut node = Node::new(Phase::Member);
+    node.look(Source::Scan, &tree);
+    let seen = node.finds(Source::Live, vec![("c", unread(file(1, b'?')))]);
+    assert_eq!((seen.unjudged, seen.again), (vec![path("c")], vec![path("c"), path("a")]));
 }

@@ -431,7 +431,7 @@ fn what_is_in_a_directory_that_could_not_be_listed_after_a_power_loss_is_judged_
         node.look(Source::Live, &[("d", dir(5)), ("d/e", dir(6)), ("d/e/a", made)]);
         (node.damaged_boot, node.epoch) = (true, FORMER + 1);
         let (announced, before) = (node.entry_at("d/e/a"), node.facts.meta.counter);
-        node.finds(Source::Scan, vec![("d", Found::Unreadable("no permission".into()))]);
+        node.finds(Source::Scan, vec![("d", Found::Unreadable("no permission".into(), None))]);
         node.damaged_boot = false;
         node.sync();
         let seen = node.look(Source::Scan, &[(at, found.clone())]);

@@ -98,7 +98,7 @@ fn entry(path: &RelPath, found: &Found) -> Option<Entry> {
         Found::Absent => None,
         Found::Busy(None) => not_read(State::Unread, "open for writing, or changing".to_owned()),
         Found::Busy(Some(who)) => not_read(State::Unread, format!("open for writing by {who}")),
-        Found::Unreadable(why) => not_read(State::Unread, why.clone()),
+        Found::Unreadable(why, _) => not_read(State::Unread, why.clone()),
         Found::Foreign(why) => not_read(State::Foreign, why.clone()),
     }
 }
