@@ -33,6 +33,7 @@ const RARE: &[(&str, &str, u64)] = &[
     ("nothing but the change time tells of an edit", "between=100", 37),
     ("one dot has two values", "rollback=80 cuts=300", 149),
     ("one name of several became a file of its own", "links=250", 0),
+    ("revive: a deletion is said again", "away=100", 10),
     ("the tree is older than the index", "volumes=100", 32),
     ("what was displaced had been written to", "", 76),
     ("what was displaced is another file", "between=100", 619),
