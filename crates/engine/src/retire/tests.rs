@@ -476,8 +476,8 @@ fn what_lives_beside_an_end_that_somebody_has_forgotten_is_said_again() {
     assert!(lab.facts.returned.contains(&id));
 }
 
-// Story (simulator, seed 840 and those after it): a directory that was deleted and lives for what
-// is in it would be said again whenever another deletion of the same life was forgotten.
+// Else every directory that was deleted and lives for what is in it would be said again, and stay,
+// whenever another deletion of the same life was forgotten.
 #[test]
 fn a_deleted_directory_that_something_keeps_up_is_not_said_again_for_that() {
     let mut lab = Lab::new();
