@@ -195,8 +195,6 @@ fn owners_are_seen() {
     assert_eq!(found.content, None);
 }
 
-/// Story (simulator, seed 66931): what cannot be read is told with a look at where it was before, or
-/// its move would count as its removal.
 #[test]
 fn extended_attributes_beyond_the_bound_stop_only_their_file() {
     let (mut lab, home) = linux();
@@ -217,6 +215,8 @@ fn extended_attributes_beyond_the_bound_stop_only_their_file() {
         return;
     }
     assert_eq!(lab.shows(), ["unreadable d/a"]);
+    // Story (simulator, seed 66931): what cannot be read is told with a look at where it was
+    // before, or its move would count as its removal.
     lab.rename("d/a", "d/c");
     let moved = lines(&lab.hint(&[("d/c", Why::Changed)]));
     assert!(
