@@ -115,7 +115,7 @@ fn what_is_put_back_under_the_old_name_of_its_directory_is_moved() {
             let ids = ["a/d", "a/d/in", "a/f", "a/x"].map(|at| node.entry_at(at).id);
             let now = [("a", dir(6)), ("a/d", dir(2)), ("a/f", file(4, b'f')), ("b", dir(1))];
             node.look(source, &[&now[..], there].concat());
-            let x = if there == &gone { "b/x" } else { "b/d" };
+            let x = if *there == gone { "b/x" } else { "b/d" };
             assert_eq!(["a/d", "a/d/in", "a/f", x].map(|at| node.entry_at(at).id), ids);
             assert_eq!(node.index.seen_count(), 7, "the root, two directories, and what is there");
         }
