@@ -18,8 +18,8 @@ use crate::limits::TAIL_MAX;
 use crate::message::{Ack, DeltaEnd, Frame, Hello, Message, Share, WIRE_VERSION};
 use crate::proof::{broken, reached, Mutant};
 use crate::range::{Range, Sum};
-pub use full::is_forgotten;
 use full::Compared;
+pub use full::{has_aside, is_forgotten};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use stream::Walk;
 

@@ -279,7 +279,10 @@ fn judge(
     if !index.names_of(id).is_empty() {
         return Verdict::After;
     }
-    if !index.children(id, None, 1).is_empty() && !broken(Mutant::RetireUnderChildren) {
+    // What was put there, too, may be shown there when it goes from where it is.
+    let is_needed = exchange::has_aside(facts, index, id);
+    let has_more = is_needed || !index.children(id, None, 1).is_empty();
+    if has_more && !broken(Mutant::RetireUnderChildren) {
         return Verdict::After;
     }
     match too_young_for_ms(facts, &stored).filter(|_| !look.is_late) {

@@ -614,3 +614,25 @@ fn a_place_that_is_known_to_be_over_goes_though_its_end_was_forgotten() {
                  260-261,264-267,270-275";
     ends_well_as(97932, words);
 }
+
+/// A write through one name of a file counted what another name had been saved as for what it
+/// replaced, and nobody kept that. (`engine::observe`,
+/// `who_writes_over_what_was_carried_along_replaces_nothing_else_of_that_operation`)
+#[test]
+fn who_writes_over_what_was_carried_along_replaces_nothing_else() {
+    let words = "nodes=3 delay_ms=12 crowd=8 steps=30 meets=1 links=60 between=60 misses=200 \
+                 lags=25 late=1 maps=50 skip=296-299";
+    ends_well_as(99203, words);
+}
+
+/// A directory had been forgotten in which something was put that others had put elsewhere.
+/// (`engine::retire`,
+/// `a_directory_in_which_something_was_put_that_is_shown_elsewhere_is_remembered`)
+#[test]
+fn a_directory_with_a_place_that_lost_in_it_is_remembered() {
+    let words = "nodes=2 delay_ms=60 crowd=8 steps=16 meets=1 links=250 between=5 \
+                 overflows=1 lags=300 apart=60 skip=2-6,9-12,14-15,19,21-29,31-32,39-44,\
+                 46-52,54,56-57,59-60,62-65,71-77,79-80,82-83,85,87-92,94-101,104-123,\
+                 125-156,160-359,100000,100004-100199,200000-200199";
+    ends_well_as(3345, words);
+}

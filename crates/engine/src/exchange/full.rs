@@ -423,7 +423,7 @@ pub(super) fn note_aside(facts: &mut Facts, entry: &Entry) {
 }
 
 /// Whether something was put into this directory that is shown elsewhere.
-fn has_aside(facts: &Facts, index: &dyn Index, dir: EntryId) -> bool {
+pub fn has_aside(facts: &Facts, index: &dyn Index, dir: EntryId) -> bool {
     let mut noted = facts.aside.range((dir, ROOT)..=(dir, LAST)).map(|(_, id)| *id);
     noted.any(|id| {
         let stored = index.entry(id).filter(|stored| view::is_placed(&stored.entry));

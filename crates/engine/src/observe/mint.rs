@@ -4,13 +4,13 @@
 //! this disk stay as siblings. An edit re-asserts the location, so that a concurrent delete cannot
 //! take it away.
 
-use super::names::is_name_of;
+use super::names::{is_name_of, origins};
 use super::{revive, Present, Source};
 use crate::content::Content;
 use crate::dot::Dot;
 use crate::entry::{
     Data, Entry, EntryId, Hlc, Kind, Location, Owner, Presence, Rank, Sight, Stamp, Stamped,
-    Timestamp, Xattrs, DATA_BASE_MAX, ROOT,
+    Timestamp, Xattrs, ROOT,
 };
 use crate::index::{Attributes, Index, Intent, SeenDots, SeenRow, Slot, Volatile};
 use crate::ledger::{self, Author, Facts};
@@ -79,7 +79,7 @@ impl Pen<'_> {
         let mut dots = bury(&mut entry);
         dots.loc = vec![dot];
         let weighed = self.weighed(stamp);
-        write_data(&mut entry, &mut dots, found.content.clone(), &[], weighed, dot);
+        write_data(self.index, &mut entry, &mut dots, found.content.clone(), &[], weighed, dot);
         write_attributes(&mut entry, &mut dots, None, &found.attributes, stamp);
         let slot = self.facts.slot();
         let row = self.row(slot, parent.slot, Some(name.clone()), &entry, found, dots, None);
@@ -135,7 +135,7 @@ impl Pen<'_> {
         let here = Some((parent.entry, name.clone()));
         revive::reassert_place(&mut entry, &mut dots, stamp, here);
         let weighed = self.weighed(stamp);
-        write_data(&mut entry, &mut dots, found.content.clone(), &[], weighed, dot);
+        write_data(self.index, &mut entry, &mut dots, found.content.clone(), &[], weighed, dot);
         write_attributes(&mut entry, &mut dots, None, &found.attributes, stamp);
         let row = self.row(slot, parent.slot, Some(name.clone()), &entry, found, dots, None);
         self.index.put_seen(&row);
@@ -336,7 +336,7 @@ impl Pen<'_> {
                 // Somebody deleted it, and its bytes with it: who moves it wants it to be.
                 None => {
                     let content = row.content.clone();
-                    write_data(&mut entry, &mut next.dots, content, &[], stamp, dot);
+                    write_data(self.index, &mut entry, &mut next.dots, content, &[], stamp, dot);
                     next.dots.body = None;
                 }
             }
@@ -512,6 +512,7 @@ pub(super) fn shown_dots(entry: &Entry, content: Option<&Content>) -> Vec<Dot> {
 
 /// Writes content over versions that its author has seen; other siblings stay.
 pub(super) fn write_data(
+    index: &dyn Index,
     entry: &mut Entry,
     dots: &mut SeenDots,
     content: Option<Content>,
@@ -520,26 +521,11 @@ pub(super) fn write_data(
     dot: Dot,
 ) {
     let Some(content) = content else { return };
-    let base = origins(entry, replaced);
+    let base = origins(index, entry, replaced);
     entry.data.write(version(dot, Data { content, stamp, base, body: None }), replaced);
     dots.data.retain(|seen| !replaced.contains(seen));
     dots.data.push(dot);
     dots.shown = vec![dot];
-}
-
-/// First writers of these versions of a content, and of what they had replaced.
-pub(super) fn origins(entry: &Entry, replaced: &[Dot]) -> Vec<Dot> {
-    let left = |dot: &Dot| entry.data.get(*dot).map(|version| &version.value);
-    // What others have replaced meanwhile is named as well, as far as it is known by then.
-    let origins = replaced.iter().map(|dot| left(dot).map_or(*dot, |data| data.stamp.dot));
-    let before = replaced.iter().filter_map(left).flat_map(|data| data.base.iter().copied());
-    let mut base: Vec<Dot> = Vec::new();
-    for origin in origins.chain(before) {
-        if base.len() < DATA_BASE_MAX && !base.contains(&origin) {
-            base.push(origin);
-        }
-    }
-    base
 }
 
 /// What this disk shows of an entry is said anew at the place where it is, whoever deleted it.

@@ -6,11 +6,13 @@
 //! asserts a name asserts the body's content too, so that nobody who lets go of the last name that
 //! he knows takes it away from one that he does not know.
 
-use super::mint::{bury, origins, reassert_data, version, write_attributes, write_data, Pen};
+use super::mint::{bury, reassert_data, version, write_attributes, write_data, Pen};
 use super::{revive, Present, Source};
 use crate::content::Content;
 use crate::dot::Dot;
-use crate::entry::{Data, Entry, EntryId, Hlc, Kind, Location, Presence, Rank, Sight, Stamp};
+use crate::entry::{
+    Data, Entry, EntryId, Hlc, Kind, Location, Presence, Rank, Sight, Stamp, DATA_BASE_MAX,
+};
 use crate::index::{BodyDots, Index, SeenDots, SeenRow};
 use crate::ledger::{self, Facts};
 use crate::path::Name;
@@ -92,14 +94,14 @@ impl Pen<'_> {
         let dot = stamp.dot;
         let (Some(body), Some(mut seen)) = (body, dots.body.take()) else {
             let replaced = if knows { dots.shown.clone() } else { Vec::new() };
-            return write_data(entry, dots, content, &replaced, stamp, dot);
+            return write_data(self.index, entry, dots, content, &replaced, stamp, dot);
         };
-        let base = origins(entry, &dots.shown);
+        let base = origins(self.index, entry, &dots.shown);
         bind(entry, dots, content.clone(), seen.id, stamp, base);
         let mut of_body = SeenDots { data: seen.data, shown: seen.shown, ..SeenDots::default() };
         let replaced = if knows { of_body.shown.clone() } else { Vec::new() };
         body.begin_again();
-        write_data(&mut body.entry, &mut of_body, content, &replaced, stamp, dot);
+        write_data(self.index, &mut body.entry, &mut of_body, content, &replaced, stamp, dot);
         (seen.data, seen.shown) = (of_body.data, of_body.shown);
         dots.body = Some(seen);
     }
@@ -133,7 +135,9 @@ impl Pen<'_> {
             match view::winner(&body.data).cloned() {
                 // Replaced, and not on this disk yet: it stays what it is.
                 Some(newer) => body.data.write(version(dot, newer), &[]),
-                None => write_data(body, &mut dots, row.content.clone(), &[], stamp, dot),
+                None => {
+                    write_data(self.index, body, &mut dots, row.content.clone(), &[], stamp, dot)
+                }
             }
         }
         if is_over {
@@ -317,8 +321,8 @@ impl Pen<'_> {
     /// First writers of what is overwritten at a row.
     fn replaced(&self, row: &SeenRow, entry: &Entry) -> Vec<Dot> {
         match (&row.dots.body, self.body_shown(&row.dots)) {
-            (Some(seen), Some(body)) => origins(&body.entry, &seen.shown),
-            _ => origins(entry, &row.dots.shown),
+            (Some(seen), Some(body)) => origins(self.index, &body.entry, &seen.shown),
+            _ => origins(self.index, entry, &row.dots.shown),
         }
     }
 
@@ -439,4 +443,33 @@ pub fn publish_beside(
     }
     pen.put(entry, stored.context, dot);
     ledger::mark(pen.facts, pen.index, before.entry, &[dot]);
+}
+
+/// First writers of these versions of a content, and of what they had replaced.
+pub(super) fn origins(index: &dyn Index, entry: &Entry, replaced: &[Dot]) -> Vec<Dot> {
+    let left = |dot: &Dot| entry.data.get(*dot).map(|version| &version.value);
+    // What others have replaced meanwhile is named as well, as far as it is known by then.
+    let origins = replaced.iter().filter_map(|dot| match left(dot) {
+        Some(data) => Some(data.stamp.dot),
+        None => Some(*dot).filter(|dot| !wrote_another(index, entry.id, *dot)),
+    });
+    let before = replaced.iter().filter_map(left).flat_map(|data| data.base.iter().copied());
+    let mut base: Vec<Dot> = Vec::new();
+    for origin in origins.chain(before) {
+        if base.len() < DATA_BASE_MAX && !base.contains(&origin) {
+            base.push(origin);
+        }
+    }
+    base
+}
+
+/// Whether an operation wrote the content of another entry than this: here it carried along what
+/// was there. Who took that for what it wrote here would name the other's content as replaced.
+fn wrote_another(index: &dyn Index, here: EntryId, dot: Dot) -> bool {
+    let entries = index.dots(dot.incarnation, dot.counter, dot.counter, usize::MAX).into_iter();
+    let others = entries.filter(|(_, id)| *id != here).filter_map(|(_, id)| index.entry(id));
+    others.into_iter().any(|other| {
+        let mut versions = other.entry.data.versions().iter().map(|version| &version.value);
+        versions.any(|data| data.stamp.dot == dot && data.body.is_none())
+    })
 }

@@ -91,6 +91,31 @@ fn a_name_that_gets_another_inode_is_a_file_of_its_own() {
     assert_eq!(shows(&node, &["a", "b", "c"]), ["a=y", "b=z", "c=z with b"]);
 }
 
+// Story (simulator, seed 99203): a name was saved, and what the others go on to show was carried
+// along under the same operation. Others wrote to that; then it was written to here, where their
+// bytes were not yet. This write took the operation for the writer of what it had replaced, and so
+// the file that had been saved counted as replaced: where it lost, nobody kept it.
+#[test]
+fn who_writes_over_what_was_carried_along_replaces_nothing_else_of_that_operation() {
+    let mut node = with_names(&["a", "b", "c"]);
+    node.look(Source::Live, &[("a", file(1, b'w'))]);
+    node.look(Source::Live, &[("a", file(2, b'y'))]);
+    let saved = view::winner(&node.entry_at("a").data).unwrap().stamp.dot;
+    let name = node.entry_at("b");
+    let mut body = view::body_of(&node.index, &name).unwrap();
+    let carried: Vec<Dot> = body.data.dots().collect();
+    assert_eq!(carried, [saved]);
+    body.data.supersede(&carried);
+    peer_write(&mut body, 5_000_000, b'p');
+    ledger::put(&mut node.facts, &mut node.index, body, None, ledger::Author::Elsewhere, &[]);
+    node.look(Source::Live, &[("b", file(1, b'z')), ("c", file(1, b'z'))]);
+    let body = view::body_of(&node.index, &name).unwrap();
+    let written = body.data.versions().iter().map(|version| &version.value);
+    let written = written.filter(|data| data.content == digest(b'z')).collect::<Vec<_>>();
+    assert_eq!(written.len(), 1);
+    assert!(!written[0].base.contains(&saved), "{written:?}");
+}
+
 // Story: others had set a mode on a file, which nothing showed while it was a name of another. It
 // became a file of its own by a rename, and what it was to have then was never set on the disk.
 #[test]
