@@ -7,6 +7,7 @@
 mod contents;
 pub mod eyes;
 
+use crate::checkers;
 use crate::disk::model::Model;
 use crate::disk::{Open, SimDisk};
 use crate::kernel::Queue;
@@ -28,7 +29,7 @@ use engine::message::FolderId;
 use engine::observe::Present;
 use engine::path::Name;
 use engine::plan::{OpId, Operation, Outcome};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -287,6 +288,13 @@ impl Machine {
     /// number after that of all runs before this one.
     pub fn copied_at(&self) -> Option<u64> {
         self.copied.as_ref().map(|(_, index)| index.meta().synced.max(FORMER))
+    }
+
+    /// What the copy shows and its program had not seen when it was made.
+    pub fn unseen_in_copy(&self) -> BTreeSet<Digest> {
+        let Some((model, index)) = &self.copied else { return BTreeSet::new() };
+        let shown = checkers::shown(model).into_iter();
+        shown.filter(|digest| index.seen_digest(digest).is_none()).collect()
     }
 
     /// Puts the disk back to its copy, with the index or without; the program does not run.

@@ -62,6 +62,7 @@ impl World {
         self.kill(node);
         self.fault(if with_index { "machine put back" } else { "disk put back" });
         self.tell(|| format!("{node} is put back, index: {with_index}, reboots: {reboots}"));
+        let unseen = self.nodes[node].unseen_in_copy();
         self.nodes[node].put_copy_back(with_index);
         self.count_members(node);
         // What somebody was writing when the copy was made is all that there is of it now.
@@ -77,6 +78,10 @@ impl World {
         });
         let others = self.shown_or_kept_but_by(node);
         self.town().lose_power(node, &here, &others);
+        // It is taken for a part of the copy (docs/decisions/0017): its bytes are in the trash.
+        if !with_index && self.options.misses + self.options.lags > 0 {
+            unseen.difference(&others).for_each(|one| self.town().census.let_go_of(*one));
+        }
         self.run_for(10);
         self.start(node);
     }
