@@ -19,7 +19,7 @@ use crate::message::{Ack, DeltaEnd, Frame, Hello, Message, Share, WIRE_VERSION};
 use crate::proof::{broken, reached, Mutant};
 use crate::range::{Range, Sum};
 use full::Compared;
-pub use full::{has_aside, is_forgotten};
+pub use full::{has_aside, is_forgotten, is_kept_up};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use stream::Walk;
 

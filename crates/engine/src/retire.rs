@@ -8,7 +8,7 @@
 //! (`exchange`). Called by the engine at the end of a turn, and for what peers say of others.
 
 use crate::dot::{Dot, Incarnation, Knowledge, NodeId};
-use crate::entry::{EntryId, Kind};
+use crate::entry::EntryId;
 use crate::exchange;
 use crate::index::{Index, Standing, Stored};
 use crate::ledger::Facts;
@@ -256,9 +256,9 @@ fn judge(
         return Verdict::Stays;
     }
     if view::is_alive(&stored) {
-        let is_kept_up = !view::is_placed(&stored.entry) && stored.entry.kind == Kind::Dir;
-        let returns = !is_kept_up && exchange::is_forgotten(facts, elsewhere, &stored.entry);
-        let returns = returns && !broken(Mutant::EndsLeftBeside);
+        let returns = exchange::is_forgotten(facts, elsewhere, &stored.entry)
+            && !exchange::is_kept_up(&stored)
+            && !broken(Mutant::EndsLeftBeside);
         return if returns { Verdict::Returns } else { Verdict::Stays };
     }
     let dots = stored.entry.dots();

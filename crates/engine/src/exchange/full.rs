@@ -56,13 +56,25 @@ pub(super) struct Compared {
     all_stirred: bool,
 }
 
-/// What is to go of a directory.
+/// What is to go of an entry.
 #[derive(Clone, Debug)]
 struct Doomed {
     /// Versions that the teller does not hold.
     gone: Vec<Dot>,
-    /// Its places here. The teller may hold an attribute that came with one of them.
+    /// The places here of a directory that waited. The teller may hold an attribute that came with
+    /// one of them.
     places: Vec<Dot>,
+}
+
+impl Doomed {
+    /// Of an entry that the teller holds nothing of, and nothing here needs.
+    fn unheld(gone: Vec<Dot>) -> Doomed {
+        Doomed { gone, places: Vec::new() }
+    }
+
+    fn is_unheld(&self) -> bool {
+        self.places.is_empty()
+    }
 }
 
 impl Compared {
@@ -192,7 +204,7 @@ impl Peer {
         let dots = stored.entry.dots();
         let gone: Vec<Dot> = dots.into_iter().filter(|dot| self.knows.contains(*dot)).collect();
         if !gone.is_empty() {
-            self.forget(facts, index, id, &Doomed { gone, places: Vec::new() });
+            self.forget(facts, index, id, &Doomed::unheld(gone));
         }
     }
 
@@ -316,11 +328,11 @@ impl Peer {
         if entry == before {
             return;
         }
-        let is_absent = doomed.places.is_empty() && !entry.is_blank();
-        if is_absent || is_news_of_forgotten(&self.frontier, &self.knows, &before) {
+        let is_left = doomed.is_unheld() && !entry.is_blank();
+        if is_left || is_news_of_forgotten(&self.frontier, &self.knows, &before) {
             take_attributes(&mut entry, &before);
         }
-        if is_absent {
+        if is_left {
             facts.returned.insert(id);
         }
         ledger::put(facts, index, entry, context, Author::Elsewhere, &[]);
@@ -368,10 +380,10 @@ pub(super) fn returns(
 /// Somebody may have forgotten more than was known: what rose over that is to be said again.
 pub(super) fn return_risen(facts: &mut Facts, elsewhere: &Knowledge, index: &dyn Index) {
     for id in std::mem::take(&mut facts.risen) {
-        let Some(entry) = index.entry(id).map(|stored| stored.entry) else { continue };
-        if !is_forgotten(facts, elsewhere, &entry) {
+        let Some(stored) = index.entry(id) else { continue };
+        if !is_forgotten(facts, elsewhere, &stored.entry) {
             facts.risen.insert(id);
-        } else if is_kept_up(index, id) {
+        } else if is_kept_up(&stored) {
             facts.returned.insert(id);
         }
     }
@@ -390,7 +402,7 @@ pub(super) fn rise_above(
         let mut next = Some(theirs.id);
         while let Some(id) = next.filter(|id| met.insert(*id)) {
             let Some(stored) = index.entry(id) else { break };
-            if is_kept_up(index, id) {
+            if is_kept_up(&stored) {
                 let is_stale = facts.stale.remove(&id);
                 if is_stale || is_forgotten(facts, elsewhere, &stored.entry) {
                     facts.returned.insert(id);
@@ -438,11 +450,9 @@ fn places(entry: &Entry) -> impl Iterator<Item = EntryId> + '_ {
 }
 
 /// Whether it is a deleted directory that something in it keeps up.
-pub(super) fn is_kept_up(index: &dyn Index, id: EntryId) -> bool {
-    index.entry(id).is_some_and(|stored| {
-        let is_deleted = stored.entry.kind == Kind::Dir && !view::is_placed(&stored.entry);
-        is_deleted && view::is_alive(&stored)
-    })
+pub fn is_kept_up(stored: &Stored) -> bool {
+    let is_deleted = stored.entry.kind == Kind::Dir && !view::is_placed(&stored.entry);
+    is_deleted && view::is_alive(stored)
 }
 
 /// Whether somebody may have forgotten the end of what is remembered here.

@@ -46,7 +46,9 @@ impl Peer {
     /// The peer asks for one entry, which may be a deleted directory that it has forgotten, and in
     /// which something is.
     pub(super) fn find_missed(&mut self, index: &dyn Index, range: Range) {
-        if range.first == range.last && full::is_kept_up(index, range.first) {
+        let single = Some(range.first).filter(|first| *first == range.last);
+        let asked = single.and_then(|id| index.entry(id));
+        if asked.is_some_and(|stored| full::is_kept_up(&stored)) {
             self.orphaned.insert(range.first);
         }
     }

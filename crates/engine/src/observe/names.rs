@@ -467,8 +467,8 @@ pub(super) fn origins(index: &dyn Index, entry: &Entry, replaced: &[Dot]) -> Vec
 /// was there. Who took that for what it wrote here would name the other's content as replaced.
 fn wrote_another(index: &dyn Index, here: EntryId, dot: Dot) -> bool {
     let entries = index.dots(dot.incarnation, dot.counter, dot.counter, usize::MAX).into_iter();
-    let others = entries.filter(|(_, id)| *id != here).filter_map(|(_, id)| index.entry(id));
-    others.into_iter().any(|other| {
+    let mut others = entries.filter(|(_, id)| *id != here).filter_map(|(_, id)| index.entry(id));
+    others.any(|other| {
         let mut versions = other.entry.data.versions().iter().map(|version| &version.value);
         versions.any(|data| data.stamp.dot == dot && data.body.is_none())
     })

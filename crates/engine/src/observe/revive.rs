@@ -40,15 +40,14 @@ pub(super) fn above(facts: &mut Facts, index: &mut dyn Index, id: EntryId) {
 /// Says a directory again, at its last place, with all that is known of it.
 pub fn again(facts: &mut Facts, index: &mut dyn Index, id: EntryId) {
     let Some(stored) = index.entry(id) else { return };
+    if stored.entry.kind != Kind::Dir && stored.entry.data.is_empty() {
+        return end_again(facts, index, stored);
+    }
     let mut entry = stored.entry;
     let row = index.seen_of(id);
     let shown = row.as_ref().and_then(|row| shown_place(index, row));
     let is_body = view::is_body(&entry) || view::is_ended(index, &entry);
-    let is_nowhere = entry.loc.is_empty() && shown.is_none() && !is_body;
-    if entry.kind != Kind::Dir && entry.data.is_empty() {
-        return end_again(facts, index, Stored { entry, ..stored });
-    }
-    if is_nowhere {
+    if entry.loc.is_empty() && shown.is_none() && !is_body {
         return;
     }
     let (hlc, dot) = (facts.tick(), facts.mint());
