@@ -84,7 +84,11 @@ impl FolderEngine {
         let judged: Vec<_> = judged.filter_map(|path| self.doubts.gone.remove(path)).collect();
         let ask_ms = self.now.mono_ms + DOUBT_MS;
         for path in &seen.doubted {
-            let Some(row) = observe::row_at(index, path) else { continue };
+            let Some(row) = observe::row_at(index, path) else {
+                // It went with the directory above it. What is there now is in another one.
+                self.look_at([path.clone()]);
+                continue;
+            };
             if self.doubts.gone.get(path).is_some_and(|gone| gone.is_at(index, path)) {
                 continue;
             }

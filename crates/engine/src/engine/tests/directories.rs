@@ -168,6 +168,34 @@ fn below_a_directory_that_may_have_been_put_aside_nothing_is_judged_before_it() 
     assert_eq!(side.index.seen_rows().count(), 2, "the root, and what is there now");
 }
 
+// Story (simulator, `apart=60`, seed 1793): a tree was removed, and at its name a directory made
+// with a file where there had been a directory with something in it. When the removal of the tree
+// was believed, the file's look was not, for that directory might be elsewhere; but its row went
+// with the tree, so nobody looked again: the file was nowhere but on its own disk, for ever.
+#[test]
+fn what_is_below_a_directory_that_is_believed_to_be_another_one_is_looked_at_again() {
+    let mut side = Side::new(1);
+    let dir = |handle| Some(present(Kind::Dir, handle, None));
+    let file = |handle| Some(present(Kind::File, handle, Some(b'1')));
+    let before = [("d", dir(4)), ("d/e", dir(5)), ("d/e/f", file(6))];
+    side.turn([Input::Observed(side.now.mono_ms + 1, looks(Source::Live, &before))]);
+    side.now.mono_ms += 10;
+    let other = looks(Source::Live, &[("d", dir(7))]);
+    side.turn([Input::Observed(side.now.mono_ms + 1, other)]);
+    side.now.mono_ms += DOUBT_MS;
+    assert_eq!(asked(&side.turn([Input::Tick])), ["d"], "the tree may be elsewhere");
+    side.now.mono_ms += 10;
+    let now = looks(Source::Live, &[("d", dir(7)), ("d/e", file(8))]);
+    let effects = side.turn([Input::Observed(side.now.mono_ms, now)]);
+    assert_eq!(asked(&effects), ["d/e"]);
+    side.now.mono_ms += 10;
+    let now = looks(Source::Live, &[("d/e", file(8))]);
+    side.turn([Input::Observed(side.now.mono_ms, now)]);
+    let at = RelPath::parse(b"d/e").expect("a path");
+    let row = observe::row_at(&side.index, &at);
+    assert!(row.is_some_and(|row| row.kind == Kind::File), "{:?}", side.index);
+}
+
 // Story (simulator, seed 1294): a file was put into a directory that was being removed, and a user
 // removed it before that was. The directory's row went, and the file's stayed without a path.
 #[test]
