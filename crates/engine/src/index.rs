@@ -454,6 +454,8 @@ pub trait Index {
 
     /// The contents kept in the conflict store for `entry`.
     fn kept_of(&self, entry: EntryId) -> Vec<Digest>;
+    /// The entries that the conflict store holds something for, after `after`, by id.
+    fn all_keepers(&self, after: Option<EntryId>, max: usize) -> Vec<EntryId>;
     /// The entries that the conflict store holds this content for, by id.
     fn keepers(&self, digest: &Digest) -> Vec<EntryId>;
     /// Whether the conflict store holds this content for any entry.

@@ -387,6 +387,22 @@ impl Store {
         Ok(found)
     }
 
+    pub(super) fn file_all_keepers(
+        &self,
+        after: Option<EntryId>,
+        max: usize,
+    ) -> Result<Vec<EntryId>, ReadError> {
+        let mut found = Vec::new();
+        // Any id comes after no bytes.
+        let from = after.as_ref().map_or(&[][..], |id| &id.0);
+        let sql = "SELECT DISTINCT entry FROM kept WHERE entry > ?1 ORDER BY entry";
+        each(self, sql, [from], |row| {
+            found.push(EntryId(row.get(0)?));
+            Ok(found.len() < max)
+        })?;
+        Ok(found)
+    }
+
     pub(super) fn file_keepers(&self, digest: &Digest) -> Result<Vec<EntryId>, ReadError> {
         let mut found = Vec::new();
         let sql = "SELECT entry FROM kept WHERE digest = ?1 ORDER BY entry";

@@ -443,6 +443,13 @@ impl Index for Store {
         self.answer(self.file_keepers(digest))
     }
 
+    fn all_keepers(&self, after: Option<EntryId>, max: usize) -> Vec<EntryId> {
+        if !self.keeps {
+            return Vec::new();
+        }
+        self.answer(self.file_all_keepers(after, max))
+    }
+
     fn put_kept(&mut self, entry: EntryId, digest: &Digest) {
         self.keeps = true;
         let sql = "INSERT OR IGNORE INTO kept (entry, digest) VALUES (?1, ?2)";

@@ -148,11 +148,12 @@ impl FolderEngine {
     }
 
     /// After a power loss the conflict store may lack what the index says it holds, or hold it
-    /// torn: each content is looked for and verified anew.
+    /// torn: each content is looked for and verified anew. Also what is about to be released: it
+    /// may lose once more before it is.
     pub(super) fn forget_kept(&mut self, index: &mut dyn Index) {
         let mut after = None;
         loop {
-            let page = index.conflicts(after, 1024);
+            let page = index.all_keepers(after, 1024);
             let Some(last) = page.last() else { return };
             after = Some(*last);
             for id in page {

@@ -504,6 +504,21 @@ impl Index for MemIndex {
         rows.map(|(entry, _)| *entry).collect()
     }
 
+    fn all_keepers(&self, after: Option<EntryId>, max: usize) -> Vec<EntryId> {
+        let from =
+            after.map_or(Bound::Unbounded, |id| Bound::Excluded((id, Digest([u8::MAX; 32]))));
+        let mut ids: Vec<EntryId> = Vec::new();
+        for ((id, _), ()) in self.open.kept.range((from, Bound::Unbounded)) {
+            if ids.last() != Some(id) {
+                if ids.len() == max {
+                    break;
+                }
+                ids.push(*id);
+            }
+        }
+        ids
+    }
+
     fn put_kept(&mut self, entry: EntryId, digest: &Digest) {
         self.open.kept.insert((entry, *digest), ());
     }

@@ -292,6 +292,11 @@ pub fn assert_alike(store: &dyn Index, oracle: &dyn Index) {
     assert_eq!(store.entry_count(), oracle.entry_count());
     assert_eq!(store.seen_count(), oracle.seen_count());
     assert_eq!(store.pending_count(), oracle.pending_count());
+    for after in [None, Some(entry_id(0))] {
+        for max in [1, 9] {
+            assert_eq!(store.all_keepers(after, max), oracle.all_keepers(after, max));
+        }
+    }
     for n in 0..FEW + 2 {
         let id = entry_id(n);
         assert_eq!(store.entry(id), oracle.entry(id));
