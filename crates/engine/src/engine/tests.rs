@@ -200,7 +200,6 @@ fn done(now: Present) -> Outcome {
     Outcome::Done { now: vec![now], refused: None, displaced: None }
 }
 
-/// Two nodes with a directory `d`, made on the second as handle 4.
 /// Two that know a file, which is in place on the second as it is on the first.
 pub(super) fn with_a_file(path: &str) -> (Side, Side, Present) {
     let (mut a, mut b) = (Side::new(1), Side::new(2));

@@ -322,7 +322,7 @@ impl FolderEngine {
             }
             Outcome::Failed(failure) => {
                 self.notice(&flight.act, failure.what);
-                self.pending.retry(id, self.now.mono_ms);
+                self.pending.retry_held(id, self.now.mono_ms);
             }
         }
     }

@@ -2,17 +2,17 @@
 
 use super::{
     asked, done, installed, looks, meet, node, operations, present, said,
-    with_a_contested_file_gone, Side,
+    with_a_contested_file_gone, with_a_file, Side,
 };
 use crate::content::{Content, Digest};
 use crate::dot::Incarnation;
 use crate::engine::{Effect, Input};
 use crate::entry::{Kind, Timestamp};
 use crate::index::{Attributes, Fingerprint, Index, PendingRow};
-use crate::limits::BARRIER_MS_MAX;
+use crate::limits::{BARRIER_MS_MAX, RETRY_MS_MAX};
 use crate::observe::{self, Found, Present, Source};
 use crate::path::RelPath;
-use crate::plan::{Act, Operation, Outcome};
+use crate::plan::{Act, Failure, Operation, Outcome};
 use crate::view;
 
 // Story: under load an edit arrived while its file was still being put in place. The entry counted
@@ -271,5 +271,30 @@ fn where_attributes_are_set_a_files_other_names_have_them_too() {
         let path = RelPath::parse(name.as_bytes()).expect("a path");
         let row = observe::row_at(&a.index, &path).expect("it has a row");
         assert_eq!(row.attributes.mode, 0o600, "{name}");
+    }
+}
+
+// Story (simulator, seed 55800): of two directories that were to change places one was immutable,
+// and a file in it had a writer. Each attempt failed, and had looked for the file where it would
+// have gone; the look brought the next attempt: two hundred a second, as long as it was immutable.
+#[test]
+fn what_the_disk_refuses_is_not_tried_again_with_each_look() {
+    let (mut a, mut b, shown) = with_a_file("file");
+    let edited = a.write("file", b'2');
+    b.hear(1, edited);
+    let mut tried = operations(b.turn([Input::Staged(vec![Digest([b'2'; 32])])]));
+    for attempt in 1..=4 {
+        let (operation, _) = installed(&tried);
+        let failure = Failure { what: "refused".to_string(), full: false };
+        b.turn([Input::Applied(vec![(operation, Outcome::Failed(failure))])]);
+        b.now.mono_ms += 1;
+        let batch = looks(Source::Live, &[("file", Some(shown.clone()))]);
+        let seen = Input::Observed(b.now.mono_ms, batch);
+        tried = operations(b.turn([seen]));
+        if attempt > 2 {
+            assert!(tried.is_empty(), "attempt {attempt}: {tried:?}");
+            b.now.mono_ms += RETRY_MS_MAX;
+            tried = operations(b.turn([Input::Tick]));
+        }
     }
 }
