@@ -255,7 +255,8 @@ fn judge(
         index.put_entry(&stored);
         return Verdict::Stays;
     }
-    if view::is_alive(&stored) {
+    // What several names show has no place, and lives by its names.
+    if view::is_alive(&stored) || view::is_shown(index, id) {
         let returns = exchange::is_forgotten(facts, elsewhere, &stored.entry)
             && !exchange::is_kept_up(&stored)
             && !broken(Mutant::EndsLeftBeside);

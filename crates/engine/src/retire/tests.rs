@@ -476,6 +476,36 @@ fn what_lives_beside_an_end_that_somebody_has_forgotten_is_said_again() {
     assert!(lab.facts.returned.contains(&id));
 }
 
+// Story (simulator, seed 54056): the same with what two names of one file show, which has no place:
+// beside its end it did not count as alive, and was not said again.
+#[test]
+fn what_names_show_beside_an_end_that_somebody_has_forgotten_is_said_again() {
+    let mut lab = Lab::new();
+    let (body, end) = lab.deleted(Kind::File, ROOT, b"a");
+    let name = EntryId([7; 16]);
+    let mut write = |id: EntryId, body: Option<EntryId>| {
+        let (dot, hlc) = (lab.facts.mint(), Hlc::from_unix_ms(START_MS));
+        let stamp = Stamp { rank: Rank::Write, hlc, dot };
+        let content = Content::File(Digest([1; 32]), 1);
+        let data = Data { content, body, stamp, base: Vec::new() };
+        let mut entry = lab.index.entry(id).map_or(Entry::new(id, Kind::File), |known| known.entry);
+        entry.data.insert(Version { dot, minted: data.mint().into(), value: data });
+        if body.is_some() {
+            let (name, state) = (Name::new(b"b").unwrap(), Presence::At(None));
+            let place = Location { parent: ROOT, name, stamp, state };
+            entry.loc.insert(Version { dot, minted: place.mint().into(), value: place });
+        }
+        ledger::put(&mut lab.facts, &mut lab.index, entry, None, Author::Here, &[dot]);
+    };
+    write(body, None);
+    write(name, Some(body));
+    lab.look(&[]);
+    assert!(lab.facts.returned.is_empty(), "all remember it");
+    lab.elsewhere.insert(end);
+    lab.look(&[]);
+    assert!(lab.facts.returned.contains(&body));
+}
+
 // Else every directory that was deleted and lives for what is in it would be said again, and stay,
 // whenever another deletion of the same life was forgotten.
 #[test]
