@@ -99,7 +99,7 @@ pub const TAIL_MAX: usize = 100_000;
 pub const DOUBT_MS: u64 = 100;
 
 /// A look at a contested file that is gone, and that led to nothing, is made again after this long,
-/// in milliseconds.
+/// in milliseconds; then after as long as it has been waited for, at most [`RETRY_MS_MAX`].
 pub const DOUBT_RETRY_MS: u64 = 1_000;
 
 /// Gone contested files, and directories that lost their row, that are remembered.
@@ -190,6 +190,7 @@ const _: () = {
     assert!(SUMS_MAX * 128 < MESSAGE_BYTES_MAX && SUMS_MAX <= RANGES_WAITING);
     assert!(RANGES_WAITING < RANGES_MAX);
     assert!(RETRY_MS_MIN < RETRY_MS_MAX && RETRY_MS_MAX < SEEK_MS_MAX);
+    assert!(DOUBT_MS < DOUBT_RETRY_MS && DOUBT_RETRY_MS < RETRY_MS_MAX);
     assert!(STANDING_AGAIN_MS < MEMBER_EXPIRY_MS);
     assert!(APPLY_BATCH_MAX <= APPLYING_MAX && APPLYING_MAX <= WINDOW_MAX);
 };

@@ -7,7 +7,7 @@ use super::gone::Gone;
 use super::{Effect, Event, FolderEngine, Happening, Now};
 use crate::entry::Kind;
 use crate::index::{Handle, Index, Phase};
-use crate::limits::{DOUBTS_MAX, DOUBT_RETRY_MS};
+use crate::limits::{DOUBTS_MAX, DOUBT_RETRY_MS, RETRY_MS_MAX};
 use crate::observe::{self, Batch, Circumstances, Found, Observation, Present, Seen, Source};
 use crate::path::RelPath;
 use crate::pending::Wake;
@@ -470,7 +470,9 @@ impl FolderEngine {
         self.follow_gone(index);
         let due = self.doubts.gone.iter_mut().filter(|(_, gone)| gone.ask_ms <= now_ms);
         let due = due.map(|(path, gone)| {
-            gone.ask_ms = now_ms + DOUBT_RETRY_MS;
+            // It is not told of while what a directory above it was is written to.
+            let waited_ms = now_ms.saturating_sub(gone.believed_ms);
+            gone.ask_ms = now_ms + waited_ms.clamp(DOUBT_RETRY_MS, RETRY_MS_MAX);
             path.clone()
         });
         let due: Vec<RelPath> = due.collect();
@@ -503,13 +505,14 @@ fn seen_twice(looks: &[Observation]) -> BTreeMap<RelPath, Kind> {
     several.flatten().map(|(path, found)| (path.clone(), found.kind)).collect()
 }
 
-/// Whether the look shows that a directory is another one now, or none.
+/// Whether the look shows that a directory is another one now, or none. What is written to is a
+/// file.
 fn is_another(index: &dyn Index, look: &Observation) -> bool {
     let Some(row) = observe::row_at(index, &look.path) else { return false };
     let same = match &look.found {
         Found::Present(found) => found.fingerprint.handle == row.fingerprint.handle,
-        Found::Absent => false,
-        Found::Busy(_) | Found::Foreign(_) | Found::Unreadable(..) => true,
+        Found::Absent | Found::Busy(_) => false,
+        Found::Foreign(_) | Found::Unreadable(..) => true,
     };
     row.kind == Kind::Dir && !look.path.is_root() && !same
 }

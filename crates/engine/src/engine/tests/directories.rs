@@ -294,6 +294,47 @@ fn what_is_below_a_name_that_is_written_to_is_not_asked_for_again_and_again() {
     assert!(!side.engine.has_deferred_looks());
 }
 
+// Story (simulator, seed 22497): the same, and a file had been moved out of the inner directory
+// before all was removed. With each look at its new place came one at the old, which waited for a
+// look at the inner directory: without a pause, for as long as somebody wrote.
+#[test]
+fn what_was_moved_out_of_what_is_written_to_as_a_file_is_where_it_was_found() {
+    let mut side = Side::new(1);
+    let dir = |handle| Some(present(Kind::Dir, handle, None));
+    let file = |handle| Some(present(Kind::File, handle, Some(b'1')));
+    let tree = [("d", dir(4)), ("d/e", dir(5)), ("d/e/x", file(6)), ("d/y", file(7))];
+    side.turn([Input::Observed(side.now.mono_ms + 1, looks(Source::Live, &tree))]);
+    let early = side.turn([Input::Observed(1, looks(Source::Live, &[("d/e", None)]))]);
+    assert_eq!(asked(&early), ["d/e"]);
+    side.now.mono_ms += 10;
+    let shown = [("d/e/x", None), ("d/y", None), ("x", file(6))];
+    let mut batch = looks(Source::Live, &shown);
+    let path = RelPath::parse(b"d").expect("a path");
+    batch.looks.push(Observation { path, found: Found::Busy(None) });
+    let effects = side.turn([Input::Observed(side.now.mono_ms + 1, batch)]);
+    let at = |path: &str| observe::row_at(&side.index, &RelPath::parse(path.as_bytes()).unwrap());
+    assert!(at("d/e/x").is_none() && at("x").is_some(), "it was moved");
+    assert!(at("d/y").is_some(), "it goes with its directory, or is where that went");
+    assert_eq!(asked(&effects), ["d/e/x", "d/y"], "what is there is looked at once more");
+    assert!(!side.engine.has_deferred_looks());
+}
+
+// Story (simulator, seed 22497): what had been seen gone from a directory just before was asked for
+// each second for as long as somebody wrote to the file in its place.
+#[test]
+fn what_is_gone_and_not_told_of_is_asked_for_ever_more_rarely() {
+    let mut side = with_a_contested_file_gone(1);
+    let mut asked_ms = Vec::new();
+    for _ in 0..300 {
+        side.now.mono_ms += 100;
+        if !asked(&side.turn([Input::Tick])).is_empty() {
+            asked_ms.push(side.now.mono_ms);
+        }
+    }
+    let pauses = asked_ms.windows(2).map(|pair| (pair[1] - pair[0]) / 1_000);
+    assert_eq!(pauses.collect::<Vec<u64>>(), [1, 1, 2, 4, 5, 5, 5, 5]);
+}
+
 // Story (simulator, seed 1273): a directory was renamed while its old and its new place were looked
 // at, and seen at both. It got two rows, what was in it was known below one of them, and went with
 // it when that place was found empty: a file that stood there was in no index.

@@ -12,7 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 impl Desk<'_> {
     /// Takes out what says nothing yet: a look at a directory's name that shows something else, and
-    /// all below it, and below one that was seen so before.
+    /// all below it, and below one that was seen so before, or is written to as a file: that is
+    /// judged when it is closed, and takes along what is below.
     pub(super) fn leave_aside(
         &mut self,
         present: &mut BTreeMap<RelPath, Present>,
@@ -29,7 +30,9 @@ impl Desk<'_> {
         let earlier: Vec<RelPath> = earlier.filter(is_there).cloned().collect();
         present.retain(|path, _| !aside.contains(path));
         self.seen.doubted.extend(aside.iter().cloned());
-        let tops: BTreeSet<RelPath> = aside.into_iter().chain(earlier).collect();
+        let written = unread.iter().filter(|(path, found)| self.was_dir(path, found));
+        let written = written.map(|(path, _)| path.clone());
+        let tops: BTreeSet<RelPath> = aside.into_iter().chain(earlier).chain(written).collect();
         if tops.is_empty() {
             return;
         }
@@ -45,6 +48,12 @@ impl Desk<'_> {
         present.retain(|path, _| is_left(path));
         absent.retain(|path| is_left(path));
         unread.retain(|(path, _)| is_left(path));
+    }
+
+    /// Whether a file that is written to is in the place of a directory.
+    fn was_dir(&self, path: &RelPath, found: &Found) -> bool {
+        let is_dir = || row_at(&*self.pen.index, path).is_some_and(|row| row.kind == Kind::Dir);
+        matches!(found, Found::Busy(_)) && !path.is_root() && is_dir()
     }
 
     /// Whether something else is in the place of a directory with something in it, which hardly was
