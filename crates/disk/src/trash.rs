@@ -61,6 +61,8 @@ pub struct Stray {
     pub size: u64,
     /// When they were last written.
     pub mtime: Timestamp,
+    /// What was told to be in the conflict store, and is not: these were in its place.
+    pub unkept: Option<Digest>,
 }
 
 /// What a purge did.
@@ -362,7 +364,7 @@ impl<F: Fs> Trash<F> {
             self.fs.remove_own(&self.dir, &item.name)?;
         }
         let path = item.line.as_ref().map(|line| line.path.clone());
-        Ok(Some(Stray { path, digest, size: ready.size, mtime }))
+        Ok(Some(Stray { path, digest, size: ready.size, mtime, unkept: None }))
     }
 
     fn items(&self) -> io::Result<Vec<(u64, u64)>> {

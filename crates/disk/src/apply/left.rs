@@ -220,11 +220,22 @@ impl<F: Fs> Apply<F> {
             if !self.kept.put(at, &digest)? {
                 self.trash.retire(at, left.number)?;
             }
+            let unkept = self.unkept(line)?;
             let Ready { size, .. } = ready;
             let path = left.path.clone();
-            self.strays.push(Stray { path, digest, size, mtime: stat.mtime });
+            self.strays.push(Stray { path, digest, size, mtime: stat.mtime, unkept });
         }
         Ok(true)
+    }
+
+    /// What was to be kept, and a user had replaced in the instant before it was displaced: as that
+    /// could not be told then, the engine takes it for kept.
+    fn unkept(&mut self, line: Option<&Line>) -> io::Result<Option<Digest>> {
+        let expected = line.filter(|line| line.keep).and_then(|line| line.expected);
+        match expected {
+            Some(expected) if !self.is_kept_whole(&expected)? => Ok(Some(expected)),
+            _ => Ok(None),
+        }
     }
 }
 

@@ -131,8 +131,8 @@ impl FolderEngine {
             Instead::Nothing => "it is removed",
         };
         let what = format!(
-            "its content {lost} was lost with the power, before it was safe on any disk, and no \
-             node has it: {what}. Look at it, and write it again if you can"
+            "its content {lost} was lost before it was safe on any disk, as a rule with the power, \
+             and no node has it: {what}. Look at it, and write it again if you can"
         );
         self.effects.push(Effect::Notice(path, what));
         true

@@ -16,6 +16,9 @@ impl FolderEngine {
             if broken(Mutant::StraysForgotten) {
                 continue;
             }
+            if let Some(lacking) = &stray.unkept {
+                self.not_kept(index, lacking);
+            }
             match observe::publish(&mut self.facts, index, &stray) {
                 Published::At(path) => {
                     self.happened(path, Happening::Rescued, Some(self.facts.meta.incarnation));

@@ -182,7 +182,8 @@ fn with_a_contested_file_gone(number: u8) -> Side {
     side.write("d/file", b'1');
     let path = Some(RelPath::parse(b"d/file").expect("a path"));
     let mtime = Timestamp { seconds: 1, nanos: 0 };
-    side.turn([Input::Stray(Stray { path, digest: Digest([b'0'; 32]), size: 1, mtime })]);
+    let digest = Digest([b'0'; 32]);
+    side.turn([Input::Stray(Stray { path, digest, size: 1, mtime, unkept: None })]);
     side.look(Source::Live, "d/file", Found::Absent);
     assert!(side.engine.has_deferred_looks(), "what lost to it would go with it");
     side

@@ -518,7 +518,8 @@ impl FolderEngine {
             // Moved there by a user: it is no edit of what the row shows.
             if let Content::File(digest, size) = content {
                 let mtime = found.attributes.mtime;
-                self.strays.push(Stray { path: Some(path), digest, size, mtime });
+                let path = Some(path);
+                self.strays.push(Stray { path, digest, size, mtime, unkept: None });
             }
             return;
         }

@@ -29,6 +29,8 @@ pub struct Stray {
     pub size: u64,
     /// When they were last written.
     pub mtime: Timestamp,
+    /// What an operation was said to have kept, and has not: these were in its place.
+    pub unkept: Option<Digest>,
 }
 
 /// What nobody but its owner may read before a person has looked at it.

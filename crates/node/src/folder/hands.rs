@@ -81,8 +81,8 @@ fn tidy(apply: &mut Apply<Linux>, board: &Board) {
 /// hear of them. False when the folder has ended.
 fn publish_strays(apply: &mut Apply<Linux>, control: &SyncSender<Event>) -> bool {
     let strays = apply.strays().into_iter().map(|stray| {
-        let disk::trash::Stray { path, digest, size, mtime } = stray;
-        Input::Stray(Stray { path, digest, size, mtime })
+        let disk::trash::Stray { path, digest, size, mtime, unkept } = stray;
+        Input::Stray(Stray { path, digest, size, mtime, unkept })
     });
     let strays: Vec<Input> = strays.collect();
     strays.is_empty() || control.send(Event::Inputs(strays)).is_ok()

@@ -358,10 +358,10 @@ impl World {
         let Some(program) = &mut self.nodes[node].program else { return };
         let mut inputs = Vec::new();
         for stray in program.apply.strays() {
-            let disk::trash::Stray { path, digest, size, mtime } = stray;
+            let disk::trash::Stray { path, digest, size, mtime, unkept } = stray;
             self.strays.entry(digest).or_default();
             self.tell(|| format!("{node} finds {digest:?} astray, of {path:?}"));
-            inputs.push(Input::Stray(Stray { path, digest, size, mtime }));
+            inputs.push(Input::Stray(Stray { path, digest, size, mtime, unkept }));
         }
         self.answer(node, inputs);
     }

@@ -2,10 +2,13 @@
 
 use super::bed::{bed, done, Bed};
 use crate::apply::Step;
+use crate::stage::digest_of;
 use engine::content::Content;
-use engine::plan::{Expected, Outcome};
+use engine::plan::{Act, Expected, Outcome, Retire};
+use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::mpsc::Receiver;
 
 fn append(path: PathBuf, bytes: &'static [u8]) -> impl FnOnce() + Send {
     move || {
@@ -14,9 +17,36 @@ fn append(path: PathBuf, bytes: &'static [u8]) -> impl FnOnce() + Send {
     }
 }
 
-fn replacement(bed: &Bed) -> engine::plan::Act {
+fn replacement(bed: &Bed) -> Act {
     bed.write("a", b"old");
     bed.install("a", bed.seen("a"), b"new")
+}
+
+fn keeping(mut act: Act) -> Act {
+    if let Act::Install { retire, .. } = &mut act {
+        *retire = Retire::Keep;
+    }
+    act
+}
+
+/// Somebody opens the file before it is displaced, and somebody else puts a newer one at its name
+/// after that. Who opened it writes on.
+fn written_to_and_replaced(bed: &mut Bed) -> Receiver<File> {
+    let (path, again, temporary) = (bed.path("a"), bed.path("a"), bed.path("tmp"));
+    let (give, take) = std::sync::mpsc::channel();
+    let mut calls = 0;
+    bed.apply.set_between(Some(Box::new(move |step| match step {
+        Step::Checked => {
+            give.send(std::fs::OpenOptions::new().append(true).open(&path).unwrap()).unwrap();
+        }
+        Step::Swapped if calls == 0 => {
+            calls += 1;
+            std::fs::write(&temporary, b"newest").unwrap();
+            std::fs::rename(&temporary, &again).unwrap();
+        }
+        _ => {}
+    })));
+    take
 }
 
 #[test]
@@ -30,7 +60,7 @@ pub(super) fn bytes_written_between_check_and_exchange_are_kept_and_reported() {
     };
     assert_eq!(bed.read("a"), b"new");
     assert_eq!(bed.kept_bytes(), vec![b"old+line".to_vec()]);
-    assert_eq!(displaced.content, Some(Content::File(crate::stage::digest_of(b"old+line"), 8)));
+    assert_eq!(displaced.content, Some(Content::File(digest_of(b"old+line"), 8)));
     assert_ne!(now[0].content, displaced.content);
 }
 
@@ -100,7 +130,7 @@ pub(super) fn a_writer_that_opened_after_the_check_gets_its_file_back() {
     let mut writer = take.recv().unwrap();
     writer.write_all(b"+late").unwrap();
     assert_eq!(bed.read("a"), b"old+late");
-    assert_eq!(bed.apply.stage().complete(), vec![crate::stage::digest_of(b"new")]);
+    assert_eq!(bed.apply.stage().complete(), vec![digest_of(b"new")]);
     assert_eq!(bed.apply.left_count(), 0);
 }
 
@@ -108,20 +138,7 @@ pub(super) fn a_writer_that_opened_after_the_check_gets_its_file_back() {
 pub(super) fn a_writer_and_a_newer_file_at_its_name_both_survive() {
     let mut bed = bed();
     let act = replacement(&bed);
-    let (path, again, temporary) = (bed.path("a"), bed.path("a"), bed.path("tmp"));
-    let (give, take) = std::sync::mpsc::channel();
-    let mut calls = 0;
-    bed.apply.set_between(Some(Box::new(move |step| match step {
-        Step::Checked => {
-            give.send(std::fs::OpenOptions::new().append(true).open(&path).unwrap()).unwrap();
-        }
-        Step::Swapped if calls == 0 => {
-            calls += 1;
-            std::fs::write(&temporary, b"newest").unwrap();
-            std::fs::rename(&temporary, &again).unwrap();
-        }
-        _ => {}
-    })));
+    let take = written_to_and_replaced(&mut bed);
     let outcome = bed.run(act);
     assert!(matches!(outcome, Outcome::Busy(_)), "{outcome:?}");
     assert_eq!(bed.read("a"), b"newest");
@@ -134,6 +151,30 @@ pub(super) fn a_writer_and_a_newer_file_at_its_name_both_survive() {
     let strays = bed.apply.strays();
     assert_eq!(strays[0].path.as_ref().unwrap().to_string(), "a");
     assert_eq!(bed.kept_bytes(), vec![b"old+late".to_vec()]);
+}
+
+// Story (simulator, seed 400591): a loser was to be kept when something else was installed over it.
+// A user wrote to it in the instant before, and its new bytes could not be put into the conflict
+// store at once: they were left for later, and the loser was told to be kept. The bytes were
+// published in the end; the loser was nowhere, and all others waited for it for ever.
+#[test]
+pub(super) fn what_is_found_in_the_place_of_what_was_to_be_kept_tells_that_it_is_not() {
+    for (is_kept, unkept) in [(false, Some(digest_of(b"old"))), (true, None)] {
+        let mut bed = bed();
+        if is_kept {
+            bed.write("b", b"old");
+            let act = keeping(bed.install("b", bed.seen("b"), b"other"));
+            done(bed.run(act));
+        }
+        let act = keeping(replacement(&bed));
+        let take = written_to_and_replaced(&mut bed);
+        bed.run(act);
+        assert_eq!(bed.apply.left_count(), 1);
+        take.recv().unwrap().write_all(b"+late").unwrap();
+        bed.apply.revisit().unwrap();
+        let strays = bed.apply.strays();
+        assert_eq!((strays[0].digest, strays[0].unkept), (digest_of(b"old+late"), unkept));
+    }
 }
 
 #[test]

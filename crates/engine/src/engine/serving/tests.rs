@@ -37,7 +37,13 @@ fn who_has_not_looked_everywhere_denies_nothing() {
     assert_eq!(answer(&mut side, b'7'), gone(b'7'));
     side.write("file", b'1');
     let path = Some(RelPath::parse(b"file").expect("a path"));
-    let stray = Stray { path, digest: Digest([b'0'; 32]), size: 1, mtime: Timestamp::default() };
+    let stray = Stray {
+        path,
+        digest: Digest([b'0'; 32]),
+        size: 1,
+        mtime: Timestamp::default(),
+        unkept: None,
+    };
     side.turn([Input::Stray(stray)]);
     assert_eq!(answer(&mut side, b'7'), gone(b'7'));
     side.look(Source::Live, "file", Found::Absent);

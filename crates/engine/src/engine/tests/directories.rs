@@ -69,7 +69,8 @@ fn what_went_with_its_directory_is_not_asked_for_any_more() {
     side.write("d/file", b'1');
     let path = Some(RelPath::parse(b"d/file").expect("a path"));
     let mtime = Timestamp { seconds: 1, nanos: 0 };
-    side.turn([Input::Stray(Stray { path, digest: Digest([b'0'; 32]), size: 1, mtime })]);
+    let digest = Digest([b'0'; 32]);
+    side.turn([Input::Stray(Stray { path, digest, size: 1, mtime, unkept: None })]);
     side.look(Source::Live, "d/file", Found::Absent);
     side.look(Source::Live, "d", Found::Absent);
     assert!(side.engine.has_deferred_looks(), "what lost to it would go with it");

@@ -16,7 +16,7 @@ fn contested(side: &mut Side, path: &str, letter: u8) {
     side.look(Source::Live, path, found);
     let path = Some(RelPath::parse(path.as_bytes()).expect("a path"));
     let mtime = Timestamp::default();
-    side.turn([Input::Stray(Stray { path, digest: LOSER, size: 48, mtime })]);
+    side.turn([Input::Stray(Stray { path, digest: LOSER, size: 48, mtime, unkept: None })]);
 }
 
 /// The loser of `path` is dropped; whether its bytes are let go of.

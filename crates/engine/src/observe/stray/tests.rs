@@ -69,7 +69,7 @@ fn at(path: &str) -> Published {
 fn stray(path: Option<&str>, letter: u8, seconds: i64) -> Stray {
     let path = path.map(|path| RelPath::parse(path.as_bytes()).expect("a path"));
     let mtime = Timestamp { seconds, nanos: 0 };
-    Stray { path, digest: Digest([letter; 32]), size: u64::from(letter), mtime }
+    Stray { path, digest: Digest([letter; 32]), size: u64::from(letter), mtime, unkept: None }
 }
 
 // Story: a program wrote to a file at the very moment in which another version took its name, and

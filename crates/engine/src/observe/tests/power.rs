@@ -341,7 +341,7 @@ fn what_lost_to_what_was_put_in_place_is_kept_when_the_store_was_looked_into() {
     assert_eq!(node.index.kept_of(entry.id), []);
     assert!(node.index.pending(entry.id).is_some(), "it is looked for");
     let Content::File(lost, size) = digest(b'0') else { panic!("a file") };
-    let found = Stray { path: None, digest: lost, size, mtime: Timestamp::default() };
+    let found = Stray { path: None, digest: lost, size, mtime: Timestamp::default(), unkept: None };
     assert_eq!(publish(&mut node.facts, &mut node.index, &found), Published::Known);
     assert_eq!(node.index.kept_of(entry.id), [lost], "it was there");
 }
