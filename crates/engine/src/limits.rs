@@ -90,6 +90,9 @@ pub const APPLYING_MAX: usize = 1024;
 
 /// Pending entries considered at once; the rest waits in the index.
 pub const WINDOW_MAX: usize = 8192;
+/// Entries remembered that could not be done and wait for something that may never come. What
+/// stalls beyond it is met again later, from the index.
+pub const STALLED_MAX: usize = 4 * WINDOW_MAX;
 
 /// Entries waiting in one peer's stream before the stream starts over with a walk.
 pub const TAIL_MAX: usize = 100_000;

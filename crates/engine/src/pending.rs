@@ -8,10 +8,10 @@ use crate::content::Digest;
 use crate::dot::Incarnation;
 use crate::entry::EntryId;
 use crate::index::{Index, SeenDots};
-use crate::limits::{BARRIER_MS_MAX, RETRY_MS_MAX, WINDOW_MAX};
+use crate::limits::{BARRIER_MS_MAX, RETRY_MS_MAX, SEEK_MS_MAX, STALLED_MAX, WINDOW_MAX};
 use crate::path::RelPath;
 use crate::plan::{Act, Expected, OpId};
-use crate::proof::{broken, Mutant};
+use crate::proof::{broken, reached, Mutant};
 use pauses::Pauses;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -76,6 +76,11 @@ const CAUSES: usize = Cause::Barrier as usize + 1;
 pub struct Pending {
     /// Entries taken up, whatever they wait for.
     taken: BTreeSet<EntryId>,
+    /// Those of them that could not be done when they were last decided, and wait for something
+    /// that may never come. Others are taken up in their place.
+    stalled: BTreeSet<EntryId>,
+    /// More have stalled than are remembered: the others are to be taken up once more.
+    left: Option<Left>,
     /// Entries to be decided now, in arrival order.
     ready: BTreeSet<(u64, EntryId)>,
     /// The entry that was last given to be decided.
@@ -97,6 +102,15 @@ pub struct Pending {
     last_op: u64,
     /// Everything up to this arrival order has been taken up.
     cursor: u64,
+    /// The highest that it was.
+    reached: u64,
+}
+
+/// What was left to the index.
+#[derive(Clone, Copy, Debug, Default)]
+struct Left {
+    /// When it is taken up again; not known before the clock is looked at.
+    again_ms: Option<u64>,
 }
 
 impl Pending {
@@ -111,25 +125,49 @@ impl Pending {
     pub fn marked(&mut self, index: &dyn Index, ids: &[EntryId]) {
         for &id in ids {
             let Some(row) = index.pending(id) else { continue };
-            if row.order <= self.cursor && !self.held.contains(&id) {
+            if row.order <= self.reached && !self.held.contains(&id) {
                 self.taken.insert(id);
                 self.ready.insert((row.order, id));
             }
         }
     }
 
-    /// Takes up more entries while the window has room.
+    /// Takes up more entries while the window has room. What has stalled takes none.
     pub fn refill(&mut self, index: &dyn Index) {
-        while self.taken.len() < WINDOW_MAX {
-            let room = WINDOW_MAX - self.taken.len();
+        if self.left.is_some() && self.stalled.len() < STALLED_MAX / 2 {
+            self.take_left();
+        }
+        while self.under_way() < WINDOW_MAX {
+            let room = WINDOW_MAX - self.under_way();
             let rows = index.pending_after(self.cursor, room.min(1024));
             let Some(last) = rows.last() else { return };
             self.cursor = last.order;
+            self.reached = self.reached.max(last.order);
             for row in rows {
-                self.taken.insert(row.entry);
-                self.ready.insert((row.order, row.entry));
+                if self.taken.insert(row.entry) {
+                    self.ready.insert((row.order, row.entry));
+                }
             }
         }
+    }
+
+    fn under_way(&self) -> usize {
+        self.taken.len() - self.stalled.len()
+    }
+
+    /// The entry could not be done. If too many could not, this one is left to the index.
+    fn stall(&mut self, id: EntryId) {
+        if self.taken.contains(&id) && self.stalled.insert(id) && self.stalled.len() > STALLED_MAX {
+            reached("pending: more has stalled than is remembered");
+            self.done(id);
+            self.left.get_or_insert_default();
+        }
+    }
+
+    /// What was left is met again.
+    fn take_left(&mut self) {
+        self.left = None;
+        self.cursor = 0;
     }
 
     /// The next entry to decide.
@@ -140,6 +178,7 @@ impl Pending {
             if self.taken.contains(&id) && !self.flying.contains(&id) {
                 self.barred.remove(&id);
                 self.held.remove(&id);
+                self.stalled.remove(&id);
                 self.forget_waits(id);
                 self.pauses.iter_mut().for_each(|pauses| pauses.woken(id));
                 self.deciding = Some((order, id));
@@ -156,6 +195,7 @@ impl Pending {
     /// The entry is in place.
     pub fn done(&mut self, id: EntryId) {
         self.taken.remove(&id);
+        self.stalled.remove(&id);
         self.held.remove(&id);
         self.barred.remove(&id);
         self.pauses.iter_mut().for_each(|pauses| pauses.done(id));
@@ -173,6 +213,9 @@ impl Pending {
         }
         self.waiting.entry(wake).or_default().insert(id);
         self.waits.entry(id).or_default().insert(wake);
+        if !matches!(wake, Wake::Content(_) | Wake::Landing | Wake::Room) {
+            self.stall(id);
+        }
     }
 
     /// The entry waits for nothing any more: who looks along the chains of those who wait must not
@@ -206,6 +249,7 @@ impl Pending {
     /// The entry is left alone until then.
     pub fn rest(&mut self, id: EntryId, until_ms: u64) {
         self.pauses_of(Cause::Strife).until(id, until_ms);
+        self.stall(id);
     }
 
     /// Whether a creation waits, perhaps through others, for this entry to be out of its way. Who
@@ -313,6 +357,7 @@ impl Pending {
     pub fn retry(&mut self, id: EntryId, now_ms: u64) {
         if !broken(Mutant::NeverAgain) {
             self.pauses_of(Cause::Failure).pause(id, now_ms, RETRY_MS_MAX);
+            self.stall(id);
         }
     }
 
@@ -325,16 +370,17 @@ impl Pending {
         if self.pauses_of(Cause::Failure).pause(id, now_ms, RETRY_MS_MAX) > FREE_ATTEMPTS {
             self.held.insert(id);
         }
+        self.stall(id);
     }
 
     /// The content that the entry needs could not be had: it is looked for again when there is
     /// somebody else to ask, and after a pause that doubles each time, up to this.
     pub fn seek(&mut self, id: EntryId, digest: Digest, now_ms: u64, pause_ms_max: u64) {
-        self.wait(id, Wake::Holder);
-        self.wait(id, Wake::Content(digest));
         if !broken(Mutant::NeverAgain) {
             self.pauses_of(Cause::Absence).pause(id, now_ms, pause_ms_max);
         }
+        self.wait(id, Wake::Content(digest));
+        self.wait(id, Wake::Holder);
     }
 
     /// Whether content is looked for that nobody in reach has.
@@ -356,11 +402,16 @@ impl Pending {
         for id in due.into_iter().flatten() {
             self.again(index, id);
         }
+        let Some(left) = &mut self.left else { return };
+        if *left.again_ms.get_or_insert(now_ms + SEEK_MS_MAX) <= now_ms {
+            self.take_left();
+        }
     }
 
     /// When the next pause is over.
     pub fn deadline(&self) -> Option<u64> {
-        self.pauses.iter().filter_map(Pauses::deadline).min()
+        let left = self.left.map(|left| left.again_ms.unwrap_or(0));
+        self.pauses.iter().filter_map(Pauses::deadline).chain(left).min()
     }
 
     /// An operation goes to the disk.

@@ -5,7 +5,7 @@ use crate::content::Digest;
 use crate::dot::Incarnation;
 use crate::entry::EntryId;
 use crate::index::{Attributes, Handle, Index, MemIndex, Meta, PendingRow, Phase, SeenDots};
-use crate::limits::{RETRY_MS_MAX, RETRY_MS_MIN, SEEK_MS_MAX};
+use crate::limits::{RETRY_MS_MAX, RETRY_MS_MIN, SEEK_MS_MAX, STALLED_MAX, WINDOW_MAX};
 use crate::path::{Name, RelPath};
 use crate::plan::{Act, Place};
 use std::collections::BTreeSet;
@@ -24,9 +24,12 @@ fn pending(n: u8) -> (Pending, MemIndex) {
 }
 
 fn pending_in_order(ids: &[u8]) -> (Pending, MemIndex) {
+    all_pending(ids.iter().map(|n| id(*n)))
+}
+
+fn all_pending(ids: impl Iterator<Item = EntryId>) -> (Pending, MemIndex) {
     let mut index = MemIndex::new(Meta::new(Incarnation([9; 16]), Phase::Member, [0; 16]));
-    for (order, &n) in (1..).zip(ids) {
-        let entry = id(n);
+    for (order, entry) in (1..).zip(ids) {
         index.put_pending(&PendingRow {
             entry,
             order,
@@ -449,4 +452,58 @@ fn what_turns_out_to_be_in_the_way_through_others_is_not_held_at_a_barrier() {
     pending.recall_barred(&index, id(3));
     assert_eq!(all(&mut pending), [1]);
     assert!(pending.is_in_the_way(&index, id(1)));
+}
+
+fn numbered(n: usize) -> EntryId {
+    let mut id = [0; 16];
+    id[..8].copy_from_slice(&(n as u64).to_be_bytes());
+    EntryId(id)
+}
+
+// Story (a reviewer): who had told of 8,200 files went before their contents had come. They filled
+// the window, and nothing that came later from anybody was done until it was back.
+#[test]
+fn what_waits_for_what_may_never_come_leaves_room_for_others() {
+    let (mut pending, index) = all_pending((0..=WINDOW_MAX).map(numbered));
+    for n in 0..WINDOW_MAX {
+        assert_eq!(pending.next(), Some(numbered(n)));
+        pending.seek(numbered(n), Digest([1; 32]), 0, SEEK_MS_MAX);
+    }
+    pending.refill(&index);
+    assert_eq!(pending.next(), Some(numbered(WINDOW_MAX)));
+}
+
+#[test]
+fn what_has_stalled_beyond_what_is_remembered_is_met_again() {
+    let last = STALLED_MAX + 1;
+    let (mut pending, mut index) = all_pending((0..=last).map(numbered));
+    let mut now_ms = 0;
+    let mut met = 0;
+    while let Some(id) = {
+        pending.refill(&index);
+        pending.next()
+    } {
+        pending.wait(id, Wake::Arrival);
+        met += 1;
+    }
+    assert_eq!(met, last + 1, "each once");
+    assert_eq!(pending.deadline(), Some(0), "when is said at the next turn");
+    pending.expire(&index, now_ms);
+    now_ms += SEEK_MS_MAX;
+    assert_eq!(pending.deadline(), Some(now_ms));
+    let met = |pending: &mut Pending, index: &MemIndex| {
+        pending.refill(index);
+        std::iter::from_fn(|| pending.next()).collect::<Vec<EntryId>>()
+    };
+    pending.expire(&index, now_ms);
+    let left = [last - 1, last].map(numbered);
+    assert_eq!(met(&mut pending, &index), left, "those that wait are not asked again");
+    for id in left {
+        pending.wait(id, Wake::Arrival);
+    }
+    for n in 0..=STALLED_MAX / 2 {
+        index.remove_pending(numbered(n));
+        pending.done(numbered(n));
+    }
+    assert_eq!(met(&mut pending, &index), left, "there is room for them by now");
 }
