@@ -636,3 +636,19 @@ fn a_directory_with_a_place_that_lost_in_it_is_remembered() {
                  125-156,160-359,100000,100004-100199,200000-200199";
     ends_well_as(3345, words);
 }
+
+/// Story (simulator, seed 79840; 98168, and 3345 with `links=250 apart=60`): a directory was
+/// deleted, and that forgotten, while somebody who was away for a month put a file into it.
+/// Back, it told of the file and was away again before it could tell of the directory. The file
+/// was said again, in a directory that nobody there could place. Then who knew the directory
+/// deleted the file and it, and forgot both after another month: the file that was said again
+/// lived, in a directory that nobody knew any more, and all waited for it for ever.
+#[test]
+fn what_comes_back_is_said_again_where_its_directory_is_known() {
+    let words = "nodes=2 delay_ms=12 crowd=8 steps=33 before=8 meets=0 cuts=100 jumps=2 \
+                 maps=50 apart=60 skip=0-15,19,21-23,26-27,29-30,34,37,39,47,50,52,55-59,62,\
+                 68-75,77-78,80-84,88-115,118-119,123,125-145,147-161,163,165,167-171,\
+                 174-175,178,180-199,201,203,206-209,211,213,215-219,221-222,225-230,232-233,\
+                 238-239,243,246-247,249-250,252-328,100000-100199,200000-200199";
+    ends_well_as(79840, words);
+}

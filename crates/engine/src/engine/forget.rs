@@ -6,10 +6,14 @@
 
 use super::{Effect, FolderEngine};
 use crate::dot::{Knowledge, NodeId};
+use crate::entry::EntryId;
 use crate::exchange::Outgoing;
 use crate::index::{Index, Phase};
+use crate::limits::RISEN_MAX;
 use crate::message::Message;
 use crate::observe;
+use crate::proof::reached;
+use crate::view;
 
 impl FolderEngine {
     pub(super) fn retire(&mut self, index: &mut dyn Index) {
@@ -43,8 +47,27 @@ impl FolderEngine {
         orphaned.append(&mut self.facts.returned);
         if self.facts.meta.phase == Phase::Member {
             for id in orphaned {
-                observe::revive(&mut self.facts, index, id);
+                self.revive(index, id);
             }
+        }
+    }
+
+    /// Said again in a directory that nobody here can place, it would be nobody's to take away: who
+    /// still knows that directory may delete both. It waits for the directory.
+    fn revive(&mut self, index: &mut dyn Index, id: EntryId) {
+        let is_homeless = view::missing_above(index, id).is_some();
+        if is_homeless && self.homeless.len() < RISEN_MAX {
+            reached("revive: it waits for its directory");
+            self.homeless.insert(id);
+        } else {
+            observe::revive(&mut self.facts, index, id);
+        }
+    }
+
+    /// It is looked at again: its directory may have come.
+    pub(super) fn may_come_home(&mut self, index: &mut dyn Index, id: EntryId) {
+        if self.homeless.remove(&id) && self.facts.meta.phase == Phase::Member {
+            self.revive(index, id);
         }
     }
 }

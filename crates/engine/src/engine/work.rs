@@ -57,6 +57,7 @@ impl FolderEngine {
     }
 
     fn step(&mut self, index: &mut dyn Index, id: EntryId, batch: &mut Vec<Operation>) {
+        self.may_come_home(index, id);
         let fetch = &self.fetch;
         match decide(index, id, &|digest: &Digest| fetch.has(digest)) {
             Step::InPlace => {
