@@ -7,7 +7,7 @@
 
 use crate::content::{Content, Digest};
 use crate::dot::NodeId;
-use crate::entry::{EntryId, Kind, Timestamp};
+use crate::entry::{Kind, Timestamp};
 use crate::exchange::{Exchange, Offence, Outgoing};
 use crate::fetch::Fetch;
 use crate::index::{Index, Meta, Phase, ROOT_SLOT};
@@ -42,7 +42,6 @@ use beside::Beside;
 use lives::{Course, Renewal};
 use looks::Doubts;
 use seek::Seek;
-use std::collections::BTreeSet;
 use strife::Strife;
 
 pub use effect::{Effect, Event, Happening, Origin};
@@ -62,8 +61,6 @@ pub struct FolderEngine {
     seek: Seek,
     strife: Strife,
     retire: Retire,
-    /// What is to be said again once its directory is known; see `forget`.
-    homeless: BTreeSet<EntryId>,
     effects: Vec<Effect>,
     now: Now,
     /// The tree is an older copy, which has not been looked at in full; see `durable`.
@@ -138,7 +135,6 @@ impl FolderEngine {
             seek: Seek::default(),
             strife: Strife::default(),
             retire: Retire::default(),
-            homeless: BTreeSet::new(),
             effects: Vec::new(),
             now: Now::default(),
             older,

@@ -41,9 +41,10 @@ pub struct Facts {
     pub unsure: BTreeSet<EntryId>,
     /// Entries that came back after their deletion was forgotten here: to be said again.
     pub returned: BTreeSet<EntryId>,
+    /// Those of them that wait for a directory above to be known here.
+    pub homeless: BTreeSet<EntryId>,
     /// Deleted directories that something keeps up, and whose deletion nobody is known to have
-    /// forgotten, at most [`RISEN_MAX`](crate::limits::RISEN_MAX): to be said again should somebody
-    /// have.
+    /// forgotten, at most [`RISEN_MAX`](crate::limits::RISEN_MAX): said again once somebody has.
     pub risen: BTreeSet<EntryId>,
     /// Deleted directories that were forgotten here, and whose attributes came back as somebody
     /// knew them who had been away, at most as many: to be said again should something keep them
@@ -84,6 +85,7 @@ impl Facts {
             news: Vec::new(),
             unsure: unsure(index),
             returned: BTreeSet::new(),
+            homeless: BTreeSet::new(),
             risen: BTreeSet::new(),
             stale: BTreeSet::new(),
             aside: BTreeSet::new(),

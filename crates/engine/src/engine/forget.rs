@@ -56,9 +56,9 @@ impl FolderEngine {
     /// still knows that directory may delete both. It waits for the directory.
     fn revive(&mut self, index: &mut dyn Index, id: EntryId) {
         let is_homeless = view::missing_above(index, id).is_some();
-        if is_homeless && self.homeless.len() < RISEN_MAX {
+        if is_homeless && self.facts.homeless.len() < RISEN_MAX {
             reached("revive: it waits for its directory");
-            self.homeless.insert(id);
+            self.facts.homeless.insert(id);
         } else {
             observe::revive(&mut self.facts, index, id);
         }
@@ -66,7 +66,7 @@ impl FolderEngine {
 
     /// It is looked at again: its directory may have come.
     pub(super) fn may_come_home(&mut self, index: &mut dyn Index, id: EntryId) {
-        if self.homeless.remove(&id) && self.facts.meta.phase == Phase::Member {
+        if self.facts.homeless.remove(&id) && self.facts.meta.phase == Phase::Member {
             self.revive(index, id);
         }
     }
