@@ -255,12 +255,10 @@ fn judge(
         index.put_entry(&stored);
         return Verdict::Stays;
     }
-    // What several names show has no place, and lives by its names. Nor is said again what nobody
-    // here could place: it would outlive its directory where both have been deleted since.
+    // What several names show has no place, and lives by its names.
     if view::is_alive(&stored) || view::is_shown(index, id) {
         let returns = exchange::is_forgotten(facts, elsewhere, &stored.entry)
             && !exchange::is_kept_up(&stored)
-            && view::missing_above(index, id).is_none()
             && !broken(Mutant::EndsLeftBeside);
         return if returns { Verdict::Returns } else { Verdict::Stays };
     }

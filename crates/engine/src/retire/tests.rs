@@ -512,26 +512,6 @@ fn what_names_show_beside_an_end_that_somebody_has_forgotten_is_said_again() {
     assert!(lab.facts.returned.contains(&body));
 }
 
-// Story (simulator, seed 3345 with `links=250 apart=60`): such a file came in a directory that the
-// hearer had deleted and forgotten, and the teller had not heard of that; the link was cut before
-// the directory was said again. A month later a user of the teller removed both, and all was
-// forgotten there. The hearer said the file again, as somebody might have forgotten its end: it was
-// in a directory that nobody knew, and all waited for that for ever.
-#[test]
-fn what_is_in_a_directory_that_was_not_told_of_is_said_again_when_that_is() {
-    let mut lab = Lab::new();
-    let (dir, _) = lab.deleted(Kind::Dir, ROOT, b"d");
-    let known = lab.index.entry(dir).expect("it was deleted").entry;
-    lab.index.remove_entry(dir);
-    let (id, dot) = lab.made_again(dir);
-    lab.elsewhere.insert(dot);
-    lab.look(&[]);
-    assert!(lab.facts.returned.is_empty(), "it may have been deleted where it is known");
-    ledger::put(&mut lab.facts, &mut lab.index, known, None, Author::Elsewhere, &[]);
-    lab.look(&[]);
-    assert!(lab.facts.returned.contains(&id));
-}
-
 // Else every directory that was deleted and lives for what is in it would be said again, and stay,
 // whenever another deletion of the same life was forgotten.
 #[test]
