@@ -217,8 +217,20 @@ mutants! {
 
 #[cfg(feature = "proof")]
 thread_local! {
-    static BROKEN: Cell<Option<Mutant>> = const { Cell::new(None) };
+    static BROKEN: Cell<Option<Mutant>> = Cell::new(named_outside());
     static REACHED: RefCell<BTreeMap<&'static str, u64>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+/// Names, for all threads of a program with `proof`, the rule that is broken until
+/// [`break_rule`] says otherwise: so the tests of a rule are run with it broken.
+#[cfg(feature = "proof")]
+pub const VARIABLE: &str = "SYNCLINE_BROKEN_RULE";
+
+#[cfg(feature = "proof")]
+fn named_outside() -> Option<Mutant> {
+    let name = std::env::var(VARIABLE).ok()?;
+    let found = Mutant::ALL.iter().copied().find(|mutant| format!("{mutant:?}") == name);
+    Some(found.unwrap_or_else(|| panic!("{VARIABLE}: there is no rule {name}")))
 }
 
 /// Whether this rule is broken on this thread.

@@ -167,7 +167,12 @@ fn hunt(is_written: bool) -> ExitCode {
             Claim::Within(most) => mutants::hunt(trial, most),
             Claim::Test(..) => None,
         };
-        let Some(row) = mutants::row(trial, found.as_ref()) else {
+        let survives = match trial.claim {
+            Claim::Test(name) => !mutants::test_fails(trial.mutant, name).expect("cargo"),
+            Claim::Within(_) => false,
+        };
+        let row = mutants::row(trial, found.as_ref()).filter(|_| !survives);
+        let Some(row) = row else {
             failures += 1;
             eprintln!("{:?} survives", trial.mutant);
             continue;

@@ -12,7 +12,9 @@ use crate::swarm::Plan;
 use disk::fs::{FileKind, Fs};
 use engine::path::Name;
 use engine::plan::{Act, Expected, Operation, Place};
-use engine::proof::{broken, Mutant};
+use engine::proof::{broken, Mutant, VARIABLE};
+use std::io;
+use std::process::Command;
 
 /// What the disk of a broken machine lies about.
 pub fn lie() -> Lie {
@@ -130,7 +132,7 @@ pub const TRIALS: &[Trial] = &[
     trial(Mutant::ChildrenNotCounted, "", 100),
     trial(Mutant::MoveIsTwoThings, "", 100),
     test(Mutant::DirectoriesByName, "a_replaced_directory_takes_with_it_what_was_in_the_old_one"),
-    test(Mutant::GoneAtOnce, "what_is_gone_is_asked_for_where_its_directory_went"),
+    test(Mutant::GoneAtOnce, "a_contested_file_that_was_renamed_keeps_what_lost_to_it"),
     trial(Mutant::LooksNeverDeferred, "between=100", 200),
     test(Mutant::TrailLost, "a_name_is_followed_through_renames_before_and_after_the_look"),
     trial(Mutant::PowerBelieved, "power=200", 100),
@@ -148,7 +150,7 @@ pub const TRIALS: &[Trial] = &[
     trial(Mutant::NeverAgain, "", 100),
     trial(Mutant::NobodyWakes, "cuts=300", 800),
     test(Mutant::WaitsForTheGone, "a_lost_peer_owes_nothing_any_more"),
-    test(Mutant::StraysForgotten, "what_arrives_for_a_file_that_is_gone_is_not_deleted_with_it"),
+    test(Mutant::StraysForgotten, "a_file_that_was_moved_over_a_symlink_is_no_edit_of_it"),
     trial(Mutant::LooksThenRenames, "", 100),
     trial(Mutant::NothingVerified, "", 1_200),
     test(Mutant::MovesUnverified, "a_move_of_what_was_swapped_in_between_is_undone"),
@@ -227,14 +229,32 @@ pub fn hunt(trial: &Trial, most: u64) -> Option<Caught> {
     (0..most).find_map(|seed| catch(trial, seed))
 }
 
+/// Whether a test of `engine` or `disk` passes, and does no more with the rule broken.
+///
+/// # Errors
+/// There is no cargo.
+pub fn test_fails(mutant: Mutant, name: &str) -> io::Result<bool> {
+    let passes = |broken: Option<Mutant>| {
+        let mut tests = Command::new("cargo");
+        tests.args(["test", "-q", "-p", "engine", "-p", "disk", "--lib"]);
+        tests.args(["--features", "engine/proof", "--", name]);
+        tests.env_remove(VARIABLE);
+        tests.envs(broken.map(|mutant| (VARIABLE, format!("{mutant:?}"))));
+        Ok::<bool, io::Error>(tests.output()?.status.success())
+    };
+    Ok(passes(None)? && !passes(Some(mutant))?)
+}
+
 /// The first lines of the table.
 pub const HEAD: &str = "\
 # Mutants
 
 Each line is a rule that was broken on purpose, in worlds like any others: the checkers must notice.
 Caught means that the same seed ends well without the mutant. The hunt begins with seed 0; the
-number is how many seeds it took, and how many it may take before a test fails. Where what it takes
-is too rare in such worlds, or only costs time in them, the test is named that fails.
+number is how many seeds it took, and how many it may take: `crates/sim/tests/mutants.rs` hunts
+where that is 100 at most, `cargo sim --mutants` all. Where what it takes is too rare in such
+worlds, or only costs time in them, the test is named that fails; `cargo sim --mutants` runs it with
+the rule broken, as does `SYNCLINE_BROKEN_RULE=NoHeir cargo test -p engine --features proof NAME`.
 
 Written by `cargo sim --mutants --write`.
 
@@ -253,7 +273,7 @@ fn speaker(why: &str) -> String {
     words.find(is_number).unwrap_or("a bound or an assertion").to_string()
 }
 
-/// One line of the table; `None` if the mutant survives.
+/// One line of the table; `None` if the mutant survives in the worlds that it is hunted in.
 pub fn row(trial: &Trial, caught: Option<&Caught>) -> Option<String> {
     let Trial { mutant, words, claim } = trial;
     let begin = format!("| {mutant:?} | {} |", mutant.story());

@@ -10,7 +10,7 @@ use crate::engine::{Effect, Input};
 use crate::entry::{Kind, Timestamp};
 use crate::index::{Attributes, Fingerprint, Index, PendingRow};
 use crate::limits::{BARRIER_MS_MAX, RETRY_MS_MAX};
-use crate::observe::{self, Found, Present, Source};
+use crate::observe::{self, Found, Present, Source, Stray};
 use crate::path::RelPath;
 use crate::plan::{Act, Failure, Operation, Outcome};
 use crate::view;
@@ -163,6 +163,35 @@ fn what_arrives_for_a_file_that_is_gone_is_not_deleted_with_it() {
     let all = b.index.pending_after(0, 10);
     let lives = |row: &PendingRow| b.index.entry(row.entry).is_some_and(|s| view::is_alive(&s));
     assert!(all.iter().any(lives), "and made again as a wrote it: {all:?}");
+}
+
+// Story (a reviewer broke the rule, and nothing failed): a contested file that a sync had made
+// durable was renamed, and the look at its old name came first. It was deleted with what had lost
+// to it, and at its new name was a new file: what a user had written was in a trash only.
+#[test]
+fn a_contested_file_that_was_renamed_keeps_what_lost_to_it() {
+    let mut side = Side::new(1);
+    let made = looks(Source::Live, &[("file", Some(present(Kind::File, 9, Some(b'1'))))]);
+    side.turn([Input::Observed(side.now.mono_ms + 1, made)]);
+    let path = Some(RelPath::parse(b"file").expect("a path"));
+    let mtime = Timestamp { seconds: 1, nanos: 0 };
+    side.turn([Input::Stray(Stray { path, digest: Digest([b'0'; 32]), size: 1, mtime })]);
+    let contested = side.index.conflicts(None, 1)[0];
+    side.now.mono_ms += 10_000;
+    let synced = side.turn([Input::Tick]).into_iter().find_map(|effect| match effect {
+        Effect::Sync(epoch) => Some(epoch),
+        _ => None,
+    });
+    side.turn([Input::Synced(synced.expect("a row is volatile"))]);
+    side.look(Source::Live, "file", Found::Absent);
+    let moved = ("moved", Some(present(Kind::File, 9, Some(b'1'))));
+    for looked in [&[moved.clone()][..], &[("file", None), moved]] {
+        let looked = looks(Source::Live, looked);
+        side.turn([Input::Observed(side.now.mono_ms + 1, looked)]);
+    }
+    let row = observe::row_at(&side.index, &RelPath::parse(b"moved").expect("a path"));
+    assert_eq!(row.map(|row| row.entry), Some(contested), "it is the same file");
+    assert_eq!(side.index.conflicts(None, 2).len(), 1, "with what lost to it");
 }
 
 // Story (simulator, --power, seed 284): the power took a file that had come from elsewhere, and its
