@@ -178,7 +178,8 @@ impl Census {
 /// Entries that are named in the message of a world that had to be ended.
 const WAITING_MAX: usize = 10;
 
-type Tree = BTreeMap<RelPath, (Kind, Option<Content>, Attributes)>;
+type Thing = (Kind, Option<Content>, Attributes);
+type Tree = BTreeMap<RelPath, Thing>;
 
 /// What stands below a directory.
 fn tree(model: &Model, root: Inode) -> Tree {
@@ -251,21 +252,27 @@ pub fn shown_or_kept(model: &Model) -> BTreeSet<Digest> {
     dirs.flat_map(|dir| contents(model, dir)).collect()
 }
 
-/// The tree that an index says every node must show, but for what has no content yet, if that may
-/// be.
-fn view_of(index: &MemIndex, is_whole: bool) -> Tree {
+/// The tree that an index says every node must show.
+fn view_of(index: &MemIndex) -> Tree {
     let mut tree = Tree::new();
-    for stored in index.entries() {
-        let id = stored.entry.id;
-        assert!(!is_whole || view::place(index, id) != Shown::Orphan, "C7: {id:?} has no place");
-        let Some(path) = path(index, id) else { continue };
-        let desired = view::desired(&view::whole(index, &stored.entry));
-        assert!(desired.is_some() || !is_whole, "C7: /{path} is shown and has no content");
-        let Some(desired) = desired else { continue };
-        let thing = (stored.entry.kind, desired.content, desired.attributes);
+    for id in index.entries().map(|stored| stored.entry.id) {
+        assert!(view::place(index, id) != Shown::Orphan, "C7: {id:?} has no place");
+    }
+    for (path, thing) in places(index) {
+        let thing = thing.unwrap_or_else(|| panic!("C7: /{path} is shown and has no content"));
         assert!(tree.insert(path.clone(), thing).is_none(), "C7: two entries are shown at /{path}");
     }
     tree
+}
+
+/// What an index says every node must show, and where; without what has no content yet.
+fn places(index: &MemIndex) -> impl Iterator<Item = (RelPath, Option<Thing>)> + '_ {
+    index.entries().filter_map(|stored| {
+        let path = path(index, stored.entry.id)?;
+        let desired = view::desired(&view::whole(index, &stored.entry));
+        let thing = desired.map(|it| (stored.entry.kind, it.content, it.attributes));
+        Some((path, thing))
+    })
 }
 
 fn path(index: &MemIndex, id: EntryId) -> Option<RelPath> {
@@ -337,11 +344,15 @@ pub fn describe(node: usize, machine: &Machine) -> Vec<String> {
     });
     let rows = index.seen_rows().filter_map(|row| Some((path_of(index, row.slot)?, row)));
     let rows: BTreeMap<_, _> = rows.collect();
-    let view = view_of(index, false);
+    let mut view = BTreeMap::<RelPath, Vec<Thing>>::new();
+    for (path, thing) in places(index) {
+        view.entry(path).or_default().extend(thing);
+    }
     let paths: BTreeSet<_> = disk.keys().chain(rows.keys()).chain(view.keys()).cloned().collect();
     let line = |path: &RelPath| {
-        let brief = |thing: &(Kind, Option<Content>, Attributes)| (thing.0, thing.1.clone());
-        let (disk, view) = (disk.get(path).map(brief), view.get(path).map(brief));
+        let brief = |thing: &Thing| (thing.0, thing.1.clone());
+        let disk = disk.get(path).map(brief);
+        let view: Vec<_> = view.get(path).into_iter().flatten().map(brief).collect();
         let row = rows.get(path).map(|row| (row.entry, row.kind, &row.content));
         let row = row.map_or("nothing".to_string(), |row| format!("{row:?}"));
         format!("{node} /{path}: disk {disk:?}, seen {row}, wanted {view:?}")
@@ -408,7 +419,7 @@ pub fn at_rest(world: &World) {
             names_on(model, root)
         });
         assert_eq!(names, names_in(index), "C4: which names are one file, on the disk of {number}");
-        same_trees(&shown, &view_of(index, true), &format!("C4: disk and view of {number}"));
+        same_trees(&shown, &view_of(index), &format!("C4: disk and view of {number}"));
         let mode = shown.get(&RelPath::root()).expect("the root is there").2.mode;
         assert!(mode & 0o7 == 0, "C4: who joined gave the root its own mode, {mode:o}");
         for wanted in &owed {

@@ -13,6 +13,7 @@ use crate::world::people::Policy;
 use crate::world::World;
 use engine::limits::{MEMBER_EXPIRY_MS, RETIRE_EVERY_MS};
 use engine::proof;
+use std::any::Any;
 use std::cell::Cell;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Once;
@@ -81,6 +82,12 @@ fn in_silence<T>(work: impl FnOnce() -> T) -> std::thread::Result<T> {
     done
 }
 
+fn words_of(panic: Box<dyn Any + Send>) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    let text = text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_string()));
+    text.unwrap_or_else(|| "a panic without words".to_string())
+}
+
 /// Lives through one world.
 pub fn run(plan: &Plan) -> Run {
     proof::break_rule(plan.mutant);
@@ -90,17 +97,17 @@ pub fn run(plan: &Plan) -> Run {
     world.town().skip.clone_from(&plan.skip);
     world.trail = plan.trail.then(Trail::default);
     let lived = in_silence(|| live(&mut world, plan));
-    let failed = lived.err().map(|panic| {
-        let text = panic.downcast_ref::<String>().cloned();
-        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_string()));
-        text.unwrap_or_else(|| "a panic without words".to_string())
-    });
+    let failed = lived.err().map(words_of);
     let mut town = world.town();
     let mut story = town.story.take().unwrap_or_default();
     // What somebody lied about has no place that could be described.
     if failed.is_some() && plan.story && plan.options.lies == 0 {
-        let machines = world.nodes.iter().enumerate();
-        story.extend(machines.flat_map(|(node, machine)| checkers::describe(node, machine)));
+        for (node, machine) in world.nodes.iter().enumerate() {
+            // It may have failed for the very reason that this is not told, either.
+            let told = in_silence(|| checkers::describe(node, machine)).map_err(words_of);
+            let untold = |why| vec![format!("{node} cannot be described: {why}")];
+            story.extend(told.unwrap_or_else(untold));
+        }
     }
     let (operations, faults) = (town.operations, std::mem::take(&mut town.faults));
     drop(town);

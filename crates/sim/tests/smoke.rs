@@ -2,6 +2,7 @@
 //!
 //! More seeds: `cargo sim --minutes 5`.
 
+use engine::proof::Mutant;
 use sim::scenario::{run, Run};
 use sim::swarm::Plan;
 
@@ -28,4 +29,14 @@ fn a_plan_leaves_the_same_trail_every_time() {
         assert_eq!(first.story, second.story, "{plan}");
     }
     assert!(steps > 1000, "only {steps} steps were compared");
+}
+
+/// With the rule broken that a name has one thing, describing how all stood failed, too.
+#[test]
+fn the_story_of_two_things_at_one_name_is_told_to_its_end() {
+    let broken = |seed| Plan { mutant: Some(Mutant::NamesCollide), story: true, ..Plan::of(seed) };
+    let both = |line: &String| line.contains("wanted [(") && line.contains("), (");
+    let mut runs = (0..20).map(|seed| run(&broken(seed)));
+    let told = runs.find(|run| run.failed.is_some() && run.story.iter().any(both));
+    assert!(told.is_some(), "no story of 20 names both");
 }
