@@ -1,5 +1,5 @@
-//! `cargo sim [SEED]`: prints the story of one run. `--seeds N` and `--minutes N` run many, and
-//! print those that fail. Starts the library, nothing else.
+//! `cargo sim [SEED]`: prints the story of one run. `--seeds N` and `--minutes N` run many, print
+//! those that fail, and tell the first of them. Starts the library, nothing else.
 
 use engine::proof::Mutant;
 use sim::mutants::{self, Claim};
@@ -19,7 +19,8 @@ const USAGE: &str = "cargo sim [SEED] [OPTION=VALUE]... [--seeds N] [--minutes N
 
   cargo sim 7                tells the story of seed 7, and says how it ended; if it failed, tells
                              the shortest one, too, that fails in the same way
-  cargo sim --seeds 1000     runs seeds 0 to 999 and names those that fail
+  cargo sim --seeds 1000     runs seeds 0 to 999 and names those that fail; tells the first of them
+                             at the end, as if it had been asked for alone
   cargo sim 5000 --minutes 5 runs seeds from 5000 on for five minutes
   cargo sim --soak FILE --seeds N [--from SEED] [--jobs 2]
                              a long run: a line in the file for each 500 seeds; what the file has
@@ -126,8 +127,11 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let failures = match (&asked.soak, asked.seeds, asked.minutes) {
+        (Some(_), ..) if asked.minutes.is_some() || asked.mutant.is_some() => {
+            Err("--soak takes --seeds, and neither --minutes nor --mutant".to_string())
+        }
         (Some(file), seeds, _) => long(&asked, file.clone(), seeds.unwrap_or(RANGE)),
-        (None, None, None) => one(&asked),
+        (None, None, None) => one(&asked, asked.seed),
         _ => many(&asked),
     };
     match failures {
@@ -191,8 +195,8 @@ fn hunt(is_written: bool) -> ExitCode {
 }
 
 /// Tells one story, and if it fails the shortest one; how many failures there were.
-fn one(asked: &Asked) -> Result<u64, String> {
-    let plan = asked.plan(asked.seed)?;
+fn one(asked: &Asked, seed: u64) -> Result<u64, String> {
+    let plan = asked.plan(seed)?;
     if tell(&plan) {
         return Ok(0);
     }
@@ -210,7 +214,8 @@ fn one(asked: &Asked) -> Result<u64, String> {
 
 /// Tells the story of a plan; whether it ended well.
 fn tell(plan: &Plan) -> bool {
-    println!("cargo sim {plan}");
+    let broken = plan.mutant.map_or(String::new(), |mutant| format!(" --mutant {mutant:?}"));
+    println!("cargo sim {plan}{broken}");
     let run = run(&Plan { story: true, ..plan.clone() });
     let Run { failed, story, operations, faults, passed_ms, turns, .. } = run;
     story.iter().for_each(|line| println!("{line}"));
@@ -223,11 +228,11 @@ fn tell(plan: &Plan) -> bool {
     failed.is_none()
 }
 
-/// Runs seeds from the first on; how many failures there were.
+/// Runs seeds from the first on, and tells the first that fails; how many failures there were.
 fn many(asked: &Asked) -> Result<u64, String> {
     let began = Instant::now();
     let until = asked.minutes.map(|minutes| Duration::from_secs(minutes * 60));
-    let (mut done, mut failures, mut operations) = (0, 0, 0);
+    let (mut done, mut failed, mut operations) = (0, Vec::new(), 0);
     let (mut faults, mut marks, mut most) = (Counts::default(), Counts::default(), (0, 0));
     while asked.seeds.is_none_or(|seeds| done < seeds)
         && until.is_none_or(|until| began.elapsed() < until)
@@ -242,7 +247,7 @@ fn many(asked: &Asked) -> Result<u64, String> {
         }
         done += 1;
         if let Some(why) = run.failed {
-            failures += 1;
+            failed.push(seed);
             println!("seed {seed}: {}", why.chars().take(300).collect::<String>());
         }
     }
@@ -251,6 +256,10 @@ fn many(asked: &Asked) -> Result<u64, String> {
     println!("at most {turns} turns of a node where all ended well, {at_once} in one millisecond");
     println!("{faults}");
     println!("rare lines: {marks}");
-    println!("{done} runs in {seconds} s, {operations} user operations, {failures} failures");
-    Ok(failures)
+    println!("{done} runs in {seconds} s, {operations} user operations, {} failures", failed.len());
+    if let Some(&first) = failed.first() {
+        println!();
+        one(asked, first)?;
+    }
+    Ok(failed.len() as u64)
 }

@@ -198,6 +198,9 @@ impl Display for Options {
     }
 }
 
+/// With fewer there is no link, and nobody who could differ.
+const NODES_MIN: usize = 2;
+
 /// A whole run, and what is wanted of it.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -244,7 +247,9 @@ impl Plan {
             }
             return Some(());
         }
-        *self.options.value(name)? = value.parse().ok()?;
+        let value = value.parse().ok()?;
+        let is_cluster = name != "nodes" || value >= NODES_MIN;
+        *self.options.value(name).filter(|_| is_cluster)? = value;
         Some(())
     }
 }
@@ -328,7 +333,7 @@ mod tests {
 
     #[test]
     fn what_is_no_option_is_refused() {
-        for word in ["node=3", "nodes", "nodes=x", "skip=4-"] {
+        for word in ["node=3", "nodes", "nodes=x", "nodes=0", "nodes=1", "skip=4-"] {
             assert_eq!(Plan::of(1).with(word).err().as_deref(), Some(word));
         }
     }
