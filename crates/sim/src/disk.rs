@@ -12,6 +12,7 @@ use disk::fs::{FileKind, Fs, Lease, On, Stat, Volume, OWN_XATTR_PREFIX};
 use engine::entry::{Owner, Timestamp, Xattrs};
 use engine::index::Handle;
 use engine::path::{Name, RelPath};
+use engine::proof;
 use model::{number_of, Inode, Model, Spot, Target, Thing, TOP};
 use rustix::io::Errno;
 use std::io;
@@ -296,7 +297,10 @@ impl Fs for SimDisk {
             match thing.kind {
                 FileKind::Dir if thing.volume == volume => {}
                 FileKind::Dir => return Err(Errno::XDEV.into()),
-                FileKind::Symlink => return Err(Errno::LOOP.into()),
+                FileKind::Symlink => {
+                    proof::reached("a symlink in a directory's way is refused");
+                    return Err(Errno::LOOP.into());
+                }
                 _ => return Err(Errno::NOTDIR.into()),
             }
         }
