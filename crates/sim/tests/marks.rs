@@ -34,6 +34,7 @@ const RARE: &[(&str, &str, u64)] = &[
     ("one dot has two values", "rollback=80 cuts=300", 149),
     ("one name of several became a file of its own", "links=250", 0),
     ("revive: a deletion is said again", "away=100", 10),
+    ("revive: it waits for its directory", APART, 67),
     ("the tree is older than the index", "volumes=100", 32),
     ("what was displaced had been written to", "", 76),
     ("what was displaced is another file", "between=100", 619),
@@ -44,11 +45,18 @@ const RARE: &[(&str, &str, u64)] = &[
 const APART: &str = "apart=60 lies=0 rollback=0";
 
 /// Lines that no world of chance comes by, and why.
-const STORIES: &[(&str, &str)] = &[(
-    "a life of ours that we never lived",
-    "a node that runs twice is two machines with one identity, which worlds of chance do not have \
-     (engine::lives, a_node_that_runs_twice_loses_nothing)",
-)];
+const STORIES: &[(&str, &str)] = &[
+    (
+        "a life of ours that we never lived",
+        "a node that runs twice is two machines with one identity, which worlds of chance do not \
+         have (engine::lives, a_node_that_runs_twice_loses_nothing)",
+    ),
+    (
+        "pending: more has stalled than is remembered",
+        "it takes more entries than a world of chance has \
+         (engine::pending, what_has_stalled_beyond_what_is_remembered_is_met_again)",
+    ),
+];
 
 /// Every mark in the programs, and in the checkers that know of rare ends.
 fn marks() -> BTreeSet<String> {
