@@ -175,7 +175,13 @@ fn a_contested_file_that_was_renamed_keeps_what_lost_to_it() {
     side.turn([Input::Observed(side.now.mono_ms + 1, made)]);
     let path = Some(RelPath::parse(b"file").expect("a path"));
     let mtime = Timestamp { seconds: 1, nanos: 0 };
-    side.turn([Input::Stray(Stray { path, digest: Digest([b'0'; 32]), size: 1, mtime })]);
+    side.turn([Input::Stray(Stray {
+        path,
+        digest: Digest([b'0'; 32]),
+        size: 1,
+        mtime,
+        unkept: None,
+    })]);
     let contested = side.index.conflicts(None, 1)[0];
     side.now.mono_ms += 10_000;
     let synced = side.turn([Input::Tick]).into_iter().find_map(|effect| match effect {

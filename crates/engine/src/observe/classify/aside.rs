@@ -1,4 +1,4 @@
-//! Directories that may have been put aside: something else is where they were, or nothing, and
+//! Directories and files that may have been put aside: something else is where they were, and
 //! their new place was not looked at yet. Nothing below such a name is judged before it is.
 //!
 //! Used by `classify` only. When it is judged says the engine (`engine::gone`).
@@ -56,16 +56,14 @@ impl Desk<'_> {
         matches!(found, Found::Busy(_)) && !path.is_root() && is_dir()
     }
 
-    /// Whether something else is in the place of a directory with something in it, which hardly was
-    /// removed in no time.
+    /// Whether another kind of thing is in the place of what may be elsewhere, or another directory.
     fn is_put_aside(&self, path: &RelPath, found: &Present) -> bool {
         // No row is looked up for each thing that a scan finds: it tells of both ends.
         if self.pen.source != Source::Live {
             return false;
         }
-        let row = row_at(&*self.pen.index, path).filter(|row| row.kind == Kind::Dir);
-        let is_other = |row: &_| found.kind != Kind::Dir || replaced_dir(row, found);
-        let row = row.filter(|row| !path.is_root() && is_other(row));
+        let row = row_at(&*self.pen.index, path).filter(|_| !path.is_root());
+        let row = row.filter(|row| found.kind != row.kind || replaced_dir(row, found));
         !self.under.gone.contains_key(path) && row.is_some_and(|row| self.may_be_elsewhere(&row))
     }
 }

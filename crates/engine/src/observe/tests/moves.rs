@@ -229,6 +229,19 @@ fn a_file_that_is_gone_before_it_was_durable_may_have_been_renamed() {
     assert_eq!(seen.doubted, [], "it is seen where it went");
 }
 
+// Story (simulator, seed 73395 with `late=1 jumps=300`): the same, and a directory was made where
+// the file had been. It counted as removed at once: both disks lost its only bytes with the power.
+#[test]
+fn a_file_in_whose_place_something_else_is_before_it_was_durable_may_have_been_renamed() {
+    let mut node = Node::new(Phase::Member);
+    node.look(Source::Scan, &[("a", file(3, b'x'))]);
+    let seen = node.look(Source::Live, &[("a", dir(4))]);
+    assert_eq!((seen.doubted, seen.done), (vec![path("a")], Vec::new()));
+    let seen = node.look(Source::Live, &[("a", dir(4)), ("b", file(3, b'x'))]);
+    let moved = (Change::Moved, path("b"), Some(path("a")));
+    assert_eq!(seen.done, [moved, (Change::Created, path("a"), None)]);
+}
+
 // Story (small worlds, seed 48235): a user moved a file over another, where a peer had moved the
 // very same. Nothing was minted, the peer moved its own back, and that took the file from all.
 #[test]
