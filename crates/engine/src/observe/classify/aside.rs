@@ -56,7 +56,7 @@ impl Desk<'_> {
         matches!(found, Found::Busy(_)) && !path.is_root() && is_dir()
     }
 
-    /// Whether another kind of thing is in the place of what may be elsewhere, or another directory.
+    /// Whether what may be elsewhere has another kind of thing, or another directory, in its place.
     fn is_put_aside(&self, path: &RelPath, found: &Present) -> bool {
         // No row is looked up for each thing that a scan finds: it tells of both ends.
         if self.pen.source != Source::Live {
