@@ -2,6 +2,11 @@
 //! unless a user gave it up there; no name of ours is seen in the tree. At rest: all nodes know and
 //! show the same, what nobody gave up is in every tree or conflict store, and nothing more is said.
 //!
+//! What a tree must show is asked of the engine's own `view` (place, winner, body, whether a thing
+//! lives), so a disk that is held against its index says that what was decided was done, not that
+//! it was rightly decided. What does not ask it: the census here, what disks show held against one
+//! another, and the checkers and the oracle in modules of their own.
+//!
 //! Panics with the broken promise, in words. Called by `scenario`.
 
 use crate::disk::model::{Inode, Model, TOP};
@@ -389,6 +394,7 @@ pub fn at_rest(world: &World) {
     let spared = spared(world);
     let first = &world.nodes[0];
     let owed = world.town().census.owed_by_all();
+    let mut first_shown = None;
     let all = world.nodes.iter().enumerate();
     for (number, node) in all.filter(|(number, _)| world.gone != Some(*number)) {
         let index = &node.index;
@@ -420,6 +426,10 @@ pub fn at_rest(world: &World) {
         });
         assert_eq!(names, names_in(index), "C4: which names are one file, on the disk of {number}");
         same_trees(&shown, &view_of(index), &format!("C4: disk and view of {number}"));
+        if !world.has_twins() {
+            let of_first = first_shown.get_or_insert_with(|| shown.clone());
+            same_trees(&shown, of_first, &format!("C4: disks of {number} and the first"));
+        }
         let mode = shown.get(&RelPath::root()).expect("the root is there").2.mode;
         assert!(mode & 0o7 == 0, "C4: who joined gave the root its own mode, {mode:o}");
         for wanted in &owed {
