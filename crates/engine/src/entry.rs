@@ -326,6 +326,13 @@ impl Entry {
         self.data.versions().iter().filter(is_lost).map(|version| version.dot).collect()
     }
 
+    /// Extended attributes that others were written over: no node shows them.
+    pub fn lost_xattrs(&self) -> Vec<Dot> {
+        let newest = self.xattr.versions().iter().max_by_key(|version| version.value.stamp);
+        let newest = newest.map(|version| version.dot);
+        self.xattr.dots().filter(|dot| Some(*dot) != newest).collect()
+    }
+
     /// The operations that deleted it, as far as is remembered.
     pub fn ends(&self) -> impl Iterator<Item = Dot> + '_ {
         let versions = self.loc.versions().iter();

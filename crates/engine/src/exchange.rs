@@ -14,10 +14,11 @@ use crate::dot::{Dot, Incarnation, Knowledge, NodeId};
 use crate::entry::{Entry, EntryId, Hlc, IncarnationRecord};
 use crate::index::{Index, Phase};
 use crate::ledger::{self, Author, Facts};
-use crate::limits::TAIL_MAX;
+use crate::limits::{ENTRY_BYTES_MAX, TAIL_MAX};
 use crate::message::{Ack, DeltaEnd, Frame, Hello, Message, Share, WIRE_VERSION};
 use crate::proof::{broken, reached, Mutant};
 use crate::range::{Range, Sum};
+use crate::wire::entry_bytes;
 use full::Compared;
 pub use full::{has_aside, is_forgotten, is_kept_up};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -513,6 +514,11 @@ fn join(
     // was our lie.
     let lost = entry.lost_names();
     entry.data.supersede(&lost);
+    if entry.xattr.versions().len() > 1 && entry_bytes(&entry) > ENTRY_BYTES_MAX {
+        // Many wrote long ones without having seen each other's: all together no frame would hold.
+        reached("exchange: extended attributes that lost are let go of");
+        entry.xattr.supersede(&entry.lost_xattrs());
+    }
     full::note_aside(facts, &entry);
     if was_forgotten {
         full::take_attributes(&mut entry, theirs);

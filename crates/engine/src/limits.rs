@@ -9,7 +9,8 @@ pub const MESSAGE_BYTES_MAX: usize = 1 << 20;
 /// A frame of entries is closed at this many bytes of entries, in bytes.
 pub const FRAME_ENTRY_BYTES: usize = 256 << 10;
 
-/// The longest encoding of one entry, in bytes: a longer one is refused where it is made.
+/// The longest encoding of one entry, in bytes: in a longer one extended attributes that lost are
+/// let go of.
 pub const ENTRY_BYTES_MAX: usize = 384 << 10;
 
 /// Entries in one frame.

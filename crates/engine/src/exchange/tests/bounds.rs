@@ -3,17 +3,18 @@
 use super::{entries, file_id, life, node_id, Net, Node};
 use crate::content::{Content, Digest};
 use crate::dot::{Dot, Knowledge};
-use crate::entry::{Entry, EntryId, Kind, ROOT};
+use crate::entry::{Entry, EntryId, Kind, Rank, Stamp, Stamped, Xattrs, ROOT};
 use crate::exchange::full::{Sums, ASKED_MAX};
 use crate::exchange::{Exchange, Peer};
 use crate::index::{Index, Phase};
 use crate::ledger::{self, Author};
 use crate::limits::{
-    FRAME_ENTRIES_MAX, FRAME_ENTRY_BYTES, FRAME_INLINE_BYTES, INLINE_BYTES_MAX, RANGES_WAITING,
-    RANGE_ENTRIES, STIRRED_MAX, SUMS_MAX, TAIL_MAX,
+    ENTRY_BYTES_MAX, FRAME_ENTRIES_MAX, FRAME_ENTRY_BYTES, FRAME_INLINE_BYTES, INLINE_BYTES_MAX,
+    RANGES_WAITING, RANGE_ENTRIES, STIRRED_MAX, SUMS_MAX, TAIL_MAX,
 };
 use crate::message::{Ack, DeltaEnd, Frame, Hello, Message, Share, WIRE_VERSION};
 use crate::range::{Range, Sum, LAST};
+use crate::register::Version;
 use crate::wire::{entry_bytes, Minted};
 
 /// Each frame ends with the entry that fills it, and no frame but the last is nearly empty.
@@ -302,4 +303,36 @@ fn who_joins_begins_when_a_member_has_told_all_or_as_the_first_of_those_who_join
     assert!(!with(&[(4, joining), (6, joining)]), "one of them comes before");
     assert!(!with(&[(6, joining), (7, None)]), "one of them may be a member");
     assert!(!with(&[(5, joining)]), "nobody comes after itself");
+}
+
+// Story (a reviewer): eighteen had made the same file, each with 60 KB of extended attributes. All
+// versions together were longer than a message may be: whoever was to be told of the file lost the
+// connection, again and again.
+#[test]
+fn an_entry_that_many_wrote_fits_in_a_frame() {
+    let writers = 18;
+    let mut net = Net::new(&[]);
+    let mut versions = Vec::new();
+    for n in 1..=writers {
+        let node = net.nodes.entry(n).or_insert_with(|| Node::new(n));
+        node.write(7, b'a');
+        let (hlc, dot) = (node.facts.tick(), node.facts.mint());
+        let stamp = Stamp { rank: Rank::Write, hlc, dot };
+        let long = (b"user.long".to_vec(), vec![n; 60_000]);
+        let value = Stamped { stamp, value: Xattrs::from_iter([long]) };
+        let mut entry = node.index.entry(file_id(7)).unwrap().entry;
+        entry.xattr.write(Version { dot, minted: value.mint().into(), value }, &[]);
+        ledger::put(&mut node.facts, &mut node.index, entry, None, Author::Here, &[dot]);
+        versions.push((stamp, dot));
+    }
+    for n in 2..=writers {
+        net.link(1, n);
+        net.settle();
+    }
+    let newest = versions.iter().max().unwrap().1;
+    for n in 1..=writers {
+        let entry = net.node(n).index.entry(file_id(7)).unwrap().entry;
+        assert!(entry_bytes(&entry) <= ENTRY_BYTES_MAX, "{n}: {} bytes", entry_bytes(&entry));
+        assert!(entry.xattr.get(newest).is_some());
+    }
 }
