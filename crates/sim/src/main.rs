@@ -3,7 +3,7 @@
 
 use engine::proof::Mutant;
 use sim::mutants::{self, Claim};
-use sim::scale::{measure, Figures};
+use sim::scale::{index_bytes, measure, Figures};
 use sim::scenario::{run, Run};
 use sim::shrink::{shrink, Shortest};
 use sim::soak::{soak, Soak, RANGE};
@@ -144,8 +144,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints a table of clusters of different sizes.
+/// Prints what an index takes, and a table of clusters of different sizes.
 fn scale(seed: u64) {
+    println!("the index of a node: {} bytes a file\n", index_bytes(seed));
     println!("{}", Figures::HEAD);
     for nodes in [25, 50, 100, 200] {
         println!("{}", measure(seed, nodes));

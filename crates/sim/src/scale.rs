@@ -12,6 +12,7 @@ use crate::swarm::Options;
 use crate::world::links::Traffic;
 use crate::world::World;
 use disk::fs::FileKind;
+use disk::store::Store;
 use engine::dot::Knowledge;
 use engine::entry::{EntryId, ROOT};
 use engine::index::Index;
@@ -38,6 +39,9 @@ const STABLE_MS: u64 = 20 * 60 * 1_000;
 
 /// Bytes of each file that is made.
 const BYTES: usize = 1_000;
+
+/// Files of the folder whose index is measured.
+const FILES: usize = 2_000;
 
 /// What one cluster has shown.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -199,6 +203,32 @@ fn shows(world: &World, node: usize, names: &[Name]) -> bool {
     world.nodes[node].disk.with(|model| has(model, root))
 }
 
+/// Bytes of the file of an index for each of the files of a folder, as one of two nodes keeps it
+/// that was told of them.
+///
+/// # Panics
+/// There is no room for it among the temporary files.
+pub fn index_bytes(seed: u64) -> u64 {
+    let mut world = joined(seed, 2);
+    (0..FILES).for_each(|change| write(&mut world, 0, change));
+    world.run_to_rest();
+    let index = &world.nodes[1].index;
+    assert!(index.entry_count() > FILES as u64, "the other has not heard of all");
+    let dir = std::env::temp_dir().join(format!("scale-{}", std::process::id()));
+    std::fs::create_dir(&dir).expect("a temporary directory");
+    let path = dir.join("index.sqlite");
+    let mut store = Store::create(&path, &index.meta()).expect("a temporary file");
+    index.incarnations().iter().for_each(|life| store.put_incarnation(life));
+    store.set_knowledge(&index.knowledge());
+    index.entries().for_each(|stored| store.put_entry(stored));
+    index.seen_rows().for_each(|row| store.put_seen(row));
+    store.commit().expect("there is room");
+    drop(store);
+    let bytes = std::fs::metadata(&path).expect("it is closed").len();
+    std::fs::remove_dir_all(&dir).expect("ours");
+    bytes / FILES as u64
+}
+
 /// Bytes of a Knowledge, and of an entry.
 fn sizes(world: &World) -> (usize, usize) {
     let index = &world.nodes[0].index;
@@ -214,7 +244,7 @@ fn sizes(world: &World) -> (usize, usize) {
 
 #[cfg(test)]
 mod tests {
-    use super::{graph, measure, DEGREE};
+    use super::{graph, index_bytes, measure, DEGREE};
     use crate::random::Random;
     use std::collections::BTreeSet;
 
@@ -229,6 +259,12 @@ mod tests {
             reached.extend(next);
         }
         assert_eq!(reached.len(), 50);
+    }
+
+    #[test]
+    fn an_index_takes_less_than_a_kilobyte_for_a_file() {
+        let bytes = index_bytes(0);
+        assert!((100..1_000).contains(&bytes), "{bytes} bytes");
     }
 
     #[test]
