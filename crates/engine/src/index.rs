@@ -167,6 +167,11 @@ impl SeenRow {
     pub fn is_unjudged(&self) -> bool {
         self.volatile.as_ref().is_some_and(|volatile| volatile.epoch == UNJUDGED)
     }
+
+    /// Whether a power loss has undone it, and what was announced is to come back.
+    pub fn is_undone(&self) -> bool {
+        self.volatile.as_ref().is_some_and(|volatile| volatile.epoch == UNDONE)
+    }
 }
 
 /// A change of D that a power loss may undo (decisions A3).

@@ -190,7 +190,9 @@ impl Desk<'_> {
             there.is_some_and(|there| self.files.contains(&(handle.clone(), there)))
                 && (body.is_none() || !is_name_of(other, body))
         });
-        others.find(|other| other.content.is_some())
+        // What a power loss put back under another name says nothing of what has stayed.
+        let has_stayed = row.is_some_and(|row| row.fingerprint.handle == *handle);
+        others.find(|other| other.content.is_some() && !(has_stayed && other.is_undone()))
     }
 
     /// The row of the directory a path lies in, and its last name.

@@ -5,7 +5,7 @@
 use super::aftermath::{unshown, Aftermath};
 use super::{path_of, row_at, Change, Desk, Pen, Present};
 use crate::entry::Kind;
-use crate::index::{Index, SeenRow, Slot, UNDONE};
+use crate::index::{Index, SeenRow, Slot};
 use crate::observe::names::is_name_of;
 use crate::path::RelPath;
 use std::collections::BTreeSet;
@@ -37,9 +37,9 @@ impl Desk<'_> {
         first: &SeenRow,
         act: impl FnOnce(&mut Pen<'_>, &Present, &SeenRow),
     ) {
-        let is_mended = first.volatile.as_ref().is_some_and(|v| v.epoch == UNDONE);
         let aftermath = self.aftermath(first, Some(found));
-        let is_whole = matches!(aftermath, Aftermath::None | Aftermath::Undone) && !is_mended;
+        let is_whole =
+            matches!(aftermath, Aftermath::None | Aftermath::Undone) && !first.is_undone();
         let stored = self.pen.index.entry(first.entry).filter(|_| !is_whole);
         let announced = stored.and_then(|stored| self.pen.content_of(&stored.entry));
         let Some(announced) = announced else {

@@ -94,6 +94,21 @@ fn who_moves_something_to_where_a_power_loss_took_a_file_does_not_delete_it() {
     }
 }
 
+// Story (simulator, seed 5 with `links=250`): one of two names of a file was saved over, and the
+// power took the rename back. Both showed the old file again, as the other had been announced to:
+// that became a name of what had been saved, and lost its own bytes.
+#[test]
+fn a_name_that_a_power_loss_puts_back_to_a_file_says_nothing_of_its_other_name() {
+    let mut node = Node::new(Phase::Member);
+    let old = || at_ms(file(1, b'x'), 800_000);
+    node.look(Source::Scan, &[("a", old()), ("b", old())]);
+    node.sync();
+    node.look(Source::Live, &[("a", at_ms(file(2, b'y'), 900_000)), ("b", old())]);
+    node.damaged_boot = true;
+    let seen = node.look(Source::Scan, &[("a", old()), ("b", old())]);
+    assert_eq!((seen.damaged, seen.done), (vec![path("a")], vec![]));
+}
+
 // Stories (simulator, --power, seeds 16 and 74): before the program ran again a user saved a
 // shorter file, or cut it off in place. Both were taken for torn, and went to the trash. (Seed 23):
 // a user wrote to what the power loss had left, and took away what was announced, and others had.
