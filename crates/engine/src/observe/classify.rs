@@ -13,6 +13,7 @@ use crate::path::{Name, RelPath};
 use crate::proof::{broken, reached, Mutant};
 use crate::view::{self, Shown};
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 mod aftermath;
 mod aside;
@@ -131,8 +132,8 @@ pub fn classify(
     let rank = imports::rank(facts);
     let contested = !index.conflicts(None, 1).is_empty();
     let pen = Pen { facts, index, source: batch.source, rank, epoch: under.epoch };
-    let files = BTreeSet::new();
-    let mut desk = Desk { pen, rank, under, contested, files, seen: Seen::default() };
+    let (files, present) = (BTreeSet::new(), Rc::default());
+    let mut desk = Desk { pen, rank, under, contested, files, present, seen: Seen::default() };
     let (mut present, mut absent) = (BTreeMap::new(), Vec::new());
     let (mut looked, mut unread) = (BTreeSet::new(), Vec::new());
     for Observation { path, found } in batch.looks {
@@ -156,7 +157,8 @@ pub fn classify(
     for (path, found) in unread {
         desk.unread(path, found);
     }
-    for (path, found) in &present {
+    desk.present = Rc::new(present);
+    for (path, found) in Rc::clone(&desk.present).iter() {
         desk.arrive(path, found);
     }
     for path in absent.iter().rev() {
@@ -174,6 +176,8 @@ struct Desk<'a> {
     contested: bool,
     /// Which file was found where in this batch.
     files: BTreeSet<(Handle, RelPath)>,
+    /// What is found, and is to be judged.
+    present: Rc<BTreeMap<RelPath, Present>>,
     seen: Seen,
 }
 
@@ -265,6 +269,8 @@ impl Desk<'_> {
         }
         if row.fingerprint.handle != found.fingerprint.handle {
             self.look_at_another_name(row);
+        } else if row.dots.body.is_some() {
+            self.part_first(found);
         }
         if let Some(first) = self.beside(path, found, Some(row)) {
             return self.join(Change::Edited, path, found, &first, |pen, found, first| {

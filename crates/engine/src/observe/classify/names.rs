@@ -9,6 +9,7 @@ use crate::index::{Index, SeenRow, Slot};
 use crate::observe::names::is_name_of;
 use crate::path::RelPath;
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 impl Desk<'_> {
     /// A name is gone: what was changed through it, and that it is gone, is seen at another.
@@ -24,6 +25,20 @@ impl Desk<'_> {
         let Some(path) = paths.next() else { return };
         if !seen(&path) && !paths.any(|other| seen(&other)) {
             self.seen.again.push(path);
+        }
+    }
+
+    /// Judges the other names of a file that show another by now: what is told under this one,
+    /// nobody who replaced those is known to have seen.
+    pub(super) fn part_first(&mut self, found: &Present) {
+        let handle = &found.fingerprint.handle;
+        let present = Rc::clone(&self.present);
+        for row in self.pen.index.seen_handle(handle) {
+            let path = path_of(&*self.pen.index, row.slot);
+            let there = path.and_then(|path| present.get_key_value(&path));
+            if let Some((path, now)) = there.filter(|(_, now)| now.fingerprint.handle != *handle) {
+                self.arrive(path, now);
+            }
         }
     }
 

@@ -91,6 +91,19 @@ fn a_name_that_gets_another_inode_is_a_file_of_its_own() {
     assert_eq!(shows(&node, &["a", "b", "c"]), ["a=y", "b=z", "c=z with b"]);
 }
 
+// Story (simulator, `locks=200 denied=30`, seed 287): while nobody watched, one of two names was
+// saved, and something was written through the other. The write was told first, and counted as seen
+// and replaced under the name that had been saved: where it lost, nobody kept it.
+#[test]
+fn who_made_a_name_another_file_has_not_seen_what_is_found_under_the_others_with_it() {
+    let mut node = with_names(&["a", "b"]);
+    node.look(Source::Scan, &[("a", file(1, b'y')), ("b", file(2, b'z'))]);
+    assert_eq!(shows(&node, &["a", "b"]), ["a=y", "b=z"]);
+    let written = view::winner(&node.entry_at("a").data).unwrap().stamp.dot;
+    let saved = node.entry_at("b");
+    assert!(!view::winner(&saved.data).unwrap().base.contains(&written), "{saved:?}");
+}
+
 // Story (simulator, seed 99203): a name was saved, and what the others go on to show was carried
 // along under the same operation. Others wrote to that; then it was written to here, where their
 // bytes were not yet. This write took the operation for the writer of what it had replaced, and so
