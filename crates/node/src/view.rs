@@ -87,7 +87,7 @@ pub struct FolderStatus {
     pub pending_bytes: u64,
     /// Hints of local changes that are not yet looked at.
     pub backlog: u64,
-    /// Conflicts whose losers wait in the store.
+    /// Files and symlinks with conflicts whose losers wait; 10000 stands for as many or more.
     pub conflicts: u64,
     /// Where losers go.
     #[serde(default)]
@@ -358,6 +358,15 @@ pub enum LogEvent {
     Rescued,
     /// Undone by a power loss: the announced version is fetched again.
     Damaged,
+}
+
+/// As far as a status counts conflicts.
+pub const CONFLICTS_COUNTED: usize = 10_000;
+
+/// Such a count, for people.
+pub fn conflict_count(count: u64) -> String {
+    let more = if count >= CONFLICTS_COUNTED as u64 { " or more" } else { "" };
+    format!("{count}{more}")
 }
 
 /// One conflict: the loser of two concurrent edits.

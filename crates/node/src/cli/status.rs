@@ -9,7 +9,7 @@ use super::print::{self, Output};
 use super::progress::words;
 use super::{runtime, Answer, CliError, Exit0, Globals};
 use crate::control::Request;
-use crate::view::{FolderState, FolderStatus, PeerStatus, Status};
+use crate::view::{conflict_count, FolderState, FolderStatus, PeerStatus, Status};
 
 /// From when on it is told what the oldest changes wait for: what is applied at once is no news.
 const LATE_MS: u64 = 5_000;
@@ -106,7 +106,7 @@ fn folder_row(folder: &FolderStatus) -> Vec<String> {
             (count, 0) => count.to_string(),
             (count, bytes) => format!("{count} ({})", print::bytes(bytes)),
         },
-        folder.conflicts.to_string(),
+        conflict_count(folder.conflicts),
         folder.rung.clone(),
         folder.path.clone(),
     ]

@@ -101,7 +101,8 @@ impl Api for Control {
                 done(String::new())
             }
             Request::ConflictsList { folder } => {
-                listed(daemon.conflicts(folder).await?, &items).await
+                daemon.conflicts(folder, &items).await?;
+                done(String::new())
             }
             Request::ConflictsShow { id } => value(&daemon.conflict(&id).await?),
             Request::ConflictsKeep { id, as_path: None } => {

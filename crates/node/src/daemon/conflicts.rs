@@ -1,23 +1,26 @@
 //! What lost against a concurrent edit: found in the index and in the conflict store, shown, and
 //! handed to the engine with a person's word on it.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
+use aws_lc_rs::digest;
 use disk::store::Store;
 use engine::content::{Content, Digest};
 use engine::dot::Dot;
 use engine::engine::{FolderEngine, Input};
 use engine::entry::EntryId;
 use engine::index::Index;
+use engine::message::FolderId;
 use engine::observe::Verdict;
 use engine::path::{Name, RelPath};
 use engine::view as tree;
 
-use super::show::{hex, CONFLICTS_MAX};
+use super::show::hex;
 use super::Daemon;
-use crate::control::{Exit, Failure};
+use crate::control::{Exit, Failure, Items};
 use crate::folder::Folder;
 use crate::view::{Conflict, ConflictShown, Done};
 
@@ -45,33 +48,99 @@ pub(super) enum Word {
     Drop,
 }
 
-impl Daemon {
-    /// All that is listed.
-    pub(super) async fn conflicts(&self, name: Option<String>) -> Result<Vec<Conflict>, Failure> {
-        Ok(self.lost(name).await?.into_iter().map(|lost| lost.shown).collect())
-    }
+/// Entries with losers that a folder is asked for at once: its work goes on in between.
+const PAGE: usize = 1000;
 
-    async fn lost(&self, name: Option<String>) -> Result<Vec<Lost>, Failure> {
-        let mut all = Vec::new();
-        for (id, held) in self.meant(name)? {
-            let folder = self.folder_name(id);
-            let (kept, losers) = (held.kept.clone(), held.losers.clone());
-            let inside = tokio::task::spawn_blocking(move || losers.list()).await;
-            let inside = inside.ok().and_then(Result::ok).unwrap_or_default();
-            let list = move |_: &FolderEngine, store: &Store| {
-                let mut all = versions(store, &folder);
-                let is_known = |digest: &Digest| store.is_kept(digest);
-                all.extend(unnamed(&all, &inside, is_known, &folder, &kept));
-                all
-            };
-            for mut lost in held.ask(list).await.unwrap_or_default() {
-                for node in [&mut lost.shown.node, &mut lost.shown.winner_node] {
-                    *node = self.name_of_hex(node);
-                }
-                all.push(lost);
+/// A way through what lost in one folder, page by page.
+struct Walk {
+    folder: String,
+    held: Arc<Folder>,
+    /// Entries up to this one, and nothing else; without: all there is.
+    last: Option<EntryId>,
+    after: Option<EntryId>,
+    /// In the conflict store, and named by no version met so far.
+    unnamed: BTreeSet<Digest>,
+    is_over: bool,
+}
+
+impl Walk {
+    /// The next losers; `None` when all were told, or the folder is at work no more.
+    async fn next(&mut self) -> Option<Vec<Lost>> {
+        if self.is_over {
+            return None;
+        }
+        let (folder, after, last) = (self.folder.clone(), self.after, self.last);
+        let ask = move |_: &FolderEngine, store: &Store| versions(store, &folder, after, last);
+        let (mut all, next) = self.held.ask(ask).await?;
+        for lost in &all {
+            if let Loser::Version(_, Content::File(digest, _)) = &lost.is {
+                self.unnamed.remove(digest);
             }
         }
-        Ok(all)
+        self.after = next;
+        self.is_over = next.is_none();
+        if self.is_over && self.last.is_none() {
+            let inside = std::mem::take(&mut self.unnamed);
+            let ask = move |_: &FolderEngine, store: &Store| {
+                inside.into_iter().filter(|digest| !store.is_kept(digest)).collect()
+            };
+            let unknown: Vec<Digest> = self.held.ask(ask).await?;
+            let (folder, kept) = (self.folder.clone(), self.held.kept.clone());
+            let told = tokio::task::spawn_blocking(move || unnamed(&unknown, &folder, &kept));
+            all.extend(told.await.unwrap_or_default());
+        }
+        Some(all)
+    }
+}
+
+impl Daemon {
+    /// Sends all that is listed, as it is found.
+    pub(super) async fn conflicts(
+        &self,
+        name: Option<String>,
+        items: &Items,
+    ) -> Result<(), Failure> {
+        for (id, held) in self.meant(name)? {
+            let mut walk = self.walk(id, held, None).await;
+            while let Some(page) = walk.next().await {
+                for lost in page {
+                    if !items.send(&self.with_names(lost.shown)).await {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Through all that lost in a folder, or through those that can be called so.
+    async fn walk(&self, id: FolderId, held: Arc<Folder>, called: Option<&str>) -> Walk {
+        let begin = called.and_then(|called| called.split_once('-')).map(|(begin, _)| begin);
+        let begin = begin.and_then(|begin| u32::from_str_radix(begin, 16).ok());
+        let first = begin.map(|begin| u128::from(begin) << 96);
+        let mut unnamed = BTreeSet::new();
+        if first.is_none() {
+            let losers = held.losers.clone();
+            let inside = tokio::task::spawn_blocking(move || losers.list()).await;
+            unnamed.extend(inside.ok().and_then(Result::ok).unwrap_or_default());
+        }
+        let entry = |number: u128| EntryId(number.to_be_bytes());
+        Walk {
+            folder: self.folder_name(id),
+            held,
+            last: first.map(|first| entry(first | u128::MAX >> 32)),
+            after: first.and_then(|first| first.checked_sub(1)).map(entry),
+            unnamed,
+            is_over: false,
+        }
+    }
+
+    /// With nodes called by their names.
+    fn with_names(&self, mut shown: Conflict) -> Conflict {
+        for node in [&mut shown.node, &mut shown.winner_node] {
+            *node = self.name_of_hex(node);
+        }
+        shown
     }
 
     /// The name of the node whose key is given in hex; what is no key stays.
@@ -81,20 +150,31 @@ impl Daemon {
         found.map_or_else(|| key.to_owned(), |id| self.node_name(id))
     }
 
-    async fn lost_called(&self, id: &str) -> Result<(Lost, Arc<Folder>), Failure> {
-        let all = self.lost(None).await?;
-        let Some(lost) = all.into_iter().find(|lost| lost.shown.id == id) else {
-            let words =
-                format!("no conflict {id:?} (see `syncline conflicts list`); nothing was changed");
-            return Err(Failure::new(Exit::Usage, words));
-        };
-        let (_, held) = self.open_one(&lost.shown.folder)?;
-        Ok((lost, held))
+    async fn lost_in(&self, folder: FolderId, held: &Arc<Folder>, id: &str) -> Option<Lost> {
+        let mut walk = self.walk(folder, held.clone(), Some(id)).await;
+        while let Some(page) = walk.next().await {
+            if let Some(mut lost) = page.into_iter().find(|lost| lost.shown.id == id) {
+                lost.shown = self.with_names(lost.shown);
+                return Some(lost);
+            }
+        }
+        None
+    }
+
+    async fn lost_called(&self, id: &str) -> Result<(Lost, FolderId, Arc<Folder>), Failure> {
+        for (folder, held) in self.meant(None)? {
+            if let Some(lost) = self.lost_in(folder, &held, id).await {
+                return Ok((lost, folder, held));
+            }
+        }
+        let words =
+            format!("no conflict {id:?} (see `syncline conflicts list`); nothing was changed");
+        Err(Failure::new(Exit::Usage, words))
     }
 
     /// One of them, and where its bytes lie.
     pub(super) async fn conflict(&self, id: &str) -> Result<ConflictShown, Failure> {
-        let (Lost { shown: conflict, .. }, held) = self.lost_called(id).await?;
+        let (Lost { shown: conflict, .. }, _, held) = self.lost_called(id).await?;
         let path = held.kept.join(&conflict.hash);
         let in_store = conflict.available && conflict.link.is_none();
         let stored_at = in_store.then(|| path.display().to_string());
@@ -103,7 +183,7 @@ impl Daemon {
 
     /// Hands a person's word to the engine, and sees whether it was taken.
     pub(super) async fn decree(&self, id: &str, word: Word) -> Result<Done, Failure> {
-        let (lost, held) = self.lost_called(id).await?;
+        let (lost, folder, held) = self.lost_called(id).await?;
         let failed = |words: String| {
             Err(Failure::new(Exit::Failed, format!("conflict {id}: {words}; nothing was changed")))
         };
@@ -148,8 +228,7 @@ impl Daemon {
             ));
         }
         held.input(Input::Verdict(verdict));
-        let left = self.lost(Some(lost.shown.folder.clone())).await?;
-        if left.iter().any(|lost| lost.shown.id == id) {
+        if self.lost_in(folder, &held, id).await.is_some() {
             return failed("it has just changed; look at it again, and repeat".to_owned());
         }
         Ok(Done { message })
@@ -191,26 +270,37 @@ fn done(conflict: &Conflict, word: &Word) -> String {
     }
 }
 
-fn versions(store: &Store, folder: &str) -> Vec<Lost> {
+/// What lost in the next entries after one, up to `last`, and after which to go on.
+fn versions(
+    store: &Store,
+    folder: &str,
+    after: Option<EntryId>,
+    last: Option<EntryId>,
+) -> (Vec<Lost>, Option<EntryId>) {
     let lives = store.incarnations();
     let owner = |dot: Dot| {
         let life = lives.iter().find(|life| life.incarnation == dot.incarnation);
         life.map_or_else(|| format!("{:?}", dot.incarnation), |life| hex(&life.node.0))
     };
+    let page = store.conflicts(after, PAGE);
+    let is_meant = |id: &EntryId| last.is_none_or(|last| *id <= last);
+    let next = page.last().copied().filter(|id| page.len() == PAGE && is_meant(id));
     let mut all = Vec::new();
-    for id in store.conflicts(None, CONFLICTS_MAX) {
+    for id in page.into_iter().filter(is_meant) {
         let Some(stored) = store.entry(id) else { continue };
         let whole = tree::whole(store, &stored.entry);
         let Some(winner) = tree::winner(&whole.data) else { continue };
         let path = path_of(store, id);
         for loser in tree::losers(store, &stored.entry) {
+            // Of those of one entry each holds something else: by that it is named.
             let (mark, bytes, hash, link, available) = match &loser.content {
                 Content::File(digest, size) => {
                     let kept = store.is_kept(digest);
                     (hex(&digest.0[..4]), *size, digest.to_string(), None, kept)
                 }
                 Content::Link(target) => {
-                    let mark = format!("link{}", loser.stamp.dot.counter);
+                    let mark = digest::digest(&digest::SHA256, target);
+                    let mark = format!("link{}", hex(&mark.as_ref()[..4]));
                     let text = String::from_utf8_lossy(target).into_owned();
                     (mark, target.len() as u64, String::new(), Some(text), true)
                 }
@@ -230,25 +320,16 @@ fn versions(store: &Store, folder: &str) -> Vec<Lost> {
             all.push(Lost { shown, is: Loser::Version(id, loser.content.clone()) });
         }
     }
-    all
+    (all, next)
 }
 
 /// Contents in the conflict store that no version of any entry names: put there by an operation
 /// that a kill cut off before it was written down. Nothing deletes them, so they are listed.
-fn unnamed(
-    listed: &[Lost],
-    inside: &[Digest],
-    is_known: impl Fn(&Digest) -> bool,
-    folder: &str,
-    kept: &Path,
-) -> Vec<Lost> {
+fn unnamed(inside: &[Digest], folder: &str, kept: &Path) -> Vec<Lost> {
     let mut all = Vec::new();
-    for digest in inside.iter().filter(|digest| !is_known(digest)) {
+    for digest in inside {
         let hash = digest.to_string();
         let Ok(stat) = std::fs::symlink_metadata(kept.join(&hash)) else { continue };
-        if listed.iter().any(|lost| lost.shown.hash == hash) {
-            continue;
-        }
         let written = stat.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
         let shown = Conflict {
             id: format!("unnamed-{}", hex(&digest.0[..4])),

@@ -17,14 +17,12 @@ use crate::control::Items;
 use crate::folder::Folder as Held;
 use crate::membership::now_unix_ms;
 use crate::view::{
-    ConflictMode, Event, Folder, FolderState, FolderStatus, Node, NodeStatus, PeerStatus, Progress,
-    Status, StoppedThere, Waiting,
+    conflict_count, ConflictMode, Event, Folder, FolderState, FolderStatus, Node, NodeStatus,
+    PeerStatus, Progress, Status, StoppedThere, Waiting, CONFLICTS_COUNTED,
 };
 
 /// Things not yet applied that status shows.
 const WAITING_MAX: usize = 10;
-/// Conflicts shown at once.
-pub(super) const CONFLICTS_MAX: usize = 10_000;
 /// How often the event stream looks for changes.
 const EVENTS_EVERY: Duration = Duration::from_millis(250);
 
@@ -56,7 +54,7 @@ pub(super) fn figures(engine: &FolderEngine, store: &Store) -> Figures {
         entries: store.seen_count().saturating_sub(1),
         pending: store.pending_count(),
         pending_bytes: engine.fetching().1,
-        conflicts: store.conflicts(None, CONFLICTS_MAX).len() as u64,
+        conflicts: store.conflicts(None, CONFLICTS_COUNTED).len() as u64,
         waiting: engine.waiting(store, WAITING_MAX).iter().map(shown).collect(),
         scanning: engine.is_scanning(),
         joining: engine.is_joining(),
@@ -326,7 +324,7 @@ fn problems(folders: &[FolderStatus], peers: &[PeerStatus]) -> Vec<String> {
             problems.push(format!("folder {name:?}: {count} path(s) cannot be read here"));
         }
         if folder.conflicts > 0 {
-            let count = folder.conflicts;
+            let count = conflict_count(folder.conflicts);
             problems
                 .push(format!("folder {name:?}: {count} conflict(s): `syncline conflicts list`"));
         }

@@ -202,3 +202,64 @@ fn the_losing_target_of_a_symlink_is_listed_and_printed_on_every_node() {
         });
     }
 }
+
+/// Who joins with a tree of its own reads it as the first of its changes, in the same order as any
+/// other who does: two losing symlinks were called by the number of the change, and so alike. Only
+/// one of them could be named, and dropping it was said to have failed after it was done.
+#[test]
+fn each_of_several_losing_targets_can_be_named() {
+    let (mut a, mut b, mut c) = (Node::founded("a"), Node::new("b"), Node::new("c"));
+    a.start();
+    let tree = |node: &Node, target: &str| {
+        let tree = node.tree("web");
+        std::os::unix::fs::symlink(target, format!("{tree}/link")).unwrap();
+        tree
+    };
+    let here = tree(&a, "one");
+    assert_eq!(a.run(&["folder", "add", "web", &here]).code, 0);
+    let there = tree(&b, "two");
+    b.join(&a, &there);
+    let yonder = tree(&c, "three");
+    c.join(&a, &yonder);
+    let ids = || {
+        let listed = a.json(&["conflicts"]);
+        let all = listed.as_array().unwrap().iter();
+        all.map(|lost| lost["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    until("both losers are listed", || ids().len() == 2);
+    let all = ids();
+    assert!(all[0] != all[1], "{all:?}");
+    for (nth, id) in all.iter().enumerate() {
+        let dropped = a.run(&["conflicts", "drop", id]);
+        assert_eq!(dropped.code, 0, "{}", dropped.stderr);
+        assert_eq!(ids(), all[nth + 1..]);
+    }
+}
+
+/// The list ended after the losers of ten thousand files without a word, and no others could be
+/// named.
+#[test]
+fn conflicts_are_all_listed_however_many() {
+    const COUNT: usize = 10_001;
+    let (mut a, mut b) = (Node::founded("a"), Node::new("b"));
+    a.start();
+    let tree = |node: &Node, target: &str| {
+        let tree = node.tree("web");
+        for nth in 0..COUNT {
+            std::os::unix::fs::symlink(target, format!("{tree}/link{nth}")).unwrap();
+        }
+        tree
+    };
+    let here = tree(&a, "one");
+    assert_eq!(a.run(&["folder", "add", "web", &here]).code, 0);
+    let there = tree(&b, "two");
+    b.join(&a, &there);
+    let mut listed = Value::Null;
+    until("all are listed", || {
+        listed = b.json(&["conflicts"]);
+        listed.as_array().unwrap().len() >= COUNT
+    });
+    let last = listed[COUNT - 1]["id"].as_str().unwrap();
+    assert_eq!(b.run(&["conflicts", "show", last]).code, 0);
+    assert!(b.run(&["status"]).stdout.contains("10000 or more"));
+}
