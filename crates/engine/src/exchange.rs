@@ -19,12 +19,14 @@ use crate::message::{Ack, DeltaEnd, Frame, Hello, Message, Share, WIRE_VERSION};
 use crate::proof::{broken, reached, Mutant};
 use crate::range::{Range, Sum};
 use crate::wire::entry_bytes;
+use claims::Claims;
 use full::Compared;
 pub use full::{has_aside, is_forgotten, is_kept_up};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use stream::Walk;
 
 mod ask;
+mod claims;
 mod full;
 mod missing;
 mod stream;
@@ -49,7 +51,7 @@ pub struct Offence(pub &'static str);
 pub struct Exchange {
     peers: BTreeMap<NodeId, Peer>,
     /// Claims of whole Knowledges while entries were pending: applied once those are in place.
-    claims: VecDeque<Claim>,
+    claims: Claims,
     /// The last counter of our life that anybody can know: the last of earlier runs, or what was
     /// streamed in this one.
     told: u64,
@@ -57,13 +59,6 @@ pub struct Exchange {
     forgotten: Knowledge,
     /// Directories that something here is in and that are not known here.
     missing: BTreeSet<EntryId>,
-}
-
-#[derive(Clone, Debug)]
-struct Claim {
-    /// The last pending order when it was claimed.
-    order: u64,
-    floors: BTreeMap<Incarnation, u64>,
 }
 
 /// One conversation.
@@ -300,10 +295,8 @@ impl Exchange {
         let floors = gained
             .iter()
             .filter_map(|(incarnation, ranges)| Some((incarnation, ranges.ranges().first()?.0)));
-        let floors: BTreeMap<_, _> = floors.collect();
-        if !floors.is_empty() {
-            self.claims.push_back(Claim { order: facts.meta.last_order, floors });
-        }
+        let floors = floors.collect();
+        self.claims.add(facts.meta.last_order, floors);
         facts.knowledge.merge(claimed);
         state.frontier.merge(&end.frontier);
         if !end.frontier.is_within(&facts.frontier) {
@@ -432,15 +425,11 @@ impl Exchange {
     /// Of each incarnation: everything up to this counter stands on this disk.
     pub fn applied(&mut self, facts: &Facts, index: &dyn Index) -> BTreeMap<Incarnation, u64> {
         let oldest = index.pending_after(0, 1).first().map_or(u64::MAX, |row| row.order);
-        self.claims.retain(|claim| claim.order >= oldest);
-        let claimed = |incarnation| {
-            let floors = self.claims.iter().filter_map(|c| c.floors.get(&incarnation));
-            floors.min().copied()
-        };
+        self.claims.in_place_before(oldest);
         let mut applied = BTreeMap::new();
         for (incarnation, seen) in facts.knowledge.iter() {
-            let open = index.touched_floor(incarnation).into_iter().chain(claimed(incarnation));
-            let below = open.min().map_or(u64::MAX, |floor| floor - 1);
+            let open = [index.touched_floor(incarnation), self.claims.floor(incarnation)];
+            let below = open.into_iter().flatten().min().map_or(u64::MAX, |floor| floor - 1);
             applied.insert(incarnation, seen.prefix().min(below));
         }
         applied
@@ -453,7 +442,7 @@ impl Exchange {
             return;
         }
         let floors = facts.knowledge.iter().map(|(incarnation, _)| (incarnation, 1)).collect();
-        self.claims.push_back(Claim { order: facts.meta.last_order, floors });
+        self.claims.add(facts.meta.last_order, floors);
     }
 
     /// Whether this peer's disk shows every operation of `incarnation` up to `counter`.

@@ -71,6 +71,8 @@ pub const RETIRE_PAUSE_MS: u64 = 20;
 /// What peers are told of others again and again is how long ago they were heard of; so often, in
 /// milliseconds.
 pub const STANDING_AGAIN_MS: u64 = 24 * 3600 * 1000;
+/// Claims of what others know that wait, each for itself, for what is pending.
+pub const CLAIMS_MAX: usize = 64;
 /// Contents asked for in one message.
 pub const WANTS_MAX: usize = 512;
 

@@ -41,10 +41,11 @@ impl Strife {
     /// Our version has met another: one of the two lost. Whether the file is in strife from now on,
     /// and was not before.
     fn met(&mut self, id: EntryId, own: Dot, now_ms: u64) -> bool {
-        if self.files.len() >= STRIFE_FILES_MAX {
+        let is_counted = self.files.contains_key(&id);
+        if !is_counted && self.files.len() >= STRIFE_FILES_MAX {
             self.files.retain(|_, file| file.met.iter().any(|met| is_recent(met.1, now_ms)));
         }
-        if self.files.len() >= STRIFE_FILES_MAX {
+        if !is_counted && self.files.len() >= STRIFE_FILES_MAX {
             // So many at once are one great meeting, and no strife about a few.
             return false;
         }

@@ -80,6 +80,22 @@ fn no_more_files_are_counted_than_there_is_room_for() {
     assert_eq!(strife.files.len(), 1, "what is old makes room");
 }
 
+/// A file that was counted before there was room for no more could conflict without end.
+#[test]
+fn a_file_that_is_counted_is_counted_on_when_there_is_room_for_no_more() {
+    let mut strife = Strife::default();
+    strife.met(FILE, own(1), 0);
+    for number in 0..STRIFE_FILES_MAX as u32 {
+        let mut id = [0; 16];
+        id[..4].copy_from_slice(&number.to_be_bytes());
+        strife.met(EntryId(id), own(1), 0);
+    }
+    for counter in 2..=STRIFE_VERSIONS_MAX as u64 {
+        strife.met(FILE, own(counter), 0);
+    }
+    assert!(strife.is_resting(FILE));
+}
+
 /// Both write, and the first, whose clock is ahead, hears of it: how many versions it put into its
 /// conflict store, and what it noted.
 fn round(a: &mut Side, b: &mut Side, number: u8) -> (usize, usize) {
