@@ -16,8 +16,8 @@ const TRIED_MAX: u64 = 200;
 /// seed that did when this was written.
 const RARE: &[(&str, &str, u64)] = &[
     ("a circle of directories is opened", "crowd=8", 35),
-    ("a deletion of an earlier life is older than a move of this one", "rollback=80", 17),
-    ("a file that conflicts again and again waits for quiet", "crowd=8 nodes=2 reuse=0", 76),
+    ("a deletion of an earlier life is older than a move of this one", "rollback=200 before=8", 76),
+    ("a file that conflicts again and again waits for quiet", "crowd=8 nodes=3", 9),
     ("a life ends at an opening", "rollback=80", 4),
     ("a loser beside its winner had been replaced", "beside=1", 4),
     ("a loser was kept by a person", "verdicts=100", 0),
@@ -36,8 +36,8 @@ const RARE: &[(&str, &str, u64)] = &[
     ("revive: a deletion is said again", "away=100", 10),
     ("revive: it waits for its directory", APART, 67),
     ("the tree is older than the index", "volumes=100", 32),
-    ("what was displaced had been written to", "", 76),
-    ("what was displaced is another file", "between=100", 619),
+    ("what was displaced had been written to", "", 262),
+    ("what was displaced is another file", "between=100", 1084),
     ("what was staged could not be made durable", "eio=800 power=200 kills=0 rollback=0", 19),
 ];
 
@@ -50,6 +50,11 @@ const STORIES: &[(&str, &str)] = &[
         "a life of ours that we never lived",
         "a node that runs twice is two machines with one identity, which worlds of chance do not \
          have (engine::lives, a_node_that_runs_twice_loses_nothing)",
+    ),
+    (
+        "exchange: extended attributes that lost are let go of",
+        "it takes more of them than a world of chance has \
+         (engine::exchange, an_entry_that_many_wrote_fits_in_a_frame)",
     ),
     (
         "pending: more has stalled than is remembered",

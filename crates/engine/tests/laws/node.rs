@@ -97,9 +97,8 @@ impl Node {
         let mut looks: Vec<Observation> = looks.iter().map(look).collect();
         looks.sort_by(|a, b| a.path.cmp(&b.path));
         self.facts.wall_ms = ms;
-        // What is gone has been gone for long enough to be believed.
-        let absent = looks.iter().filter(|look| look.found == Found::Absent);
-        let gone = absent.map(|look| (look.path.clone(), Source::Live)).collect();
+        // What is gone, or has another thing in its place, has for long enough to be believed.
+        let gone = looks.iter().map(|look| (look.path.clone(), Source::Live)).collect();
         let under = Circumstances { gone, ..Circumstances::default() };
         let batch = Batch { source: Source::Live, looks };
         classify(&mut self.facts, &mut self.index, batch, &under);
